@@ -1,0 +1,149 @@
+"""The few types that every part of logpi speaks, with the shape and time index of each field.
+
+Arrays are time-major. Row ``t`` is one *decision*: ``reward[t]`` and ``discount[t]`` belong to the move from
+``obs[t]`` to ``obs[t+1]``; there are T rows and T+1 observations. There is no ``done``:
+
+* ``discount[t]`` is 0 where the environment *terminated* on that move, and 1 otherwise; truncation leaves it 1
+  (the method multiplies by its own γ; a game in which the turn passes to the opponent has -1).
+* ``mask[t]`` is 0 where ``obs[t]`` closes an episode: the action there is void, the environment only resets.
+
+This is Gymnasium's *next-step autoreset*: ``obs[t+1]`` is the true final observation of a truncated episode, and
+the row after it is void. See ``docs/boundary.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+from gymnasium import spaces
+
+Array = jax.Array
+PyTree = Any
+Key = jax.Array
+Metrics = dict[str, Array]
+
+
+class EnvSpec(NamedTuple):
+    """What a policy must know of an environment. Spaces are those of one environment, unbatched."""
+
+    id: str
+    observation_space: spaces.Space[Any]
+    action_space: spaces.Space[Any]
+    max_episode_steps: int | None = None  # time limit in moves; reaching it truncates
+
+
+class Step(NamedTuple):
+    """What a vector of B environments shows after a reset or a move.
+
+    After a reset ``reward`` is 0 and both flags are False.
+    """
+
+    obs: PyTree  # [B, ...]
+    reward: Array  # [B] float32
+    terminated: Array  # [B] bool: the task ended; the value of ``obs`` is 0
+    truncated: Array  # [B] bool: the clock ran out; the value of ``obs`` is whatever it is
+
+
+class DeviceEnv(NamedTuple):
+    """One environment as pure functions of arrays, unbatched; no autoreset, no time limit inside.
+
+    ``reset(key) -> (state, obs)``; ``step(state, action, key) -> (state, obs, reward, terminated)``.
+    ``state`` is any pytree of arrays. The time limit of ``spec`` is applied by ``logpi.envs.device.vectorize``.
+    """
+
+    spec: EnvSpec
+    reset: Callable[[Key], tuple[PyTree, PyTree]]
+    step: Callable[[PyTree, Array, Key], tuple[PyTree, PyTree, Array, Array]]
+
+
+class DeviceVector(NamedTuple):
+    """B device environments with next-step autoreset: ``reset(key, B)`` and ``step(state, action)``.
+
+    Both return ``(state, Step)``; ``state`` carries each environment's own key, clock and pending reset.
+    """
+
+    spec: EnvSpec
+    reset: Callable[[Key, int], tuple[PyTree, Step]]
+    step: Callable[[PyTree, PyTree], tuple[PyTree, Step]]
+
+
+class HostVector(Protocol):
+    """B stateful environments behind the same contract, stepped from Python; arrays are NumPy's.
+
+    ``start`` is what the policy acts on next. Where the underlying vector resets within the step that ends an
+    episode, ``start`` differs from the final observation in the returned ``Step``; where it resets in the next
+    step, they are the same array.
+    """
+
+    spec: EnvSpec
+    num_envs: int
+    start: PyTree  # [B, ...]
+
+    def reset(self, seed: int | None = None) -> Step: ...
+
+    def step(self, action: Any) -> Step: ...
+
+    def close(self) -> None: ...
+
+
+class Trajectory(NamedTuple):
+    """T rows of B columns, as collected by ``logpi.rollout``; the only food of every algorithm."""
+
+    obs: PyTree  # [T+1, B, ...]
+    action: PyTree  # [T, B, ...] as drawn, before clipping or scaling to the environment's bounds
+    log_prob: Array  # [T, B] of ``action`` under the policy that acted
+    reward: Array  # [T, B]
+    discount: Array  # [T, B] 0 where terminated, else 1
+    mask: Array  # [T, B] 0 where the row is void, else 1
+    memory: PyTree  # recurrent memory before row 0, [B, ...]; () without memory
+
+
+class Output(NamedTuple):
+    """What a network says of a batch of observations."""
+
+    pi: Any  # logpi.distributions.Distribution over actions, batch [B]
+    value: Array | None  # [B], or None without a value head
+
+
+class Policy(NamedTuple):
+    """A network as pure functions; any network library fits.
+
+    ``apply(params, memory, obs)`` accepts any leading batch shape of ``obs`` when there is no memory, and exactly
+    [B, ...] when there is. ``memory(B)`` is the memory at the start of an episode.
+    """
+
+    init: Callable[[Key], PyTree]
+    memory: Callable[[int], PyTree]
+    apply: Callable[[PyTree, PyTree, PyTree], tuple[PyTree, Output]]
+
+
+class Act(NamedTuple):
+    """One decision for each of B environments."""
+
+    action: PyTree  # [B, ...] as the distribution drew it; ``envs.spaces.to_env`` makes the environment's own
+    log_prob: Array  # [B]
+    memory: PyTree  # [B, ...]
+
+
+class Learner(NamedTuple):
+    """Everything that learning changes, one pytree of arrays: what a checkpoint holds and ``vmap`` maps over."""
+
+    params: PyTree
+    opt_state: PyTree
+    statistics: PyTree  # observation and reward normalisers (logpi.statistics)
+    hyper: Any  # the algorithm's config; its float fields are arrays, so that changing one compiles nothing
+    timesteps: Array  # [] int32: environment moves learnt from so far
+    extra: PyTree = ()  # what only this method keeps: a moving-average baseline, a replay buffer, …
+
+
+class Algorithm(NamedTuple):
+    """A method: three pure functions and the two facts that the driver must know."""
+
+    init: Callable[[Key], Learner]
+    act: Callable[..., Act]  # (learner, memory, obs, key, greedy=False)
+    update: Callable[[Learner, Trajectory, Key], tuple[Learner, Metrics]]
+    policy: Policy
+    n_steps: int  # T, rows of one trajectory
+    whole_episodes: bool = False  # start each trajectory from a reset and mask what follows the first episode
