@@ -1,0 +1,62 @@
+"""Advantage actor-critic (Mnih et al. 2016, §4 and supplement; the synchronous form).
+
+Against its parent actor-critic: rollouts are short and cut anywhere, V bootstraps what lies beyond the cut, and one
+optimizer steps down one loss for actor and critic. With ``gae_lambda`` 1 each row's advantage uses all the rewards up
+to the cut (n-step returns of the paper); a smaller λ is GAE.
+
+    L(θ) = E[ -A_t log π_θ(a_t | o_t) + c_v (V_θ(o_t) - G_t)² - c_e H(π_θ) ],   G_t = A_t + V_θ_old(o_t)
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from logpi import losses, psi
+from logpi.algorithms.learning import improve, look, make_act, moves, remaining, traced, transform
+from logpi.config import A2C
+from logpi.statistics import init_statistics, normalize_reward, observe
+from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
+
+
+def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
+    """A2C as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
+
+    def init(key: Key) -> Learner:
+        params, hyper = policy.init(key), traced(config)
+        statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
+        return Learner(params, transform(hyper).init(params), statistics, hyper, jnp.int32(0))
+
+    def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
+        h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
+        reward = normalize_reward(statistics, trajectory.reward)
+        _, value = look(policy, learner.params, statistics, trajectory)
+        advantage = psi.gae(reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
+        returns = advantage + value[:-1]
+        weight = losses.standardize(advantage, mask) if config.normalize_advantage else advantage
+
+        def loss(params: PyTree) -> tuple[Array, Metrics]:
+            pi, v = look(policy, params, statistics, trajectory)
+            policy_loss = losses.decision_mean(
+                losses.policy_gradient(pi.log_prob(trajectory.action), weight), mask
+            )
+            value_loss = losses.decision_mean(losses.squared_error(v[:-1], returns), mask)
+            entropy = losses.decision_mean(pi.entropy(), mask)
+            total = policy_loss + h.vf_coef * value_loss - h.ent_coef * entropy
+            return total, {
+                "train/loss": total,
+                "train/policy_gradient_loss": policy_loss,
+                "train/value_loss": value_loss,
+                "train/entropy_loss": -entropy,
+            }
+
+        step_size = h.learning_rate * remaining(learner, config.lr_schedule)
+        params, opt_state, metrics = improve(loss, h, learner.params, learner.opt_state, step_size)
+        explained = losses.explained_variance(value[:-1], returns, mask)
+        return learner._replace(
+            params=params,
+            opt_state=opt_state,
+            statistics=observe(statistics, trajectory, h.gamma),
+            timesteps=learner.timesteps + moves(trajectory),
+        ), {**metrics, "train/explained_variance": explained}
+
+    return Algorithm(init, make_act(policy), update, policy, config.n_steps)

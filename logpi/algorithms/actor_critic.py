@@ -1,0 +1,70 @@
+"""The actor-critic algorithm of the textbooks, with an actor π_θ and a critic V_φ.
+
+Against its parent REINFORCE: the critic is a second learner with its own step size, and actor and critic move
+together, on the same advantage. For m trajectories under the current policy:
+
+    A_t = Σ_{t' ≥ t} γ^{t'-t} r_{t'} - V_φ(o_t)
+    θ ← θ + α (1/m) Σ_i Σ_t A_t ∇ log π_θ(a_t | o_t)
+    φ ← φ - β (1/m) Σ_i Σ_t ∇_φ ‖A_t‖²                     (Sutton & Barto 2018, §13.4-13.5)
+
+A truncated trajectory's missing rewards are V_φ of its last observation.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from logpi import losses, psi
+from logpi.algorithms.learning import improve, look, make_act, moves, remaining, traced, transform
+from logpi.config import ActorCritic
+from logpi.statistics import init_statistics, normalize_reward, observe
+from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
+
+
+def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
+    """Actor-critic as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
+
+    def init(key: Key) -> Learner:
+        params, hyper = policy.init(key), traced(config)
+        optimizers = {"actor": transform(hyper).init(params), "critic": transform(hyper).init(params)}
+        statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
+        return Learner(params, optimizers, statistics, hyper, jnp.int32(0))
+
+    def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
+        h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
+        reward = normalize_reward(statistics, trajectory.reward)
+        _, value = look(policy, learner.params, statistics, trajectory)
+        advantage = psi.minus_value(reward, h.gamma * trajectory.discount, mask, value)
+        returns = advantage + value[:-1]
+
+        def actor_loss(params: PyTree) -> tuple[Array, Metrics]:
+            pi, _ = look(policy, params, statistics, trajectory)
+            loss = losses.policy_gradient(pi.log_prob(trajectory.action), advantage)
+            entropy = losses.decision_mean(pi.entropy(), mask)
+            loss = losses.trajectory_mean(loss, mask)
+            return loss - h.ent_coef * entropy, {
+                "train/policy_gradient_loss": loss,
+                "train/entropy_loss": -entropy,
+            }
+
+        def critic_loss(params: PyTree) -> tuple[Array, Metrics]:
+            _, v = look(policy, params, statistics, trajectory)
+            error = losses.squared_error(v[:-1], returns)
+            return losses.trajectory_mean(error, mask), {"train/value_loss": losses.decision_mean(error, mask)}
+
+        anneal = remaining(learner, config.lr_schedule)
+        optimizers = learner.opt_state
+        params, actor, metrics = improve(
+            actor_loss, h, learner.params, optimizers["actor"], anneal * h.learning_rate
+        )
+        params, critic, more = improve(critic_loss, h, params, optimizers["critic"], anneal * h.vf_learning_rate)
+        explained = losses.explained_variance(value[:-1], returns, mask)
+        return learner._replace(
+            params=params,
+            opt_state={"actor": actor, "critic": critic},
+            statistics=observe(statistics, trajectory, h.gamma),
+            timesteps=learner.timesteps + moves(trajectory),
+        ), {**metrics, **more, "train/explained_variance": explained}
+
+    n_steps = spec.max_episode_steps or config.n_steps
+    return Algorithm(init, make_act(policy), update, policy, n_steps, whole_episodes=True)

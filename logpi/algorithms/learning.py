@@ -1,0 +1,117 @@
+"""What the methods share: acting, looking at a trajectory again, and one optimizer step."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from logpi.arrays import select
+from logpi.config import Common
+from logpi.statistics import Statistics, normalize_obs
+from logpi.types import Act, Array, Key, Learner, Metrics, Output, Policy, PyTree, Trajectory
+
+C = TypeVar("C", bound=Common)
+
+
+def traced(config: C) -> C:
+    """``config`` as a pytree whose float fields are arrays (see ``logpi.config``)."""
+    kind = type(config)
+    fields = dataclasses.fields(kind)
+    floats = [f.name for f in fields if isinstance(getattr(config, f.name), float)]
+    if kind not in _REGISTERED:
+        rest = [f.name for f in fields if f.name not in floats]
+        jax.tree_util.register_dataclass(kind, data_fields=floats, meta_fields=rest)
+        _REGISTERED.add(kind)
+    return dataclasses.replace(config, **{f: jnp.float32(getattr(config, f)) for f in floats})
+
+
+_REGISTERED: set[type[Any]] = set()
+
+
+def make_act(policy: Policy) -> Any:
+    """``act(learner, memory, obs, key, greedy=False) -> Act`` for B environments: sample π, or take its mode."""
+
+    def act(learner: Learner, memory: PyTree, obs: PyTree, key: Key, greedy: bool = False) -> Act:
+        memory, out = policy.apply(learner.params, memory, normalize_obs(learner.statistics, obs))
+        action = out.pi.mode() if greedy else out.pi.sample(key)
+        return Act(action, out.pi.log_prob(action), memory)
+
+    return act
+
+
+def unroll(
+    policy: Policy, params: PyTree, statistics: Statistics, obs: PyTree, mask: Array, memory: PyTree
+) -> Output:
+    """The network's output at ``obs`` [L, B, ...]; recurrent memory is cleared behind each void row.
+
+    ``mask`` [>= L-1, B] are the rows' masks and ``memory`` [B, ...] the memory before row 0. Without memory any
+    leading shape of ``obs`` does.
+    """
+    obs = normalize_obs(statistics, obs)
+    if not jax.tree.leaves(memory):
+        return policy.apply(params, memory, obs)[1]
+    length = jax.tree.leaves(obs)[0].shape[0]
+    fresh = policy.memory(mask.shape[1])
+
+    def row(memory: PyTree, x: tuple[PyTree, Array]) -> tuple[PyTree, Output]:
+        obs_t, after_void = x
+        return policy.apply(params, select(after_void, fresh, memory), obs_t)
+
+    # row 0's memory is already the right one: the rollout cleared it
+    after_void = jnp.concatenate([jnp.ones_like(mask[:1]), mask[: length - 1]]) == 0
+    return jax.lax.scan(row, memory, (obs, after_void))[1]
+
+
+def look(policy: Policy, params: PyTree, statistics: Statistics, trajectory: Trajectory) -> tuple[Any, Array]:
+    """(π at each decision [T, B], V at all T+1 observations) of a network with a value head."""
+    out = unroll(policy, params, statistics, trajectory.obs, trajectory.mask, trajectory.memory)
+    assert out.value is not None, "this method needs a network with a value head"
+    return jax.tree.map(lambda x: x[:-1], out.pi), out.value
+
+
+def transform(hyper: Common) -> optax.GradientTransformation:
+    """Gradient clipping and the optimizer's direction; ``descend`` applies the step size."""
+    direction = {
+        "adam": optax.scale_by_adam(eps=1e-5),
+        "sgd": optax.identity(),
+        "rmsprop": optax.scale_by_rms(decay=0.99, eps=1e-5, eps_in_sqrt=False),
+    }[hyper.optimizer]
+    return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), direction)
+
+
+def descend(
+    hyper: Common, params: PyTree, opt_state: PyTree, gradient: PyTree, step_size: Array
+) -> tuple[PyTree, PyTree]:
+    """One optimizer step against ``gradient``: (params, opt_state)."""
+    updates, opt_state = transform(hyper).update(gradient, opt_state, params)
+    return jax.tree.map(lambda p, u: p - step_size * u, params, updates), opt_state
+
+
+def improve(
+    loss: Callable[[PyTree], tuple[Array, Metrics]],
+    hyper: Common,
+    params: PyTree,
+    opt_state: PyTree,
+    step_size: Array,
+) -> tuple[PyTree, PyTree, Metrics]:
+    """One optimizer step down ``loss(params) -> (scalar, metrics)``: (params, opt_state, metrics)."""
+    gradient, metrics = jax.grad(loss, has_aux=True)(params)
+    params, opt_state = descend(hyper, params, opt_state, gradient, step_size)
+    return params, opt_state, metrics
+
+
+def remaining(learner: Learner, schedule: str) -> Array:
+    """The schedule's factor now: 1 at the start; where it is linear, 0 at ``total_timesteps``."""
+    if schedule == "constant":
+        return jnp.ones(())
+    return jnp.clip(1.0 - learner.timesteps / learner.hyper.total_timesteps, 0.0, 1.0)
+
+
+def moves(trajectory: Trajectory) -> Array:
+    """How many environment moves the trajectory holds, int32: its rows but the void ones."""
+    return trajectory.mask.sum().astype(jnp.int32)

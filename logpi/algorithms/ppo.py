@@ -1,0 +1,88 @@
+"""Proximal policy optimization (Schulman et al. 2017).
+
+Against its parent A2C: the rollout is used ``n_epochs`` times in shuffled minibatches, and log π is replaced by the
+clipped ratio of eq. 7, whose gradient at π = π_old is the same. With one epoch, one minibatch and no clipping, PPO's
+gradient *is* A2C's (tests/test_theme.py).
+
+    L(θ) = E[ -min(ρ A, clip(ρ, 1-ε, 1+ε) A) + c_v (V_θ - G)² - c_e H(π_θ) ],   ρ = π_θ(a|o) / π_old(a|o)
+
+A is GAE(λ) under the value function that acted, standardised over each minibatch; G = A + V.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from logpi import losses, psi
+from logpi.algorithms.learning import improve, look, make_act, moves, remaining, traced, transform, unroll
+from logpi.algorithms.minibatches import Rows, minibatch_count, rows_of, shuffled
+from logpi.config import PPO
+from logpi.statistics import init_statistics, normalize_reward, observe
+from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
+
+
+def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
+    """PPO as an ``Algorithm``; ``obs`` has the shapes of one environment's observation.
+
+    Raises LogpiError where ``batch_size`` does not divide the rollout.
+    """
+    recurrent = bool(jax.tree.leaves(jax.eval_shape(lambda: policy.memory(1))))
+    n_minibatches = minibatch_count(config.n_steps, config.n_envs, config.batch_size, recurrent)
+
+    def init(key: Key) -> Learner:
+        params, hyper = policy.init(key), traced(config)
+        statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
+        return Learner(params, transform(hyper).init(params), statistics, hyper, jnp.int32(0))
+
+    def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
+        h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
+        reward = normalize_reward(statistics, trajectory.reward)
+        _, value = look(policy, learner.params, statistics, trajectory)
+        advantage = psi.gae(reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
+        target = advantage + value[:-1]
+        clip_range = h.clip_range * remaining(learner, config.clip_schedule)
+        step_size = h.learning_rate * remaining(learner, config.lr_schedule)
+
+        def loss(params: PyTree, b: Rows) -> tuple[Array, Metrics]:
+            out = unroll(policy, params, statistics, b.obs, b.mask, b.memory)
+            log_prob = out.pi.log_prob(b.action)
+            weight = losses.standardize(b.advantage, b.mask) if config.normalize_advantage else b.advantage
+            surrogate = losses.clipped_surrogate(log_prob, b.log_prob, weight, clip_range)
+            policy_loss = losses.decision_mean(surrogate, b.mask)
+            value_loss = losses.decision_mean(losses.squared_error(out.value, b.target), b.mask)
+            entropy = losses.decision_mean(out.pi.entropy(), b.mask)
+            total = policy_loss + h.vf_coef * value_loss - h.ent_coef * entropy
+            return total, {
+                "train/loss": total,
+                "train/policy_gradient_loss": policy_loss,
+                "train/value_loss": value_loss,
+                "train/entropy_loss": -entropy,
+                **losses.ratio_metrics(log_prob, b.log_prob, b.mask, clip_range),
+            }
+
+        def minibatch(carry: tuple[PyTree, PyTree, Array], b: Rows) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
+            params, opt_state, going = carry
+            new_params, new_state, metrics = improve(
+                lambda p: loss(p, b), h, params, opt_state, step_size
+            )
+            going = going & (metrics["train/approx_kl"] <= 1.5 * h.target_kl)
+            kept = jax.tree.map(lambda a, o: jnp.where(going, a, o), (new_params, new_state), (params, opt_state))
+            return (*kept, going), metrics
+
+        def epoch(carry: tuple[PyTree, PyTree, Array], key: Key) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
+            return jax.lax.scan(minibatch, carry, shuffled(rows, key, n_minibatches))
+
+        rows = rows_of(trajectory, advantage, target)
+        carry = (learner.params, learner.opt_state, jnp.bool_(True))
+        (params, opt_state, _), metrics = jax.lax.scan(epoch, carry, jax.random.split(key, config.n_epochs))
+        means = jax.tree.map(jnp.mean, metrics)
+        explained = losses.explained_variance(value[:-1], target, mask)
+        return learner._replace(
+            params=params,
+            opt_state=opt_state,
+            statistics=observe(statistics, trajectory, h.gamma),
+            timesteps=learner.timesteps + moves(trajectory),
+        ), {**means, "train/explained_variance": explained, "train/clip_range": clip_range}
+
+    return Algorithm(init, make_act(policy), update, policy, config.n_steps)

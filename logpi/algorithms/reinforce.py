@@ -1,0 +1,98 @@
+"""REINFORCE (Williams 1992): θ ← θ + α (1/m) Σ_i Σ_t Ψ_t ∇ log π_θ(a_t | o_t), over m complete trajectories.
+
+The rung of the ladder is the only choice: what Ψ_t is. With ``rung="value"`` a baseline V_φ is fitted to the returns
+by least squares, and Ψ_t = G_t - V_φ(o_t) (Sutton & Barto 2018, §13.4).
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from logpi import losses, psi
+from logpi.algorithms.learning import improve, look, make_act, moves, remaining, traced, transform
+from logpi.config import Reinforce
+from logpi.statistics import init_statistics, normalize_reward, observe
+from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
+
+
+def ladder(rung: str, reward: Array, discount: Array, mask: Array, value: Array, average: Array) -> Array:
+    """Ψ [T, B] of a rung; ``discount`` includes γ, ``value`` is [T+1, B], ``average`` the mean G_t of the past."""
+    go = psi.reward_to_go(reward, discount, mask)
+    match rung:
+        case "total-reward":
+            return psi.total_reward(reward, discount, mask)
+        case "reward-to-go" | "discounted":
+            return go
+        case "moving-average":
+            return psi.minus_constant(go, average)
+        case "batch-mean":
+            return psi.minus_batch_mean(go, mask)
+        case "leave-one-out":
+            return psi.minus_leave_one_out(go, mask)
+        case _:
+            return psi.minus_value(reward, discount, mask, value)
+
+
+def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
+    """REINFORCE as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
+    undiscounted = config.rung in ("total-reward", "reward-to-go")
+
+    def init(key: Key) -> Learner:
+        params, hyper = policy.init(key), traced(config)
+        optimizers = {"actor": transform(hyper).init(params), "critic": transform(hyper).init(params)}
+        statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
+        average = {"sum": jnp.zeros(()), "count": jnp.zeros(())}  # of G_t, over all decisions so far
+        return Learner(params, optimizers, statistics, hyper, jnp.int32(0), average)
+
+    def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
+        h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
+        reward = normalize_reward(statistics, trajectory.reward)
+        discount = trajectory.discount * (1.0 if undiscounted else h.gamma)
+        _, value = look(policy, learner.params, statistics, trajectory)
+        average = learner.extra["sum"] / jnp.maximum(learner.extra["count"], 1.0)
+        weight = ladder(config.rung, reward, discount, mask, value, average)
+        if config.normalize_psi:
+            weight = losses.standardize(weight, mask)
+
+        def actor_loss(params: PyTree) -> tuple[Array, Metrics]:
+            pi, _ = look(policy, params, statistics, trajectory)
+            loss = losses.policy_gradient(pi.log_prob(trajectory.action), weight)
+            entropy = losses.decision_mean(pi.entropy(), mask)
+            loss = losses.trajectory_mean(loss, mask)
+            return loss - h.ent_coef * entropy, {
+                "train/policy_gradient_loss": loss,
+                "train/entropy_loss": -entropy,
+            }
+
+        def baseline_loss(params: PyTree) -> tuple[Array, Metrics]:
+            _, v = look(policy, params, statistics, trajectory)
+            loss = losses.decision_mean(losses.squared_error(v[:-1], target), mask)
+            return loss, {"train/value_loss": loss}
+
+        anneal = remaining(learner, config.lr_schedule)
+        params, actor, metrics = improve(
+            actor_loss, h, learner.params, learner.opt_state["actor"], anneal * h.learning_rate
+        )
+        critic = learner.opt_state["critic"]
+        if config.rung == "value":
+            target = psi.minus_value(reward, discount, mask, value) + value[:-1]
+            for _ in range(config.vf_steps):
+                params, critic, more = improve(baseline_loss, h, params, critic, anneal * h.vf_learning_rate)
+            metrics |= more
+            metrics["train/explained_variance"] = losses.explained_variance(value[:-1], target, mask)
+
+        go = psi.reward_to_go(reward, discount, mask)
+        return learner._replace(
+            params=params,
+            opt_state={"actor": actor, "critic": critic},
+            statistics=observe(statistics, trajectory, h.gamma),
+            timesteps=learner.timesteps + moves(trajectory),
+            extra={
+                "sum": learner.extra["sum"] + (go * mask).sum(),
+                "count": learner.extra["count"] + mask.sum(),
+            },
+        ), metrics
+
+    n_steps = spec.max_episode_steps or config.n_steps
+    return Algorithm(init, make_act(policy), update, policy, n_steps, whole_episodes=True)

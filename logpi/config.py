@@ -1,0 +1,115 @@
+"""Every setting of every method, as frozen dataclasses; the comment beside a field is its documentation.
+
+Names are Stable-Baselines3's. Float fields are traced arrays inside a learner, so that changing one compiles nothing;
+the others are part of the program. Nothing here imports JAX: ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal
+
+Activation = Literal["tanh", "relu", "silu"]
+Torso = Literal["auto", "mlp", "cnn"]
+Memory = Literal["none", "gru", "lstm"]
+Optimizer = Literal["adam", "sgd", "rmsprop"]
+Schedule = Literal["constant", "linear"]
+Rung = Literal[
+    "total-reward",
+    "reward-to-go",
+    "discounted",
+    "moving-average",
+    "batch-mean",
+    "leave-one-out",
+    "value",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The network: separate torsos for policy and value, or a shared one."""
+
+    torso: Torso = "auto"  # auto: cnn (Mnih et al. 2015) for images of at least 36x36 pixels, else mlp
+    hidden: tuple[int, ...] = (64, 64)  # units of each layer of the mlp
+    activation: Activation = "tanh"  # between layers of the mlp
+    memory: Memory = "none"  # recurrent cell between torso and heads
+    memory_size: int = 64  # units of the recurrent cell
+    shared: bool = False  # one torso for policy and value (always so with a memory or a cnn)
+    squash: bool = False  # tanh-squashed Gaussian for Box actions instead of a clipped one
+    log_std_init: float = 0.0  # log of the Gaussian's first standard deviation, in units of half the action range
+
+
+@dataclasses.dataclass(frozen=True)
+class Common:
+    """What every method needs."""
+
+    total_timesteps: float = 1e5  # environment moves to learn from, the schedules' horizon; void rows do not count
+    n_envs: int = 8  # environments stepped side by side, B
+    learning_rate: float = 3e-4  # optimizer's step size
+    lr_schedule: Schedule = "constant"  # linear: to 0 at total_timesteps
+    gamma: float = 0.99  # discount γ per move
+    ent_coef: float = 0.0  # weight of the entropy bonus
+    max_grad_norm: float = math.inf  # clip the global gradient norm to this
+    optimizer: Optimizer = "adam"  # from optax
+    normalize_obs: bool = False  # divide float observations by their running deviation; saved in the agent
+    normalize_reward: bool = False  # divide rewards by the running deviation of the discounted return
+
+
+@dataclasses.dataclass(frozen=True)
+class Reinforce(Common):
+    """REINFORCE (Williams 1992): complete trajectories, any rung of the Ψ ladder."""
+
+    rung: Rung = "value"  # the weight Ψ_t; see docs/theme.md
+    n_steps: int = 1000  # longest trajectory, where the environment itself has no time limit
+    learning_rate: float = 3e-3  # α, of the policy
+    vf_learning_rate: float = 3e-3  # of the learned baseline V
+    vf_steps: int = 1  # gradient steps on V for each trajectory batch
+    normalize_psi: bool = False  # Ψ with mean 0 and deviation 1 over the batch
+
+
+@dataclasses.dataclass(frozen=True)
+class ActorCritic(Common):
+    """The textbook actor-critic: m = n_envs trajectories, A_t = Σ γ^{t'-t} r - V_φ, two step sizes α and β."""
+
+    n_steps: int = 1000  # longest trajectory, where the environment itself has no time limit
+    learning_rate: float = 3e-3  # α, of the actor θ
+    vf_learning_rate: float = 3e-3  # β, of the critic φ
+
+
+@dataclasses.dataclass(frozen=True)
+class A2C(Common):
+    """Advantage actor-critic (Mnih et al. 2016): short rollouts, bootstrapped."""
+
+    n_envs: int = 16
+    n_steps: int = 8  # rows of one rollout, T
+    learning_rate: float = 7e-4
+    gae_lambda: float = 1.0  # 1: each row uses all the rewards up to the cut
+    vf_coef: float = 0.5  # weight of the value loss
+    max_grad_norm: float = 0.5
+    optimizer: Optimizer = "rmsprop"
+    normalize_advantage: bool = False  # advantages with mean 0 and deviation 1 over the batch
+
+
+@dataclasses.dataclass(frozen=True)
+class PPO(Common):
+    """Proximal policy optimization (Schulman et al. 2017)."""
+
+    n_steps: int = 128  # rows of one rollout, T
+    batch_size: int = 256  # decisions of a minibatch; must divide n_steps * n_envs
+    n_epochs: int = 4  # passes over the rollout
+    gae_lambda: float = 0.95  # λ of the advantage estimate
+    clip_range: float = 0.2  # ε of the surrogate
+    clip_schedule: Schedule = "constant"  # linear: to 0 at total_timesteps
+    vf_coef: float = 0.5  # weight of the value loss
+    max_grad_norm: float = 0.5
+    target_kl: float = math.inf  # leave out the updates of a rollout once the approximate KL passes 1.5 times this
+    normalize_advantage: bool = True  # advantages with mean 0 and deviation 1 over each minibatch
+
+
+ALGORITHMS: dict[str, type[Common]] = {
+    "reinforce": Reinforce,
+    "actor_critic": ActorCritic,
+    "a2c": A2C,
+    "ppo": PPO,
+}

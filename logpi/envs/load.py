@@ -1,0 +1,221 @@
+"""Environments of the user's own: ``module:EnvId`` and ``path/file.py:Class``.
+
+Spawned workers import this module to build their environment, so it imports no JAX at the top.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+
+from logpi.errors import LogpiError
+
+if TYPE_CHECKING:
+    from logpi.types import DeviceEnv
+
+DEVICE_PARTS = ("reset(key)", "step(state, action, key)", "observation_space", "action_space")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Builds a registered Gymnasium environment; a worker finds the registration here, not in a registry."""
+
+    id: str
+    spec: Any  # gymnasium.envs.registration.EnvSpec
+
+    def __call__(self, **kwargs: Any) -> Any:
+        return gymnasium.make(self.spec, disable_env_checker=True, **kwargs)
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """Builds a ``gymnasium.Env`` of a Python file; its ``max_episode_steps``, if it has one, truncates."""
+
+    id: str
+    path: str
+    name: str
+
+    def __call__(self, **kwargs: Any) -> Any:
+        env = getattr(import_file(self.path), self.name)(**kwargs)
+        limit = getattr(env, "max_episode_steps", None)
+        return gymnasium.wrappers.TimeLimit(env, limit) if limit and env.spec is None else env
+
+
+@dataclass(frozen=True)
+class InWorker:
+    """The same environment, whose errors can cross a process boundary.
+
+    Gymnasium sends the exception itself through a queue, and waits for ever for one that cannot be pickled.
+    """
+
+    make: Callable[[], Any]
+
+    def __call__(self) -> Any:
+        env = self.make()
+        env.reset, env.step = _plain(env.reset), _plain(env.step)
+        return env
+
+
+class WorkerError(RuntimeError):
+    """``Type: message`` of what an environment raised in its worker."""
+
+
+def _plain(method: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except Exception as error:
+            raise WorkerError(f"{type(error).__name__}: {error}") from error
+
+    return call
+
+
+def load_own(name: str) -> DeviceEnv | Registered | FromFile:
+    """The user's environment: a ``DeviceEnv``, or a factory that ``logpi.envs.host.make_host`` takes.
+
+    ``module:EnvId`` imports the module, which registers the id with Gymnasium. ``path/file.py:Class`` imports
+    the file; the class, or a function that builds an instance, is a ``gymnasium.Env`` (host) or has
+    ``reset(key) -> (state, obs)``, ``step(state, action, key) -> (state, obs, reward, terminated)``,
+    ``observation_space``, ``action_space`` and perhaps ``max_episode_steps`` (device).
+
+    Raises:
+        LogpiError: no such module, file, id or class, an import or constructor that raises (chained), or a
+            class of neither kind.
+    """
+    place, colon, part = name.rpartition(":")
+    if not (colon and place and part):
+        raise LogpiError(f"environment {name!r}: write module:EnvId or path/file.py:Class")
+    if not place.endswith(".py"):
+        return registered(name)
+    module = import_file(place)
+    maker = getattr(module, part, None)
+    if not callable(maker):
+        there = ", ".join(_candidates(module)) or "no public class or function"
+        raise LogpiError(f"{place} has no class {part!r}; it has: {there}")
+    host = FromFile(name, str(Path(place).resolve()), part)
+    if inspect.isclass(maker) and issubclass(maker, gymnasium.Env):
+        return host
+    try:
+        instance = maker()
+    except Exception as error:
+        raise LogpiError(
+            f"{name} could not be built: {part}() raised {type(error).__name__}: {error}"
+        ) from error
+    return host if isinstance(instance, gymnasium.Env) else _device(name, instance)
+
+
+def registered(name: str) -> Registered:
+    """The factory of ``EnvId`` or ``module:EnvId``.
+
+    Raises:
+        LogpiError: the module cannot be imported (chained), or the id is not registered.
+    """
+    module, _, env_id = name.rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except Exception as error:
+            raise LogpiError(
+                f"environment {name}: importing {module} raised {type(error).__name__}: {error}. "
+                "Is it installed, or in the current folder? For a file write path/file.py:Class"
+            ) from error
+    try:
+        return Registered(name, gymnasium.spec(env_id))
+    except gymnasium.error.Error as error:
+        raise LogpiError(
+            f"environment {name}: Gymnasium knows no {env_id!r} ({error}). {_suggestion(module, env_id)}"
+        ) from error
+
+
+def import_file(path: str) -> ModuleType:
+    """Import a Python file under a name of its own; once, as long as the file does not change.
+
+    Its folder is put at the end of ``sys.path``, so that it finds its neighbours.
+
+    Raises:
+        LogpiError: no such file, or it raises while it is imported (chained).
+    """
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise LogpiError(f"no such file: {path} (looked for {file})")
+    key = hashlib.sha256(f"{file}\0{file.stat().st_mtime_ns}".encode()).hexdigest()[:16]
+    name = f"logpi_own_{key}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise LogpiError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look here while the file is being executed
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise LogpiError(f"importing {path} raised {type(error).__name__}: {error}") from error
+    return module
+
+
+def _device(name: str, instance: Any) -> DeviceEnv:
+    from logpi.types import DeviceEnv, EnvSpec
+
+    if isinstance(instance, DeviceEnv):
+        return instance
+    there = (
+        _takes(instance, "reset", 1),
+        _takes(instance, "step", 3),
+        isinstance(getattr(instance, "observation_space", None), gymnasium.Space),
+        isinstance(getattr(instance, "action_space", None), gymnasium.Space),
+    )
+    missing = [part for part, found in zip(DEVICE_PARTS, there, strict=True) if not found]
+    if missing:
+        raise LogpiError(
+            f"{name} is neither a gymnasium.Env nor a JAX environment: it lacks {', '.join(missing)}. "
+            f"Subclass gymnasium.Env, or give it {', '.join(DEVICE_PARTS)} (spaces of gymnasium.spaces)."
+        )
+    limit = getattr(instance, "max_episode_steps", None)
+    spec = EnvSpec(name, instance.observation_space, instance.action_space, limit)
+    return DeviceEnv(spec, instance.reset, instance.step)
+
+
+def _takes(instance: Any, method: str, count: int) -> bool:
+    """Whether ``instance.method`` can be called with ``count`` positional arguments."""
+    try:
+        inspect.signature(getattr(instance, method)).bind(*range(count))
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _candidates(module: ModuleType) -> list[str]:
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and getattr(value, "__module__", None) == module.__name__
+        and callable(value)
+    ]
+
+
+def _suggestion(module: str, env_id: str) -> str:
+    own = [
+        spec.id
+        for spec in gymnasium.registry.values()
+        if module and str(spec.entry_point).partition(":")[0].partition(".")[0] == module.partition(".")[0]
+    ]
+    stem = env_id.rpartition("-v")[0] or env_id
+    known = own or [known for known in gymnasium.registry if known.startswith(f"{stem}-v")]
+    if known:
+        return f"Registered: {', '.join(known[:12])}"
+    return "Name the package that registers it, as in ale_py:ALE/Pong-v5, or a file, as in my_env.py:MyEnv"

@@ -1,0 +1,113 @@
+"""Writing files so that a kill or a full disk at any moment costs nothing that was saved before."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+from pathlib import Path
+
+from logpi.errors import LogpiError
+
+CHECKPOINT = ".safetensors"
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: temporary file beside it, fsync, rename, fsync of the folder.
+
+    Raises:
+        LogpiError: the disk refuses; the file that was there before is intact.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+class AppendFile:
+    """A file that only grows, unbuffered: what was appended outlives a kill of this process.
+
+    Every method raises LogpiError where the disk refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._file = io.FileIO(self.path, "a")
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+
+    def append(self, data: bytes) -> None:
+        """Hand all of ``data`` to the system."""
+        try:
+            while data:
+                data = data[self._file.write(data) or 0 :]
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+
+    def sync(self) -> int:
+        """Wait until the disk has everything; returns the size in bytes."""
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+        return self._file.tell()
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to its first ``size`` bytes."""
+        try:
+            self._file.truncate(size)
+            self._file.seek(size)
+        except OSError as error:
+            raise disk_error(self.path, error) from error
+
+    def replace(self, data: bytes) -> None:
+        """Put ``data`` in the place of everything, atomically."""
+        self._file.close()
+        atomic_write(self.path, data)
+        self._open()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def disk_error(path: Path, error: OSError) -> LogpiError:
+    """What to tell a user whose disk refused to write ``path``."""
+    folder = next((parent for parent in path.absolute().parents if parent.is_dir()), Path(path.anchor))
+    free = shutil.disk_usage(folder).free / 2**20
+    good = previous_checkpoint(path)
+    kept = f"the last good checkpoint {good} is intact" if good else "what was saved before is intact"
+    return LogpiError(
+        f"cannot write {path}: {error.strerror or error} (free space there: {free:,.0f} MiB); {kept}; "
+        "free some space or mend the permissions, then `logpi resume RUN`"
+    )
+
+
+def previous_checkpoint(path: Path) -> Path | None:
+    """The last checkpoint in the folder of ``path`` that comes before it by name."""
+    older = [other for other in path.parent.glob(f"*{CHECKPOINT}") if other.name < path.name]
+    return max(older, default=None)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

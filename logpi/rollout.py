@@ -1,0 +1,114 @@
+"""Collecting trajectories: one contract with two bodies, a compiled scan on the device and a loop on the host."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from logpi.arrays import select
+from logpi.types import Algorithm, Array, DeviceVector, Key, Learner, PyTree, Trajectory
+
+WINDOW = 100  # finished episodes that the reported mean return covers, as Stable-Baselines3
+
+
+class Episodes(NamedTuple):
+    """Returns and lengths: of the episodes under way, and of the last finished ones."""
+
+    ret: Array  # [B] reward so far
+    length: Array  # [B] moves so far
+    returns: Array  # [WINDOW] finished, newest overwriting oldest
+    lengths: Array  # [WINDOW]
+    count: Array  # [] int32, all that ever finished
+
+
+class Carry(NamedTuple):
+    """All that one iteration hands to the next on the environments' side; part of every checkpoint."""
+
+    env: PyTree  # the vector's state; () on the host
+    obs: PyTree  # [B, ...] to act on next
+    memory: PyTree  # [B, ...]
+    void: Array  # [B] bool: ``obs`` closes an episode, the next action is void
+    episodes: Episodes
+
+
+def no_episodes(batch: int) -> Episodes:
+    zero = jnp.zeros(batch)
+    return Episodes(zero, zero, jnp.zeros(WINDOW), jnp.zeros(WINDOW), jnp.int32(0))
+
+
+def start(vector: DeviceVector, algorithm: Algorithm, key: Key, batch: int) -> Carry:
+    """B environments at the start of their first episodes."""
+    env, first = vector.reset(key, batch)
+    memory = algorithm.policy.memory(batch)
+    return Carry(env, first.obs, memory, jnp.zeros(batch, bool), no_episodes(batch))
+
+
+def rollout(
+    vector: DeviceVector, algorithm: Algorithm, learner: Learner, carry: Carry, key: Key
+) -> tuple[Carry, Trajectory]:
+    """T = ``algorithm.n_steps`` rows of every environment as one compiled scan.
+
+    With ``algorithm.whole_episodes`` the environments start afresh and only their first episodes count.
+    """
+    batch = carry.void.shape[0]
+    fresh = algorithm.policy.memory(batch)
+    if algorithm.whole_episodes:
+        key, reset_key = jax.random.split(key)
+        env, first = vector.reset(reset_key, batch)
+        idle = jnp.zeros(batch)
+        episodes = carry.episodes._replace(ret=idle, length=idle)
+        carry = Carry(env, first.obs, fresh, jnp.zeros(batch, bool), episodes)
+    memory = carry.memory
+
+    def row(carry: Carry, key: Key) -> tuple[Carry, tuple[Any, ...]]:
+        act = algorithm.act(learner, carry.memory, carry.obs, key)
+        env, step = vector.step(carry.env, act.action)
+        ended = step.terminated | step.truncated
+        mask = 1.0 - carry.void
+        ret, length = carry.episodes.ret + mask * step.reward, carry.episodes.length + mask
+        finished = (ret, length, ended & ~carry.void)
+        void = ended
+        if algorithm.whole_episodes:
+            void = carry.void | ended  # what follows the first episode is void to the end
+        # memory never crosses from one episode to the next: it is cleared behind the void row
+        cleared = select(carry.void, fresh, act.memory)
+        episodes = carry.episodes._replace(
+            ret=jnp.where(ended, 0.0, ret), length=jnp.where(ended, 0.0, length)
+        )
+        discount = 1.0 - step.terminated
+        out = (carry.obs, act.action, act.log_prob, step.reward * mask, discount, mask, finished)
+        return Carry(env, step.obs, cleared, void, episodes), out
+
+    carry, (obs, action, log_prob, reward, discount, mask, finished) = jax.lax.scan(
+        row, carry, jax.random.split(key, algorithm.n_steps)
+    )
+    obs = jax.tree.map(lambda x, last: jnp.concatenate([x, last[None]]), obs, carry.obs)
+    carry = carry._replace(episodes=record(carry.episodes, *finished))
+    return carry, Trajectory(obs, action, log_prob, reward, discount, mask, memory)
+
+
+def record(episodes: Episodes, ret: Array, length: Array, ended: Array) -> Episodes:
+    """``episodes`` with those that ``ended`` [T, B] (their ``ret`` and ``length`` [T, B]) added to the window."""
+    ended = ended.reshape(-1)
+    order = jnp.cumsum(ended.astype(jnp.int32))
+    recent = ended & (order > order[-1] - WINDOW)  # two writers of one slot would have no defined winner
+    slot = jnp.where(recent, (episodes.count + order - 1) % WINDOW, WINDOW)
+    return episodes._replace(
+        returns=episodes.returns.at[slot].set(ret.reshape(-1), mode="drop"),
+        lengths=episodes.lengths.at[slot].set(length.reshape(-1), mode="drop"),
+        count=episodes.count + order[-1],
+    )
+
+
+def episode_metrics(episodes: Episodes) -> dict[str, Array]:
+    """Mean return and length of the last 100 finished episodes; NaN before the first one finished."""
+    n = jnp.minimum(episodes.count, WINDOW)
+    filled = jnp.arange(WINDOW) < n
+    return {
+        "rollout/ep_rew_mean": jnp.where(filled, episodes.returns, 0.0).sum() / n,
+        "rollout/ep_len_mean": jnp.where(filled, episodes.lengths, 0.0).sum() / n,
+        "rollout/episodes": episodes.count,
+    }
+
