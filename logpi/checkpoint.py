@@ -1,8 +1,8 @@
 """Pytrees of arrays in one file: safetensors, never pickle, written whole or not at all, checked on loading.
 
 The header's metadata has one entry, ``logpi``, a JSON object: ``format_version``, the caller's ``meta``,
-dtypes, the implementation of each random key, and a SHA-256 over all of that and every name, shape and byte. A
-file that loads is the file that was saved, bit for bit. Importing this module does not import JAX.
+dtypes, the implementation of each random key, and a SHA-256 over all of that and every name, shape and byte.
+A file that loads is the file that was saved, bit for bit. Importing this module does not import JAX.
 """
 
 from __future__ import annotations

@@ -113,3 +113,34 @@ ALGORITHMS: dict[str, type[Common]] = {
     "a2c": A2C,
     "ppo": PPO,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What to run, and what to keep of it."""
+
+    seed: int = 0  # of everything random in this run
+    seeds: int = 1  # how many seeds (seed, seed+1, …) to train at once in one program; device environments only
+    eval_episodes: int = 20  # greedy episodes of each periodic evaluation, on seeds that training never sees
+    eval_points: int = 20  # periodic evaluations in the run, evenly spread over total_timesteps
+    final_episodes: int = 100  # greedy episodes of the evaluation at the end
+    checkpoint_points: int = 10  # checkpoints in the run, evenly spread over total_timesteps
+    keep: int = 3  # newest checkpoints to keep
+    log_points: int = 200  # rows of metrics in the run, at most one an iteration
+    video: bool = True  # record a video of the trained agent at the end
+    tensorboard: bool = True  # write TensorBoard's event file
+    log_dir: str = "runs"  # the run folder is made in here
+    vectorization: Literal["sync", "async"] = "sync"  # host environments: in this process, or one process each
+    autoreset: Literal["next_step", "same_step", "disabled"] = "next_step"  # host environments' vector
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Everything that decides the outcome of a run: what config.toml holds."""
+
+    env: str
+    algo: str
+    run: Run
+    method: Common
+    network: Network
+    env_kwargs: dict[str, object] = dataclasses.field(default_factory=dict)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from logpi.types import Algorithm, Array, DeviceVector, Key, Learner, PyTree
+from logpi.arrays import select
+from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree
 
 LONGEST = 10_000  # moves of an evaluation episode in an environment without a time limit
 
@@ -56,3 +59,36 @@ def evaluate_device(
 
     play = jax.lax.while_loop(going, move, play)
     return play.ret, play.length
+
+
+def evaluate_host(
+    vector: HostVector,
+    algorithm: Algorithm,
+    act: Callable[[PyTree, PyTree], Act],
+    episodes: int,
+    seed: int,
+) -> tuple[Any, Any]:
+    """Returns and lengths [episodes] from a stateful vector, seeded afresh; ``act(memory, obs)`` is compiled.
+
+    Each of the B environments plays the same number of episodes, so that short ones are not preferred.
+    """
+    batch = vector.num_envs
+    rounds = -(-episodes // batch)
+    vector.reset(seed)
+    fresh = algorithm.policy.memory(batch)
+    memory, void = fresh, np.zeros(batch, bool)
+    ret, length = np.zeros(batch), np.zeros(batch)
+    finished: list[list[tuple[float, float]]] = [[] for _ in range(batch)]
+    while min(map(len, finished)) < rounds:
+        chosen = act(memory, vector.start)
+        step = vector.step(jax.tree.map(np.asarray, chosen.action))
+        ret += np.where(void, 0.0, step.reward)
+        length += ~void
+        ended = step.terminated | step.truncated
+        for b in np.flatnonzero(ended | (length >= LONGEST)):
+            finished[b].append((ret[b], length[b]))
+            ret[b], length[b] = 0.0, 0.0
+        memory = select(void | (ended & vector.resets_within_step), fresh, chosen.memory)
+        void = ended & (not vector.resets_within_step)
+    kept = np.array([pair for column in finished for pair in column[:rounds]])
+    return kept[:episodes, 0], kept[:episodes, 1]

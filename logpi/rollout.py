@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from logpi.arrays import select
-from logpi.types import Algorithm, Array, DeviceVector, Key, Learner, PyTree, Trajectory
+from logpi.envs.voids import insert_void_rows
+from logpi.errors import LogpiError
+from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Trajectory
 
 WINDOW = 100  # finished episodes that the reported mean return covers, as Stable-Baselines3
 
@@ -112,3 +117,94 @@ def episode_metrics(episodes: Episodes) -> dict[str, Array]:
         "rollout/episodes": episodes.count,
     }
 
+
+
+
+class Row(NamedTuple):
+    """One row of a host rollout, [B, ...] each; ``following`` is the true next observation, final at an end."""
+
+    acting: PyTree
+    following: PyTree
+    action: PyTree
+    log_prob: Any
+    reward: Any
+    terminated: Any
+    truncated: Any
+    mask: Any
+
+
+def rollout_host(
+    vector: HostVector,
+    algorithm: Algorithm,
+    act: Callable[[PyTree, PyTree, int], Act],
+    carry: Carry,
+    shares: dict[str, float],
+) -> tuple[Carry, Trajectory]:
+    """The same rows from a stateful vector that was reset; ``act(memory, obs, t)`` is compiled, arrays are NumPy's.
+
+    Adds the seconds spent to ``shares`` ("policy", "environment"). Raises LogpiError where a policy with a memory
+    meets a vector that resets within the step, whose void rows it would never see.
+    """
+    fresh, within = algorithm.policy.memory(vector.num_envs), vector.resets_within_step
+    if within and jax.tree.leaves(fresh):
+        raise LogpiError(
+            f"environment {vector.spec.id} resets within the step, from which a policy with a memory cannot learn; "
+            "choose autoreset next_step"
+        )
+    memory, void, tally = carry.memory, np.asarray(carry.void), _Tally(carry.episodes)
+    if algorithm.whole_episodes:
+        vector.reset()
+        memory, void = fresh, np.zeros(vector.num_envs, bool)
+        tally.begin()
+    first_memory, rows = memory, []
+    while len(rows) < algorithm.n_steps and not (algorithm.whole_episodes and void.all()):
+        began = time.perf_counter()
+        acting, chosen = vector.start, act(memory, vector.start, len(rows))
+        action, log_prob = jax.tree.map(np.asarray, (chosen.action, chosen.log_prob))
+        middle = time.perf_counter()
+        obs, reward, terminated, truncated = vector.step(action)
+        shares["policy"] += middle - began
+        shares["environment"] += time.perf_counter() - middle
+        ended, mask = terminated | truncated, 1.0 - void.astype(np.float32)
+        reward = reward * mask
+        rows.append(Row(acting, obs, action, log_prob, reward, terminated, truncated, mask))
+        tally.add(reward, mask, ended & ~void)
+        memory = select(void, fresh, chosen.memory)
+        void = void | ended if algorithm.whole_episodes else ended & (not within)
+    carry = Carry((), (), memory, void, tally.episodes())
+    return carry, _trajectory(rows, algorithm, first_memory, within)
+
+
+def _trajectory(rows: list[Row], algorithm: Algorithm, memory: PyTree, within: bool) -> Trajectory:
+    block = jax.tree.map(lambda *x: np.stack(x), *rows)
+    if within and not algorithm.whole_episodes:
+        return Trajectory(**insert_void_rows(*block[:-1]), memory=memory)
+    missing = algorithm.n_steps - len(rows)
+    if missing:  # every first episode is over: void rows to the end
+        nothing = rows[-1]._replace(reward=0 * rows[-1].reward, mask=0 * rows[-1].mask)
+        block = jax.tree.map(lambda x, last: np.concatenate([x, np.stack([last] * missing)]), block, nothing)
+    obs = jax.tree.map(lambda a, f: np.concatenate([a[:1], f]), block.acting, block.following)
+    discount = 1.0 - block.terminated.astype(np.float32)
+    return Trajectory(obs, block.action, block.log_prob, block.reward, discount, block.mask, memory)
+
+
+class _Tally:
+    """``Episodes`` while a host rollout counts into them."""
+
+    def __init__(self, episodes: Episodes) -> None:
+        self._e = Episodes(*(np.array(x) for x in episodes))
+
+    def begin(self) -> None:
+        self._e.ret[:], self._e.length[:] = 0, 0
+
+    def add(self, reward: Any, mask: Any, ended: Any) -> None:
+        e = self._e
+        e.ret[:] += reward
+        e.length[:] += mask
+        for b in np.flatnonzero(ended):
+            e.returns[int(e.count) % WINDOW], e.lengths[int(e.count) % WINDOW] = e.ret[b], e.length[b]
+            e.ret[b], e.length[b] = 0, 0
+            e.count[...] += 1
+
+    def episodes(self) -> Episodes:
+        return self._e

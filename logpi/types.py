@@ -81,6 +81,9 @@ class HostVector(Protocol):
     num_envs: int
     start: PyTree  # [B, ...]
 
+    @property
+    def resets_within_step(self) -> bool: ...
+
     def reset(self, seed: int | None = None) -> Step: ...
 
     def step(self, action: Any) -> Step: ...

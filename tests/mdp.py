@@ -59,6 +59,18 @@ def continuing() -> MDP:
     return MDP(np.array([0.4, 0.6]), move, reward, np.array([False, False]), 3)
 
 
+def lanes() -> MDP:
+    """Three moves, always: 0 → 1 or 2 → 3 or 4 → the end. A reward of about 2 each, more in the lower lane."""
+    move, reward = np.zeros((6, 2, 6)), np.zeros((6, 2, 6))
+    for s, action in product(range(5), range(2)):
+        layer = (s + 1) // 2
+        upper, lower = (5, 5) if layer == 2 else (2 * layer + 1, 2 * layer + 2)
+        move[s, action, upper] += 0.8 - 0.5 * action
+        move[s, action, lower] += 0.2 + 0.5 * action
+        reward[s, action] = 2.0 - 0.2 * action + 0.8 * (s in (2, 4))
+    return MDP(np.eye(6)[0], move, reward, np.arange(6) == 5, 3)
+
+
 def softmax(theta):
     weight = np.exp(theta - theta.max(1, keepdims=True))
     return weight / weight.sum(1, keepdims=True)

@@ -114,6 +114,23 @@ def test_tensorboard_holds_means_and_purges_on_resume(tmp_path):
     assert found[-1] == (16, "eval/mean_reward", 3.5)
 
 
+def test_records_are_framed_as_tensorboard_wants(tmp_path):
+    from tensorboardX.record_writer import RecordWriter
+
+    with MetricsWriter(tmp_path) as writer:
+        writer.write(row(0))
+        writer.write(row(1))
+    (path,) = tmp_path.glob("events.out.tfevents*")
+    framed = RecordWriter(str(tmp_path / "again"))
+    data = path.read_bytes()
+    while data:
+        (size,) = struct.unpack("<Q", data[:8])
+        framed.write(data[12 : 12 + size])
+        data = data[16 + size :]
+    framed.close()
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
 def test_csv_widens_and_holds_means(tmp_path):
     with MetricsWriter(tmp_path, tensorboard=False) as writer:
         for i in range(4):
@@ -138,7 +155,7 @@ def test_columns_are_aligned_and_a_torn_last_line_is_left_out(tmp_path):
 def test_rewind_beyond_the_end_is_an_error(tmp_path):
     with MetricsWriter(tmp_path, tensorboard=False) as writer:
         writer.write(row(0))
-        with pytest.raises(LogpiError, match=r"bytes, but the checkpoint.*10000"):
+        with pytest.raises(LogpiError, match=r"bytes, but its checkpoint.*10000"):
             writer.rewind(10_000, 0)
 
 

@@ -1,0 +1,196 @@
+"""Settings, from least to most binding: defaults ← the recipe of the environment ← a TOML file ← flags.
+
+An unknown key is an error that names the nearest known one. Importing this module does not import JAX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import tomllib
+import typing
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from logpi.config import ALGORITHMS, Common, Experiment, Network, Run
+from logpi.errors import LogpiError
+
+Table = Mapping[str, Any]
+SECTIONS = ("run", "method", "network", "env_kwargs")
+
+# CleanRL's spellings of Stable-Baselines3's names
+ALIASES = {
+    "num_envs": "n_envs",
+    "num_steps": "n_steps",
+    "clip_coef": "clip_range",
+    "update_epochs": "n_epochs",
+    "num_minibatches": "batch_size",
+    "anneal_lr": "lr_schedule",
+}
+
+
+class Recipe(NamedTuple):
+    """A tuned preset: one TOML file in ``logpi/recipes``."""
+
+    env: str
+    algo: str
+    default: bool  # the algorithm that `logpi train ENV` takes
+    source: str  # where its settings come from
+    low: float  # expected band of the mean greedy return after training
+    high: float
+    seconds: float  # training time on two cores
+    tables: Table  # run, method, network
+
+
+def recipes() -> list[Recipe]:
+    """All recipes that ship with logpi."""
+    found = []
+    for file in sorted(resources.files("logpi.recipes").iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".toml"):
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+            head = table.pop("recipe")
+            found.append(Recipe(tables=table, **head))
+    return found
+
+
+def recipe_for(env: str, algo: str | None) -> Recipe | None:
+    """The recipe of an environment: of ``algo``, or the one marked as its default."""
+    return next((r for r in recipes() if r.env == env and (r.default if algo is None else r.algo == algo)), None)
+
+
+def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Recipe | None]:
+    """The experiment that defaults, recipe and ``tables`` (a file's, then the flags') make together.
+
+    Raises:
+        LogpiError: unknown algorithm, section or key, or a value of the wrong type.
+    """
+    if algo is not None and algo not in ALGORITHMS:
+        raise LogpiError(f"unknown algorithm {algo!r}; allowed: {', '.join(ALGORITHMS)}{_near(algo, ALGORITHMS)}")
+    recipe = recipe_for(env, algo)
+    algo = algo or (recipe.algo if recipe else "ppo")
+    layers = [*([recipe.tables] if recipe else []), *tables]
+    for layer in layers:
+        if unknown := set(layer) - set(SECTIONS):
+            name = sorted(unknown)[0]
+            raise LogpiError(f"unknown section [{name}]; allowed: {', '.join(SECTIONS)}{_near(name, SECTIONS)}")
+
+    def section(name: str, kind: type[Any]) -> Any:
+        merged: dict[str, Any] = {}
+        for layer in layers:
+            merged |= layer.get(name, {})
+        return from_table(kind, merged, name)
+
+    kwargs = {k: v for layer in layers for k, v in layer.get("env_kwargs", {}).items()}
+    method = section("method", ALGORITHMS[algo])
+    return Experiment(env, algo, section("run", Run), method, section("network", Network), kwargs), recipe
+
+
+def read_file(path: str | Path) -> Table:
+    """The tables of a TOML file.
+
+    Raises:
+        LogpiError: it cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LogpiError(f"cannot read the config file {path}: {error}") from error
+
+
+def from_table(kind: type[Any], table: Table, where: str) -> Any:
+    """A config dataclass from plain values; everything is checked.
+
+    Raises:
+        LogpiError: unknown key, a value of the wrong type, or one that is out of its range.
+    """
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for key, value in table.items():
+        if key not in hints:
+            hint = f"; write {ALIASES[key]}" if key in ALIASES else _near(key, hints)
+            raise LogpiError(f"unknown setting {where}.{key}{hint or '; allowed: ' + ', '.join(hints)}")
+        values[key] = _checked(f"{where}.{key}", hints[key], value)
+    config = kind(**values)
+    if isinstance(config, Common):
+        check_ranges(config)
+    return config
+
+
+def to_table(config: Any) -> dict[str, Any]:
+    """A config dataclass as plain values."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+
+
+def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
+    """What ``config.toml`` of a run holds."""
+    return {
+        "env": experiment.env,
+        "algo": experiment.algo,
+        "run": to_table(experiment.run),
+        "method": to_table(experiment.method),
+        "network": to_table(experiment.network),
+        "env_kwargs": dict(experiment.env_kwargs),
+    }
+
+
+def experiment_from_table(table: Table) -> Experiment:
+    """The experiment of a run's ``config.toml``.
+
+    Raises:
+        LogpiError: a missing or unknown part.
+    """
+    try:
+        env, algo = table["env"], table["algo"]
+        return Experiment(
+            env,
+            algo,
+            from_table(Run, table["run"], "run"),
+            from_table(ALGORITHMS[algo], table["method"], "method"),
+            from_table(Network, table["network"], "network"),
+            dict(table.get("env_kwargs", {})),
+        )
+    except KeyError as error:
+        raise LogpiError(f"config.toml lacks {error}; restore it, or start again with `logpi train`") from error
+
+
+POSITIVE = ("total_timesteps", "n_envs", "n_steps", "batch_size", "n_epochs", "max_grad_norm", "target_kl")
+NOT_NEGATIVE = ("learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range")
+FRACTIONS = ("gamma", "gae_lambda")
+
+
+def check_ranges(config: Common) -> None:
+    """Refuse hyperparameters that no algorithm can use."""
+    for name, value in dataclasses.asdict(config).items():
+        wrong = (
+            (name in POSITIVE and not value > 0 and "greater than 0")
+            or (name in NOT_NEGATIVE and not (0 <= value < math.inf) and "at least 0 and finite")
+            or (name in FRACTIONS and not 0 <= value <= 1 and "between 0 and 1")
+        )
+        if wrong:
+            raise LogpiError(f"method.{name} is {value}; it must be {wrong}")
+
+
+def _checked(where: str, hint: Any, value: Any) -> Any:
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        allowed = typing.get_args(hint)
+        if value not in allowed:
+            raise LogpiError(f"{where} is {value!r}; allowed: {', '.join(map(repr, allowed))}")
+        return value
+    if origin is tuple:
+        if isinstance(value, list | tuple) and all(type(x) is int and x > 0 for x in value):
+            return tuple(value)
+        raise LogpiError(f"{where} is {value!r}; it must be a list of positive integers")
+    if hint is float and type(value) in (int, float):
+        return float(value)
+    if type(value) is not hint:
+        raise LogpiError(f"{where} is {value!r}, a {type(value).__name__}; it must be a {hint.__name__}")
+    return value
+
+
+def _near(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""

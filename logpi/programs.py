@@ -1,0 +1,237 @@
+"""The compiled programs of a run: the same few verbs for device and host environments.
+
+Every random draw comes from (run seed, stream, iteration), so any iteration can be run again from a checkpoint.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from logpi import devices
+from logpi.arrays import all_finite, select
+from logpi.evaluate import evaluate_device, evaluate_host
+from logpi.rollout import Carry, episode_metrics, no_episodes, rollout, rollout_host, start
+from logpi.types import Algorithm, Array, DeviceVector, HostVector, Key, Learner, Metrics, PyTree, Trajectory
+
+LEARNER, ENVS, COLLECT, UPDATE, EVALUATE = range(5)  # streams of random numbers
+
+
+class State(NamedTuple):
+    """All that a run changes: what a checkpoint holds. Trained seeds are a leading axis where there are several."""
+
+    learner: Learner
+    carry: Carry
+    seed: Array  # [] or [S] uint32
+
+
+class Programs(Protocol):
+    """What the training loop calls; ``shares`` accumulates the seconds that each part of the work took."""
+
+    shares: dict[str, float]
+
+    def init(self) -> State: ...
+
+    def like(self) -> State:
+        """The shapes of a state, for loading a checkpoint."""
+        ...
+
+    def iterate(self, state: State, iteration: int, timed: bool) -> tuple[State, Metrics]: ...
+
+    def evaluate(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
+        """Greedy (returns, lengths), [episodes] or [S, episodes]."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def stream(seed: Array, which: int, iteration: Array | int = 0) -> Key:
+    """The random key of one use in one iteration of a run."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), which), iteration)
+
+
+def learn(
+    algorithm: Algorithm, learner: Learner, trajectory: Trajectory, seed: Array, iteration: Array
+) -> tuple[Learner, Metrics]:
+    """One update; a learner that has had its ``total_timesteps`` stays as it is (others beside it may go on)."""
+    new, metrics = algorithm.update(learner, trajectory, stream(seed, UPDATE, iteration))
+    finished = learner.timesteps >= learner.hyper.total_timesteps
+    new = select(finished, learner, new)
+    health = {
+        "finite/observation": all_finite(trajectory.obs),
+        "finite/reward": all_finite(trajectory.reward),
+        "finite/parameters": all_finite((new.params, new.opt_state, new.statistics)),
+    }
+    return new, {**metrics, **health, "train/learning_rate": learner.hyper.learning_rate}
+
+
+class DevicePrograms:
+    """Rollout, update and evaluation of device environments, compiled side by side before the first iteration."""
+
+    def __init__(
+        self, vector: DeviceVector, algorithm: Algorithm, batch: int, seeds: list[int], episodes: tuple[int, int]
+    ) -> None:
+        self.shares = {"compile": 0.0, "environment + policy": 0.0, "update": 0.0, "evaluate": 0.0}
+        self._seed = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
+
+        def init(seed: Array) -> State:
+            learner = algorithm.init(stream(seed, LEARNER))
+            return State(learner, start(vector, algorithm, stream(seed, ENVS), batch), seed)
+
+        def collect(state: State, iteration: Array) -> tuple[Carry, Trajectory, Metrics]:
+            key = stream(state.seed, COLLECT, iteration)
+            carry, trajectory = rollout(vector, algorithm, state.learner, state.carry, key)
+            return carry, trajectory, episode_metrics(carry.episodes)
+
+        def update(learner: Learner, trajectory: Trajectory, seed: Array, iteration: Array) -> tuple[Learner, Metrics]:
+            return learn(algorithm, learner, trajectory, seed, iteration)
+
+        def evaluate(learner: Learner, seed: Array, iteration: Array, count: int) -> tuple[Array, Array]:
+            return evaluate_device(vector, algorithm, learner, stream(seed, EVALUATE, iteration), count)
+
+        many = len(seeds) > 1
+        over_seeds = devices.over_seeds if many else lambda f, *_: f
+        self._init = jax.jit(over_seeds(init, 0))
+        self._collect = jax.jit(over_seeds(collect, 0, None))
+        self._update = jax.jit(over_seeds(update, 0, 0, 0, None))
+        self._evaluate = {
+            n: jax.jit(over_seeds(lambda learner, seed, i, n=n: evaluate(learner, seed, i, n), 0, 0, None))
+            for n in set(episodes)
+        }
+        self._compiled = False
+
+    def like(self) -> State:
+        state: State = jax.eval_shape(self._init, self._seed)
+        return state
+
+    def compile(self) -> None:
+        began = time.perf_counter()
+        state, i = self.like(), jax.ShapeDtypeStruct((), jnp.int32)
+        _, trajectory, _ = jax.eval_shape(self._collect, state, i)
+        wanted = [
+            (self._update, (state.learner, trajectory, state.seed, i)),
+            (self._collect, (state, i)),
+            *((f, (state.learner, state.seed, i)) for f in self._evaluate.values()),
+            (self._init, (state.seed,)),
+        ]
+        self._update, self._collect, *evaluations, self._init = devices.compile_all(wanted)
+        self._evaluate = dict(zip(self._evaluate, evaluations, strict=True))
+        self._compiled = True
+        self.shares["compile"] += time.perf_counter() - began
+
+    def init(self) -> State:
+        if not self._compiled:
+            self.compile()
+        state: State = self._init(self._seed)
+        return state
+
+    def iterate(self, state: State, iteration: int, timed: bool) -> tuple[State, Metrics]:
+        if not self._compiled:
+            self.compile()
+        i = np.int32(iteration)
+        began = time.perf_counter()
+        carry, trajectory, episodes = self._collect(state, i)
+        if timed:
+            jax.block_until_ready(trajectory)
+        middle = time.perf_counter()
+        learner, metrics = self._update(state.learner, trajectory, state.seed, i)
+        if timed:
+            jax.block_until_ready(learner)
+            self.shares["environment + policy"] += middle - began
+            self.shares["update"] += time.perf_counter() - middle
+        return State(learner, carry, state.seed), {**metrics, **episodes}
+
+    def evaluate(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
+        if not self._compiled:
+            self.compile()
+        began = time.perf_counter()
+        result = jax.device_get(self._evaluate[episodes](state.learner, state.seed, np.int32(iteration)))
+        self.shares["evaluate"] += time.perf_counter() - began
+        return tuple(result)
+
+    def close(self) -> None:
+        pass
+
+
+class HostPrograms:
+    """The same for stateful environments: a Python loop around a compiled policy, and a compiled update."""
+
+    def __init__(
+        self, vector: HostVector, evaluation: HostVector, algorithm: Algorithm, seed: int
+    ) -> None:
+        self.shares = {"compile": 0.0, "environment": 0.0, "policy": 0.0, "update": 0.0, "evaluate": 0.0}
+        self._vector, self._evaluation, self._algorithm = vector, evaluation, algorithm
+        self._seed = np.uint32(seed)
+
+        def init(seed: Array) -> Learner:
+            return algorithm.init(stream(seed, LEARNER))
+
+        def act(learner: Learner, memory: PyTree, obs: PyTree, seed: Array, i: Array, t: Array) -> Any:
+            return algorithm.act(learner, memory, obs, jax.random.fold_in(stream(seed, COLLECT, i), t))
+
+        def update(
+            learner: Learner, trajectory: Trajectory, seed: Array, i: Array
+        ) -> tuple[Learner, Metrics]:
+            return learn(algorithm, learner, trajectory, seed, i)
+
+        self._init, self._act, self._update = jax.jit(init), jax.jit(act), jax.jit(update)
+        self._greedy = jax.jit(lambda learner, memory, obs, key: algorithm.act(learner, memory, obs, key, True))
+        self._started = False
+        self._compiled = False
+
+    def like(self) -> State:
+        batch = self._vector.num_envs
+        learner = jax.eval_shape(self._init, self._seed)
+        return State(learner, self._first_carry(batch), self._seed)
+
+    def _first_carry(self, batch: int) -> Carry:
+        memory = self._algorithm.policy.memory(batch)
+        return Carry((), (), memory, np.zeros(batch, bool), no_episodes(batch))
+
+    def init(self) -> State:
+        return State(self._init(self._seed), self._first_carry(self._vector.num_envs), self._seed)
+
+    def iterate(self, state: State, iteration: int, timed: bool) -> tuple[State, Metrics]:
+        i = np.int32(iteration)
+        acting = acting_part(state.learner)
+        if not self._started:
+            # a resumed run's environments begin new episodes, on seeds that its first part did not use
+            self._vector.reset(seed=int(self._seed) * 100_003 + iteration * self._vector.num_envs)
+            self._started = True
+
+        def act(memory: PyTree, obs: PyTree, t: int) -> Any:
+            return self._act(acting, memory, obs, self._seed, i, np.int32(t))
+
+        carry, trajectory = rollout_host(self._vector, self._algorithm, act, state.carry, self.shares)
+        began = time.perf_counter()
+        learner, metrics = self._update(state.learner, trajectory, self._seed, i)
+        jax.block_until_ready(learner)
+        name = "update" if self._compiled else "compile"
+        self._compiled = True
+        self.shares[name] += time.perf_counter() - began
+        return State(learner, carry, state.seed), {**metrics, **episode_metrics(carry.episodes)}
+
+    def evaluate(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
+        began = time.perf_counter()
+        acting, key = acting_part(state.learner), jax.random.key(0)
+        seed = 1_000_000_007 + int(self._seed) * 100_003 + iteration * episodes
+
+        def act(memory: PyTree, obs: PyTree) -> Any:
+            return self._greedy(acting, memory, obs, key)
+
+        result = evaluate_host(self._evaluation, self._algorithm, act, episodes, seed % 2**31)
+        self.shares["evaluate"] += time.perf_counter() - began
+        return result
+
+    def close(self) -> None:
+        self._vector.close()
+        self._evaluation.close()
+
+
+def acting_part(learner: Learner) -> Learner:
+    """``learner`` with only what acting needs, so that little is handed over at each move."""
+    return learner._replace(opt_state=(), hyper=(), extra=(), timesteps=())

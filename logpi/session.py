@@ -1,0 +1,208 @@
+"""A run on the disk: the training loop's events written into a run folder, started or resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from logpi import assemble, runs
+from logpi.agent import save_agent
+from logpi.config import Experiment
+from logpi.errors import LogpiError
+from logpi.experiments import experiment_from_table, experiment_to_table
+from logpi.metrics import MetricsWriter
+from logpi.programs import Programs, State
+from logpi.runs import RunFolder
+from logpi.train import Event, Progress, training
+from logpi.types import Learner, Policy
+
+
+class View(Protocol):
+    """What shows a run while it runs (``logpi.view.live``)."""
+
+    def update(self, timesteps: int, metrics: dict[str, Any], shares: dict[str, float]) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Outcome(NamedTuple):
+    """What a finished run has to show."""
+
+    folder: RunFolder
+    scores: np.ndarray[Any, Any]  # [S, episodes] returns of the last agent's final greedy evaluation
+    timesteps: int
+    seconds: float
+    shares: dict[str, float]
+
+
+class Session:
+    """One process's work on one run folder."""
+
+    def __init__(
+        self, folder: RunFolder, experiment: Experiment, view: View, policy: Policy | None = None
+    ) -> None:
+        self.folder, self.experiment, self.view = folder, experiment, view
+        self._network = None if policy else experiment.network
+        self.parts = assemble.parts(experiment, policy)
+
+    def run(self, resume: bool) -> Outcome:
+        """Train to the end, from the newest checkpoint where ``resume``.
+
+        Raises:
+            LogpiError: whatever went wrong; the folder is intact up to its last checkpoint.
+            KeyboardInterrupt: an interrupt or SIGTERM came; a checkpoint of that moment was saved.
+        """
+        began = time.perf_counter()
+        programs = assemble.programs(self.experiment, self.parts)
+        run, method = self.experiment.run, self.experiment.method
+        rows = self.parts.algorithm.n_steps * method.n_envs
+        with (
+            contextlib.closing(programs),
+            self.folder.lock(),
+            MetricsWriter(self.folder.path, run.tensorboard) as writer,
+            stop_on_signal() as stop,
+        ):
+            state, progress, best = self._begin(programs, writer, resume)
+            for event in training(programs, state, progress, run, rows):
+                seconds = time.perf_counter() - began
+                clock = {"time/time_elapsed": seconds, "time/fps": event.timesteps / seconds}
+                writer.write(event.row | clock)
+                self.view.update(event.timesteps, event.row | clock, programs.shares)
+                if event.scores is not None:
+                    best = self._keep_best(event, best)
+                if event.checkpoint or stop:
+                    self._save(event.state, event.progress, best, writer)
+                if stop and not event.finished:
+                    raise KeyboardInterrupt
+            return self._finish(programs, event, began)
+
+    def _begin(
+        self, programs: Programs, writer: MetricsWriter, resume: bool
+    ) -> tuple[State, Progress, np.ndarray[Any, Any]]:
+        if resume:
+            _, tree, meta, warning = self.folder.latest_checkpoint(programs.like())
+            if warning:
+                self.view.note(warning)
+            writer.rewind(meta["metrics_bytes"], meta["timesteps"])
+            self.view.note(f"resuming at {meta['timesteps']:,} steps")
+            return jax.tree.map(jnp.asarray, tree), Progress(**meta["progress"]), np.asarray(meta["best"])
+        self.view.note("compiling (once; the next start takes it from the cache)")
+        state, progress = programs.init(), Progress()
+        best = np.full(self.experiment.run.seeds, -np.inf)
+        self._save(state, progress, best, writer)
+        return state, progress, best
+
+    def _keep_best(self, event: Event, best: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        scores = np.atleast_1d(event.scores)
+        for k in np.flatnonzero(scores > best):
+            facts = {"timesteps": event.timesteps, "eval/mean_reward": float(scores[k])}
+            self._save_agent(self.folder.best, event.state.learner, int(k), facts)
+        return np.maximum(scores, best)
+
+    def _save_agent(self, folder: Path, learner: Learner, k: int, facts: dict[str, Any]) -> None:
+        """Agent number k: straight into ``folder``, or into ``folder/seed_<seed>`` where there are several."""
+        run = self.experiment.run
+        if run.seeds > 1:
+            folder, learner = folder / f"seed_{run.seed + k}", jax.tree.map(lambda x: x[k], learner)
+        facts = {"algo": self.experiment.algo, "env_kwargs": self.experiment.env_kwargs, **facts}
+        save_agent(folder, learner, self.parts.spec, self._network, facts)
+
+    def _save(
+        self, state: State, progress: Progress, best: np.ndarray[Any, Any], writer: MetricsWriter
+    ) -> None:
+        timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
+        meta = {
+            "progress": progress._asdict(),
+            "timesteps": timesteps,
+            "best": best.tolist(),
+            "metrics_bytes": writer.offset(),
+        }
+        run = self.experiment.run
+        self.folder.save_checkpoint(progress.iteration, jax.device_get(state), meta, run.keep)
+        for k in range(run.seeds):
+            self._save_agent(self.folder.last, state.learner, k, {"timesteps": timesteps})
+
+    def _finish(self, programs: Programs, event: Event, began: float) -> Outcome:
+        run = self.experiment.run
+        # one past the run's own evaluations: seeds that neither training nor the choice of the best has seen
+        returns, _ = programs.evaluate(event.state, event.progress.iteration + 1, run.final_episodes)
+        scores = np.atleast_2d(returns)
+        seconds = time.perf_counter() - began
+        self.folder.finish(
+            {
+                "timesteps": event.timesteps,
+                "episodes": scores.shape[1],
+                "greedy": True,
+                "mean_reward": scores.mean(1).tolist(),
+                "std_reward": scores.std(1).tolist(),
+                "seeds": list(range(run.seed, run.seed + run.seeds)),
+            }
+        )
+        return Outcome(self.folder, scores, event.timesteps, seconds, dict(programs.shares))
+
+
+class Stop:
+    """True once somebody has asked for the run to end."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def ask(self, number: int, frame: Any) -> None:
+        """A signal handler: the first signal asks, a second one interrupts at once."""
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    def __bool__(self) -> bool:
+        return self._asked
+
+
+@contextlib.contextmanager
+def stop_on_signal() -> Iterator[Stop]:
+    """Within it, Ctrl-C and SIGTERM ask for a stop at the next row, where everything is consistent."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+        yield stop
+        return
+    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def start(experiment: Experiment, command: list[str], view: View, policy: Policy | None = None) -> Outcome:
+    """Make a new run folder for ``experiment`` and train.
+
+    Raises:
+        LogpiError, KeyboardInterrupt: as ``Session.run``; a folder is made only when all the parts fit together.
+    """
+    run = experiment.run
+    session = Session(RunFolder(Path()), experiment, view, policy)
+    seeds = range(run.seed, run.seed + run.seeds)
+    table = experiment_to_table(experiment)
+    session.folder = runs.create(run.log_dir, experiment.algo, experiment.env, table, command, seeds)
+    view.note(f"run folder {session.folder.path}")
+    return session.run(resume=False)
+
+
+def resume(path: str | Path, view: View, policy: Policy | None = None, root: str = "runs") -> Outcome:
+    """Continue the run at ``path`` from its newest good checkpoint, exactly where that stood.
+
+    Raises:
+        LogpiError: no such run, it has finished, or none of its checkpoints can be used.
+    """
+    folder = runs.open_run(path, root)
+    if folder.status == "finished":
+        raise LogpiError(f"{folder.path} has finished: there is nothing to resume. `logpi eval {folder.path}` plays it")
+    return Session(folder, experiment_from_table(folder.config), view, policy).run(resume=True)

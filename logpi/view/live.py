@@ -1,0 +1,235 @@
+"""The live display of a training run: a few lines that redraw in a terminal, plain lines anywhere else.
+
+Drawing happens inside the caller's ``update`` and at most eight times a second: no thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from logpi.metrics import mean
+
+_REDRAW = 1 / 8  # seconds
+_LINE_EVERY = 5.0  # seconds between plain lines
+_SPEED_WINDOW = 5.0  # seconds over which steps/s is measured
+_WIDTH = 28  # characters of a sparkline, which spans the whole run
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_COLORS = ("cyan", "green", "magenta", "yellow", "blue", "white")
+
+
+class View(Protocol):
+    """What the driver tells; how it is shown is not its business."""
+
+    def update(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+        """Show moves so far, scalars (lists are averaged), and seconds or shares of time by name."""
+
+    def note(self, text: str) -> None:
+        """Show what is going on outside the loop, at once; an empty text clears it."""
+
+    def done(self, text: str) -> None:
+        """Show the last state and a closing text."""
+
+
+@contextlib.contextmanager
+def live(
+    total_timesteps: int,
+    title: str,
+    expected: str | None = None,
+    quiet: bool = False,
+    console: Console | None = None,
+) -> Iterator[View]:
+    """Open the display that fits: none if ``quiet``, a live one in a (Unicode) terminal, else plain lines.
+
+    Args:
+        total_timesteps: environment moves at the end of the run.
+        title: first line, for example "CartPole-v1 · ppo".
+        expected: the recipe's expected score, in words, for example "475 to 500".
+        quiet: show nothing at all.
+        console: where to draw; standard output if None.
+    """
+    console = console or Console(highlight=False)
+    if quiet:
+        yield _Quiet()
+    elif console.is_dumb_terminal or not (console.is_terminal and console.encoding.startswith("utf")):
+        yield _Plain(_Progress(total_timesteps, title, expected), console)
+    else:
+        view = _Fancy(_Progress(total_timesteps, title, expected), console)
+        with view.display:
+            yield view
+
+
+class _Progress:
+    """What has been heard so far, as texts."""
+
+    def __init__(self, total: int, title: str, expected: str | None) -> None:
+        self.total, self.title, self.expected = max(total, 1), title, expected
+        self.timesteps = 0
+        self.metrics: dict[str, float] = {}
+        self.shares: dict[str, float] = {}
+        self.trend: dict[int, float] = {}
+        self._recent: deque[tuple[float, int]] = deque()
+
+    def hear(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        self.timesteps = timesteps
+        self.metrics |= {name: mean(value) for name, value in metrics.items()}
+        self.shares = dict(shares)
+        self._recent.append((now, timesteps))
+        while len(self._recent) > 2 and now - self._recent[0][0] > _SPEED_WINDOW:
+            self._recent.popleft()
+        current = self.metrics.get("rollout/ep_rew_mean", math.nan)
+        if math.isfinite(current):
+            self.trend[min(timesteps * _WIDTH // self.total, _WIDTH - 1)] = current
+
+    def speed(self) -> float | None:
+        """Environment moves a second, over the last seconds; None until there are two updates."""
+        if len(self._recent) < 2:
+            return None
+        (start, first), (end, last) = self._recent[0], self._recent[-1]
+        return (last - first) / (end - start) if end > start else None
+
+    def counts(self) -> str:
+        speed = self.speed()
+        percent = min(100 * self.timesteps // self.total, 100)
+        text = f"{self.timesteps:,} / {self.total:,} steps  {percent}%"
+        if speed:
+            left = max(self.total - self.timesteps, 0) / speed
+            text += f"  {short(speed)} steps/s  {clock(left)} left"
+        return text
+
+    def scores(self) -> list[tuple[str, str]]:
+        names = {"return": "rollout/ep_rew_mean", "evaluation": "eval/mean_reward"}
+        found = [(label, self.metrics.get(name, math.nan)) for label, name in names.items()]
+        return [(label, f"{value:,.1f}") for label, value in found if not math.isnan(value)]
+
+    def time_shares(self) -> list[tuple[str, int]]:
+        total = sum(self.shares.values())
+        return [(name, round(100 * part / total)) for name, part in self.shares.items() if part > 0]
+
+
+class _Quiet:
+    def update(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        pass
+
+    def done(self, text: str) -> None:
+        pass
+
+
+class _Plain:
+    def __init__(self, progress: _Progress, console: Console) -> None:
+        self._progress = progress
+        self._console = console
+        self._due = 0.0
+        self._shown = -1
+        self._print(progress.title + (f"  expected {progress.expected}" if progress.expected else ""))
+
+    def update(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+        self._progress.hear(timesteps, metrics, shares)
+        if time.monotonic() >= self._due:
+            self._line()
+
+    def note(self, text: str) -> None:
+        if text:
+            self._print(text)
+
+    def done(self, text: str) -> None:
+        if self._progress.timesteps != self._shown:
+            self._line()
+        shares = "  ".join(f"{name} {percent}%" for name, percent in self._progress.time_shares())
+        self._print(f"time: {shares}\n{text}" if shares else text)
+
+    def _line(self) -> None:
+        scores = "".join(f"  {label} {value}" for label, value in self._progress.scores())
+        self._print(self._progress.counts() + scores)
+        self._shown = self._progress.timesteps
+        self._due = time.monotonic() + _LINE_EVERY
+
+    def _print(self, text: str) -> None:
+        encoding = self._console.encoding
+        file = self._console.file
+        file.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        file.flush()
+
+
+class _Fancy:
+    def __init__(self, progress: _Progress, console: Console) -> None:
+        self._progress = progress
+        self._console = console
+        self._note = ""
+        self._due = 0.0
+        self.display = Live(self._draw(), console=console, auto_refresh=False)
+
+    def update(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+        self._progress.hear(timesteps, metrics, shares)
+        if time.monotonic() >= self._due:
+            self._refresh()
+
+    def note(self, text: str) -> None:
+        self._note = text
+        self._refresh()
+
+    def done(self, text: str) -> None:
+        self._note = ""
+        self._refresh()
+        self.display.stop()
+        self._console.print(Text(text))
+
+    def _refresh(self) -> None:
+        self.display.update(self._draw(), refresh=True)
+        self._due = time.monotonic() + _REDRAW
+
+    def _draw(self) -> Group:
+        progress = self._progress
+        lines = Table.grid(padding=(0, 2))
+        scores = Text("  ").join(
+            Text.assemble(f"{label} ", (value, "bold")) for label, value in progress.scores()
+        )
+        if progress.trend:
+            scores.append(f"  {sparkline(list(progress.trend.values()))}", "green")
+        if progress.expected:
+            scores.append(f"  expected {progress.expected}", "dim")
+        shares = Text("  ").join(
+            Text(f"{name} {percent}%", color)
+            for (name, percent), color in zip(progress.time_shares(), _COLORS, strict=False)
+        )
+        bar = ProgressBar(total=progress.total, completed=min(progress.timesteps, progress.total), width=40)
+        lines.add_row(bar, Text(progress.counts()))
+        texts = [text for text in (scores, shares, Text(self._note, "italic yellow")) if text.plain]
+        return Group(Text(progress.title, "bold"), lines, *texts)
+
+
+def sparkline(values: list[float]) -> str:
+    """One character for each value, its height between the lowest and the highest of them."""
+    low, high = min(values), max(values)
+    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BLOCKS[round((value - low) * scale)] for value in values)
+
+
+def short(number: float) -> str:
+    """A count in three digits or so: 950, 1.5k, 154k, 2M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            scaled = number / size
+            return f"{scaled:.1f}".removesuffix(".0") + unit if abs(scaled) < 10 else f"{scaled:.0f}{unit}"
+    return f"{number:.0f}"
+
+
+def clock(seconds: float) -> str:
+    """0:07, 12:30 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,248 @@
+"""Videos of an agent, made without any display: MP4 (h264), or GIF where ffmpeg does not work."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logpi.errors import LogpiError
+from logpi.files import disk_error
+
+Frame = NDArray[np.uint8]  # [H, W, 3]
+Caption = Callable[[int, int, float], str]  # (episode from 1, steps so far, return so far)
+_MAX_STEPS = 20_000  # of one episode: an environment without a time limit must not film for ever
+_SHORTEST = 20  # milliseconds; viewers slow down GIFs with shorter frames
+
+
+def episode_caption(episode: int, steps: int, episode_return: float) -> str:
+    return f"episode {episode}   step {steps}   return {episode_return:,.1f}"
+
+
+def render_episodes(
+    env: str | Callable[..., Any],
+    act: Callable[[Any], Any],
+    path: str | Path,
+    episodes: int,
+    seed: int,
+    caption: Caption | None = episode_caption,
+) -> Path:
+    """Play whole episodes in one Gymnasium environment and film them.
+
+    Args:
+        env: a registered id, or a factory that accepts ``render_mode``.
+        act: observation → action as ``env.step`` takes it.
+        path: the video; ``.mp4`` becomes ``.gif`` where ffmpeg does not work.
+        episodes: how many.
+        seed: of the first reset; the later episodes continue its random stream.
+        caption: text in the corner of each frame, or None.
+
+    Returns:
+        The path of the video that was written.
+
+    Raises:
+        LogpiError: the environment cannot be made or does not draw, or the disk refuses.
+        Exception: whatever the environment or ``act`` raises; what was filmed until then is written.
+    """
+    with _headless(), contextlib.closing(_make(env)) as made:
+        fps = made.metadata.get("render_fps") or 30
+        return write_video(_play(made, act, episodes, seed, caption), path, fps)
+
+
+def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
+    """Write frames as they come, each held in memory only once; returns the path, with its actual suffix.
+
+    Args:
+        frames: uint8 [H, W, 3], all of one size. Should the iterable raise, what it gave before is written,
+            and then the exception goes on.
+        path: ``.mp4``; odd sizes are padded by a row or a column, as h264 wants.
+        fps: frames a second.
+
+    Raises:
+        LogpiError: there is no frame, or the disk refuses.
+    """
+    path = Path(path)
+    stream = _Stream(frames)
+    if stream.first is None:
+        stream.reraise()
+        raise LogpiError(f"cannot write {path}: there is no frame; play at least one episode")
+    write, suffix = (_write_mp4, ".mp4") if _ffmpeg_works() else (_write_gif, ".gif")
+    path = path.with_suffix(suffix)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(stream, temporary, fps)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise disk_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    stream.reraise()
+    return path
+
+
+def open_file(path: str | Path) -> bool:
+    """Print the path and, if there is a display, open it with the system's viewer; returns whether it opened."""
+    print(path)
+    if not _has_display():
+        return False
+    if sys.platform == "win32":
+        os.startfile(path)
+        return True
+    opener = shutil.which("open" if sys.platform == "darwin" else "xdg-open")
+    if opener is None:
+        return False
+    silent = subprocess.DEVNULL
+    subprocess.Popen([opener, str(path)], stdin=silent, stdout=silent, stderr=silent, start_new_session=True)
+    return True
+
+
+class _Stream:
+    """Frames that end quietly where their source raises; the exception waits in ``error``."""
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self.error: Exception | None = None
+        self._frames = iter(frames)
+        self.first = self._next()
+
+    def __iter__(self) -> Iterator[Frame]:
+        frame = self.first
+        while frame is not None:
+            yield frame
+            frame = self._next()
+
+    def _next(self) -> Frame | None:
+        try:
+            return next(self._frames, None)
+        except Exception as error:
+            self.error = error
+            return None
+
+    def reraise(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def _write_mp4(frames: _Stream, path: Path, fps: float) -> None:
+    import imageio_ffmpeg
+
+    assert frames.first is not None
+    height, width = frames.first.shape[:2]
+    pad = ((0, height % 2), (0, width % 2), (0, 0))
+    size = (width + width % 2, height + height % 2)
+    options: dict[str, Any] = {"codec": "libx264", "pix_fmt_out": "yuv420p", "macro_block_size": 1}
+    # the index goes first, so that a browser starts before it has everything
+    options["output_params"] = ["-movflags", "+faststart"]
+    writer: Generator[None, Any, None] = imageio_ffmpeg.write_frames(str(path), size, fps=fps, **options)
+    with contextlib.closing(writer):
+        writer.send(None)
+        for frame in frames:
+            writer.send(np.ascontiguousarray(np.pad(frame, pad, mode="edge")))
+
+
+def _write_gif(frames: _Stream, path: Path, fps: float) -> None:
+    from PIL import Image
+
+    images = (Image.fromarray(frame) for frame in frames)
+    duration = max(_SHORTEST, round(1000 / fps))
+    next(images).save(path, save_all=True, append_images=images, duration=duration, loop=0, optimize=False)
+
+
+def _ffmpeg_works() -> bool:
+    """Encode two small frames: a missing or unfit ffmpeg shows before the first real frame is spent on it."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "probe.mp4"
+            _write_mp4(_Stream(np.zeros((2, 32, 32, 3), np.uint8)), path, 10)
+            return path.stat().st_size > 0
+    except (ImportError, OSError, RuntimeError):
+        return False
+
+
+def _play(
+    env: Any, act: Callable[[Any], Any], episodes: int, seed: int, caption: Caption | None
+) -> Iterator[Frame]:
+    for episode in range(1, episodes + 1):
+        obs, _ = env.reset(seed=seed if episode == 1 else None)
+        episode_return, ended = 0.0, False
+        yield _frame(env, caption and caption(episode, 0, episode_return))
+        for step in range(1, _MAX_STEPS + 1):
+            obs, reward, terminated, truncated, _ = env.step(act(obs))
+            episode_return += float(reward)
+            ended = bool(terminated or truncated)
+            yield _frame(env, caption and caption(episode, step, episode_return))
+            if ended:
+                break
+
+
+def _frame(env: Any, text: str | None) -> Frame:
+    frame = env.render()
+    if not (isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 3):
+        raise LogpiError(
+            f"{env} cannot be filmed: render() gave {type(frame).__name__}, not an RGB array [H, W, 3]; "
+            'add "rgb_array" to its metadata["render_modes"] and draw it'
+        )
+    return _write_text(frame, text) if text else frame.astype(np.uint8)
+
+
+def _write_text(frame: Frame, text: str) -> Frame:
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.fromarray(frame.astype(np.uint8))
+    draw = ImageDraw.Draw(image, "RGBA")
+    size = max(10, min(image.height // 22, image.width // 28))
+    font = ImageFont.load_default(size)
+    left, top, right, bottom = draw.textbbox((size, size), text, font=font)
+    gap = size // 2
+    draw.rounded_rectangle((left - gap, top - gap, right + gap, bottom + gap), gap, fill=(20, 20, 20, 170))
+    draw.text((size, size), text, font=font, fill=(255, 255, 255, 255))
+    return np.asarray(image)
+
+
+def _make(env: str | Callable[..., Any]) -> Any:
+    import gymnasium
+
+    try:
+        if isinstance(env, str):
+            return gymnasium.make(env, render_mode="rgb_array")
+        return env(render_mode="rgb_array")
+    except (gymnasium.error.Error, ImportError) as error:
+        raise LogpiError(
+            f"cannot make {env} for a video: {error}; `logpi envs` lists the environments that are here"
+        ) from error
+
+
+@contextlib.contextmanager
+def _headless() -> Iterator[None]:
+    """Let SDL (pygame) and MuJoCo draw into memory. Viewers need SDL's setting unset again."""
+    if sys.platform.startswith("linux") and "MUJOCO_GL" not in os.environ:
+        choices = {"egl": "EGL", "osmesa": "OSMesa"}
+        found = [name for name, library in choices.items() if ctypes.util.find_library(library)]
+        if found:
+            os.environ["MUJOCO_GL"] = found[0]
+    before = os.environ.get("SDL_VIDEODRIVER")
+    os.environ["SDL_VIDEODRIVER"] = "dummy"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SDL_VIDEODRIVER"]
+        else:
+            os.environ["SDL_VIDEODRIVER"] = before
+
+
+def _has_display() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return "SSH_CONNECTION" not in os.environ
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,316 @@
+"""The boundary seen through every autoreset mode, errors that name their place, workers that die."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from logpi.envs.host import GymVector, insert_void_rows, make_host
+from logpi.errors import LogpiError
+
+MODES = ["next_step", "same_step", "disabled"]
+
+
+class Walk(gymnasium.Env):
+    """Counts its moves; each reset draws a length, and the task (odd) or the clock (even) ends it there."""
+
+    observation_space: Any = spaces.Dict(
+        {"clock": spaces.Box(0, 99, (2,), np.float64), "episode": spaces.Discrete(99)}
+    )
+    action_space: Any = spaces.Box(0.0, 10.0, (1,))
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.clock, self.episode = 0, getattr(self, "episode", -1) + 1
+        self.length = int(self.np_random.integers(1, 5))
+        return self._obs(), {}
+
+    def step(self, action: Any) -> Any:
+        self.clock += 1
+        over = self.clock == self.length
+        odd = self.length % 2 == 1
+        return self._obs(), float(action[0]) + self.clock, over and odd, over and not odd, {}
+
+    def _obs(self) -> Any:
+        return {"clock": np.array([self.clock, self.length], np.float64), "episode": np.int64(self.episode)}
+
+
+class Failing(gymnasium.Env):
+    """Plays well until step 3 of its life; then does what it is told to."""
+
+    observation_space: Any = spaces.Box(-1, 1, (2,))
+    action_space: Any = spaces.Discrete(2)
+
+    def __init__(self, how: str) -> None:
+        self.how, self.steps = how, 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self.steps += 1
+        obs, reward = np.zeros(2, np.float32), 0.0
+        if self.steps == 3:
+            if self.how == "raise":
+                raise UnpicklableError(threading.Lock())
+            if self.how == "die":
+                os._exit(3)
+            obs[1] = np.nan if self.how == "nan" else 0.0
+            reward = {"inf": np.inf, "huge": 1e39}.get(self.how, 0.0)
+        return obs, reward, False, False, {}
+
+
+class UnpicklableError(Exception):
+    pass
+
+
+class RaisingAtStart(Failing):
+    def __init__(self) -> None:
+        raise OSError("no licence file")
+
+
+def move(start: Any) -> Any:
+    """A deterministic policy, in normalised coordinates."""
+    return np.float32(np.sin(start["clock"].sum(-1) + start["episode"]))[:, None]
+
+
+def play(vector: GymVector, T: int, seed: int = 0) -> dict[str, list[Any]]:
+    rows: dict[str, list[Any]] = {"acting": [], "next": [], "action": [], "steps": []}
+    vector.reset(seed)
+    for _ in range(T):
+        rows["acting"].append(vector.start)
+        rows["action"].append(move(vector.start))
+        step = vector.step(rows["action"][-1])
+        rows["next"].append(step.obs)
+        rows["steps"].append(step)
+    vector.close()
+    return rows
+
+
+def stacked(trees: list[Any]) -> Any:
+    first = trees[0]
+    if isinstance(first, dict):
+        return {key: np.stack([tree[key] for tree in trees]) for key in first}
+    return np.stack(trees)
+
+
+def with_voids(rows: dict[str, list[Any]]) -> dict[str, Any]:
+    reward, terminated, truncated = (
+        np.stack(column) for column in list(zip(*rows["steps"], strict=True))[1:]
+    )
+    action = stacked(rows["action"])
+    return insert_void_rows(
+        stacked(rows["acting"]),
+        stacked(rows["next"]),
+        action,
+        action[..., 0] - 1,
+        reward,
+        terminated,
+        truncated,
+    )
+
+
+def natively(rows: dict[str, list[Any]]) -> dict[str, Any]:
+    """A next-step vector's trajectory, straight from the definition."""
+    reward, terminated, truncated = (
+        np.stack(column) for column in list(zip(*rows["steps"], strict=True))[1:]
+    )
+    over = np.zeros_like(terminated)
+    over[1:] = (terminated | truncated)[:-1]
+    action = np.where(over[..., None], 0, stacked(rows["action"]))
+    return {
+        "obs": stacked([*rows["acting"], rows["next"][-1]]),
+        "action": action,
+        "log_prob": np.where(over, 0, action[..., 0] - 1),
+        "reward": reward,
+        "discount": 1.0 - terminated,
+        "mask": 1.0 - over,
+    }
+
+
+def test_every_autoreset_mode_gives_the_same_trajectory() -> None:
+    expected = natively(play(make_host(Walk, 7), 25))
+    assert 0 < (expected["mask"] == 0).sum() < expected["mask"].size / 2
+    assert (expected["discount"] == 0).any()
+    for T in (25, 24, 23, 22):  # the cut falls on void rows, ends and rows between
+        native = natively(play(make_host(Walk, 7), T))
+        for autoreset in ("same_step", "disabled"):
+            vector = make_host(Walk, 7, autoreset=autoreset)
+            assert vector.resets_within_step
+            got = with_voids(play(vector, T))
+            assert got.keys() == native.keys()
+            for key, column in got.items():
+                for part in column if isinstance(column, dict) else [None]:
+                    a, b = (tree[key] if part is None else tree[key][part] for tree in (got, native))
+                    np.testing.assert_array_equal(a, b, err_msg=f"{autoreset} {key} {part} T={T}")
+
+
+@pytest.mark.parametrize("autoreset", MODES)
+def test_each_step_shows_the_final_observation(autoreset: str) -> None:
+    rows = play(make_host(Walk, 4, autoreset=autoreset), 20)
+    ends = 0
+    for t, step in enumerate(rows["steps"]):
+        ended = step.terminated | step.truncated
+        clock, length = step.obs["clock"][:, 0], step.obs["clock"][:, 1]
+        assert step.reward.dtype == np.float32
+        assert step.terminated.dtype == step.truncated.dtype == np.bool_
+        np.testing.assert_array_equal(ended, (clock == length))
+        np.testing.assert_array_equal(step.terminated, ended & (length % 2 == 1))
+        if t + 1 < len(rows["steps"]):
+            begun = rows["acting"][t + 1]["clock"][:, 0] == 0
+            after = rows["steps"][t + 1]
+            if autoreset == "next_step":
+                void = ended
+                assert not begun[ended].any()
+                assert (after.reward[void] == 0).all()
+                assert not (after.terminated | after.truncated)[void].any()
+                assert (after.obs["clock"][void, 0] == 0).all()
+            else:
+                np.testing.assert_array_equal(begun, ended)
+        ends += ended.sum()
+    assert ends > 10
+
+
+def test_actions_are_scaled_on_the_way_in() -> None:
+    vector = make_host(Walk, 2)
+    vector.reset(0)
+    np.testing.assert_allclose(vector.step(np.float32([[-1], [0.5]])).reward, [0 + 1, 7.5 + 1])
+    vector.close()
+
+
+def test_what_was_returned_never_changes() -> None:
+    vector = make_host(Walk, 3)
+    steps = [vector.reset(0)]
+    before = [np.array(steps[0].obs["clock"])]
+    for _ in range(6):
+        steps.append(vector.step(np.zeros((3, 1), np.float32)))
+        before.append(steps[-1].obs["clock"].copy())
+    for step, copy in zip(steps, before, strict=True):
+        np.testing.assert_array_equal(step.obs["clock"], copy)
+    vector.close()
+
+
+def test_the_seed_fixes_the_run() -> None:
+    first, again, other = (play(make_host(Walk, 3), 12, seed) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(stacked(first["next"])["clock"], stacked(again["next"])["clock"])
+    assert (stacked(first["next"])["clock"] != stacked(other["next"])["clock"]).any()
+
+
+def test_async_equals_sync_in_every_mode() -> None:
+    for autoreset in MODES:
+        sync = play(make_host(Walk, 2, autoreset=autoreset), 12)
+        spawned = play(make_host(Walk, 2, autoreset=autoreset, vectorization="async"), 12)
+        for name in ("acting", "next"):
+            for part in ("clock", "episode"):
+                np.testing.assert_array_equal(stacked(sync[name])[part], stacked(spawned[name])[part])
+
+
+def drive(vector: GymVector) -> None:
+    vector.reset(0)
+    for _ in range(5):
+        vector.step(np.zeros(2, np.int32))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("nan", r"number 0 of 2, returned observation nan at index \(1,\) in step 3"),
+        ("inf", "number 0 of 2, returned reward inf in step 3"),
+        ("huge", "returned reward inf in step 3"),
+        ("raise", "raised UnpicklableError: .*lock.* in step 3 of this run"),
+    ],
+)
+def test_errors_name_their_place(how: str, words: str) -> None:
+    with pytest.raises(LogpiError, match=f"environment Failing.*{words}") as caught:
+        drive(make_host(Failing, 2, env_kwargs={"how": how}))
+    if how == "raise":
+        assert isinstance(caught.value.__cause__, UnpicklableError)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"), [("raise", "UnpicklableError"), ("die", "EOFError|ConnectionReset")]
+)
+def test_a_worker_that_fails_does_not_hang(how: str, words: str) -> None:
+    vector = make_host(Failing, 2, vectorization="async", env_kwargs={"how": how})
+    processes = vector._vector.processes
+    begun = time.monotonic()
+    with pytest.raises(LogpiError, match=f"Failing raised ({words}).* in step 3 of this run"):
+        drive(vector)
+    vector.close()
+    assert time.monotonic() - begun < 30
+    assert not any(process.is_alive() for process in processes)
+
+
+def test_construction_errors() -> None:
+    with pytest.raises(LogpiError, match=r"RaisingAtStart could not be built: OSError: no licence file"):
+        make_host(RaisingAtStart, 1)
+    with pytest.raises(LogpiError, match=r"CartPole-v1 could not be built with \{'colour': 1\}"):
+        make_host("CartPole-v1", 1, env_kwargs={"colour": 1})
+    with pytest.raises(LogpiError, match=r"knows no 'CartPole'.*CartPole-v0, CartPole-v1"):
+        make_host("CartPole", 1)
+    for bad in ({"vectorization": "fork"}, {"autoreset": "never"}):
+        with pytest.raises(LogpiError, match="allowed"):
+            make_host("CartPole-v1", 1, **bad)
+    with pytest.raises(LogpiError, match="at least 1"):
+        make_host("CartPole-v1", 0)
+
+
+def test_the_time_limit_is_known() -> None:
+    vector = make_host("CartPole-v1", 1)
+    assert (vector.spec.id, vector.spec.max_episode_steps) == ("CartPole-v1", 500)
+    vector.close()
+    vector = make_host("CartPole-v1", 1, env_kwargs={"max_episode_steps": 7})
+    assert vector.spec.max_episode_steps == 7
+    vector.close()
+
+
+class Odd(SyncVectorEnv):
+    """A vector that declares what the test says."""
+
+    def __init__(self, declared: Any, actual: AutoresetMode = AutoresetMode.SAME_STEP) -> None:
+        super().__init__([Walk] * 3, autoreset_mode=actual)
+        self.metadata = {} if declared is None else {"autoreset_mode": declared}
+
+
+@pytest.mark.parametrize("declared", ["NextStep", AutoresetMode.NEXT_STEP])
+def test_strings_and_enums_are_read(declared: Any) -> None:
+    vector = GymVector(Odd(declared, AutoresetMode.NEXT_STEP))
+    assert not vector.resets_within_step
+    assert vector.spec.id == "Odd"
+
+
+@pytest.mark.parametrize("declared", [None, "sometimes", 3])
+def test_an_unknown_mode_is_refused(declared: Any) -> None:
+    with pytest.raises(LogpiError, match=r"autoreset_mode'\] = .*allowed"):
+        GymVector(Odd(declared))
+
+
+def test_a_false_declaration_is_noticed() -> None:
+    with pytest.raises(LogpiError, match="declares autoreset mode NextStep, but"):
+        play(GymVector(Odd("NextStep")), 30)
+    with pytest.raises(LogpiError, match="no infos"):
+        play(GymVector(Odd("SameStep", AutoresetMode.NEXT_STEP)), 30)
+
+
+def test_insert_void_rows_by_hand() -> None:
+    obs, following = np.array([[0.0], [1], [10], [11]]), np.array([[1.0], [2], [11], [12]])
+    ended, never = np.array([[False], [True], [False], [False]]), np.zeros((4, 1), bool)
+    one = np.ones((4, 1), np.float32)
+    got = insert_void_rows(obs, following, one, one, one, ended, never)
+    assert got["obs"].ravel().tolist() == [0, 1, 2, 10, 11]
+    assert got["mask"].ravel().tolist() == [1, 1, 0, 1]
+    assert got["reward"].ravel().tolist() == [1, 1, 0, 1]
+    assert got["discount"].ravel().tolist() == [1, 0, 1, 1]
+    got = insert_void_rows(obs[:3], following[:3], one[:3], one[:3], one[:3], never[:3], ended[:3])
+    assert got["obs"].ravel().tolist() == [0, 1, 2, 10]
+    assert got["mask"].ravel().tolist() == [1, 1, 0]
+    assert got["discount"].ravel().tolist() == [1, 1, 1]

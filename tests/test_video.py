@@ -1,0 +1,154 @@
+"""Videos come out readable, without a display, with and without ffmpeg, and also of a crash."""
+
+import os
+import sys
+from typing import ClassVar
+
+import gymnasium
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from PIL import Image
+
+from logpi.errors import LogpiError
+from logpi.view import video
+from logpi.view.video import open_file, render_episodes, write_video
+
+
+@pytest.fixture(autouse=True)
+def _no_display(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def frames(count, shape=(33, 47, 3)):
+    return [np.full(shape, 40 * i, np.uint8) for i in range(count)]
+
+
+def read(path):
+    reader = imageio_ffmpeg.read_frames(str(path))
+    meta = next(reader)
+    width, height = meta["size"]
+    return meta, [np.frombuffer(data, np.uint8).reshape(height, width, 3) for data in reader]
+
+
+class Crash(gymnasium.Env):
+    """Draws a grey frame a step, each brighter, and raises at the third."""
+
+    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
+    observation_space = gymnasium.spaces.Discrete(9)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, render_mode=None):
+        self.steps = 0
+
+    def reset(self, *, seed=None, options=None):
+        return 0, {}
+
+    def step(self, action):
+        self.steps += 1
+        if self.steps == 3:
+            raise RuntimeError("boom")
+        return self.steps, 1.0, False, False, {}
+
+    def render(self):
+        return np.full((64, 64, 3), 90 * self.steps, np.uint8)
+
+
+def test_mp4_is_h264_and_padded_to_even_sizes(tmp_path):
+    path = write_video(iter(frames(5)), tmp_path / "new" / "a.mp4", 10)
+    meta, shown = read(path)
+    assert path == tmp_path / "new" / "a.mp4"
+    assert meta["codec"] == "h264"
+    assert meta["pix_fmt"].startswith("yuv420p")
+    assert (meta["size"], meta["fps"]) == ((48, 34), 10.0)
+    assert [round(frame.mean() / 40) for frame in shown] == [0, 1, 2, 3, 4]
+    assert [p.name for p in path.parent.iterdir()] == ["a.mp4"]
+
+
+@pytest.mark.parametrize("exe", ["/nonexistent/ffmpeg", sys.executable])
+def test_gif_where_ffmpeg_does_not_work(tmp_path, monkeypatch, exe):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", exe)
+    path = write_video(iter(frames(5)), tmp_path / "a.mp4", 10)
+    assert path == tmp_path / "a.gif"
+    with Image.open(path) as image:
+        assert (image.n_frames, image.size, image.info["duration"]) == (5, (47, 33), 100)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.gif"]
+
+
+@pytest.mark.parametrize("ffmpeg", [True, False])
+def test_what_was_filmed_before_a_crash_is_written(tmp_path, monkeypatch, ffmpeg):
+    monkeypatch.setattr(video, "_ffmpeg_works", lambda: ffmpeg)
+    with pytest.raises(RuntimeError, match="boom"):
+        render_episodes(Crash, lambda obs: 0, tmp_path / "a.mp4", episodes=1, seed=0, caption=None)
+    (path,) = tmp_path.iterdir()
+    if ffmpeg:
+        assert len(read(path)[1]) == 3
+    else:
+        with Image.open(path) as image:
+            assert image.n_frames == 3
+
+
+def test_no_frames(tmp_path):
+    with pytest.raises(LogpiError, match="no frame"):
+        write_video([], tmp_path / "a.mp4", 10)
+    with pytest.raises(ZeroDivisionError):
+        write_video((1 // 0 for _ in range(3)), tmp_path / "a.mp4", 10)
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LogpiError, match="cannot write"):
+        write_video(frames(2), tmp_path / "file" / "a.mp4", 10)
+
+
+def test_cartpole_with_a_caption(tmp_path):
+    seen, captions = [], []
+
+    def act(obs):
+        seen.append(obs)
+        return 0
+
+    def caption(episode, steps, episode_return):
+        captions.append((episode, steps, episode_return))
+        return video.episode_caption(*captions[-1])
+
+    path = render_episodes("CartPole-v1", act, tmp_path / "a.mp4", episodes=2, seed=7, caption=caption)
+    meta, shown = read(path)
+    assert meta["fps"] == 50.0
+    assert len(shown) == len(captions) == len(seen) + 2, (
+        "each episode also shows its first and its last state"
+    )
+    assert captions[0] == (1, 0, 0.0)
+    assert captions[-1][0] == 2
+    assert captions[-1][1] == captions[-1][2] > 5
+    assert shown[0][5:40, 5:250].mean() < 200 < shown[0][5:40, 300:].mean(), "the caption is in the corner"
+    first = gymnasium.make("CartPole-v1").reset(seed=7)[0]
+    np.testing.assert_array_equal(seen[0], first)
+    assert "SDL_VIDEODRIVER" not in os.environ
+
+
+def test_environments_that_cannot_be_filmed(tmp_path):
+    with pytest.raises(LogpiError, match=r"cannot make Nope-v0.*logpi envs"):
+        render_episodes("Nope-v0", lambda obs: 0, tmp_path / "a.mp4", 1, 0)
+
+    class Dark(Crash):
+        def render(self):
+            return None
+
+    with pytest.raises(LogpiError, match=r"render\(\) gave NoneType"):
+        render_episodes(Dark, lambda obs: 0, tmp_path / "a.mp4", 1, 0)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
+def test_open_file_needs_a_display(tmp_path, monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr(video.subprocess, "Popen", lambda command, **_: started.append(command))
+    monkeypatch.setattr(video.shutil, "which", lambda name: f"/bin/{name}")
+    assert not open_file(tmp_path / "a.mp4")
+    assert not started
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert open_file(tmp_path / "a.mp4")
+    assert started == [["/bin/xdg-open", str(tmp_path / "a.mp4")]]
+    assert capsys.readouterr().out.count(str(tmp_path / "a.mp4")) == 2
