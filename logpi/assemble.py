@@ -47,7 +47,7 @@ def programs(experiment: Experiment, parts: Parts) -> Programs:
     run, batch = experiment.run, experiment.method.n_envs
     if isinstance(parts.env, DeviceEnv):
         seeds = list(range(run.seed, run.seed + run.seeds))
-        episodes = (run.eval_episodes, run.final_episodes)
+        episodes = max(run.eval_episodes, run.final_episodes)
         return DevicePrograms(vectorize(parts.env), parts.algorithm, batch, seeds, episodes)
     if run.seeds > 1:
         raise LogpiError(

@@ -21,14 +21,12 @@ from logpi.errors import LogpiError
 Table = Mapping[str, Any]
 SECTIONS = ("run", "method", "network", "env_kwargs")
 
-# CleanRL's spellings of Stable-Baselines3's names
+# CleanRL's spellings of Stable-Baselines3's names, where the values mean the same
 ALIASES = {
     "num_envs": "n_envs",
     "num_steps": "n_steps",
     "clip_coef": "clip_range",
     "update_epochs": "n_epochs",
-    "num_minibatches": "batch_size",
-    "anneal_lr": "lr_schedule",
 }
 
 

@@ -25,6 +25,7 @@ from logpi.tensorboard import EventFile
 STEPS = "time/total_timesteps"
 _CLOCKLESS = (STEPS, "time/iterations")
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_TAIL = 2**18  # bytes
 Row = dict[str, Any]
 
 
@@ -128,22 +129,7 @@ def read_rows(path: str | Path) -> list[Row]:
     path = Path(path)
     if not path.exists():
         return []
-    return parse_rows(path.read_bytes(), path)
-
-
-def parse_rows(data: bytes, path: Path) -> list[Row]:
-    """``read_rows`` of bytes already at hand; ``path`` is for the message."""
-    *lines, _torn = data.split(b"\n")
-    rows = []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            rows.append({name: _restore(value) for name, value in row.items()})
-        except (ValueError, AttributeError) as error:
-            raise LogpiError(
-                f"{path}, line {number} is no JSON object ({error}); the file was altered: delete that line"
-            ) from error
-    return rows
+    return _parse(path.read_bytes(), path)
 
 
 def read_metrics(path: str | Path) -> dict[str, list[Any]]:
@@ -157,11 +143,42 @@ def read_metrics(path: str | Path) -> dict[str, list[Any]]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
+def last_values(path: str | Path) -> dict[str, Any]:
+    """The last value of each name, as far as the last 256 KiB of a JSONL file tell; cheap on a long run.
+
+    Raises:
+        LogpiError: as ``read_rows``.
+    """
+    path = Path(path)
+    if not path.exists():
+        return {}
+    with open(path, "rb") as file:
+        start = max(0, path.stat().st_size - _TAIL)
+        file.seek(start)
+        tail = file.read()
+    rows = _parse(tail[tail.find(b"\n") + 1 :] if start else tail, path)
+    return {name: value for row in rows for name, value in row.items()}
+
+
 def mean(value: Any) -> float:
     """The mean over seeds of a row's value; nan of an empty list."""
     if not isinstance(value, list):
         return float(value)
     return float(np.mean(value)) if value else math.nan
+
+
+def _parse(data: bytes, path: Path) -> list[Row]:
+    *lines, _torn = data.split(b"\n")
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            rows.append({name: _restore(value) for name, value in row.items()})
+        except (ValueError, AttributeError) as error:
+            raise LogpiError(
+                f"{path}, line {number} is no JSON object ({error}); the file was altered: delete that line"
+            ) from error
+    return rows
 
 
 def _is_clock(name: str) -> bool:

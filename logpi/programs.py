@@ -73,7 +73,7 @@ class DevicePrograms:
     """Rollout, update and evaluation of device environments, compiled side by side before the first iteration."""
 
     def __init__(
-        self, vector: DeviceVector, algorithm: Algorithm, batch: int, seeds: list[int], episodes: tuple[int, int]
+        self, vector: DeviceVector, algorithm: Algorithm, batch: int, seeds: list[int], episodes: int
     ) -> None:
         self.shares = {"compile": 0.0, "environment + policy": 0.0, "update": 0.0, "evaluate": 0.0}
         self._seed = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
@@ -90,18 +90,15 @@ class DevicePrograms:
         def update(learner: Learner, trajectory: Trajectory, seed: Array, iteration: Array) -> tuple[Learner, Metrics]:
             return learn(algorithm, learner, trajectory, seed, iteration)
 
-        def evaluate(learner: Learner, seed: Array, iteration: Array, count: int) -> tuple[Array, Array]:
-            return evaluate_device(vector, algorithm, learner, stream(seed, EVALUATE, iteration), count)
+        def evaluate(learner: Learner, seed: Array, iteration: Array) -> tuple[Array, Array]:
+            return evaluate_device(vector, algorithm, learner, stream(seed, EVALUATE, iteration), episodes)
 
         many = len(seeds) > 1
         over_seeds = devices.over_seeds if many else lambda f, *_: f
         self._init = jax.jit(over_seeds(init, 0))
         self._collect = jax.jit(over_seeds(collect, 0, None))
         self._update = jax.jit(over_seeds(update, 0, 0, 0, None))
-        self._evaluate = {
-            n: jax.jit(over_seeds(lambda learner, seed, i, n=n: evaluate(learner, seed, i, n), 0, 0, None))
-            for n in set(episodes)
-        }
+        self._evaluate = jax.jit(over_seeds(evaluate, 0, 0, None))
         self._compiled = False
 
     def like(self) -> State:
@@ -115,11 +112,10 @@ class DevicePrograms:
         wanted = [
             (self._update, (state.learner, trajectory, state.seed, i)),
             (self._collect, (state, i)),
-            *((f, (state.learner, state.seed, i)) for f in self._evaluate.values()),
+            (self._evaluate, (state.learner, state.seed, i)),
             (self._init, (state.seed,)),
         ]
-        self._update, self._collect, *evaluations, self._init = devices.compile_all(wanted)
-        self._evaluate = dict(zip(self._evaluate, evaluations, strict=True))
+        self._update, self._collect, self._evaluate, self._init = devices.compile_all(wanted)
         self._compiled = True
         self.shares["compile"] += time.perf_counter() - began
 
@@ -149,9 +145,9 @@ class DevicePrograms:
         if not self._compiled:
             self.compile()
         began = time.perf_counter()
-        result = jax.device_get(self._evaluate[episodes](state.learner, state.seed, np.int32(iteration)))
+        result = jax.device_get(self._evaluate(state.learner, state.seed, np.int32(iteration)))
         self.shares["evaluate"] += time.perf_counter() - began
-        return tuple(result)
+        return tuple(x[..., :episodes] for x in result)  # one program plays as many as anybody asks for
 
     def close(self) -> None:
         pass

@@ -24,11 +24,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from logpi import metrics
 from logpi.checkpoint import load_tree, save_tree
 from logpi.errors import LogpiError
 from logpi.files import CHECKPOINT, atomic_write, disk_error
 from logpi.manifest import describe
+from logpi.metrics import last_values
 from logpi.toml import dumps
 
 _LOCK_PATIENCE = 0.5  # seconds: longer than a reader of `locked` holds it, shorter than a person notices
@@ -171,16 +171,6 @@ class RunFolder:
                 return "running"
         return "finished" if (self.path / "result.json").exists() else "interrupted"
 
-    def last_metrics(self) -> dict[str, Any]:
-        """The last value of each name, from the end of ``metrics.jsonl``."""
-        with contextlib.suppress(OSError), open(self.metrics, "rb") as file:
-            start = max(0, self.metrics.stat().st_size - 2**18)
-            file.seek(start)
-            tail = file.read()
-            rows = metrics.parse_rows(tail[tail.find(b"\n") + 1 :] if start else tail, self.metrics)
-            return {name: value for row in rows for name, value in row.items()}
-        return {}
-
     def _saved(self) -> dict[int, Path]:
         found = self.checkpoints.glob(f"iteration_*{CHECKPOINT}")
         return {int(path.stem.removeprefix("iteration_")): path for path in found}
@@ -247,7 +237,7 @@ def find_runs(root: str | Path = "runs") -> list[RunInfo]:
         run = RunFolder(path.parent)
         with contextlib.suppress(OSError, ValueError, KeyError):
             facts = run.manifest
-            status, last = run.status, run.last_metrics()
+            status, last = run.status, last_values(run.metrics)
             found.append(RunInfo(run.path, facts["algo"], facts["env"], status, facts["started"], last))
     return sorted(found, key=lambda info: (datetime.fromisoformat(info.started), str(info.path)))
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,14 +24,7 @@ from logpi.programs import Programs, State
 from logpi.runs import RunFolder
 from logpi.train import Event, Progress, training
 from logpi.types import Learner, Policy
-
-
-class View(Protocol):
-    """What shows a run while it runs (``logpi.view.live``)."""
-
-    def update(self, timesteps: int, metrics: dict[str, Any], shares: dict[str, float]) -> None: ...
-
-    def note(self, text: str) -> None: ...
+from logpi.view.live import View
 
 
 class Outcome(NamedTuple):

@@ -36,9 +36,10 @@ def state():
 
 
 def bits(tree):
-    leaves = [jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x for x in
-              jax.tree.leaves(tree)]  # fmt: skip
-    return [(str(x.dtype), x.shape, np.asarray(x).tobytes()) for x in leaves]
+    leaves = jax.tree.leaves(tree)
+    keys = [jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
+    leaves = [jax.random.key_data(leaf) if key else leaf for leaf, key in zip(leaves, keys, strict=True)]
+    return [(str(leaf.dtype), leaf.shape, np.asarray(leaf).tobytes()) for leaf in leaves]
 
 
 def test_round_trip_is_bit_exact_in_values_structure_and_meta(tmp_path, state):

@@ -92,6 +92,8 @@ def test_rewind_then_continue_equals_no_interruption(tmp_path, saved):
     with MetricsWriter(tmp_path / "resumed") as writer:
         writer.rewind(offset, 100 * (saved - 1))
         assert writer.offset() == offset
+        table = (tmp_path / "resumed" / "progress.csv").read_text().splitlines()
+        assert len(table) == (saved + 1 if saved else 0)
         for i in range(saved, 7):
             writer.write(row(i))
     assert contents(tmp_path / "resumed") == contents(tmp_path / "whole")

@@ -124,9 +124,8 @@ def _rewards(play: Play) -> Iterator[Finding]:
         if rewards[0] != 0 and len({episode.length for episode in episodes(play)}) > 1:
             yield Finding("ok", f"{what}; only the length of an episode tells policies apart")
         else:
-            yield Finding(
-                "warn", what, "let the reward depend on what the policy does, or give hints on the way"
-            )
+            mend = "let the reward depend on what the policy does, or give hints on the way"
+            yield Finding("warn", what, mend)
     elif largest > LARGE:
         what = f"rewards reach |{largest:.3g}|"
         yield Finding("warn", what, "train with --normalize-reward, or divide the reward by a constant")
@@ -165,9 +164,7 @@ def _endings(play: Play) -> Iterator[Finding]:
         )
     elif found:
         ended = sum(episode.terminated for episode in found)
-        mean = np.mean(lengths)
-        yield Finding(
-            "ok", f"{len(found)} episodes, {mean:.1f} moves on average, {ended} terminated by the task"
-        )
+        mean = f"{np.mean(lengths):.1f} moves on average"
+        yield Finding("ok", f"{len(found)} episodes, {mean}, {ended} terminated by the task")
     else:
         yield Finding("ok", f"no episode ended in {moves} random moves; the time limit is {limit}")

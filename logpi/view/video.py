@@ -93,7 +93,7 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
 
 
 def open_file(path: str | Path) -> bool:
-    """Print the path and, if there is a display, open it with the system's viewer; returns whether it opened."""
+    """Print the path and, if there is a display, open it with the system's viewer; returns whether it did."""
     print(path)
     if not _has_display():
         return False

@@ -54,6 +54,7 @@ class Failing(gymnasium.Env):
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
         super().reset(seed=seed)
+        self.seed = seed
         return np.zeros(2, np.float32), {}
 
     def step(self, action: Any) -> Any:
@@ -62,7 +63,7 @@ class Failing(gymnasium.Env):
         if self.steps == 3:
             if self.how == "raise":
                 raise UnpicklableError(threading.Lock())
-            if self.how == "die":
+            if self.how == "die" and self.seed == 0:
                 os._exit(3)
             obs[1] = np.nan if self.how == "nan" else 0.0
             reward = {"inf": np.inf, "huge": 1e39}.get(self.how, 0.0)
@@ -248,6 +249,31 @@ def test_a_worker_that_fails_does_not_hang(how: str, words: str) -> None:
     vector.close()
     assert time.monotonic() - begun < 30
     assert not any(process.is_alive() for process in processes)
+
+
+class Bonus(gymnasium.vector.VectorWrapper):
+    """Adds 1 to every reward, on void rows too."""
+
+    def step(self, actions: Any) -> Any:
+        obs, reward, *rest = super().step(actions)
+        return obs, reward + 1, *rest
+
+
+def test_a_void_row_has_no_reward_and_a_reset_forgets_it() -> None:
+    vector = GymVector(Bonus(SyncVectorEnv([Walk] * 3)))
+    still = -np.ones((3, 1), np.float32)
+    vector.reset(0)
+    step = vector.step(still)
+    while not (step.terminated | step.truncated).any():
+        step = vector.step(still)
+    ended = step.terminated | step.truncated
+    after = vector.step(still)
+    assert (after.reward[ended] == 0).all()
+    while not (after.terminated | after.truncated).any():
+        after = vector.step(still)
+    vector.reset()
+    assert (vector.step(still).reward == 2).all()
+    vector.close()
 
 
 def test_construction_errors() -> None:

@@ -1,0 +1,164 @@
+"""``logpi train`` and ``logpi resume``."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from logpi.config import Experiment
+from logpi.errors import LogpiError
+from logpi.experiments import ALIASES, Recipe, check_ranges, read_file, resolve
+from logpi.view.live import live
+
+FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
+
+
+def train(argv: list[str]) -> int:
+    """Train; every setting of the method, the network and the run is a flag, shown with its value by ``--help``."""
+    experiment, recipe, quiet = parse_train(argv)
+    from logpi import api
+
+    command = ["logpi", "train", *argv]
+    with live(int(experiment.method.total_timesteps), _title(experiment), _expected(recipe), quiet) as view:
+        began = time.perf_counter()
+        outcome = api.run_experiment(experiment, recipe, command, view)
+        view.done(report(outcome, recipe, time.perf_counter() - began))
+    return 0
+
+
+def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
+    """(experiment, recipe, quiet) from the arguments of ``logpi train``.
+
+    The environment, ``--algo`` and ``--config`` are read first: they decide which flags there are and what each
+    one's default is. Exits with 2 on a misspelt flag.
+    """
+    argv = [_alias(a) for a in argv]
+    env, algo, file = _first_look(argv)
+    experiment, recipe = resolve(env or "CartPole-v1", algo, read_file(file) if file else {})
+    flags = dataclasses.make_dataclass(
+        "Train",
+        [
+            ("env", Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="an id of `logpi envs`, any Gymnasium id, "
+             "module:EnvId, or path/file.py:Class", metavar="ENV")], dataclasses.field()),
+            ("algo", Annotated[str, tyro.conf.arg(help="see `logpi algos`")], experiment.algo),
+            ("config", Annotated[str, tyro.conf.arg(help="TOML file with [run], [method], [network], [env_kwargs]")], ""),
+            ("env_kwargs", Annotated[tuple[str, ...], tyro.conf.arg(help="arguments of the environment, as NAME=VALUE")], ()),
+            ("quiet", Annotated[bool, tyro.conf.arg(help="show nothing while training")], False),
+            ("method", type(experiment.method), dataclasses.field(default=experiment.method)),
+            ("network", type(experiment.network), dataclasses.field(default=experiment.network)),
+            ("run", type(experiment.run), dataclasses.field(default=experiment.run)),
+        ],
+    )  # fmt: skip
+    about = f"Train an agent. The defaults shown are those for {experiment.env} with {experiment.algo}"
+    about += f" (recipe: {recipe.source})." if recipe else "."
+    given: Any = tyro.cli(flags, args=argv, prog="logpi train", description=about, config=FLAT)
+    check_ranges(given.method)
+    kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
+    chosen = Experiment(given.env, experiment.algo, given.run, given.method, given.network, kwargs)
+    return chosen, recipe, given.quiet
+
+
+def resume(argv: list[str]) -> int:
+    """Continue a run."""
+
+    def options(
+        run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="run folder", metavar="RUN")],
+        log_dir: str = "runs",
+        quiet: bool = False,
+    ) -> tuple[str, str, bool]:
+        """Continue an interrupted run from its newest good checkpoint.
+
+        Args:
+            log_dir: where runs are looked for by name
+            quiet: show nothing while training
+        """
+        return run, log_dir, quiet
+
+    path, root, quiet = tyro.cli(options, args=argv, prog="logpi resume")
+    from logpi import api
+    from logpi.experiments import experiment_from_table, recipe_for
+    from logpi.runs import open_run
+
+    experiment = experiment_from_table(open_run(path, root).config)
+    recipe = recipe_for(experiment.env, experiment.algo)
+    with live(int(experiment.method.total_timesteps), _title(experiment), _expected(recipe), quiet) as view:
+        began = time.perf_counter()
+        outcome = api.resume(path, view, root=root)
+        view.done(report(outcome, recipe, time.perf_counter() - began))
+    return 0
+
+
+def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
+    """What a finished run says at the end."""
+    scores = outcome.scores
+    means = scores.mean(1)
+    episodes = scores.shape[1]
+    lines = []
+    if len(means) > 1:
+        from logpi.view.plots import interval
+
+        mean, half = interval(means[:, None])
+        lines.append(
+            f"score {mean[0]:.1f} ± {half[0]:.1f} (95 % interval over {len(means)} seeds, {episodes} greedy episodes each)"
+        )
+    else:
+        lines.append(f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)")
+    if recipe and means.mean() < recipe.low:
+        lines.append(f"below the {recipe.low:g} that this recipe reaches: try another --seed, or more --total-timesteps")
+    lines.append(f"{outcome.timesteps:,} steps in {seconds:.1f} s; everything is in {outcome.folder.path}")
+    lines += [f"{what:7} {path}" for what, path in outcome.pictures.items()]
+    lines.append(f"next    logpi watch {outcome.folder.path}")
+    return "\n".join(lines)
+
+
+def _title(experiment: Experiment) -> str:
+    seeds = f" · {experiment.run.seeds} seeds" if experiment.run.seeds > 1 else ""
+    return f"{experiment.env} · {experiment.algo}{seeds}"
+
+
+def _expected(recipe: Recipe | None) -> str | None:
+    if recipe is None:
+        return None
+    steps = recipe.tables.get("method", {}).get("total_timesteps", math.nan)
+    return f"{recipe.low:g} to {recipe.high:g} by step {steps:,.0f}"
+
+
+def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:
+    """The positional environment, --algo and --config, before the flags are known."""
+    found: dict[str, str] = {}
+    env = None
+    for i, arg in enumerate(argv):
+        name, _, value = arg.partition("=")
+        if name in ("--algo", "--config"):
+            found[name] = value or (argv[i + 1] if i + 1 < len(argv) else "")
+        elif not arg.startswith("-") and env is None and (i == 0 or not _takes_value(argv[i - 1])):
+            env = arg
+    config = found.get("--config")
+    return env, found.get("--algo"), Path(config) if config else None
+
+
+def _takes_value(flag: str) -> bool:
+    return flag.startswith("--") and "=" not in flag and flag != "--quiet"
+
+
+def _alias(arg: str) -> str:
+    name, sign, value = arg.partition("=")
+    known = ALIASES.get(name.removeprefix("--").replace("-", "_")) if name.startswith("--") else None
+    return f"--{known.replace('_', '-')}{sign}{value}" if known else arg
+
+
+def _assignment(text: str) -> tuple[str, object]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise LogpiError(f"--env-kwargs {text!r} is no assignment; write NAME=VALUE, such as gravity=-5.0")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value
