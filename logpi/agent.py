@@ -14,13 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from logpi.algorithms.learning import make_act
 from logpi.checkpoint import load_tree, save_tree
 from logpi.config import Network
 from logpi.envs.spaces import space_from_json, space_to_json, to_env
 from logpi.errors import LogpiError
 from logpi.files import atomic_write
 from logpi.nets.policy import example, make_policy
-from logpi.statistics import Statistics, init_statistics, normalize_obs
+from logpi.statistics import Statistics, init_statistics
 from logpi.types import EnvSpec, Learner, Policy, PyTree
 
 FORMAT_VERSION = 1
@@ -29,17 +30,15 @@ FORMAT_VERSION = 1
 class Agent:
     """A policy with its weights and normalisers, ready to act; keeps its own recurrent memory between calls."""
 
-    def __init__(self, spec: EnvSpec, policy: Policy, params: PyTree, statistics: Statistics, facts: dict[str, Any]):
-        self.spec, self.policy, self.params, self.facts = spec, policy, params, facts
-        self.statistics = statistics
+    def __init__(
+        self, spec: EnvSpec, policy: Policy, params: PyTree, statistics: Statistics, facts: dict[str, Any]
+    ) -> None:
+        self.spec, self.policy, self.facts = spec, policy, facts
+        self.learner = Learner(params, (), statistics, (), jnp.int32(0))
+        self.decide = jax.jit(make_act(policy), static_argnames="greedy")
+        self._shapes = [x.shape for x in jax.tree.leaves(example(spec.observation_space))]
         self._memory: PyTree = None
-        self._step = jax.jit(self._act, static_argnames="greedy")
-        self._key = jax.random.key(0)
-        self._calls = 0
-
-    def _act(self, params: PyTree, statistics: Statistics, memory: PyTree, obs: PyTree, key: Any, greedy: bool) -> Any:
-        memory, out = self.policy.apply(params, memory, normalize_obs(statistics, obs))
-        return memory, out.pi.mode() if greedy else out.pi.sample(key)
+        self._key, self._calls = jax.random.key(0), 0
 
     def reset(self, seed: int | None = None) -> None:
         """Begin a new episode: forget the recurrent memory; ``seed`` restarts the sampling of actions."""
@@ -53,36 +52,30 @@ class Agent:
         Raises:
             LogpiError: the observation does not have the shape of the agent's observation space.
         """
-        shapes = jax.tree.leaves(jax.tree.map(lambda x: x.shape, example(self.spec.observation_space)), is_leaf=_is_shape)
-        obs = jax.tree.map(np.asarray, obs)
-        leaves = jax.tree.leaves(obs)
-        extra = {x.ndim - len(s) for x, s in zip(leaves, shapes, strict=len(leaves) == len(shapes))}
-        fits = len(leaves) == len(shapes) and all(
-            x.shape[x.ndim - len(s) :] == s for x, s in zip(leaves, shapes, strict=True)
-        )
-        if not fits or extra not in ({0}, {1}):
-            raise LogpiError(
-                f"observation of shape {[x.shape for x in leaves]} does not fit this agent's observation space "
-                f"{self.spec.observation_space}; give one observation or a batch of them"
-            )
-        single = extra == {0}
-        batch = jax.tree.map(lambda x: x[None], obs) if single else obs
+        single = self._is_single(obs)
+        batch = jax.tree.map(lambda x: np.asarray(x)[None], obs) if single else obs
         if self._memory is None:
-            self._memory = self.policy.memory(jax.tree.leaves(batch)[0].shape[0])
+            self._memory = self.policy.memory(len(jax.tree.leaves(batch)[0]))
         self._calls += 1
         key = jax.random.fold_in(self._key, self._calls)
-        self._memory, action = self._step(self.params, self.statistics, self._memory, batch, key, greedy)
-        action = to_env(self.spec.action_space, np.asarray(action))
+        chosen = self.decide(self.learner, self._memory, batch, key, greedy=greedy)
+        self._memory = chosen.memory
+        action = to_env(self.spec.action_space, np.asarray(chosen.action))
         return action[0] if single else action
 
+    def _is_single(self, obs: Any) -> bool:
+        leaves = [np.shape(x) for x in jax.tree.leaves(obs)]
+        if leaves == self._shapes:
+            return True
+        if len({x[:1] for x in leaves}) == 1 and [x[1:] for x in leaves] == self._shapes and leaves[0]:
+            return False
+        raise LogpiError(
+            f"an observation of shape {leaves} does not fit this agent's observation space "
+            f"{self.spec.observation_space}; give one observation, or a batch of them"
+        )
 
-def _is_shape(x: Any) -> bool:
-    return isinstance(x, tuple) and all(isinstance(n, int) for n in x)
 
-
-def save_agent(
-    folder: Path, learner: Learner, spec: EnvSpec, network: Network | None, facts: dict[str, Any]
-) -> None:
+def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network | None, facts: dict[str, Any]) -> None:
     """Write ``agent.safetensors`` and ``agent.json`` into ``folder``, each atomically.
 
     ``network`` is None for a policy of the user's own, which ``load_agent`` must then be given. ``facts`` are

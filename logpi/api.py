@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from logpi import devices, session
 from logpi.agent import Agent, load_agent
+from logpi.algorithms.learning import make_act
 from logpi.config import Experiment
+from logpi.envs.classic import CLASSIC
+from logpi.envs.device import vectorize
+from logpi.envs.host import HostFactory, make_host
+from logpi.envs.load import registered
+from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
-from logpi.experiments import Recipe, recipe_for, resolve
+from logpi.evaluate import evaluate_device, evaluate_host
+from logpi.experiments import Recipe, experiment_from_table, recipe_for, resolve
 from logpi.metrics import read_metrics
 from logpi.runs import RunFolder, open_run
-from logpi.types import Policy
+from logpi.types import DeviceEnv, Policy
 from logpi.view.live import View, live
 from logpi.view.plots import learning_curve
+from logpi.view.video import render_episodes
 
 
 class Outcome(NamedTuple):
@@ -60,7 +71,11 @@ def train(
 
 
 def run_experiment(
-    experiment: Experiment, recipe: Recipe | None, command: list[str], view: View, policy: Policy | None = None
+    experiment: Experiment,
+    recipe: Recipe | None,
+    command: list[str],
+    view: View,
+    policy: Policy | None = None,
 ) -> Outcome:
     """Train an experiment in a new run folder, then draw its curve and film its agent."""
     devices.prepare()
@@ -74,8 +89,6 @@ def resume(path: str | Path, view: View | None = None, policy: Policy | None = N
         LogpiError: as ``logpi.session.resume``.
     """
     devices.prepare()
-    from logpi.experiments import experiment_from_table
-
     if view is None:
         with live(1, str(path), None, quiet=True) as view:
             return resume(path, view, policy, root)
@@ -101,32 +114,83 @@ def load(path: str | Path, policy: Policy | None = None) -> Agent:
     return load_agent(folder, policy)
 
 
-def film(agent: Agent, path: Path, episodes: int = 1, seed: int = 0, sampled: bool = False) -> Path:
+def evaluate(agent: Agent, episodes: int = 100, seed: int = 10_000, sampled: bool = False) -> dict[str, Any]:
+    """Play full episodes of Gymnasium's own version of the agent's environment (the device's where it has no other).
+
+    Returns JSON-able facts: ``mean_reward``, ``std_reward``, ``interval`` (half-width of the mean's 95 % interval),
+    ``mean_ep_length``, ``returns``.
+
+    Raises:
+        LogpiError: the environment cannot be made, or fails.
+    """
+    source = _gymnasium_version(agent)
+
+    def decide(memory: Any, obs: Any, t: int = 0) -> Any:
+        calls[0] += 1
+        return agent.decide(agent.learner, memory, obs, jax.random.fold_in(key, calls[0]), greedy=not sampled)
+
+    key, calls = jax.random.key(seed), [0]
+    if isinstance(source, DeviceEnv):
+        play = jax.jit(
+            lambda learner: evaluate_device(
+                vectorize(source), agent.policy, make_act(agent.policy), learner, key, episodes, not sampled
+            )
+        )
+        returns, lengths = jax.device_get(play(agent.learner))
+    else:
+        with contextlib.closing(
+            make_host(source, min(episodes, 20), env_kwargs=agent.facts.get("env_kwargs"))
+        ) as vector:
+            returns, lengths = evaluate_host(vector, agent.policy, decide, episodes, seed)
+    return {
+        "env": agent.spec.id,
+        "on": "device" if isinstance(source, DeviceEnv) else "Gymnasium",
+        "episodes": episodes,
+        "seed": seed,
+        "is_deterministic": not sampled,
+        "mean_reward": float(np.mean(returns)),
+        "std_reward": float(np.std(returns)),
+        "interval": float(1.96 * np.std(returns, ddof=min(1, episodes - 1)) / np.sqrt(episodes)),
+        "mean_ep_length": float(np.mean(lengths)),
+        "returns": [float(x) for x in returns],
+    }
+
+
+def film(agent: Agent, path: Path, episodes: int = 1, seed: int = 10_000, sampled: bool = False) -> Path:
     """Film ``agent`` in Gymnasium's own version of its environment; the path may come back as .gif.
 
     Raises:
-        LogpiError: the environment does not draw, or cannot be written.
+        LogpiError: the environment does not draw, or the video cannot be written.
     """
-    from logpi.envs.host import HostFactory
-    from logpi.envs.load import registered
-    from logpi.envs.make import DEVICE, make
-    from logpi.types import DeviceEnv
-    from logpi.view.video import render_episodes
 
-    name, kwargs = agent.spec.id, agent.facts.get("env_kwargs", {})
-    source: DeviceEnv | HostFactory = (
-        registered(name) if name in DEVICE and not name.startswith("probe/") else make(name, **kwargs)
-    )
+    def act(obs: Any) -> Any:
+        return agent.act(obs, greedy=not sampled)
+
+    build = _drawn(_gymnasium_version(agent), agent.spec.id, agent.facts.get("env_kwargs", {}))
+    return render_episodes(build, act, path, episodes, seed, begin=agent.reset)
+
+
+def film_random(env: str, path: Path, episodes: int = 1, seed: int = 10_000) -> Path:
+    """Film an agent that draws its actions uniformly.
+
+    Raises:
+        LogpiError: no such environment, it does not draw, or the video cannot be written.
+    """
+    source = registered(env) if env in CLASSIC else make(env)
+    space = spec_of(source).action_space
+    space.seed(seed)
+    return render_episodes(_drawn(source, env, {}), lambda _: space.sample(), path, episodes, seed)
+
+
+def _gymnasium_version(agent: Agent) -> DeviceEnv | HostFactory:
+    name = agent.spec.id
+    return registered(name) if name in CLASSIC else make(name, **agent.facts.get("env_kwargs", {}))
+
+
+def _drawn(source: DeviceEnv | HostFactory, name: str, env_kwargs: dict[str, Any]) -> Callable[[str], Any]:
     if isinstance(source, DeviceEnv):
-        raise LogpiError(f"{name} is a device environment without a picture; there is nothing to film")
-    factory = source
-
-    def build(render_mode: str) -> Any:
-        return factory(render_mode=render_mode, **kwargs)
-
-    return render_episodes(
-        build, lambda obs: agent.act(obs, greedy=not sampled), path, episodes, seed, begin=agent.reset
-    )
+        raise LogpiError(f"{name} is a device environment, which draws no pictures; there is nothing to film")
+    return lambda render_mode: source(render_mode=render_mode, **env_kwargs)
 
 
 def _show(

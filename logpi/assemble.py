@@ -55,9 +55,7 @@ def programs(experiment: Experiment, parts: Parts) -> Programs:
             "environments (`logpi envs`) train many at once. Start one run a seed, with --seed"
         )
     kwargs = dict(experiment.env_kwargs)
-    vector = make_host(
-        parts.env, batch, vectorization=run.vectorization, autoreset=run.autoreset, env_kwargs=kwargs
-    )
+    vector = make_host(parts.env, batch, vectorization=run.vectorization, autoreset=run.autoreset, env_kwargs=kwargs)
     side = min(EVALUATION_ENVS, run.final_episodes)
     evaluation = make_host(parts.env, side, env_kwargs=kwargs)
     return HostPrograms(vector, evaluation, parts.algorithm, run.seed)

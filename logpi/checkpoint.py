@@ -79,17 +79,13 @@ def load_tree(path: str | Path, like: Any) -> tuple[Any, dict[str, Any]]:
     names = {name for name, _ in expected}
     if names != arrays.keys():
         missing, extra = sorted(names - arrays.keys()), sorted(arrays.keys() - names)
-        raise _unusable(
-            path, f"it holds another structure (missing: {_some(missing)}; not expected: {_some(extra)})"
-        )
+        raise _unusable(path, f"it holds another structure (missing: {_some(missing)}; not expected: {_some(extra)})")
     leaves = []
     for name, leaf in expected:
         array = arrays[name]
         shape = array.shape[:-1] if name in impls else array.shape
         if (shape, dtypes[name]) != (tuple(leaf.shape), str(leaf.dtype)):
-            raise _unusable(
-                path, f"{name} is {dtypes[name]}{list(shape)}, expected {leaf.dtype}{list(leaf.shape)}"
-            )
+            raise _unusable(path, f"{name} is {dtypes[name]}{list(shape)}, expected {leaf.dtype}{list(leaf.shape)}")
         if name in impls:
             leaves.append(jax.random.wrap_key_data(jnp.asarray(array), impl=impls[name]))
         else:
@@ -159,9 +155,7 @@ def _read(path: Path, arrays: bool = True) -> tuple[dict[str, Any], dict[str, np
 
 def _unusable(path: Path, what: str) -> LogpiError:
     good = previous_checkpoint(path)
-    step = (
-        f"try the one before it, {good}" if good else "take another copy, or train again with `logpi train`"
-    )
+    step = f"try the one before it, {good}" if good else "take another copy, or train again with `logpi train`"
     return LogpiError(f"cannot load {path}: {what}; {step}")
 
 

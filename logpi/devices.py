@@ -32,7 +32,7 @@ def prepare() -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def compile_all(programs: Sequence[tuple[Callable[..., Any], Sequence[Any]]]) -> list[Any]:
+def compile_all(programs: Sequence[tuple[Any, Sequence[Any]]]) -> list[Any]:
     """Trace each jitted ``(function, arguments)`` in turn and compile them side by side (XLA frees the GIL).
 
     Compilation is nearly all that a newcomer waits for, and one program's compilation uses one core. Arguments may be

@@ -137,9 +137,7 @@ class TanhGaussian(NamedTuple):
     def entropy(self) -> Array:
         nodes, weights = _hermite(16)
         std = jnp.exp(self.log_std)
-        slope = sum(
-            w * _log_slope_of_tanh(self.mean + std * x) for x, w in zip(nodes, weights, strict=True)
-        )
+        slope = sum(w * _log_slope_of_tanh(self.mean + std * x) for x, w in zip(nodes, weights, strict=True))
         return self._normal().entropy() + jnp.asarray(slope).sum(-1)
 
     def mode(self) -> Array:

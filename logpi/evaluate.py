@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.arrays import select
-from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree
+from logpi.types import Act, Array, DeviceVector, HostVector, Key, Learner, Policy, PyTree
 
+Actor = Callable[..., Act]  # (learner, memory, obs, key, greedy)
 LONGEST = 10_000  # moves of an evaluation episode in an environment without a time limit
 
 
@@ -27,7 +28,8 @@ class _Play(NamedTuple):
 
 def evaluate_device(
     vector: DeviceVector,
-    algorithm: Algorithm,
+    policy: Policy,
+    act: Actor,
     learner: Learner,
     key: Key,
     episodes: int,
@@ -38,19 +40,19 @@ def evaluate_device(
     key, reset_key = jax.random.split(key)
     env, first = vector.reset(reset_key, episodes)
     zero = jnp.zeros(episodes)
-    memory = algorithm.policy.memory(episodes)
+    memory = policy.memory(episodes)
     play = _Play(env, first.obs, memory, jnp.ones(episodes, bool), zero, zero, jnp.int32(0))
 
     def going(play: _Play) -> Array:
         return jnp.any(play.alive) & (play.t < limit)
 
     def move(play: _Play) -> _Play:
-        act = algorithm.act(learner, play.memory, play.obs, jax.random.fold_in(key, play.t), greedy)
-        env, step = vector.step(play.env, act.action)
+        chosen = act(learner, play.memory, play.obs, jax.random.fold_in(key, play.t), greedy)
+        env, step = vector.step(play.env, chosen.action)
         return _Play(
             env,
             step.obs,
-            act.memory,
+            chosen.memory,
             play.alive & ~(step.terminated | step.truncated),
             play.ret + jnp.where(play.alive, step.reward, 0.0),
             play.length + play.alive,
@@ -62,11 +64,7 @@ def evaluate_device(
 
 
 def evaluate_host(
-    vector: HostVector,
-    algorithm: Algorithm,
-    act: Callable[[PyTree, PyTree], Act],
-    episodes: int,
-    seed: int,
+    vector: HostVector, policy: Policy, act: Callable[[PyTree, PyTree], Act], episodes: int, seed: int
 ) -> tuple[Any, Any]:
     """Returns and lengths [episodes] from a stateful vector, seeded afresh; ``act(memory, obs)`` is compiled.
 
@@ -75,8 +73,9 @@ def evaluate_host(
     batch = vector.num_envs
     rounds = -(-episodes // batch)
     vector.reset(seed)
-    fresh = algorithm.policy.memory(batch)
-    memory, void = fresh, np.zeros(batch, bool)
+    fresh = policy.memory(batch)
+    memory = fresh
+    void: Any = np.zeros(batch, bool)
     ret, length = np.zeros(batch), np.zeros(batch)
     finished: list[list[tuple[float, float]]] = [[] for _ in range(batch)]
     while min(map(len, finished)) < rounds:

@@ -34,9 +34,7 @@ def clipped_surrogate(log_prob: Array, old_log_prob: Array, advantage: Array, cl
     return -jnp.minimum(ratio * advantage, clipped * advantage)
 
 
-def ratio_metrics(
-    log_prob: Array, old_log_prob: Array, mask: Array, clip_range: float | Array
-) -> dict[str, Array]:
+def ratio_metrics(log_prob: Array, old_log_prob: Array, mask: Array, clip_range: float | Array) -> dict[str, Array]:
     """How far π has moved from π_old: Schulman's k3 estimate of the KL divergence, and the share of clipped ratios."""
     log_ratio = log_prob - old_log_prob
     excess = jnp.expm1(log_ratio)

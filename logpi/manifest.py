@@ -49,7 +49,5 @@ def _git() -> dict[str, Any] | None:
 
 def _run_git(*arguments: str) -> str:
     command = ["git", *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=2, check=True, stdin=subprocess.DEVNULL
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2, check=True, stdin=subprocess.DEVNULL)
     return done.stdout.strip()

@@ -72,9 +72,7 @@ def learn(
 class DevicePrograms:
     """Rollout, update and evaluation of device environments, compiled side by side before the first iteration."""
 
-    def __init__(
-        self, vector: DeviceVector, algorithm: Algorithm, batch: int, seeds: list[int], episodes: int
-    ) -> None:
+    def __init__(self, vector: DeviceVector, algorithm: Algorithm, batch: int, seeds: list[int], episodes: int) -> None:
         self.shares = {"compile": 0.0, "environment + policy": 0.0, "update": 0.0, "evaluate": 0.0}
         self._seed = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
 
@@ -91,7 +89,8 @@ class DevicePrograms:
             return learn(algorithm, learner, trajectory, seed, iteration)
 
         def evaluate(learner: Learner, seed: Array, iteration: Array) -> tuple[Array, Array]:
-            return evaluate_device(vector, algorithm, learner, stream(seed, EVALUATE, iteration), episodes)
+            key = stream(seed, EVALUATE, iteration)
+            return evaluate_device(vector, algorithm.policy, algorithm.act, learner, key, episodes)
 
         many = len(seeds) > 1
         over_seeds = devices.over_seeds if many else lambda f, *_: f
@@ -156,12 +155,10 @@ class DevicePrograms:
 class HostPrograms:
     """The same for stateful environments: a Python loop around a compiled policy, and a compiled update."""
 
-    def __init__(
-        self, vector: HostVector, evaluation: HostVector, algorithm: Algorithm, seed: int
-    ) -> None:
+    def __init__(self, vector: HostVector, evaluation: HostVector, algorithm: Algorithm, seed: int) -> None:
         self.shares = {"compile": 0.0, "environment": 0.0, "policy": 0.0, "update": 0.0, "evaluate": 0.0}
         self._vector, self._evaluation, self._algorithm = vector, evaluation, algorithm
-        self._seed = np.uint32(seed)
+        self._seed: Any = np.uint32(seed)
 
         def init(seed: Array) -> Learner:
             return algorithm.init(stream(seed, LEARNER))
@@ -169,9 +166,7 @@ class HostPrograms:
         def act(learner: Learner, memory: PyTree, obs: PyTree, seed: Array, i: Array, t: Array) -> Any:
             return algorithm.act(learner, memory, obs, jax.random.fold_in(stream(seed, COLLECT, i), t))
 
-        def update(
-            learner: Learner, trajectory: Trajectory, seed: Array, i: Array
-        ) -> tuple[Learner, Metrics]:
+        def update(learner: Learner, trajectory: Trajectory, seed: Array, i: Array) -> tuple[Learner, Metrics]:
             return learn(algorithm, learner, trajectory, seed, i)
 
         self._init, self._act, self._update = jax.jit(init), jax.jit(act), jax.jit(update)
@@ -186,7 +181,7 @@ class HostPrograms:
 
     def _first_carry(self, batch: int) -> Carry:
         memory = self._algorithm.policy.memory(batch)
-        return Carry((), (), memory, np.zeros(batch, bool), no_episodes(batch))
+        return Carry((), (), memory, jnp.zeros(batch, bool), no_episodes(batch))
 
     def init(self) -> State:
         return State(self._init(self._seed), self._first_carry(self._vector.num_envs), self._seed)
@@ -219,7 +214,7 @@ class HostPrograms:
         def act(memory: PyTree, obs: PyTree) -> Any:
             return self._greedy(acting, memory, obs, key)
 
-        result = evaluate_host(self._evaluation, self._algorithm, act, episodes, seed % 2**31)
+        result = evaluate_host(self._evaluation, self._algorithm.policy, act, episodes, seed % 2**31)
         self.shares["evaluate"] += time.perf_counter() - began
         return result
 
@@ -230,4 +225,4 @@ class HostPrograms:
 
 def acting_part(learner: Learner) -> Learner:
     """``learner`` with only what acting needs, so that little is handed over at each move."""
-    return learner._replace(opt_state=(), hyper=(), extra=(), timesteps=())
+    return Learner(learner.params, (), learner.statistics, (), jnp.int32(0))

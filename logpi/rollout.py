@@ -25,7 +25,7 @@ class Episodes(NamedTuple):
     length: Array  # [B] moves so far
     returns: Array  # [WINDOW] finished, newest overwriting oldest
     lengths: Array  # [WINDOW]
-    count: Array  # [] int32, all that ever finished
+    finished: Array  # [] int32, all that ever finished
 
 
 class Carry(NamedTuple):
@@ -79,9 +79,7 @@ def rollout(
             void = carry.void | ended  # what follows the first episode is void to the end
         # memory never crosses from one episode to the next: it is cleared behind the void row
         cleared = select(carry.void, fresh, act.memory)
-        episodes = carry.episodes._replace(
-            ret=jnp.where(ended, 0.0, ret), length=jnp.where(ended, 0.0, length)
-        )
+        episodes = carry.episodes._replace(ret=jnp.where(ended, 0.0, ret), length=jnp.where(ended, 0.0, length))
         discount = 1.0 - step.terminated
         out = (carry.obs, act.action, act.log_prob, step.reward * mask, discount, mask, finished)
         return Carry(env, step.obs, cleared, void, episodes), out
@@ -99,25 +97,23 @@ def record(episodes: Episodes, ret: Array, length: Array, ended: Array) -> Episo
     ended = ended.reshape(-1)
     order = jnp.cumsum(ended.astype(jnp.int32))
     recent = ended & (order > order[-1] - WINDOW)  # two writers of one slot would have no defined winner
-    slot = jnp.where(recent, (episodes.count + order - 1) % WINDOW, WINDOW)
+    slot = jnp.where(recent, (episodes.finished + order - 1) % WINDOW, WINDOW)
     return episodes._replace(
         returns=episodes.returns.at[slot].set(ret.reshape(-1), mode="drop"),
         lengths=episodes.lengths.at[slot].set(length.reshape(-1), mode="drop"),
-        count=episodes.count + order[-1],
+        finished=episodes.finished + order[-1],
     )
 
 
 def episode_metrics(episodes: Episodes) -> dict[str, Array]:
     """Mean return and length of the last 100 finished episodes; NaN before the first one finished."""
-    n = jnp.minimum(episodes.count, WINDOW)
+    n = jnp.minimum(episodes.finished, WINDOW)
     filled = jnp.arange(WINDOW) < n
     return {
         "rollout/ep_rew_mean": jnp.where(filled, episodes.returns, 0.0).sum() / n,
         "rollout/ep_len_mean": jnp.where(filled, episodes.lengths, 0.0).sum() / n,
-        "rollout/episodes": episodes.count,
+        "rollout/episodes": episodes.finished,
     }
-
-
 
 
 class Row(NamedTuple):
@@ -151,12 +147,15 @@ def rollout_host(
             f"environment {vector.spec.id} resets within the step, from which a policy with a memory cannot learn; "
             "choose autoreset next_step"
         )
-    memory, void, tally = carry.memory, np.asarray(carry.void), _Tally(carry.episodes)
+    tally = _Tally(carry.episodes)
+    memory: PyTree = carry.memory
+    void: Any = np.asarray(carry.void)
     if algorithm.whole_episodes:
         vector.reset()
         memory, void = fresh, np.zeros(vector.num_envs, bool)
         tally.begin()
-    first_memory, rows = memory, []
+    first_memory = memory
+    rows: list[Row] = []
     while len(rows) < algorithm.n_steps and not (algorithm.whole_episodes and void.all()):
         began = time.perf_counter()
         acting, chosen = vector.start, act(memory, vector.start, len(rows))
@@ -192,7 +191,7 @@ class _Tally:
     """``Episodes`` while a host rollout counts into them."""
 
     def __init__(self, episodes: Episodes) -> None:
-        self._e = Episodes(*(np.array(x) for x in episodes))
+        self._e: Any = Episodes(*map(np.array, episodes))
 
     def begin(self) -> None:
         self._e.ret[:], self._e.length[:] = 0, 0
@@ -202,9 +201,10 @@ class _Tally:
         e.ret[:] += reward
         e.length[:] += mask
         for b in np.flatnonzero(ended):
-            e.returns[int(e.count) % WINDOW], e.lengths[int(e.count) % WINDOW] = e.ret[b], e.length[b]
+            e.returns[int(e.finished) % WINDOW], e.lengths[int(e.finished) % WINDOW] = e.ret[b], e.length[b]
             e.ret[b], e.length[b] = 0, 0
-            e.count[...] += 1
+            e.finished[...] += 1
 
     def episodes(self) -> Episodes:
-        return self._e
+        episodes: Episodes = self._e
+        return episodes

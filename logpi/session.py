@@ -40,9 +40,7 @@ class Outcome(NamedTuple):
 class Session:
     """One process's work on one run folder."""
 
-    def __init__(
-        self, folder: RunFolder, experiment: Experiment, view: View, policy: Policy | None = None
-    ) -> None:
+    def __init__(self, folder: RunFolder, experiment: Experiment, view: View, policy: Policy | None = None) -> None:
         self.folder, self.experiment, self.view = folder, experiment, view
         self._network = None if policy else experiment.network
         self.parts = assemble.parts(experiment, policy)
@@ -95,6 +93,7 @@ class Session:
         return state, progress, best
 
     def _keep_best(self, event: Event, best: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        assert event.scores is not None
         scores = np.atleast_1d(event.scores)
         for k in np.flatnonzero(scores > best):
             facts = {"timesteps": event.timesteps, "eval/mean_reward": float(scores[k])}
@@ -109,9 +108,7 @@ class Session:
         facts = {"algo": self.experiment.algo, "env_kwargs": self.experiment.env_kwargs, **facts}
         save_agent(folder, learner, self.parts.spec, self._network, facts)
 
-    def _save(
-        self, state: State, progress: Progress, best: np.ndarray[Any, Any], writer: MetricsWriter
-    ) -> None:
+    def _save(self, state: State, progress: Progress, best: np.ndarray[Any, Any], writer: MetricsWriter) -> None:
         timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
         meta = {
             "progress": progress._asdict(),

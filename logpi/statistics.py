@@ -17,16 +17,16 @@ CLIP = 10.0  # standard deviations
 
 
 class Moments(NamedTuple):
-    """Count, mean and sum of squared deviations, merged batch by batch (Chan et al. 1979)."""
+    """Number of samples, mean and sum of squared deviations, merged batch by batch (Chan et al. 1979)."""
 
-    count: Array  # []
+    n: Array  # [] samples seen
     mean: Array  # [...]
     m2: Array  # [...]
 
     @property
     def std(self) -> Array:
         """Standard deviation; 1 until two samples have been seen."""
-        return jnp.where(self.count > 1, jnp.sqrt(self.m2 / jnp.maximum(self.count, 1.0) + 1e-8), 1.0)
+        return jnp.where(self.n > 1, jnp.sqrt(self.m2 / jnp.maximum(self.n, 1.0) + 1e-8), 1.0)
 
 
 def no_moments(shape: tuple[int, ...]) -> Moments:
@@ -37,15 +37,13 @@ def merge(moments: Moments, x: Array, weight: Array) -> Moments:
     """``moments`` with the samples ``x`` [N..., *shape] of ``weight`` [N...] (0 or 1) added."""
     axes = tuple(range(weight.ndim))
     w = weight.reshape(weight.shape + (1,) * (x.ndim - weight.ndim))
-    n = weight.sum()
-    mean = (x * w).sum(axes) / jnp.maximum(n, 1.0)
+    new = weight.sum()
+    mean = (x * w).sum(axes) / jnp.maximum(new, 1.0)
     m2 = (jnp.square(x - mean) * w).sum(axes)
-    total = moments.count + n
+    total = moments.n + new
     delta = mean - moments.mean
-    share = n / jnp.maximum(total, 1.0)
-    return Moments(
-        total, moments.mean + delta * share, moments.m2 + m2 + jnp.square(delta) * moments.count * share
-    )
+    share = new / jnp.maximum(total, 1.0)
+    return Moments(total, moments.mean + delta * share, moments.m2 + m2 + jnp.square(delta) * moments.n * share)
 
 
 class Statistics(NamedTuple):

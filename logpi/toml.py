@@ -22,9 +22,7 @@ def dumps(table: Mapping[str, Any]) -> str:
 
 
 def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    plain = {
-        key: value for key, value in table.items() if not isinstance(value, Mapping) and value is not None
-    }
+    plain = {key: value for key, value in table.items() if not isinstance(value, Mapping) and value is not None}
     lines = [f"\n[{'.'.join(map(_key, path))}]\n"] if path else []
     lines += [f"{_key(key)} = {_value(value, (*path, key))}\n" for key, value in plain.items()]
     for key, value in table.items():

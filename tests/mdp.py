@@ -147,9 +147,7 @@ def episodes(mdp, pi):
         for a, to in product(range(pi.shape[1]), range(len(pi))):
             if chance := e.probability * pi[s, a] * mdp.move[s, a, to]:
                 rewards = (*e.rewards, mdp.reward[s, a, to])
-                yield from extend(
-                    Episode(chance, (*e.states, to), (*e.actions, a), rewards, bool(mdp.terminal[to]))
-                )
+                yield from extend(Episode(chance, (*e.states, to), (*e.actions, a), rewards, bool(mdp.terminal[to])))
 
     starts = (Episode(chance, (s,), (), (), False) for s, chance in enumerate(mdp.start) if chance)
     return [e for first in starts for e in extend(first)]

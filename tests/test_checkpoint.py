@@ -74,9 +74,7 @@ def test_other_memory_orders_and_numpy_float64(tmp_path):
     tree = {"transposed": np.arange(6.0).reshape(2, 3).T, "strided": np.arange(10.0)[::3]}
     save_tree(tmp_path / "a.safetensors", tree, {})
     loaded, _ = load_tree(tmp_path / "a.safetensors", tree)
-    assert {name: array.tolist() for name, array in loaded.items()} == {
-        n: a.tolist() for n, a in tree.items()
-    }
+    assert {name: array.tolist() for name, array in loaded.items()} == {n: a.tolist() for n, a in tree.items()}
 
 
 def test_empty_tree(tmp_path):
@@ -194,11 +192,7 @@ def test_real_full_disk(tmp_path, state):
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if (
-        not hasattr(os, "geteuid")
-        or os.geteuid() != 0
-        or subprocess.run(mount, capture_output=True).returncode
-    ):
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("needs the right to mount a small tmpfs")
     try:
         save_tree(disk / "a.safetensors", state, {})
@@ -232,12 +226,8 @@ def test_folder_in_the_way(tmp_path):
 
 
 def test_import_leaves_jax_alone():
-    modules = (
-        "logpi.checkpoint, logpi.runs, logpi.metrics, logpi.view.live, logpi.view.plots, logpi.view.video"
-    )
+    modules = "logpi.checkpoint, logpi.runs, logpi.metrics, logpi.view.live, logpi.view.plots, logpi.view.video"
     code = f"import sys, json, {modules}; print(json.dumps(sorted(sys.modules)))"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
-    assert not {"jax", "matplotlib", "gymnasium", "imageio", "tensorboardX", "scipy"} & set(
-        json.loads(done.stdout)
-    )
+    assert not {"jax", "matplotlib", "gymnasium", "imageio", "tensorboardX", "scipy"} & set(json.loads(done.stdout))

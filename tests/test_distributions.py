@@ -20,7 +20,7 @@ LOGITS = RNG.normal(size=(4, 3, 5)).astype(np.float32)  # [T, B, n]
 MEAN, LOG_STD = RNG.normal(size=(2, 4, 3, 2)).astype(np.float32)  # [T, B, d]
 EACH = {
     "categorical": (Categorical(LOGITS), (), jnp.int32),
-    "masked": (masked(LOGITS, LOGITS > LOGITS.mean()), (), jnp.int32),
+    "masked": (masked(LOGITS, LOGITS.mean() < LOGITS), (), jnp.int32),
     "multi-discrete": (MultiDiscrete((Categorical(LOGITS), Categorical(LOGITS[..., :2]))), (2,), jnp.int32),
     "multi-binary": (MultiBinary(LOGITS), (5,), jnp.int8),
     "gaussian": (DiagonalGaussian(MEAN, LOG_STD), (2,), jnp.float32),

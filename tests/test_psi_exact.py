@@ -111,9 +111,7 @@ def test_all_trajectories_are_there_and_dynamic_programming_agrees_with_finite_d
     for at in np.ndindex(case.theta.shape):
         step = np.zeros_like(case.theta)
         step[at] = 1e-5
-        up, down = (
-            objective(case.mdp, case.theta + sign * step, GAMMA, case.anything) for sign in (1, -1)
-        )
+        up, down = (objective(case.mdp, case.theta + sign * step, GAMMA, case.anything) for sign in (1, -1))
         assert abs((up - down) / 2e-5 - exact[at]) < 1e-8
 
 

@@ -138,6 +138,4 @@ def test_the_number_of_steps_is_checked_and_unrolling_changes_nothing():
     case = tuple(jnp.asarray(x, jnp.float32) for x in random_case(9))
     with pytest.raises(ValueError, match="n >= 1, not 0"):
         n_step_returns(*case, 0)
-    np.testing.assert_allclose(
-        lambda_returns(*case, 0.7, unroll=4), lambda_returns(*case, 0.7), rtol=1e-6, atol=1e-6
-    )
+    np.testing.assert_allclose(lambda_returns(*case, 0.7, unroll=4), lambda_returns(*case, 0.7), rtol=1e-6, atol=1e-6)

@@ -163,9 +163,7 @@ def test_kills_at_any_moment_leave_a_checkpoint_that_loads(run):
 def test_lock_excludes_a_second_writer_and_dies_with_its_process(run):
     code = "import sys; from pathlib import Path; from logpi.runs import RunFolder\n"
     code += "with RunFolder(Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
-    other = subprocess.Popen(
-        [sys.executable, "-c", code, str(run.path)], stdin=-1, stdout=-1, text=True, cwd=ROOT
-    )
+    other = subprocess.Popen([sys.executable, "-c", code, str(run.path)], stdin=-1, stdout=-1, text=True, cwd=ROOT)
     assert other.stdout.readline() == "held\n"
     assert run.status == "running"
     with pytest.raises(LogpiError, match="another process is writing"), run.lock():

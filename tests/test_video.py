@@ -78,7 +78,7 @@ def test_gif_where_ffmpeg_does_not_work(tmp_path, monkeypatch, exe):
 
 @pytest.mark.parametrize("ffmpeg", [True, False])
 def test_what_was_filmed_before_a_crash_is_written(tmp_path, monkeypatch, ffmpeg):
-    monkeypatch.setattr(video, "_ffmpeg_works", lambda: ffmpeg)
+    monkeypatch.setattr(video, "ffmpeg_works", lambda: ffmpeg)
     with pytest.raises(RuntimeError, match="boom"):
         render_episodes(Crash, lambda obs: 0, tmp_path / "a.mp4", episodes=1, seed=0, caption=None)
     (path,) = tmp_path.iterdir()
@@ -117,9 +117,7 @@ def test_cartpole_with_a_caption(tmp_path):
     path = render_episodes("CartPole-v1", act, tmp_path / "a.mp4", episodes=2, seed=7, caption=caption)
     meta, shown = read(path)
     assert meta["fps"] == 50.0
-    assert len(shown) == len(captions) == len(seen) + 2, (
-        "each episode also shows its first and its last state"
-    )
+    assert len(shown) == len(captions) == len(seen) + 2, "each episode also shows its first and its last state"
     assert captions[0] == (1, 0, 0.0)
     assert captions[-1][0] == 2
     assert captions[-1][1] == captions[-1][2] > 5

@@ -16,9 +16,7 @@ def parse(doc: str | None, source: bool = False) -> argparse.Namespace:
     """The sizes of the run; `source` adds the peer's checkout as a required flag."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     if source:
-        parser.add_argument(
-            "--source", required=True, metavar="PATH", help="checkout of the peer's repository"
-        )
+        parser.add_argument("--source", required=True, metavar="PATH", help="checkout of the peer's repository")
     parser.add_argument("--num-envs", type=int, default=64)
     parser.add_argument("--num-steps", type=int, default=128)
     parser.add_argument("--seeds", type=int, default=1, help="seeds trained together by vmap")

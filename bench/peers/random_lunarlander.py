@@ -17,13 +17,9 @@ import numpy as np
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--num-envs", type=int, default=16)
-    parser.add_argument(
-        "--steps", type=int, default=20_000, help="environment steps per repeat, all copies together"
-    )
+    parser.add_argument("--steps", type=int, default=20_000, help="environment steps per repeat, all copies together")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

@@ -84,9 +84,7 @@ def main() -> None:
     import sys
     import tempfile
 
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--eval-every", type=int, default=5_000, metavar="STEPS")
     parser.add_argument("--threads", type=int, default=1, help="torch threads; 0 leaves torch's default")

@@ -18,9 +18,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rollouts", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1, help="torch threads; 0 leaves torch's default")

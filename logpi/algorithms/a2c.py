@@ -36,9 +36,7 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
 
         def loss(params: PyTree) -> tuple[Array, Metrics]:
             pi, v = look(policy, params, statistics, trajectory)
-            policy_loss = losses.decision_mean(
-                losses.policy_gradient(pi.log_prob(trajectory.action), weight), mask
-            )
+            policy_loss = losses.decision_mean(losses.policy_gradient(pi.log_prob(trajectory.action), weight), mask)
             value_loss = losses.decision_mean(losses.squared_error(v[:-1], returns), mask)
             entropy = losses.decision_mean(pi.entropy(), mask)
             total = policy_loss + h.vf_coef * value_loss - h.ent_coef * entropy

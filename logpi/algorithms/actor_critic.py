@@ -54,9 +54,7 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
 
         anneal = remaining(learner, config.lr_schedule)
         optimizers = learner.opt_state
-        params, actor, metrics = improve(
-            actor_loss, h, learner.params, optimizers["actor"], anneal * h.learning_rate
-        )
+        params, actor, metrics = improve(actor_loss, h, learner.params, optimizers["actor"], anneal * h.learning_rate)
         params, critic, more = improve(critic_loss, h, params, optimizers["critic"], anneal * h.vf_learning_rate)
         explained = losses.explained_variance(value[:-1], returns, mask)
         return learner._replace(

@@ -44,9 +44,7 @@ def make_act(policy: Policy) -> Any:
     return act
 
 
-def unroll(
-    policy: Policy, params: PyTree, statistics: Statistics, obs: PyTree, mask: Array, memory: PyTree
-) -> Output:
+def unroll(policy: Policy, params: PyTree, statistics: Statistics, obs: PyTree, mask: Array, memory: PyTree) -> Output:
     """The network's output at ``obs`` [L, B, ...]; recurrent memory is cleared behind each void row.
 
     ``mask`` [>= L-1, B] are the rows' masks and ``memory`` [B, ...] the memory before row 0. Without memory any

@@ -46,6 +46,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
 
         def loss(params: PyTree, b: Rows) -> tuple[Array, Metrics]:
             out = unroll(policy, params, statistics, b.obs, b.mask, b.memory)
+            assert out.value is not None
             log_prob = out.pi.log_prob(b.action)
             weight = losses.standardize(b.advantage, b.mask) if config.normalize_advantage else b.advantage
             surrogate = losses.clipped_surrogate(log_prob, b.log_prob, weight, clip_range)
@@ -63,9 +64,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
 
         def minibatch(carry: tuple[PyTree, PyTree, Array], b: Rows) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
             params, opt_state, going = carry
-            new_params, new_state, metrics = improve(
-                lambda p: loss(p, b), h, params, opt_state, step_size
-            )
+            new_params, new_state, metrics = improve(lambda p: loss(p, b), h, params, opt_state, step_size)
             going = going & (metrics["train/approx_kl"] <= 1.5 * h.target_kl)
             kept = jax.tree.map(lambda a, o: jnp.where(going, a, o), (new_params, new_state), (params, opt_state))
             return (*kept, going), metrics

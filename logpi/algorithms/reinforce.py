@@ -6,7 +6,6 @@ by least squares, and Ψ_t = G_t - V_φ(o_t) (Sutton & Barto 2018, §13.4).
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 
 from logpi import losses, psi

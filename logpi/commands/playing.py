@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import tyro
 
 Target = Annotated[
-    tyro.conf.Positional[str], tyro.conf.arg(help="a run, or an agent's folder (best/, last/)", metavar="AGENT")
+    tyro.conf.Positional[str],
+    tyro.conf.arg(help="a run, or an agent's folder (best/, last/)", metavar="AGENT"),
 ]
 NO_OFF = (tyro.conf.FlagCreatePairsOff,)
 
@@ -51,7 +52,8 @@ def watch(argv: list[str]) -> int:
 
     def options(
         target: Annotated[
-            tyro.conf.Positional[str], tyro.conf.arg(help="a run or an agent's folder; with --random, an environment")
+            tyro.conf.Positional[str],
+            tyro.conf.arg(help="a run or an agent's folder; with --random, an environment"),
         ],
         episodes: int = 1,
         seed: int = 10_000,

@@ -43,10 +43,14 @@ def plot(argv: list[str]) -> int:
     folders = [open_run(path, root) for path in paths]
     groups: dict[str, list[Any]] = {}
     for folder in folders:
-        groups.setdefault(f"{folder.manifest['env']}, {folder.manifest['algo']}", []).append(read_metrics(folder.metrics))
+        groups.setdefault(f"{folder.manifest['env']}, {folder.manifest['algo']}", []).append(
+            read_metrics(folder.metrics)
+        )
     if len(groups) == 1:
         ((label, metrics),) = groups.items()
-        path = learning_curve(metrics, out or (folders[0].curve if len(folders) == 1 else "compare.png"), title or label)
+        path = learning_curve(
+            metrics, out or (folders[0].curve if len(folders) == 1 else "compare.png"), title or label
+        )
     else:
         path = compare(groups, out or "compare.png", title or "comparison")
     print(jsonlib.dumps({"picture": str(path), "runs": [str(f.path) for f in folders]}) if json else path)
@@ -102,7 +106,11 @@ def envs(argv: list[str]) -> int:
         print(jsonlib.dumps(listed))
         return 0
     rows = [
-        [str(e["env"]), str(e["runs_on"]), "  ".join(f"{a} {b[0]:g} to {b[1]:g}" for a, b in e["recipes"].items())]  # type: ignore[attr-defined]
+        [
+            str(e["env"]),
+            str(e["runs_on"]),
+            "  ".join(f"{a} {b[0]:g} to {b[1]:g}" for a, b in e["recipes"].items()),
+        ]
         for e in listed
     ]
     _table(("environment", "runs on", "recipes (expected score)"), rows)
@@ -121,7 +129,14 @@ def algos(argv: list[str]) -> int:
     from logpi.experiments import to_table
 
     if json:
-        print(jsonlib.dumps({name: {"about": _about(kind), "settings": _finite(to_table(kind()))} for name, kind in ALGORITHMS.items()}))
+        print(
+            jsonlib.dumps(
+                {
+                    name: {"about": _about(kind), "settings": _finite(to_table(kind()))}
+                    for name, kind in ALGORITHMS.items()
+                }
+            )
+        )
         return 0
     _table(("algorithm", "what it is"), [[name, _about(kind)] for name, kind in ALGORITHMS.items()])
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 import time
 import tomllib
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from logpi.config import Experiment
+from logpi.config import ALGORITHMS, Experiment, Network, Run
 from logpi.errors import LogpiError
 from logpi.experiments import ALIASES, Recipe, check_ranges, read_file, resolve
 from logpi.view.live import live
 
-FLAT = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagConversionOff)
+FLAT = (tyro.conf.OmitArgPrefixes,)
 
 
 def train(argv: list[str]) -> int:
@@ -111,7 +110,9 @@ def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
     else:
         lines.append(f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)")
     if recipe and means.mean() < recipe.low:
-        lines.append(f"below the {recipe.low:g} that this recipe reaches: try another --seed, or more --total-timesteps")
+        lines.append(
+            f"below the {recipe.low:g} that this recipe reaches: try another --seed, or more --total-timesteps"
+        )
     lines.append(f"{outcome.timesteps:,} steps in {seconds:.1f} s; everything is in {outcome.folder.path}")
     lines += [f"{what:7} {path}" for what, path in outcome.pictures.items()]
     lines.append(f"next    logpi watch {outcome.folder.path}")
@@ -145,7 +146,10 @@ def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:
 
 
 def _takes_value(flag: str) -> bool:
-    return flag.startswith("--") and "=" not in flag and flag != "--quiet"
+    name = flag.removeprefix("--").removeprefix("no-").replace("-", "_")
+    kinds = (Run, Network, *ALGORITHMS.values())
+    switches = {"quiet", *(f.name for kind in kinds for f in dataclasses.fields(kind) if f.type == "bool")}
+    return flag.startswith("--") and "=" not in flag and name not in switches
 
 
 def _alias(arg: str) -> str:

@@ -166,9 +166,7 @@ def _in_play(env: Any, spec: EnvSpec, steps: int) -> Iterator[Finding]:
         what = "step writes into the array that it returned before: final observations may change later"
         yield Finding("warn", what, "return obs.copy()")
     if isinstance(_pickled(info), str):
-        yield Finding(
-            "warn", f"info cannot go to another process: {_pickled(info)}", "keep to numbers and arrays"
-        )
+        yield Finding("warn", f"info cannot go to another process: {_pickled(info)}", "keep to numbers and arrays")
     reward, terminated, truncated = (np.array(column)[:, None] for column in zip(*rows, strict=True))
     space = spec.observation_space
     stacked = concatenate(space, seen, create_empty_array(space, n=len(seen), fn=np.zeros))
@@ -186,9 +184,7 @@ def _trace(env: Any, spec: EnvSpec, seed: int, steps: int = 200) -> list[Any]:
     obs, _ = env.reset(seed=seed)
     rows = [copy.deepcopy(obs)]
     for _ in range(steps):
-        after, reward, terminated, truncated, _ = env.step(
-            to_env(spec.action_space, draw(spec.action_space, rng, ()))
-        )
+        after, reward, terminated, truncated, _ = env.step(to_env(spec.action_space, draw(spec.action_space, rng, ())))
         rows.append(copy.deepcopy((after, float(reward), bool(terminated), bool(truncated))))
         if terminated or truncated:
             rows.append(copy.deepcopy(env.reset()[0]))
@@ -206,9 +202,7 @@ def _seeding(fresh: Any, used: Any, spec: EnvSpec) -> Finding:
         mend = "call super().reset(seed=seed), draw only from self.np_random, and clear all state in reset"
         return Finding("error", what, mend)
     if len(first) == len(other) and _same(first, other):
-        mend = (
-            "nothing, if it is deterministic; else call super().reset(seed=seed) and draw from self.np_random"
-        )
+        mend = "nothing, if it is deterministic; else call super().reset(seed=seed) and draw from self.np_random"
         return Finding("warn", "another seed gave the same trajectory", mend)
     return Finding("ok", "the seed fixes the trajectory, and another seed changes it")
 
@@ -224,12 +218,7 @@ def _rendering(factory: HostFactory) -> Finding:
     except Exception as error:
         reason = describe(error)
     else:
-        if (
-            isinstance(frame, np.ndarray)
-            and frame.dtype == np.uint8
-            and frame.ndim == 3
-            and frame.shape[2] == 3
-        ):
+        if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3:
             return Finding("ok", f"it renders rgb_array frames of {frame.shape[1]} x {frame.shape[0]}")
         reason = f"render() returned {getattr(frame, 'dtype', type(frame).__name__)}{np.shape(frame)}"
     mend = "take render_mode='rgb_array' in the constructor and return uint8 [height, width, 3] from render()"

@@ -43,9 +43,7 @@ def check_device(env: DeviceEnv, steps: int, num_envs: int) -> tuple[list[Findin
 
 def _contract(env: DeviceEnv) -> list[Finding]:
     key = jax.random.key(0)
-    action = to_env(
-        env.spec.action_space, jnp.asarray(draw(env.spec.action_space, np.random.default_rng(0), ()))
-    )
+    action = to_env(env.spec.action_space, jnp.asarray(draw(env.spec.action_space, np.random.default_rng(0), ())))
     begun = jax.eval_shape(env.reset, key)
     if not (isinstance(begun, tuple) and len(begun) == 2):
         return [Finding("error", f"reset returned {type(begun).__name__}, not 2 values", SIGNATURE)]

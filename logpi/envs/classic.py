@@ -99,9 +99,7 @@ def mountain_car() -> DeviceEnv:
     Reward is -1 for every move. Source: Moore 1990.
     """
     observation = _box([_CAR_RIGHT, _CAR_SPEED], [_CAR_LEFT, -_CAR_SPEED])
-    return DeviceEnv(
-        EnvSpec("MountainCar-v0", observation, spaces.Discrete(3), 200), _car_reset, _mountain_car_step
-    )
+    return DeviceEnv(EnvSpec("MountainCar-v0", observation, spaces.Discrete(3), 200), _car_reset, _mountain_car_step)
 
 
 def _mountain_car_continuous_step(state: Array, action: Array, key: Key) -> Transition:
@@ -174,9 +172,7 @@ def acrobot() -> DeviceEnv:
     the episode. One move is one fourth-order Runge-Kutta step of 0.2 s. Source: Sutton 1996; Sutton and
     Barto 1998.
     """
-    spec = EnvSpec(
-        "Acrobot-v1", _box([1.0] * 4 + [_ACROBOT_SPEED_1, _ACROBOT_SPEED_2]), spaces.Discrete(3), 500
-    )
+    spec = EnvSpec("Acrobot-v1", _box([1.0] * 4 + [_ACROBOT_SPEED_1, _ACROBOT_SPEED_2]), spaces.Discrete(3), 500)
     return DeviceEnv(spec, _acrobot_reset, _acrobot_step)
 
 

@@ -108,9 +108,7 @@ def _scale(play: Play) -> Iterator[Finding]:
     largest, spread = float(np.abs(play.obs).max()), float(play.obs.std(axis=0).max())
     what = f"observations reach |{largest:.3g}|, with a standard deviation of up to {spread:.3g}"
     if largest > LARGE or spread > WIDE:
-        yield Finding(
-            "warn", what, "train with --normalize-obs, or scale them to about [-1, 1] in the environment"
-        )
+        yield Finding("warn", what, "train with --normalize-obs, or scale them to about [-1, 1] in the environment")
     else:
         yield Finding("ok", what)
 
@@ -147,7 +145,7 @@ def _endings(play: Play) -> Iterator[Finding]:
     elif len(found) >= 2 and one_length and lengths[0] == limit:
         yield Finding(
             "error",
-            f"all {len(found)} episodes terminated at exactly max_episode_steps = {limit}: a clock, not the task",
+            f"all {len(found)} episodes terminated at exactly max_episode_steps = {limit}: a clock, no task",
             "return terminated=False there and leave the truncation to max_episode_steps",
         )
     elif len(found) >= 3 and one_length and lengths[0] > 1 and limit is None:

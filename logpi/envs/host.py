@@ -217,9 +217,7 @@ def host_spec(factory: HostFactory, env_kwargs: dict[str, Any] | None = None) ->
         if isinstance(error, ImportError | gymnasium.error.DependencyNotInstalled):
             extra = ". Install what it needs, for instance 'logpi[box2d]', 'logpi[atari]' or 'logpi[mujoco]'"
         kwargs = f" with {env_kwargs}" if env_kwargs else ""
-        raise LogpiError(
-            f"environment {name} could not be built{kwargs}: {describe(error)}{extra}"
-        ) from error
+        raise LogpiError(f"environment {name} could not be built{kwargs}: {describe(error)}{extra}") from error
     check_spaces(spec)
     return spec
 

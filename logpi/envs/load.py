@@ -108,9 +108,7 @@ def load_own(name: str) -> DeviceEnv | Registered | FromFile:
     try:
         instance = maker()
     except Exception as error:
-        raise LogpiError(
-            f"{name} could not be built: {part}() raised {type(error).__name__}: {error}"
-        ) from error
+        raise LogpiError(f"{name} could not be built: {part}() raised {type(error).__name__}: {error}") from error
     return host if isinstance(instance, gymnasium.Env) else _device(name, instance)
 
 
@@ -202,9 +200,7 @@ def _candidates(module: ModuleType) -> list[str]:
     return [
         name
         for name, value in vars(module).items()
-        if not name.startswith("_")
-        and getattr(value, "__module__", None) == module.__name__
-        and callable(value)
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__ and callable(value)
     ]
 
 

@@ -23,9 +23,7 @@ Observation = np.ndarray[Any, np.dtype[np.float32]]
 
 def _check_chain(length: int) -> None:
     if length < 2:
-        raise LogpiError(
-            f"probe/chain-v0: length {length} leaves no move to make; give a length of 2 states or more"
-        )
+        raise LogpiError(f"probe/chain-v0: length {length} leaves no move to make; give a length of 2 states or more")
 
 
 def chain(length: int = 5, time_limit: int | None = None, terminates: bool = True) -> DeviceEnv:
@@ -51,9 +49,7 @@ def chain(length: int = 5, time_limit: int | None = None, terminates: bool = Tru
         position = jnp.minimum(position + 1, length - 1)
         return position, show(position), jnp.float32(1.0), terminates & (position == length - 1)
 
-    spec = EnvSpec(
-        "probe/chain-v0", spaces.Box(0.0, 1.0, (length,), np.float32), spaces.Discrete(2), time_limit
-    )
+    spec = EnvSpec("probe/chain-v0", spaces.Box(0.0, 1.0, (length,), np.float32), spaces.Discrete(2), time_limit)
     return DeviceEnv(spec, reset, step)
 
 
@@ -142,9 +138,7 @@ def recall(delay: int = 4) -> DeviceEnv:
         LogpiError: if ``delay`` is below 1, where the cue would still be in sight.
     """
     if delay < 1:
-        raise LogpiError(
-            f"probe/recall-v0: delay {delay} leaves nothing to remember; give a delay of 1 or more"
-        )
+        raise LogpiError(f"probe/recall-v0: delay {delay} leaves nothing to remember; give a delay of 1 or more")
 
     def reset(key: Key) -> tuple[RecallState, Array]:
         cue = jax.random.bernoulli(key).astype(jnp.int32)

@@ -49,9 +49,7 @@ def check_spaces(spec: EnvSpec) -> None:
             "finite, or both infinite. Set the missing bound."
         )
     if size(observation) == 0:
-        raise LogpiError(
-            f"{where}: observation space {observation} holds nothing to observe. Add a part to it."
-        )
+        raise LogpiError(f"{where}: observation space {observation} holds nothing to observe. Add a part to it.")
     _check_mask(where, observation, action)
 
 
@@ -79,9 +77,7 @@ def to_env(space: Space, action: Any) -> Any:
         return action.astype(dtype)
     if isinstance(space, spaces.Box):
         return _scale(xp, space, action).astype(dtype)
-    raise LogpiError(
-        f"action space {space} is not supported; allowed: Discrete, Box, MultiDiscrete, MultiBinary"
-    )
+    raise LogpiError(f"action space {space} is not supported; allowed: Discrete, Box, MultiDiscrete, MultiBinary")
 
 
 def encode(space: Space, obs: PyTree) -> Array:
@@ -90,9 +86,7 @@ def encode(space: Space, obs: PyTree) -> Array:
     Discrete and MultiDiscrete are one-hot, MultiBinary is 0.0 or 1.0, Box is flattened (uint8 divided by
     255), Dict follows its sorted keys and Tuple its order. The top-level key ``action_mask`` is left out.
     """
-    return jnp.concatenate(
-        [_encode_leaf(leaf, part) for leaf, part in _leaves(_visible(space), obs)], axis=-1
-    )
+    return jnp.concatenate([_encode_leaf(leaf, part) for leaf, part in _leaves(_visible(space), obs)], axis=-1)
 
 
 def size(space: Space) -> int:
@@ -122,9 +116,7 @@ def space_to_json(space: Space) -> dict[str, Any]:
         return {"type": "Dict", "spaces": [[key, space_to_json(part)] for key, part in space.spaces.items()]}
     if isinstance(space, spaces.Tuple):
         return {"type": "Tuple", "spaces": [space_to_json(part) for part in space.spaces]}
-    raise LogpiError(
-        f"space {space} cannot be saved; allowed: Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple"
-    )
+    raise LogpiError(f"space {space} cannot be saved; allowed: Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple")
 
 
 def space_from_json(data: dict[str, Any]) -> Space:
@@ -274,9 +266,7 @@ def _check_mask(where: str, observation: Space, action: Space) -> None:
         return
     mask = observation.spaces[MASK]
     if not isinstance(action, spaces.Discrete | spaces.MultiDiscrete):
-        raise LogpiError(
-            f"{where}: {MASK!r} needs a Discrete or MultiDiscrete action space, not {action}. Drop it."
-        )
+        raise LogpiError(f"{where}: {MASK!r} needs a Discrete or MultiDiscrete action space, not {action}. Drop it.")
     if mask.shape != (_leaf_size(action),):
         raise LogpiError(
             f"{where}: {MASK!r} has shape {mask.shape}, but there are {_leaf_size(action)} actions. "

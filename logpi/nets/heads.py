@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from logpi.distributions import DiagonalGaussian, Distribution, MultiBinary, MultiDiscrete, TanhGaussian, masked
+from logpi.distributions import (
+    DiagonalGaussian,
+    Distribution,
+    MultiBinary,
+    MultiDiscrete,
+    TanhGaussian,
+    masked,
+)
 from logpi.types import Array
 
 

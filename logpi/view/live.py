@@ -195,9 +195,7 @@ class _Fancy:
     def _draw(self) -> Group:
         progress = self._progress
         lines = Table.grid(padding=(0, 2))
-        scores = Text("  ").join(
-            Text.assemble(f"{label} ", (value, "bold")) for label, value in progress.scores()
-        )
+        scores = Text("  ").join(Text.assemble(f"{label} ", (value, "bold")) for label, value in progress.scores())
         if progress.trend:
             scores.append(f"  {sparkline(list(progress.trend.values()))}", "green")
         if progress.expected:

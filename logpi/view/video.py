@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def render_episodes(
     episodes: int,
     seed: int,
     caption: Caption | None = episode_caption,
+    begin: Callable[[], None] | None = None,
 ) -> Path:
     """Play whole episodes in one Gymnasium environment and film them.
 
@@ -46,6 +48,7 @@ def render_episodes(
         episodes: how many.
         seed: of the first reset; the later episodes continue its random stream.
         caption: text in the corner of each frame, or None.
+        begin: called before each episode, such as ``Agent.reset``.
 
     Returns:
         The path of the video that was written.
@@ -56,7 +59,7 @@ def render_episodes(
     """
     with _headless(), contextlib.closing(_make(env)) as made:
         fps = made.metadata.get("render_fps") or 30
-        return write_video(_play(made, act, episodes, seed, caption), path, fps)
+        return write_video(_play(made, act, episodes, seed, caption, begin), path, fps)
 
 
 def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
@@ -76,7 +79,7 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
     if stream.first is None:
         stream.reraise()
         raise LogpiError(f"cannot write {path}: there is no frame; play at least one episode")
-    write, suffix = (_write_mp4, ".mp4") if _ffmpeg_works() else (_write_gif, ".gif")
+    write, suffix = (_write_mp4, ".mp4") if ffmpeg_works() else (_write_gif, ".gif")
     path = path.with_suffix(suffix)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -95,7 +98,7 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
 def open_file(path: str | Path) -> bool:
     """Print the path and, if there is a display, open it with the system's viewer; returns whether it did."""
     print(path)
-    if not _has_display():
+    if not has_display():
         return False
     if sys.platform == "win32":
         os.startfile(path)
@@ -146,7 +149,9 @@ def _write_mp4(frames: _Stream, path: Path, fps: float) -> None:
     options["output_params"] = ["-movflags", "+faststart"]
     writer: Generator[None, Any, None] = imageio_ffmpeg.write_frames(str(path), size, fps=fps, **options)
     with contextlib.closing(writer):
-        writer.send(None)
+        with warnings.catch_warnings():  # JAX warns of forks, but this child becomes ffmpeg at once
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+            writer.send(None)
         for frame in frames:
             writer.send(np.ascontiguousarray(np.pad(frame, pad, mode="edge")))
 
@@ -159,7 +164,7 @@ def _write_gif(frames: _Stream, path: Path, fps: float) -> None:
     next(images).save(path, save_all=True, append_images=images, duration=duration, loop=0, optimize=False)
 
 
-def _ffmpeg_works() -> bool:
+def ffmpeg_works() -> bool:
     """Encode two small frames: a missing or unfit ffmpeg shows before the first real frame is spent on it."""
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -171,9 +176,16 @@ def _ffmpeg_works() -> bool:
 
 
 def _play(
-    env: Any, act: Callable[[Any], Any], episodes: int, seed: int, caption: Caption | None
+    env: Any,
+    act: Callable[[Any], Any],
+    episodes: int,
+    seed: int,
+    caption: Caption | None,
+    begin: Callable[[], None] | None,
 ) -> Iterator[Frame]:
     for episode in range(1, episodes + 1):
+        if begin:
+            begin()
         obs, _ = env.reset(seed=seed if episode == 1 else None)
         episode_return, ended = 0.0, False
         yield _frame(env, caption and caption(episode, 0, episode_return))
@@ -242,7 +254,7 @@ def _headless() -> Iterator[None]:
             os.environ["SDL_VIDEODRIVER"] = before
 
 
-def _has_display() -> bool:
+def has_display() -> bool:
     if sys.platform in ("win32", "darwin"):
         return "SSH_CONNECTION" not in os.environ
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

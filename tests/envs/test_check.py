@@ -253,9 +253,7 @@ def test_a_clock_without_a_limit_is_suspected() -> None:
     flags[3::4] = True
     spec = EnvSpec("Toy", Good.observation_space, Good.action_space)
     play = Play(spec, np.zeros((2, 1)), np.arange(12.0)[:, None], flags, ~flags & False, np.ones((12, 1)))
-    assert "after exactly 4 moves" in next(
-        f.what for f in judge(play) if f.level == "warn" and "all 3" in f.what
-    )
+    assert "after exactly 4 moves" in next(f.what for f in judge(play) if f.level == "warn" and "all 3" in f.what)
 
 
 def begin(key: Any) -> Any:

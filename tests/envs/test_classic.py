@@ -129,9 +129,7 @@ def test_step_equals_gymnasium_in_float64(id: str) -> None:
     np.testing.assert_allclose(ours[1], theirs[1], rtol=2e-7, atol=1e-7)  # Gymnasium's obs is float32
     np.testing.assert_allclose(ours[2], theirs[2], rtol=0, atol=1e-9)
     np.testing.assert_array_equal(ours[3], theirs[3])
-    assert id == "Pendulum-v1" or 20 < ours[3].sum() < PAIRS - 20, (
-        "both kinds of move must be among the pairs"
-    )
+    assert id == "Pendulum-v1" or 20 < ours[3].sum() < PAIRS - 20, "both kinds of move must be among the pairs"
 
 
 @pytest.mark.parametrize("id", IDS)

@@ -22,9 +22,7 @@ MODES = ["next_step", "same_step", "disabled"]
 class Walk(gymnasium.Env):
     """Counts its moves; each reset draws a length, and the task (odd) or the clock (even) ends it there."""
 
-    observation_space: Any = spaces.Dict(
-        {"clock": spaces.Box(0, 99, (2,), np.float64), "episode": spaces.Discrete(99)}
-    )
+    observation_space: Any = spaces.Dict({"clock": spaces.Box(0, 99, (2,), np.float64), "episode": spaces.Discrete(99)})
     action_space: Any = spaces.Box(0.0, 10.0, (1,))
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
@@ -105,9 +103,7 @@ def stacked(trees: list[Any]) -> Any:
 
 
 def with_voids(rows: dict[str, list[Any]]) -> dict[str, Any]:
-    reward, terminated, truncated = (
-        np.stack(column) for column in list(zip(*rows["steps"], strict=True))[1:]
-    )
+    reward, terminated, truncated = (np.stack(column) for column in list(zip(*rows["steps"], strict=True))[1:])
     action = stacked(rows["action"])
     return insert_void_rows(
         stacked(rows["acting"]),
@@ -122,9 +118,7 @@ def with_voids(rows: dict[str, list[Any]]) -> dict[str, Any]:
 
 def natively(rows: dict[str, list[Any]]) -> dict[str, Any]:
     """A next-step vector's trajectory, straight from the definition."""
-    reward, terminated, truncated = (
-        np.stack(column) for column in list(zip(*rows["steps"], strict=True))[1:]
-    )
+    reward, terminated, truncated = (np.stack(column) for column in list(zip(*rows["steps"], strict=True))[1:])
     over = np.zeros_like(terminated)
     over[1:] = (terminated | truncated)[:-1]
     action = np.where(over[..., None], 0, stacked(rows["action"]))
@@ -237,9 +231,7 @@ def test_errors_name_their_place(how: str, words: str) -> None:
         assert isinstance(caught.value.__cause__, UnpicklableError)
 
 
-@pytest.mark.parametrize(
-    ("how", "words"), [("raise", "UnpicklableError"), ("die", "EOFError|ConnectionReset")]
-)
+@pytest.mark.parametrize(("how", "words"), [("raise", "UnpicklableError"), ("die", "EOFError|ConnectionReset")])
 def test_a_worker_that_fails_does_not_hang(how: str, words: str) -> None:
     vector = make_host(Failing, 2, vectorization="async", env_kwargs={"how": how})
     processes = vector._vector.processes
