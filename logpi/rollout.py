@@ -191,7 +191,8 @@ class _Tally:
     """``Episodes`` while a host rollout counts into them."""
 
     def __init__(self, episodes: Episodes) -> None:
-        self._e: Any = Episodes(*map(np.array, episodes))
+        arrays: Any = map(np.array, episodes)
+        self._e: Any = Episodes(*arrays)
 
     def begin(self) -> None:
         self._e.ret[:], self._e.length[:] = 0, 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from logpi.algorithms.a2c import a2c
 from logpi.algorithms.actor_critic import actor_critic

@@ -41,8 +41,8 @@ def eval(argv: list[str]) -> int:
         return 0
     how = "sampled" if sampled else "greedy"
     print(
-        f"{result['env']}: mean return {result['mean_reward']:.2f} ± {result['interval']:.2f} (95 % interval of the mean; "
-        f"deviation {result['std_reward']:.2f}) over {episodes} {how} episodes on {result['on']}, seed {seed}"
+        f"{result['env']}: mean return {result['mean_reward']:.2f} ± {result['interval']:.2f} (95 % interval of the "
+        f"mean; deviation {result['std_reward']:.2f}) over {episodes} {how} episodes on {result['on']}, seed {seed}"
     )
     return 0
 

@@ -17,6 +17,10 @@ from logpi.experiments import ALIASES, Recipe, check_ranges, read_file, resolve
 from logpi.view.live import live
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
+CONFIG_HELP = "TOML file with [run], [method], [network], [env_kwargs]"
+KWARGS_HELP = "arguments of the environment, as NAME=VALUE"
+ENV_HELP = "an id of `logpi envs`, any Gymnasium id, module:EnvId, or path/file.py:Class"
+ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar="ENV")]
 
 
 def train(argv: list[str]) -> int:
@@ -41,20 +45,17 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     argv = [_alias(a) for a in argv]
     env, algo, file = _first_look(argv)
     experiment, recipe = resolve(env or "CartPole-v1", algo, read_file(file) if file else {})
-    flags = dataclasses.make_dataclass(
-        "Train",
-        [
-            ("env", Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="an id of `logpi envs`, any Gymnasium id, "
-             "module:EnvId, or path/file.py:Class", metavar="ENV")], dataclasses.field()),
-            ("algo", Annotated[str, tyro.conf.arg(help="see `logpi algos`")], experiment.algo),
-            ("config", Annotated[str, tyro.conf.arg(help="TOML file with [run], [method], [network], [env_kwargs]")], ""),
-            ("env_kwargs", Annotated[tuple[str, ...], tyro.conf.arg(help="arguments of the environment, as NAME=VALUE")], ()),
-            ("quiet", Annotated[bool, tyro.conf.arg(help="show nothing while training")], False),
-            ("method", type(experiment.method), dataclasses.field(default=experiment.method)),
-            ("network", type(experiment.network), dataclasses.field(default=experiment.network)),
-            ("run", type(experiment.run), dataclasses.field(default=experiment.run)),
-        ],
-    )  # fmt: skip
+    arguments: dict[str, tuple[Any, Any]] = {
+        "env": (ENV, dataclasses.field()),
+        "algo": (Annotated[str, tyro.conf.arg(help="see `logpi algos`")], experiment.algo),
+        "config": (Annotated[str, tyro.conf.arg(help=CONFIG_HELP)], ""),
+        "env_kwargs": (Annotated[tuple[str, ...], tyro.conf.arg(help=KWARGS_HELP)], ()),
+        "quiet": (Annotated[bool, tyro.conf.arg(help="show nothing while training")], False),
+        "method": (type(experiment.method), dataclasses.field(default=experiment.method)),
+        "network": (type(experiment.network), dataclasses.field(default=experiment.network)),
+        "run": (type(experiment.run), dataclasses.field(default=experiment.run)),
+    }
+    flags = dataclasses.make_dataclass("Train", [(name, kind, value) for name, (kind, value) in arguments.items()])
     about = f"Train an agent. The defaults shown are those for {experiment.env} with {experiment.algo}"
     about += f" (recipe: {recipe.source})." if recipe else "."
     given: Any = tyro.cli(flags, args=argv, prog="logpi train", description=about, config=FLAT)
@@ -105,7 +106,8 @@ def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
 
         mean, half = interval(means[:, None])
         lines.append(
-            f"score {mean[0]:.1f} ± {half[0]:.1f} (95 % interval over {len(means)} seeds, {episodes} greedy episodes each)"
+            f"score {mean[0]:.1f} ± {half[0]:.1f} (95 % interval over {len(means)} seeds, "
+            f"{episodes} greedy episodes each)"
         )
     else:
         lines.append(f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)")

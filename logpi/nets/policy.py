@@ -55,8 +55,9 @@ class Net(nn.Module):
         return memory, raw, value, log_std
 
 
-def make_policy(spec: EnvSpec, config: Network = Network()) -> Policy:
+def make_policy(spec: EnvSpec, config: Network | None = None) -> Policy:
     """The standard policy for an environment's spaces."""
+    config = config or Network()
     space, action_space = spec.observation_space, spec.action_space
     cnn = config.torso == "cnn" or (config.torso == "auto" and is_image(space))
     gaussian = isinstance(action_space, spaces.Box)
