@@ -200,11 +200,12 @@ def _finite(table: dict[str, Any]) -> dict[str, Any]:
 
 def _table(header: tuple[str, ...], rows: list[list[str]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(*header, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     console = Console()
     # a pipe has no width: let no line be folded there
     console.print(table, width=None if console.is_terminal else 200, soft_wrap=not console.is_terminal)

@@ -34,7 +34,7 @@ def make(name: str, **env_kwargs: Any) -> DeviceEnv | HostFactory:
         if isinstance(env, DeviceEnv):
             check_spaces(env.spec)
         return env
-    known = [*DEVICE, *gymnasium.registry]
+    known = {*DEVICE, *gymnasium.registry}
     if name.startswith("ALE/") or "NoFrameskip" in name:
         _register_atari(name)
     elif name not in known:
