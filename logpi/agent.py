@@ -19,6 +19,7 @@ from logpi.checkpoint import load_tree, save_tree
 from logpi.config import Network
 from logpi.envs.spaces import space_from_json, space_to_json, to_env
 from logpi.errors import LogpiError
+from logpi.experiments import from_table
 from logpi.files import atomic_write
 from logpi.nets.policy import example, make_policy
 from logpi.statistics import Statistics, init_statistics
@@ -36,7 +37,8 @@ class Agent:
         self.spec, self.policy, self.facts = spec, policy, facts
         self.learner = Learner(params, (), statistics, (), jnp.int32(0))
         self.decide = jax.jit(make_act(policy), static_argnames="greedy")
-        self._shapes = [x.shape for x in jax.tree.leaves(example(spec.observation_space))]
+        shown = example(spec.observation_space)
+        self._structure, self._shapes = jax.tree.structure(shown), [x.shape for x in jax.tree.leaves(shown)]
         self._memory: PyTree = None
         self._key, self._calls = jax.random.key(0), 0
 
@@ -50,12 +52,18 @@ class Agent:
         """The environment's action for one observation, or for a batch of them [B, ...].
 
         Raises:
-            LogpiError: the observation does not have the shape of the agent's observation space.
+            LogpiError: the observation does not have the shape of the agent's observation space, or an agent with a
+                memory is shown another number of episodes than it remembers.
         """
         single = self._is_single(obs)
         batch = jax.tree.map(lambda x: np.asarray(x)[None], obs) if single else obs
+        size = len(jax.tree.leaves(batch)[0])
         if self._memory is None:
-            self._memory = self.policy.memory(len(jax.tree.leaves(batch)[0]))
+            self._memory = self.policy.memory(size)
+        if any(len(x) != size for x in jax.tree.leaves(self._memory)):
+            raise LogpiError(
+                f"{size} observations do not continue the episodes that this agent remembers; call reset() first"
+            )
         self._calls += 1
         key = jax.random.fold_in(self._key, self._calls)
         chosen = self.decide(self.learner, self._memory, batch, key, greedy=greedy)
@@ -65,9 +73,10 @@ class Agent:
 
     def _is_single(self, obs: Any) -> bool:
         leaves = [np.shape(x) for x in jax.tree.leaves(obs)]
-        if leaves == self._shapes:
+        alike = jax.tree.structure(obs) == self._structure
+        if alike and leaves == self._shapes:
             return True
-        if len({x[:1] for x in leaves}) == 1 and [x[1:] for x in leaves] == self._shapes and leaves[0]:
+        if alike and len({x[:1] for x in leaves}) == 1 and [x[1:] for x in leaves] == self._shapes and leaves[0]:
             return False
         raise LogpiError(
             f"an observation of shape {leaves} does not fit this agent's observation space "
@@ -117,8 +126,9 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
     try:
         observation, action = (space_from_json(card[k]) for k in ("observation_space", "action_space"))
         spec = EnvSpec(card["env"], observation, action, card["max_episode_steps"])
-        network = card["network"] and Network(**{**card["network"], "hidden": tuple(card["network"]["hidden"])})
-    except (KeyError, TypeError, ValueError) as error:
+        network = card["network"] and from_table(Network, card["network"], "network")
+        normalize = bool(card["normalize_obs"])
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise LogpiError(f"{folder}/agent.json is incomplete or altered ({error!r}); take another copy") from error
     if policy is None:
         if network is None:
@@ -127,7 +137,7 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
     obs = example(observation)
     like = {
         "params": jax.eval_shape(policy.init, jax.random.key(0)),
-        "statistics": jax.eval_shape(lambda: init_statistics(obs, 1, card["normalize_obs"], False)).obs,
+        "statistics": jax.eval_shape(lambda: init_statistics(obs, 1, normalize, False)).obs,
     }
     arrays, _ = load_tree(folder / "agent.safetensors", like)
     arrays = jax.tree.map(jnp.asarray, arrays)

@@ -123,6 +123,7 @@ def evaluate(agent: Agent, episodes: int = 100, seed: int = 10_000, sampled: boo
     Raises:
         LogpiError: the environment cannot be made, or fails.
     """
+    _check_episodes(episodes)
     source = _gymnasium_version(agent)
 
     def decide(memory: Any, obs: Any, t: int = 0) -> Any:
@@ -163,6 +164,8 @@ def film(agent: Agent, path: Path, episodes: int = 1, seed: int = 10_000, sample
         LogpiError: the environment does not draw, or the video cannot be written.
     """
 
+    _check_episodes(episodes)
+
     def act(obs: Any) -> Any:
         return agent.act(obs, greedy=not sampled)
 
@@ -176,10 +179,16 @@ def film_random(env: str, path: Path, episodes: int = 1, seed: int = 10_000) -> 
     Raises:
         LogpiError: no such environment, it does not draw, or the video cannot be written.
     """
+    _check_episodes(episodes)
     source = registered(env) if env in CLASSIC else make(env)
     space = spec_of(source).action_space
     space.seed(seed)
     return render_episodes(_drawn(source, env, {}), lambda _: space.sample(), path, episodes, seed)
+
+
+def _check_episodes(episodes: int) -> None:
+    if episodes < 1:
+        raise LogpiError(f"episodes is {episodes}; it must be at least 1")
 
 
 def _gymnasium_version(agent: Agent) -> DeviceEnv | HostFactory:

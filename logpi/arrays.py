@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from logpi.types import Array, PyTree
 
@@ -23,4 +24,4 @@ def select(flag: Array, yes: PyTree, no: PyTree) -> PyTree:
 def all_finite(tree: PyTree) -> Array:
     """[] bool: no float leaf holds a NaN or an infinity."""
     leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.floating)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves])) if leaves else jnp.bool_(True)
+    return jnp.all(jnp.isfinite(ravel_pytree(leaves)[0]))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
+
 from logpi.algorithms import METHODS
 from logpi.config import Experiment
 from logpi.envs.device import vectorize
@@ -12,7 +14,8 @@ from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.programs import DevicePrograms, HostPrograms, Programs
-from logpi.types import Algorithm, DeviceEnv, EnvSpec, Policy
+from logpi.rollout import rollout, start
+from logpi.types import Algorithm, DeviceEnv, EnvSpec, Key, Policy
 
 EVALUATION_ENVS = 16  # side by side in a host evaluation
 
@@ -29,31 +32,48 @@ def parts(experiment: Experiment, policy: Policy | None = None) -> Parts:
     """Environment, its spec and the algorithm on its policy (``policy``, or the standard one).
 
     Raises:
-        LogpiError: unknown environment, unsupported spaces, or settings that do not fit together.
+        LogpiError: unknown environment, unsupported spaces, or settings that do not fit together, such as several
+            seeds at once on a host environment.
     """
     env = make(experiment.env, **experiment.env_kwargs)
+    if experiment.run.seeds > 1 and not isinstance(env, DeviceEnv):
+        raise LogpiError(
+            f"seeds={experiment.run.seeds}: {experiment.env} runs on the host, where one run trains one seed; device "
+            "environments (`logpi envs`) train many at once. Start one run a seed, with --seed"
+        )
     spec = spec_of(env, experiment.env_kwargs)
     policy = policy or make_policy(spec, experiment.network)
     algorithm = METHODS[experiment.algo](experiment.method, policy, spec, example(spec.observation_space))
+    if isinstance(env, DeviceEnv) and ":" in experiment.env:
+        try_out(env, algorithm, experiment)
     return Parts(env, spec, algorithm)
 
 
-def programs(experiment: Experiment, parts: Parts) -> Programs:
-    """The compiled programs of an experiment.
+def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> None:
+    """Trace a rollout of a user's own environment, so that its mistakes are told before anything is made for it."""
 
-    Raises:
-        LogpiError: several seeds at once on a host environment.
-    """
+    def collect(key: Key) -> object:
+        vector = vectorize(env)
+        carry = start(vector, algorithm, key, experiment.method.n_envs)
+        return rollout(vector, algorithm, algorithm.init(key), carry, key)
+
+    try:
+        jax.eval_shape(collect, jax.random.key(0))
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        raise LogpiError(
+            f"environment {experiment.env} cannot be compiled: {type(error).__name__}: {first}. "
+            f"Find the cause with: logpi check-env {experiment.env}"
+        ) from error
+
+
+def programs(experiment: Experiment, parts: Parts) -> Programs:
+    """The compiled programs of an experiment."""
     run, batch = experiment.run, experiment.method.n_envs
     if isinstance(parts.env, DeviceEnv):
         seeds = list(range(run.seed, run.seed + run.seeds))
         episodes = max(run.eval_episodes, run.final_episodes)
         return DevicePrograms(vectorize(parts.env), parts.algorithm, batch, seeds, episodes)
-    if run.seeds > 1:
-        raise LogpiError(
-            f"seeds={run.seeds}: {experiment.env} runs on the host, where one run trains one seed; device "
-            "environments (`logpi envs`) train many at once. Start one run a seed, with --seed"
-        )
     kwargs = dict(experiment.env_kwargs)
     vector = make_host(parts.env, batch, vectorization=run.vectorization, autoreset=run.autoreset, env_kwargs=kwargs)
     side = min(EVALUATION_ENVS, run.final_episodes)

@@ -64,8 +64,9 @@ def main(argv: list[str] | None = None) -> int:
     except LogpiError as error:
         print(f"logpi {argv[0]}: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"logpi {argv[0]}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        what = f"; {interrupt}" if interrupt.args else ""
+        print(f"logpi {argv[0]}: interrupted{what}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone: `logpi runs | head -1`
         sys.stderr.close()

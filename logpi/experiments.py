@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from logpi.config import ALGORITHMS, Common, Experiment, Network, Run
+from logpi.config import ALGORITHMS, Experiment, Network, Run
 from logpi.errors import LogpiError
 
 Table = Mapping[str, Any]
@@ -74,6 +74,9 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
         if unknown := set(layer) - set(SECTIONS):
             name = sorted(unknown)[0]
             raise LogpiError(f"unknown section [{name}]; allowed: {', '.join(SECTIONS)}{_near(name, SECTIONS)}")
+        for name, part in layer.items():
+            if not isinstance(part, Mapping):
+                raise LogpiError(f"{name} is {part!r}; it must be a table, [{name}] with a line for each setting")
 
     def section(name: str, kind: type[Any]) -> Any:
         merged: dict[str, Any] = {}
@@ -112,8 +115,7 @@ def from_table(kind: type[Any], table: Table, where: str) -> Any:
             raise LogpiError(f"unknown setting {where}.{key}{hint or '; allowed: ' + ', '.join(hints)}")
         values[key] = _checked(f"{where}.{key}", hints[key], value)
     config = kind(**values)
-    if isinstance(config, Common):
-        check_ranges(config)
+    check_ranges(where, config)
     return config
 
 
@@ -150,25 +152,37 @@ def experiment_from_table(table: Table) -> Experiment:
             from_table(Network, table["network"], "network"),
             dict(table.get("env_kwargs", {})),
         )
-    except KeyError as error:
-        raise LogpiError(f"config.toml lacks {error}; restore it, or start again with `logpi train`") from error
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise LogpiError(
+            f"config.toml is incomplete or altered ({error}); restore it, or start again with `logpi train`"
+        ) from error
 
 
-POSITIVE = ("total_timesteps", "n_envs", "n_steps", "batch_size", "n_epochs", "max_grad_norm", "target_kl")
+MOST_STEPS = 2e9  # they are counted in 32 bits
+MOST_SEEDS = 2**32
+AT_LEAST_1 = ("n_envs", "n_steps", "batch_size", "n_epochs", "vf_steps", "memory_size", "seeds", "eval_episodes")
+AT_LEAST_1 += ("final_episodes", "keep", "log_points")
+POSITIVE = ("max_grad_norm", "target_kl")
 NOT_NEGATIVE = ("learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range")
+NOT_NEGATIVE += ("eval_points", "checkpoint_points")
 FRACTIONS = ("gamma", "gae_lambda")
 
 
-def check_ranges(config: Common) -> None:
-    """Refuse hyperparameters that no algorithm can use."""
+def check_ranges(where: str, config: Any) -> None:
+    """Refuse settings that no run can use; ``config`` is the section ``where`` of an experiment."""
     for name, value in dataclasses.asdict(config).items():
         wrong = (
-            (name in POSITIVE and not value > 0 and "greater than 0")
+            (name in AT_LEAST_1 and not value >= 1 and "at least 1")
+            or (name in POSITIVE and not value > 0 and "greater than 0")
             or (name in NOT_NEGATIVE and not (0 <= value < math.inf) and "at least 0 and finite")
             or (name in FRACTIONS and not 0 <= value <= 1 and "between 0 and 1")
+            or (name == "total_timesteps" and not 0 < value <= MOST_STEPS and f"above 0 and at most {MOST_STEPS:g}")
+            or (name == "hidden" and not all(n >= 1 for n in value) and "positive integers, one a layer")
+            or (name == "log_std_init" and not math.isfinite(value) and "finite")
+            or (name == "seed" and not 0 <= value <= MOST_SEEDS - config.seeds and "between 0 and 4294967295 - seeds")
         )
         if wrong:
-            raise LogpiError(f"method.{name} is {value}; it must be {wrong}")
+            raise LogpiError(f"{where}.{name} is {value}; it must be {wrong}")
 
 
 def _checked(where: str, hint: Any, value: Any) -> Any:

@@ -55,12 +55,12 @@ def stream(seed: Array, which: int, iteration: Array | int = 0) -> Key:
 
 
 def learn(
-    algorithm: Algorithm, learner: Learner, trajectory: Trajectory, seed: Array, iteration: Array
+    algorithm: Algorithm, learner: Learner, trajectory: Trajectory, seed: Array, iteration: Array, beside: bool
 ) -> tuple[Learner, Metrics]:
-    """One update; a learner that has had its ``total_timesteps`` stays as it is (others beside it may go on)."""
+    """One update; of several learners ``beside`` each other, one that has had its ``total_timesteps`` stays as it is."""
     new, metrics = algorithm.update(learner, trajectory, stream(seed, UPDATE, iteration))
-    finished = learner.timesteps >= learner.hyper.total_timesteps
-    new = select(finished, learner, new)
+    if beside:
+        new = select(learner.timesteps >= learner.hyper.total_timesteps, learner, new)
     health = {
         "finite/observation": all_finite(trajectory.obs),
         "finite/reward": all_finite(trajectory.reward),
@@ -86,7 +86,7 @@ class DevicePrograms:
             return carry, trajectory, episode_metrics(carry.episodes)
 
         def update(learner: Learner, trajectory: Trajectory, seed: Array, iteration: Array) -> tuple[Learner, Metrics]:
-            return learn(algorithm, learner, trajectory, seed, iteration)
+            return learn(algorithm, learner, trajectory, seed, iteration, beside=len(seeds) > 1)
 
         def evaluate(learner: Learner, seed: Array, iteration: Array) -> tuple[Array, Array]:
             key = stream(seed, EVALUATE, iteration)
@@ -167,7 +167,7 @@ class HostPrograms:
             return algorithm.act(learner, memory, obs, jax.random.fold_in(stream(seed, COLLECT, i), t))
 
         def update(learner: Learner, trajectory: Trajectory, seed: Array, i: Array) -> tuple[Learner, Metrics]:
-            return learn(algorithm, learner, trajectory, seed, i)
+            return learn(algorithm, learner, trajectory, seed, i, beside=False)
 
         self._init, self._act, self._update = jax.jit(init), jax.jit(act), jax.jit(update)
         self._greedy = jax.jit(lambda learner, memory, obs, key: algorithm.act(learner, memory, obs, key, True))

@@ -18,7 +18,7 @@ import re
 import shlex
 import time
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -63,13 +63,12 @@ class RunFolder:
     @property
     def manifest(self) -> dict[str, Any]:
         """Versions, platform, device, seeds, git and start time, as JSON."""
-        manifest: dict[str, Any] = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
-        return manifest
+        return _read(self.path / "manifest.json", json.loads)
 
     @property
     def config(self) -> dict[str, Any]:
         """The resolved config. A field that was None is absent: TOML has no null."""
-        return tomllib.loads((self.path / "config.toml").read_text(encoding="utf-8"))
+        return _read(self.path / "config.toml", tomllib.loads)
 
     @property
     def metrics(self) -> Path:
@@ -161,6 +160,9 @@ class RunFolder:
                         "or start a run of its own with `logpi train`"
                     )
                 time.sleep(0.02)
+            for stale in self.path.rglob(".*.tmp"):  # of a killed writer; this lock says that no other is at work
+                with contextlib.suppress(OSError):
+                    stale.unlink()
             yield
 
     @property
@@ -257,6 +259,13 @@ def _safe(name: str) -> str:
     if ".py:" in name:  # path/file.py:Class: the folders before it say nothing
         name = name.replace("\\", "/").rsplit("/", 1)[-1]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:100] or "env"
+
+
+def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LogpiError(f"cannot read {path}: {error}; restore it, or start again with `logpi train`") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -22,7 +22,7 @@ from logpi.experiments import experiment_from_table, experiment_to_table
 from logpi.metrics import MetricsWriter
 from logpi.programs import Programs, State
 from logpi.runs import RunFolder
-from logpi.train import Event, Progress, training
+from logpi.loop import Event, Progress, training
 from logpi.types import Learner, Policy
 from logpi.view.live import View
 
@@ -50,7 +50,7 @@ class Session:
 
         Raises:
             LogpiError: whatever went wrong; the folder is intact up to its last checkpoint.
-            KeyboardInterrupt: an interrupt or SIGTERM came; a checkpoint of that moment was saved.
+            KeyboardInterrupt: an interrupt or SIGTERM came; a checkpoint was saved, and the message tells how to go on.
         """
         began = time.perf_counter()
         programs = assemble.programs(self.experiment, self.parts)
@@ -63,7 +63,8 @@ class Session:
             stop_on_signal() as stop,
         ):
             state, progress, best = self._begin(programs, writer, resume)
-            for event in training(programs, state, progress, run, rows):
+            for event in self._with_advice(training(programs, state, progress, run, rows)):
+                state, progress = event.state, event.progress
                 seconds = time.perf_counter() - began
                 clock = {"time/time_elapsed": seconds, "time/fps": event.timesteps / seconds}
                 writer.write(event.row | clock)
@@ -71,10 +72,21 @@ class Session:
                 if event.scores is not None:
                     best = self._keep_best(event, best)
                 if event.checkpoint or stop:
-                    self._save(event.state, event.progress, best, writer)
+                    self._save(state, progress, best, writer)
                 if stop and not event.finished:
-                    raise KeyboardInterrupt
-            return self._finish(programs, event, began)
+                    raise KeyboardInterrupt(f"saved at {event.timesteps:,} steps; {self._advice}")
+            return self._finish(programs, state, progress, began)
+
+    @property
+    def _advice(self) -> str:
+        return f"`logpi resume {self.folder.path}` goes on from the last checkpoint"
+
+    def _with_advice(self, events: Iterator[Event]) -> Iterator[Event]:
+        """``events``, whose errors also tell that the run is intact."""
+        try:
+            yield from events
+        except LogpiError as error:
+            raise LogpiError(f"{error}. The run is intact: once that is mended, {self._advice}") from error
 
     def _begin(
         self, programs: Programs, writer: MetricsWriter, resume: bool
@@ -117,19 +129,21 @@ class Session:
             "metrics_bytes": writer.offset(),
         }
         run = self.experiment.run
-        self.folder.save_checkpoint(progress.iteration, jax.device_get(state), meta, run.keep)
+        # agents first: a kill in between is made good by the resumed run, which comes this way again
         for k in range(run.seeds):
             self._save_agent(self.folder.last, state.learner, k, {"timesteps": timesteps})
+        self.folder.save_checkpoint(progress.iteration, jax.device_get(state), meta, run.keep)
 
-    def _finish(self, programs: Programs, event: Event, began: float) -> Outcome:
+    def _finish(self, programs: Programs, state: State, progress: Progress, began: float) -> Outcome:
         run = self.experiment.run
+        timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
         # one past the run's own evaluations: seeds that neither training nor the choice of the best has seen
-        returns, _ = programs.evaluate(event.state, event.progress.iteration + 1, run.final_episodes)
+        returns, _ = programs.evaluate(state, progress.iteration + 1, run.final_episodes)
         scores = np.atleast_2d(returns)
         seconds = time.perf_counter() - began
         self.folder.finish(
             {
-                "timesteps": event.timesteps,
+                "timesteps": timesteps,
                 "episodes": scores.shape[1],
                 "greedy": True,
                 "mean_reward": scores.mean(1).tolist(),
@@ -137,7 +151,7 @@ class Session:
                 "seeds": list(range(run.seed, run.seed + run.seeds)),
             }
         )
-        return Outcome(self.folder, scores, event.timesteps, seconds, dict(programs.shares))
+        return Outcome(self.folder, scores, timesteps, seconds, dict(programs.shares))
 
 
 class Stop:

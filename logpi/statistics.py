@@ -39,11 +39,16 @@ def merge(moments: Moments, x: Array, weight: Array) -> Moments:
     w = weight.reshape(weight.shape + (1,) * (x.ndim - weight.ndim))
     new = weight.sum()
     mean = (x * w).sum(axes) / jnp.maximum(new, 1.0)
-    m2 = (jnp.square(x - mean) * w).sum(axes)
+    m2 = (jnp.square(x - _wide(mean, x)) * w).sum(axes)
     total = moments.n + new
     delta = mean - moments.mean
     share = new / jnp.maximum(total, 1.0)
     return Moments(total, moments.mean + delta * share, moments.m2 + m2 + jnp.square(delta) * moments.n * share)
+
+
+def _wide(moment: Array, x: Array) -> Array:
+    """``moment`` [*shape] with the leading axes of ``x`` [N..., *shape]."""
+    return jnp.broadcast_to(moment, x.shape)
 
 
 class Statistics(NamedTuple):
@@ -71,7 +76,7 @@ def normalize_obs(statistics: Statistics, obs: PyTree) -> PyTree:
         return obs
     leaves, structure = jax.tree.flatten(obs)
     scaled = [
-        x if m == () else jnp.clip((x - m.mean) / m.std, -CLIP, CLIP)
+        x if m == () else jnp.clip((x - _wide(m.mean, x)) / _wide(m.std, x), -CLIP, CLIP)
         for m, x in zip(statistics.obs, leaves, strict=True)
     ]
     return jax.tree.unflatten(structure, scaled)
@@ -84,8 +89,13 @@ def normalize_reward(statistics: Statistics, reward: Array) -> Array:
     return jnp.clip(reward / statistics.reward.std, -CLIP, CLIP)
 
 
-def observe(statistics: Statistics, trajectory: Trajectory, gamma: float | Array) -> Statistics:
-    """The statistics after ``trajectory``; its void rows count as observations (they were seen) but not as rewards."""
+def observe(
+    statistics: Statistics, trajectory: Trajectory, gamma: float | Array, fresh: bool = False
+) -> Statistics:
+    """The statistics after ``trajectory``; its void rows count as observations (they were seen) but not as rewards.
+
+    ``fresh``: the trajectory began with a reset, so no return goes on from the one before.
+    """
     obs, reward, running = statistics
     if obs != ():
         leaves = jax.tree.leaves(trajectory.obs)
@@ -98,6 +108,7 @@ def observe(statistics: Statistics, trajectory: Trajectory, gamma: float | Array
             g = mask * (gamma * g + r)  # a void row starts the next episode from 0
             return g, g
 
+        running = jnp.zeros_like(running) if fresh else running
         running, returns = jax.lax.scan(forward, running, (trajectory.reward, trajectory.mask))
         reward = merge(reward, returns, trajectory.mask)
     return Statistics(obs, reward, running)

@@ -5,10 +5,9 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax
+import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-
-import pytest
 
 
 @pytest.fixture

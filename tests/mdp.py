@@ -154,7 +154,7 @@ def episodes(mdp, pi):
 
 
 def trajectory(columns, pi, n_rows):
-    """(probabilities [B], Trajectory [T, B]): each column a list of episodes, a void row behind each that ends in it."""
+    """(probabilities [B], Trajectory [T, B]): each column is a list of episodes with a void row behind each."""
     B = len(columns)
     obs, action = np.zeros((n_rows + 1, B), int), np.zeros((n_rows, B), int)
     reward, discount, mask = np.full((n_rows, B), GARBAGE), np.ones((n_rows, B)), np.zeros((n_rows, B))

@@ -8,9 +8,9 @@ import pytest
 import logpi
 
 ROOT = Path(logpi.__file__).parent
-MATHEMATICS = {"types", "errors", "config", "returns", "psi", "losses", "distributions", "statistics"}
-DRIVERS = {"rollout", "train", "evaluate"}
-CONTRACT = {"envs.spaces", "envs.device"}  # what drivers may know of environments: no concrete one
+MATHEMATICS = {"types", "errors", "config", "arrays", "returns", "psi", "losses", "distributions", "statistics"}
+DRIVERS = {"rollout", "programs", "loop", "evaluate", "devices"}
+CONTRACT = {"envs.spaces", "envs.device", "envs.voids"}  # what drivers may know of environments: no concrete one
 OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "time"}
 
 LAYERS = {  # layer: the logpi modules or packages that it may import

@@ -4,7 +4,7 @@
 difference from ∇J is the amount that theory gives, also computed by dynamic programming.
 """
 
-from itertools import product
+from itertools import pairwise, product
 from math import comb
 
 import jax
@@ -126,7 +126,7 @@ def test_total_reward_reward_to_go_and_any_constant_are_unbiased(case):
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_leave_one_out_is_unbiased_and_the_batch_mean_shrinks_by_one_in_those_alive(case, size):
-    if len(case.p) ** size > 3e5:
+    if size == 3 and case.mdp is not MDPS["termination"][0]:
         pytest.skip("too many triples to list")
     p, index = pulled(case, size)
     g = np.einsum("n,nij->ij", p, batch_estimates(case, psi.minus_leave_one_out, index))
@@ -141,6 +141,16 @@ def test_leave_one_out_is_unbiased_and_the_batch_mean_shrinks_by_one_in_those_al
     g = np.einsum("n,nij->ij", p, batch_estimates(case, psi.minus_batch_mean, index))
     equal(g, theory)
     differ(g, gradient(case.mdp, case.theta))
+
+
+def test_baselines_over_the_batch_leave_out_the_trajectories_that_have_ended():
+    """Void rows would not bias the gradient, only swamp it: so the numbers themselves are compared."""
+    returns = np.array([[1.0, 2.0, 6.0], [4.0, 1e3, 8.0], [1e3, 1e3, 5.0]])
+    mask = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    mean = np.asarray(psi.minus_batch_mean(returns, mask))
+    others = np.asarray(psi.minus_leave_one_out(returns, mask))
+    equal(mean[mask == 1], [-2, -1, 3, -2, 2, 0])  # means 3; 6; 5
+    equal(others[mask == 1], [-3, -1.5, 4.5, -4, 4, 5])  # 1 - 8/2, 2 - 7/2, 6 - 3/2; 4 - 8, 8 - 4; 5 - nothing
 
 
 def test_minus_any_value_is_unbiased_for_rewards_plus_that_value_at_the_cut(case):
@@ -302,7 +312,7 @@ def test_variance_falls_rung_by_rung(capsys):
     ladder = ("total reward", "reward-to-go", "minus a constant", "minus the others' mean", "minus V")
     ladder = (*ladder, "GAE (λ 0.5)", "GAE (λ 0)")
     assert all(bias[name] < 1e-9 for name in ladder)
-    for worse, better in zip(ladder, ladder[1:], strict=False):
+    for worse, better in pairwise(ladder):
         assert variance[better] < 0.99 * variance[worse], (worse, better)
     assert variance["discounted (γ 0.8)"] < variance["reward-to-go"]
     assert bias["discounted (γ 0.8)"] > 1e-2

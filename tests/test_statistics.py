@@ -45,7 +45,7 @@ def test_moments_merged_in_random_pieces_are_those_of_the_whole(offset):
     for piece, w in zip(np.split(x, cuts), np.split(weight, cuts), strict=True):
         moments = merge(moments, jnp.asarray(piece), jnp.asarray(w))
     kept = x[weight == 1].astype(np.float64)
-    assert moments.count == weight.sum()
+    assert moments.n == weight.sum()
     np.testing.assert_allclose(moments.mean, kept.mean(0), rtol=1e-6, atol=1e-4)
     np.testing.assert_allclose(moments.std, kept.std(0), rtol=2e-3)
 
@@ -91,7 +91,7 @@ def test_observations_are_standardised_and_integers_left_alone():
 def test_the_last_observation_is_left_to_the_next_trajectory():
     data = trajectory(10, 4)
     statistics = observe(init_statistics(OBS, 4, True, False), data, GAMMA)
-    assert statistics.obs[1].count == 40  # leaves are in sorted order: image, place, room
+    assert statistics.obs[1].n == 40  # leaves are in sorted order: image, place, room
     assert statistics.obs[0] == statistics.obs[2] == ()
 
 
@@ -108,7 +108,7 @@ def test_rewards_are_divided_by_the_deviation_of_returns_that_restart_behind_voi
         for r, alive in zip(reward[:, b], mask[:, b], strict=True):
             g = GAMMA * g + r if alive else 0.0
             returns += [g] if alive else []
-    assert statistics.reward.count == mask.sum()
+    assert statistics.reward.n == mask.sum()
     np.testing.assert_allclose(statistics.reward.std, np.std(returns), rtol=1e-4)
     got = normalize_reward(statistics, first.reward)
     np.testing.assert_allclose(got, first.reward / np.std(returns), rtol=1e-4)  # scaled, not shifted

@@ -12,7 +12,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from logpi import losses, psi
-from logpi.algorithms.learning import improve, look, make_act, moves, remaining, traced, transform
+from logpi.algorithms.learning import improve, init_optimizer, look, make_act, moves, remaining, traced
 from logpi.config import A2C
 from logpi.statistics import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
@@ -24,7 +24,7 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     def init(key: Key) -> Learner:
         params, hyper = policy.init(key), traced(config)
         statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
-        return Learner(params, transform(hyper).init(params), statistics, hyper, jnp.int32(0))
+        return Learner(params, init_optimizer(hyper, params), statistics, hyper, jnp.int32(0))
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 
 from logpi.arrays import select
 from logpi.config import Common
@@ -73,7 +74,7 @@ def look(policy: Policy, params: PyTree, statistics: Statistics, trajectory: Tra
 
 
 def transform(hyper: Common) -> optax.GradientTransformation:
-    """Gradient clipping and the optimizer's direction; ``descend`` applies the step size."""
+    """Gradient clipping and the optimizer's direction, on all parameters as one flat vector."""
     direction = {
         "adam": optax.scale_by_adam(eps=1e-5),
         "sgd": optax.identity(),
@@ -82,12 +83,9 @@ def transform(hyper: Common) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), direction)
 
 
-def descend(
-    hyper: Common, params: PyTree, opt_state: PyTree, gradient: PyTree, step_size: Array
-) -> tuple[PyTree, PyTree]:
-    """One optimizer step against ``gradient``: (params, opt_state)."""
-    updates, opt_state = transform(hyper).update(gradient, opt_state, params)
-    return jax.tree.map(lambda p, u: p - step_size * u, params, updates), opt_state
+def init_optimizer(hyper: Common, params: PyTree) -> PyTree:
+    """The optimizer's first state."""
+    return transform(hyper).init(ravel_pytree(params)[0])
 
 
 def improve(
@@ -97,10 +95,14 @@ def improve(
     opt_state: PyTree,
     step_size: Array,
 ) -> tuple[PyTree, PyTree, Metrics]:
-    """One optimizer step down ``loss(params) -> (scalar, metrics)``: (params, opt_state, metrics)."""
+    """One optimizer step down ``loss(params) -> (scalar, metrics)``: (params, opt_state, metrics).
+
+    The step is taken on one flat vector: a dozen small tensors would be a dozen small programs, to compile and to run.
+    """
     gradient, metrics = jax.grad(loss, has_aux=True)(params)
-    params, opt_state = descend(hyper, params, opt_state, gradient, step_size)
-    return params, opt_state, metrics
+    flat, unflatten = ravel_pytree(params)
+    direction, opt_state = transform(hyper).update(ravel_pytree(gradient)[0], opt_state, flat)
+    return unflatten(flat - step_size * direction), opt_state, metrics
 
 
 def remaining(learner: Learner, schedule: str) -> Array:

@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 
 from logpi import losses, psi
-from logpi.algorithms.learning import improve, look, make_act, moves, remaining, traced, transform, unroll
+from logpi.algorithms.learning import improve, init_optimizer, look, make_act, moves, remaining, traced, unroll
 from logpi.algorithms.minibatches import Rows, minibatch_count, rows_of, shuffled
+from logpi.arrays import select
 from logpi.config import PPO
 from logpi.statistics import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
@@ -33,7 +34,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     def init(key: Key) -> Learner:
         params, hyper = policy.init(key), traced(config)
         statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
-        return Learner(params, transform(hyper).init(params), statistics, hyper, jnp.int32(0))
+        return Learner(params, init_optimizer(hyper, params), statistics, hyper, jnp.int32(0))
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
@@ -64,10 +65,9 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
 
         def minibatch(carry: tuple[PyTree, PyTree, Array], b: Rows) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
             params, opt_state, going = carry
-            new_params, new_state, metrics = improve(lambda p: loss(p, b), h, params, opt_state, step_size)
+            *new, metrics = improve(lambda p: loss(p, b), h, params, opt_state, step_size)
             going = going & (metrics["train/approx_kl"] <= 1.5 * h.target_kl)
-            kept = jax.tree.map(lambda a, o: jnp.where(going, a, o), (new_params, new_state), (params, opt_state))
-            return (*kept, going), metrics
+            return (*select(going, tuple(new), (params, opt_state)), going), metrics
 
         def epoch(carry: tuple[PyTree, PyTree, Array], key: Key) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
             return jax.lax.scan(minibatch, carry, shuffled(rows, key, n_minibatches))

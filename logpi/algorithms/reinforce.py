@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from logpi import losses, psi
-from logpi.algorithms.learning import improve, look, make_act, moves, remaining, traced, transform
+from logpi.algorithms.learning import improve, init_optimizer, look, make_act, moves, remaining, traced
 from logpi.config import Reinforce
 from logpi.statistics import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
@@ -39,7 +39,7 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
 
     def init(key: Key) -> Learner:
         params, hyper = policy.init(key), traced(config)
-        optimizers = {"actor": transform(hyper).init(params), "critic": transform(hyper).init(params)}
+        optimizers = {"actor": init_optimizer(hyper, params), "critic": init_optimizer(hyper, params)}
         statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
         average = {"sum": jnp.zeros(()), "count": jnp.zeros(())}  # of G_t, over all decisions so far
         return Learner(params, optimizers, statistics, hyper, jnp.int32(0), average)
@@ -85,7 +85,7 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
         return learner._replace(
             params=params,
             opt_state={"actor": actor, "critic": critic},
-            statistics=observe(statistics, trajectory, h.gamma),
+            statistics=observe(statistics, trajectory, h.gamma, fresh=True),
             timesteps=learner.timesteps + moves(trajectory),
             extra={
                 "sum": learner.extra["sum"] + (go * mask).sum(),

@@ -59,7 +59,8 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     about = f"Train an agent. The defaults shown are those for {experiment.env} with {experiment.algo}"
     about += f" (recipe: {recipe.source})." if recipe else "."
     given: Any = tyro.cli(flags, args=argv, prog="logpi train", description=about, config=FLAT)
-    check_ranges(given.method)
+    for section in ("method", "network", "run"):
+        check_ranges(section, getattr(given, section))
     kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
     chosen = Experiment(given.env, experiment.algo, given.run, given.method, given.network, kwargs)
     return chosen, recipe, given.quiet

@@ -45,4 +45,5 @@ def distribution(
     if isinstance(space, spaces.MultiBinary):
         return MultiBinary(raw)
     assert log_std is not None
+    log_std = jnp.broadcast_to(log_std, raw.shape)
     return TanhGaussian(raw, log_std) if squash else DiagonalGaussian(raw, log_std)

@@ -14,6 +14,13 @@ from logpi.errors import LogpiError
 from logpi.programs import Programs, State
 from logpi.types import Metrics
 
+CAUSES = {
+    "finite/observation": "the environment gave an observation that is NaN or infinite; `logpi check-env` finds it",
+    "finite/reward": "the environment gave a reward that is NaN or infinite; `logpi check-env` finds it",
+    "finite/parameters": "the update made a parameter NaN or infinite; lower learning_rate or max_grad_norm, or "
+    "turn on normalize_obs or normalize_reward",
+}
+
 
 class Progress(NamedTuple):
     """Where the loop stands; with the ``State`` it is all that continuing needs."""
@@ -39,7 +46,7 @@ def training(programs: Programs, state: State, progress: Progress, run: Run, row
     """Iterate until every seed has had its ``total_timesteps``; yields one ``Event`` a row of metrics.
 
     ``rows`` is T·B, the most moves that one iteration can hold. Everything that is yielded, but for the clock, follows
-    from ``state`` and ``progress``: a run that is cut in two yields the same.
+    from ``state`` and ``progress``: a run that is cut in two yields the same, and one at its end yields nothing.
 
     Raises:
         LogpiError: an observation, a reward or a parameter is not finite (the state before is not lost: it is in the
@@ -48,19 +55,23 @@ def training(programs: Programs, state: State, progress: Progress, run: Run, row
     total = float(np.max(jax.device_get(state.learner.hyper.total_timesteps)))
     every = max(1, int(total / rows / run.log_points))
     iteration, evaluated, saved = progress
-    finished = False
+    finished = bool(np.min(jax.device_get(state.learner.timesteps)) >= total)
+    health: list[Metrics] = []  # of each iteration since the last row
     while not finished:
         last = (iteration + 1) % every == 0
         state, metrics = programs.iterate(state, iteration, timed=last)
         iteration += 1
+        health.append({name: metrics[name] for name in CAUSES})
         if not last:
             continue
-        timesteps, values = jax.device_get((state.learner.timesteps, metrics))
-        check_health(values, iteration)
+        timesteps, values, flags = jax.device_get((state.learner.timesteps, metrics, health))
+        for number, checks in enumerate(flags, iteration - len(flags) + 1):
+            check_health(checks, number)
+        health.clear()
         done = int(np.min(timesteps))
         finished = done >= total
         row = {"time/total_timesteps": done, "time/iterations": iteration}
-        row |= {name: x for name, x in values.items() if not name.startswith("finite/")}
+        row |= {name: x for name, x in values.items() if name not in CAUSES}
         scores = None
         if finished or math.floor(done / total * run.eval_points) > evaluated:
             evaluated = math.floor(done / total * run.eval_points)
@@ -73,16 +84,10 @@ def training(programs: Programs, state: State, progress: Progress, run: Run, row
         yield Event(state, progress, done, row, scores, checkpoint, finished)
 
 
-def check_health(values: Metrics, iteration: int) -> None:
+def check_health(checks: Metrics, iteration: int) -> None:
     """Refuse to go on from numbers that are not finite, and say whose they are."""
-    causes = {
-        "finite/observation": "the environment gave an observation that is NaN or infinite; `logpi check-env` finds it",
-        "finite/reward": "the environment gave a reward that is NaN or infinite; `logpi check-env` finds it",
-        "finite/parameters": "the update made a parameter NaN or infinite; lower learning_rate or max_grad_norm, or "
-        "turn on normalize_obs or normalize_reward",
-    }
-    for name, cause in causes.items():
-        ok = np.atleast_1d(np.asarray(values[name]))
+    for name, cause in CAUSES.items():
+        ok = np.atleast_1d(np.asarray(checks[name]))
         if not ok.all():
             which = f" (seed number {int(np.argmin(ok))} of this run)" if ok.size > 1 else ""
-            raise LogpiError(f"iteration {iteration}{which}: {cause}. The run is intact up to its last checkpoint")
+            raise LogpiError(f"iteration {iteration}{which}: {cause}")

@@ -1,0 +1,131 @@
+"""Runs so small that a test can afford many: tiny networks, few steps, one compilation cache for all processes."""
+
+import contextlib
+import getpass
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jax
+import pytest
+
+from logpi import devices
+from logpi.experiments import resolve
+from logpi.runs import RunFolder, find_runs
+
+CACHE = Path(tempfile.gettempdir()) / f"logpi-tests-{getpass.getuser()}"
+ROOT = Path(__file__).parent.parent
+# compiling is nearly all that a tiny run costs; what is compiled with less care computes the same thing each time
+SETTINGS = {"LOGPI_CACHE": str(CACHE), "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+
+METHODS = {
+    "reinforce": {},
+    "actor_critic": {},
+    "a2c": {"n_steps": 16},
+    "ppo": {"n_steps": 16, "batch_size": 32, "n_epochs": 2},
+}
+RUN = {"video": False, "tensorboard": False, "eval_episodes": 4, "final_episodes": 4, "eval_points": 2}
+
+
+@contextlib.contextmanager
+def quick_compilation():
+    """The same settings for runs in this process; a network may add its bias [n] to a batch [B, n]."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOGPI_CACHE", SETTINGS["LOGPI_CACHE"])
+        devices.prepare()
+        jax.config.update("jax_disable_most_optimizations", True)
+        jax.config.update("jax_numpy_rank_promotion", "allow")
+        yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def settings(algo, log_dir, run=None, network=None, **method):
+    """The tables of a tiny experiment."""
+    return {
+        "run": {**RUN, "log_dir": str(log_dir), **(run or {})},
+        "network": {"hidden": [8], "memory_size": 4, **(network or {})},
+        "method": {"n_envs": 4, "total_timesteps": 320, **METHODS[algo], **method},
+    }
+
+
+def experiment(env, algo, log_dir, env_kwargs=None, **options):
+    """A tiny experiment."""
+    tables = settings(algo, log_dir, **options)
+    return resolve(env, algo, {**tables, "env_kwargs": env_kwargs or {}})[0]
+
+
+def flags(algo, log_dir, run=None, network=None, **method):
+    """The same settings as the flags of ``logpi train``."""
+    found = ["--algo", algo, "--quiet"]
+    for table in settings(algo, log_dir, run, network, **method).values():
+        for name, value in table.items():
+            flag = name.replace("_", "-")
+            if isinstance(value, bool):
+                found.append(f"--{flag}" if value else f"--no-{flag}")
+            else:
+                found += [f"--{flag}", *map(str, value if isinstance(value, list) else [value])]
+    return found
+
+
+def command(*arguments):
+    """The command line of ``logpi`` in a process of its own."""
+    return [sys.executable, "-m", "logpi", *map(str, arguments)]
+
+
+def logpi(*arguments, cwd=None, **environment):
+    """Run ``logpi`` to its end in a process of its own."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=cwd,
+        env={**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def start(*arguments, **options):
+    """Start ``logpi`` in a process of its own."""
+    environment = {**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command(*arguments), env=environment, stdout=pipe, stderr=pipe, text=True, **options)
+
+
+class Killed(BaseException):
+    """What a test raises in place of a kill."""
+
+
+class Watcher:
+    """A view that shows nothing, remembers every note, and kills the run at one of its rows."""
+
+    def __init__(self, kill_at=None):
+        self.rows, self.kill_at, self.notes = 0, kill_at, []
+
+    def update(self, timesteps, metrics, shares):
+        self.rows += 1
+        if self.rows == self.kill_at:
+            raise Killed
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def done(self, text):
+        self.note(text)
+
+
+def only_run(log_dir):
+    """The one run below ``log_dir``."""
+    (info,) = find_runs(log_dir)
+    return RunFolder(info.path)
+
+
+def outcome(folder):
+    """Every byte that a finished run must give again: learner, environments, metrics, scores and agents."""
+    result = {p.name: p.read_bytes() for p in (folder.metrics, folder.path / "progress.csv", folder.path / "result.json")}
+    newest = max(folder.checkpoints.glob("*.safetensors"))
+    agents = [p for base in (folder.best, folder.last) for p in base.rglob("agent.*")]
+    assert agents
+    return result | {str(p.relative_to(folder.path)): p.read_bytes() for p in (newest, *agents)}

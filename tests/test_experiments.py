@@ -1,0 +1,111 @@
+"""Settings: what binds more wins, every key is checked, and a run's config.toml says it all."""
+
+import dataclasses
+import math
+import tomllib
+
+import pytest
+
+from logpi import toml
+from logpi.commands.training import parse_train
+from logpi.config import ALGORITHMS, PPO, Experiment, Network, Run
+from logpi.errors import LogpiError
+from logpi.experiments import (
+    ALIASES,
+    experiment_from_table,
+    experiment_to_table,
+    from_table,
+    recipe_for,
+    recipes,
+    resolve,
+)
+
+RECIPE = recipe_for("CartPole-v1", "ppo")
+
+
+def test_every_recipe_is_a_valid_experiment():
+    assert len(recipes()) > 0
+    for recipe in recipes():
+        experiment, found = resolve(recipe.env, recipe.algo)
+        assert found == recipe
+        assert recipe.low < recipe.high
+        assert recipe.seconds > 0
+        for name, value in recipe.tables["method"].items():
+            assert getattr(experiment.method, name) == value
+    defaults = [recipe.env for recipe in recipes() if recipe.default]
+    assert len(defaults) == len(set(defaults)), "one default a environment"
+
+
+def test_an_environment_without_a_recipe_has_sound_defaults():
+    experiment, recipe = resolve("Nothing-v0", None)
+    assert (recipe, experiment.algo, experiment.method) == (None, "ppo", PPO())
+    assert resolve("Nothing-v0", "a2c")[0].method == ALGORITHMS["a2c"]()
+
+
+def test_layers_from_least_to_most_binding(tmp_path):
+    recipe = RECIPE.tables["method"]
+    assert recipe["n_steps"] != PPO().n_steps
+    assert resolve("CartPole-v1", None)[0].method.n_steps == recipe["n_steps"]
+    assert resolve("CartPole-v1", None)[0].method.vf_coef == PPO().vf_coef
+
+    file = tmp_path / "mine.toml"
+    file.write_text("[method]\nn_steps = 48\ngamma = 0.5\n[run]\nseed = 3\n[env_kwargs]\na = 1\nb = 2\n")
+    argv = ["CartPole-v1", "--config", str(file)]
+    experiment = parse_train(argv)[0]
+    assert (experiment.method.n_steps, experiment.method.gamma, experiment.run.seed) == (48, 0.5, 3)
+    assert experiment.method.gae_lambda == recipe["gae_lambda"]
+
+    argv += ["--gamma", "0.25", "--env-kwargs", "b=2.5", "c=hello", "d=[1, 2]"]
+    experiment = parse_train(argv)[0]
+    assert (experiment.method.n_steps, experiment.method.gamma) == (48, 0.25)
+    assert experiment.env_kwargs == {"a": 1, "b": 2.5, "c": "hello", "d": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["Own-v0", "--algo", "a2c", "--gamma", "0.5", "--no-video"],
+        ["--algo", "a2c", "Own-v0", "--gamma=0.5", "--no-video"],
+        ["--gamma", "0.5", "--no-video", "Own-v0", "--algo=a2c"],
+        ["--no-video", "--gamma", "0.5", "--algo=a2c", "Own-v0"],
+    ],
+)
+def test_flags_in_any_order(argv):
+    experiment, recipe, quiet = parse_train(argv)
+    expected = dataclasses.replace(ALGORITHMS["a2c"](), gamma=0.5)
+    assert experiment == Experiment("Own-v0", "a2c", Run(video=False), expected, Network())
+    assert (recipe, quiet) == (None, False)
+
+
+def test_names_of_other_libraries():
+    for alias, name in ALIASES.items():
+        assert name in {field.name for field in dataclasses.fields(PPO)}
+        value = {"clip_coef": "0.5"}.get(alias, "256")
+        experiment = parse_train(["CartPole-v1", f"--{alias.replace('_', '-')}", value])[0]
+        assert getattr(experiment.method, name) == float(value)
+        assert parse_train(["CartPole-v1", f"--{alias}={value}"])[0] == experiment
+        with pytest.raises(LogpiError, match=f"write {name}"):
+            resolve("CartPole-v1", "ppo", {"method": {alias: 8}})
+
+
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_a_config_file_of_a_run_gives_the_same_experiment(algo):
+    tables = {
+        "run": {"seed": 4, "seeds": 2, "video": False},
+        "method": {"learning_rate": 1 / 3, "max_grad_norm": math.inf, "lr_schedule": "linear"},
+        "network": {"hidden": [3, 5], "memory": "lstm"},
+        "env_kwargs": {"map_name": "8x8", "is_slippery": False},
+    }
+    experiment, _ = resolve("FrozenLake-v1", algo, tables)
+    text = toml.dumps(experiment_to_table(experiment))
+    assert experiment_from_table(tomllib.loads(text)) == experiment
+    assert experiment.network.hidden == (3, 5)
+
+
+def test_values_are_checked_not_converted():
+    assert from_table(PPO, {"total_timesteps": 1000}, "method").total_timesteps == 1000.0
+    for value in ("1", True, None, [1]):
+        with pytest.raises(LogpiError, match=r"method\.gamma is .* it must be a float"):
+            from_table(PPO, {"gamma": value}, "method")
+    with pytest.raises(LogpiError, match=r"method\.n_envs is True, a bool; it must be a int"):
+        from_table(PPO, {"n_envs": True}, "method")
