@@ -161,10 +161,8 @@ def last_values(path: str | Path) -> dict[str, Any]:
 
 
 def mean(value: Any) -> float:
-    """The mean over seeds of a row's value; nan of an empty list."""
-    if not isinstance(value, list):
-        return float(value)
-    return float(np.mean(value)) if value else math.nan
+    """The mean over seeds of a row's value, a number, list or array; nan of an empty one."""
+    return float(np.mean(value)) if np.size(value) else math.nan
 
 
 def _parse(data: bytes, path: Path) -> list[Row]:

@@ -6,6 +6,7 @@ Every random draw comes from (run seed, stream, iteration), so any iteration can
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -93,7 +94,10 @@ class DevicePrograms:
             return evaluate_device(vector, algorithm.policy, algorithm.act, learner, key, episodes)
 
         many = len(seeds) > 1
-        over_seeds = devices.over_seeds if many else lambda f, *_: f
+
+        def over_seeds(f: Callable[..., Any], *axes: int | None) -> Callable[..., Any]:
+            return devices.over_seeds(f, len(seeds), *axes) if many else f
+
         self._init = jax.jit(over_seeds(init, 0))
         self._collect = jax.jit(over_seeds(collect, 0, None))
         self._update = jax.jit(over_seeds(update, 0, 0, 0, None))

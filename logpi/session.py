@@ -19,10 +19,10 @@ from logpi.agent import save_agent
 from logpi.config import Experiment
 from logpi.errors import LogpiError
 from logpi.experiments import experiment_from_table, experiment_to_table
+from logpi.loop import Event, Progress, training
 from logpi.metrics import MetricsWriter
 from logpi.programs import Programs, State
 from logpi.runs import RunFolder
-from logpi.loop import Event, Progress, training
 from logpi.types import Learner, Policy
 from logpi.view.live import View
 

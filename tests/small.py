@@ -124,7 +124,9 @@ def only_run(log_dir):
 
 def outcome(folder):
     """Every byte that a finished run must give again: learner, environments, metrics, scores and agents."""
-    result = {p.name: p.read_bytes() for p in (folder.metrics, folder.path / "progress.csv", folder.path / "result.json")}
+    result = {
+        p.name: p.read_bytes() for p in (folder.metrics, folder.path / "progress.csv", folder.path / "result.json")
+    }
     newest = max(folder.checkpoints.glob("*.safetensors"))
     agents = [p for base in (folder.best, folder.last) for p in base.rglob("agent.*")]
     assert agents

@@ -94,7 +94,10 @@ NAMES = [
     (["train", "CartPol-v1"], ["unknown environment 'CartPol-v1'", "did you mean CartPole-v", "logpi envs"]),
     (["train", "nowhere.py:Own"], ["no such file", "nowhere.py"]),
     (["train", "no_module_here:Own-v0"], ["no_module_here", "Is it installed", "path/file.py:Class"]),
-    (["train", "CartPole-v1", "--algo", "pp"], ["unknown algorithm 'pp'", "reinforce, actor_critic", "did you mean ppo"]),
+    (
+        ["train", "CartPole-v1", "--algo", "pp"],
+        ["unknown algorithm 'pp'", "reinforce, actor_critic", "did you mean ppo"],
+    ),
     (["train", "CartPole-v1", "--config", "none.toml"], ["cannot read the config file none.toml", "No such file"]),
     (["train", "CartPole-v1", "--env-kwargs", "gravity"], ["'gravity' is no assignment", "NAME=VALUE"]),
     (["train", "CartPole-v1", "--env-kwargs", "colour=3"], ["CartPole-v1", "colour"]),
@@ -190,7 +193,11 @@ def test_spaces(fails, tmp_path, space, source):
 
 
 FAULTS = {
-    "nan observation": ("obs = jnp.where(t == 40, jnp.nan, obs)", "obs = obs if t != 40 else obs * np.nan", "observation"),
+    "nan observation": (
+        "obs = jnp.where(t == 40, jnp.nan, obs)",
+        "obs = obs if t != 40 else obs * np.nan",
+        "observation",
+    ),
     "infinite reward": ("reward = jnp.where(t == 40, jnp.inf, reward)", "reward += np.inf if t == 40 else 0", "reward"),
     "exception": (None, "1 / (t != 40)", "raised ZeroDivisionError: division by zero in step 40"),
 }

@@ -91,9 +91,7 @@ def test_all_ways_of_resetting_give_the_same_targets(walk, lam):
         assert trajectory.mask.shape == (T, B)
         np.testing.assert_allclose(targets(trajectory, exact, lam)[~ends], exact[:-1][~ends], rtol=1e-5)
         np.testing.assert_array_equal(obs, ways["device"].obs)
-        np.testing.assert_array_equal(
-            targets(trajectory, obs @ wrong, lam), targets(ways["device"], obs @ wrong, lam)
-        )
+        np.testing.assert_array_equal(targets(trajectory, obs @ wrong, lam), targets(ways["device"], obs @ wrong, lam))
 
 
 @pytest.mark.parametrize("walk", WALKS.values(), ids=WALKS)

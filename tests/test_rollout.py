@@ -168,9 +168,7 @@ def test_whole_episodes(way):
         counted = np.where(mask, np.asarray(trajectory.action), np.arange(6)[:, None])
         np.testing.assert_array_equal(counted, np.broadcast_to(np.arange(6)[:, None], (6, B)))
         np.testing.assert_array_equal(np.sort(episodes.lengths[total : total + B]), np.sort(length))
-        np.testing.assert_array_equal(
-            np.sort(episodes.returns[total : total + B]), np.sort(length * (length + 1) / 2)
-        )
+        np.testing.assert_array_equal(np.sort(episodes.returns[total : total + B]), np.sort(length * (length + 1) / 2))
         total += B
         assert episodes.finished == total
 

@@ -201,14 +201,15 @@ def _finite(table: dict[str, Any]) -> dict[str, Any]:
 def _table(header: tuple[str, ...], rows: list[list[str]]) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table(*header, box=None, pad_edge=False)
+    table = Table(*(Column(name, overflow="fold") for name in header), box=None, pad_edge=False)
     for row in rows:
         table.add_row(*map(escape, row))
     console = Console()
-    # a pipe has no width: let no line be folded there
-    console.print(table, width=None if console.is_terminal else 200, soft_wrap=not console.is_terminal)
+    if not console.is_terminal:  # a pipe has no width: let no line be folded there
+        console = Console(width=10_000, height=25)
+    console.print(table)
 
 
 __all__ = ["Path", "algos", "check_env", "doctor", "envs", "plot", "runs"]
