@@ -38,7 +38,8 @@ class Agent:
         self.learner = Learner(params, (), statistics, (), jnp.int32(0))
         self.decide = jax.jit(make_act(policy), static_argnames="greedy")
         shown = example(spec.observation_space)
-        self._structure, self._shapes = jax.tree.structure(shown), [x.shape for x in jax.tree.leaves(shown)]
+        self._structure: Any = jax.tree.structure(shown)
+        self._shapes = [x.shape for x in jax.tree.leaves(shown)]
         self._memory: PyTree = None
         self._key, self._calls = jax.random.key(0), 0
 

@@ -13,6 +13,7 @@ import numpy as np
 from logpi import devices, session
 from logpi.agent import Agent, load_agent
 from logpi.algorithms.learning import make_act
+from logpi.assemble import NOTHING, Method, Own
 from logpi.config import Experiment
 from logpi.envs.classic import CLASSIC
 from logpi.envs.device import vectorize
@@ -44,6 +45,7 @@ def train(
     algo: str | None = None,
     *,
     policy: Policy | None = None,
+    algorithm: Method | None = None,
     quiet: bool = False,
     run: dict[str, Any] | None = None,
     network: dict[str, Any] | None = None,
@@ -56,6 +58,8 @@ def train(
         env: any name that ``logpi.make`` knows.
         algo: one of ``logpi algos``; the environment's recipe decides if None.
         policy: a network of your own (``logpi.Policy``) instead of the standard one.
+        algorithm: a method of your own, ``(settings, policy, spec, obs) -> logpi.Algorithm``, with the settings of
+            ``algo``.
         quiet: show nothing.
         run, network, env_kwargs: settings of ``logpi.config.Run``, of ``Network``, and of the environment.
         **method: settings of the algorithm, such as ``total_timesteps`` or ``learning_rate``.
@@ -67,7 +71,7 @@ def train(
     experiment, recipe = resolve(env, algo, tables)
     total = int(experiment.method.total_timesteps)
     with live(total, f"{env} · {experiment.algo}", None, quiet) as view:
-        return run_experiment(experiment, recipe, [f"logpi.train({env!r})"], view, policy)
+        return run_experiment(experiment, recipe, [f"logpi.train({env!r})"], view, Own(policy, algorithm))
 
 
 def run_experiment(
@@ -75,14 +79,21 @@ def run_experiment(
     recipe: Recipe | None,
     command: list[str],
     view: View,
-    policy: Policy | None = None,
+    own: Own = NOTHING,
 ) -> Outcome:
     """Train an experiment in a new run folder, then draw its curve and film its agent."""
     devices.prepare()
-    return _show(session.start(experiment, command, view, policy), experiment, recipe, view, policy)
+    return _show(session.start(experiment, command, view, own), experiment, recipe, view, own.policy)
 
 
-def resume(path: str | Path, view: View | None = None, policy: Policy | None = None, root: str = "runs") -> Outcome:
+def resume(
+    path: str | Path,
+    view: View | None = None,
+    *,
+    policy: Policy | None = None,
+    algorithm: Method | None = None,
+    root: str = "runs",
+) -> Outcome:
     """Continue an interrupted run from its newest good checkpoint, then draw and film as ``train`` does.
 
     Raises:
@@ -91,8 +102,8 @@ def resume(path: str | Path, view: View | None = None, policy: Policy | None = N
     devices.prepare()
     if view is None:
         with live(1, str(path), None, quiet=True) as view:
-            return resume(path, view, policy, root)
-    outcome = session.resume(path, view, policy, root)
+            return resume(path, view, policy=policy, algorithm=algorithm, root=root)
+    outcome = session.resume(path, view, Own(policy, algorithm), root)
     experiment = experiment_from_table(outcome.folder.config)
     return _show(outcome, experiment, recipe_for(experiment.env, experiment.algo), view, policy)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -20,6 +21,9 @@ from logpi.types import Algorithm, DeviceEnv, EnvSpec, Key, Policy
 EVALUATION_ENVS = 16  # side by side in a host evaluation
 
 
+Method = Callable[..., Algorithm]  # (settings, policy, spec, example observation)
+
+
 class Parts(NamedTuple):
     """What an experiment is made of."""
 
@@ -28,8 +32,18 @@ class Parts(NamedTuple):
     algorithm: Algorithm
 
 
-def parts(experiment: Experiment, policy: Policy | None = None) -> Parts:
-    """Environment, its spec and the algorithm on its policy (``policy``, or the standard one).
+class Own(NamedTuple):
+    """What the user brings instead of the standard part."""
+
+    policy: Policy | None = None
+    algorithm: Method | None = None  # called like ``METHODS``'s, with the settings of the named algorithm
+
+
+NOTHING = Own()
+
+
+def parts(experiment: Experiment, own: Own = NOTHING) -> Parts:
+    """Environment, its spec and the algorithm on its policy, ``own`` or standard.
 
     Raises:
         LogpiError: unknown environment, unsupported spaces, or settings that do not fit together, such as several
@@ -42,8 +56,10 @@ def parts(experiment: Experiment, policy: Policy | None = None) -> Parts:
             "environments (`logpi envs`) train many at once. Start one run a seed, with --seed"
         )
     spec = spec_of(env, experiment.env_kwargs)
-    policy = policy or make_policy(spec, experiment.network)
-    algorithm = METHODS[experiment.algo](experiment.method, policy, spec, example(spec.observation_space))
+    policy = own.policy or make_policy(spec, experiment.network)
+    algorithm = (own.algorithm or METHODS[experiment.algo])(
+        experiment.method, policy, spec, example(spec.observation_space)
+    )
     if isinstance(env, DeviceEnv) and ":" in experiment.env:
         try_out(env, algorithm, experiment)
     return Parts(env, spec, algorithm)

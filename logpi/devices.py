@@ -24,9 +24,9 @@ def cache_folder() -> Path:
 def prepare() -> None:
     """Set up XLA for small networks, and the persistent compilation cache (done without on a read-only home).
 
-    On a CPU every core is a device of its own with one thread. Small networks gain nothing from threads inside an
-    operation, and XLA's concurrent executor (jaxlib 0.10) can lose a wake-up and wait for ever when several seeds
-    train at once.
+    On a CPU every core is a device of its own with one thread: small networks gain nothing from threads inside an
+    operation. jaxlib 0.10 also waits for ever where a pool of two threads meets a batched QR decomposition (the
+    orthogonal first weights of several seeds at once).
     """
     os.environ.setdefault("NPROC", "1")
     import jax
@@ -53,13 +53,13 @@ def compile_all(programs: Sequence[tuple[Any, Sequence[Any]]]) -> list[Any]:
 
 
 def over_seeds(f: Callable[..., Any], count: int, *axes: int | None) -> Callable[..., Any]:
-    """``f`` for ``count`` seeds at once: arguments with axis 0 have one entry a seed, those with None are shared.
+    """``f`` compiled for ``count`` seeds: arguments with axis 0 have one entry a seed, those with None are shared.
 
     The seeds are dealt out to the devices, which never wait for each other. On a CPU a device takes its seeds one
     after the other (XLA's batched matrix products are slower there than as many single ones), elsewhere all together.
     """
     import jax
-    from jax.sharding import Mesh, PartitionSpec
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
     one_by_one = jax.default_backend() == "cpu"
 
@@ -77,4 +77,6 @@ def over_seeds(f: Callable[..., Any], count: int, *axes: int | None) -> Callable
     sharing = math.gcd(count, jax.local_device_count())
     mesh = Mesh(jax.local_devices()[:sharing], ("seed",))
     specs = tuple(PartitionSpec("seed") if axis == 0 else PartitionSpec() for axis in axes)
-    return jax.shard_map(together, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)
+    dealt = jax.shard_map(together, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)
+    places = tuple(NamedSharding(mesh, spec) for spec in specs)
+    return jax.jit(dealt, in_shardings=places, out_shardings=NamedSharding(mesh, PartitionSpec("seed")))

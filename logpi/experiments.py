@@ -160,12 +160,12 @@ def experiment_from_table(table: Table) -> Experiment:
 
 MOST_STEPS = 2e9  # they are counted in 32 bits
 MOST_SEEDS = 2**32
-AT_LEAST_1 = ("n_envs", "n_steps", "batch_size", "n_epochs", "vf_steps", "memory_size", "seeds", "eval_episodes")
-AT_LEAST_1 += ("final_episodes", "keep", "log_points")
-POSITIVE = ("max_grad_norm", "target_kl")
-NOT_NEGATIVE = ("learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range")
-NOT_NEGATIVE += ("eval_points", "checkpoint_points")
-FRACTIONS = ("gamma", "gae_lambda")
+AT_LEAST_1 = {"n_envs", "n_steps", "batch_size", "n_epochs", "vf_steps", "memory_size"}
+AT_LEAST_1 |= {"seeds", "eval_episodes", "final_episodes", "keep", "log_points"}
+POSITIVE = {"max_grad_norm", "target_kl"}
+NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range"}
+NOT_NEGATIVE |= {"eval_points", "checkpoint_points"}
+FRACTIONS = {"gamma", "gae_lambda"}
 
 
 def check_ranges(where: str, config: Any) -> None:

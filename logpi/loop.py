@@ -53,7 +53,7 @@ def training(programs: Programs, state: State, progress: Progress, run: Run, row
             last checkpoint).
     """
     total = float(np.max(jax.device_get(state.learner.hyper.total_timesteps)))
-    every = max(1, int(total / rows / run.log_points))
+    every = max(1, math.ceil(total / rows / run.log_points))
     iteration, evaluated, saved = progress
     finished = bool(np.min(jax.device_get(state.learner.timesteps)) >= total)
     health: list[Metrics] = []  # of each iteration since the last row

@@ -58,7 +58,7 @@ def stream(seed: Array, which: int, iteration: Array | int = 0) -> Key:
 def learn(
     algorithm: Algorithm, learner: Learner, trajectory: Trajectory, seed: Array, iteration: Array, beside: bool
 ) -> tuple[Learner, Metrics]:
-    """One update; of several learners ``beside`` each other, one that has had its ``total_timesteps`` stays as it is."""
+    """One update. Of learners ``beside`` each other, one that has had its ``total_timesteps`` stays as it is."""
     new, metrics = algorithm.update(learner, trajectory, stream(seed, UPDATE, iteration))
     if beside:
         new = select(learner.timesteps >= learner.hyper.total_timesteps, learner, new)
@@ -67,7 +67,7 @@ def learn(
         "finite/reward": all_finite(trajectory.reward),
         "finite/parameters": all_finite((new.params, new.opt_state, new.statistics)),
     }
-    return new, {**metrics, **health, "train/learning_rate": learner.hyper.learning_rate}
+    return new, {**metrics, **health}
 
 
 class DevicePrograms:
@@ -96,12 +96,12 @@ class DevicePrograms:
         many = len(seeds) > 1
 
         def over_seeds(f: Callable[..., Any], *axes: int | None) -> Callable[..., Any]:
-            return devices.over_seeds(f, len(seeds), *axes) if many else f
+            return devices.over_seeds(f, len(seeds), *axes) if many else jax.jit(f)
 
-        self._init = jax.jit(over_seeds(init, 0))
-        self._collect = jax.jit(over_seeds(collect, 0, None))
-        self._update = jax.jit(over_seeds(update, 0, 0, 0, None))
-        self._evaluate = jax.jit(over_seeds(evaluate, 0, 0, None))
+        self._init = over_seeds(init, 0)
+        self._collect = over_seeds(collect, 0, None)
+        self._update = over_seeds(update, 0, 0, 0, None)
+        self._evaluate = over_seeds(evaluate, 0, 0, None)
         self._compiled = False
 
     def like(self) -> State:
@@ -132,6 +132,8 @@ class DevicePrograms:
         if not self._compiled:
             self.compile()
         i = np.int32(iteration)
+        if timed:
+            jax.block_until_ready(state)  # what was queued before is not this iteration's time
         began = time.perf_counter()
         carry, trajectory, episodes = self._collect(state, i)
         if timed:

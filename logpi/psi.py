@@ -9,10 +9,15 @@ are unbiased for complete episodes and γ = 1; what each later one trades for it
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 
 from logpi.returns import first_of_episode, lambda_returns, n_step_returns
 from logpi.types import Array
+
+# (reward, discount with γ, mask [T, B], value [T+1, B], λ) -> Ψ [T, B]: what a2c and ppo take in gae's place
+Advantage = Callable[[Array, Array, Array, Array, Array], Array]
 
 
 def reward_to_go(reward: Array, discount: Array, mask: Array) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 
 from logpi import assemble, runs
 from logpi.agent import save_agent
+from logpi.assemble import NOTHING, Own
 from logpi.config import Experiment
 from logpi.errors import LogpiError
 from logpi.experiments import experiment_from_table, experiment_to_table
@@ -23,7 +24,7 @@ from logpi.loop import Event, Progress, training
 from logpi.metrics import MetricsWriter
 from logpi.programs import Programs, State
 from logpi.runs import RunFolder
-from logpi.types import Learner, Policy
+from logpi.types import Learner
 from logpi.view.live import View
 
 
@@ -40,10 +41,10 @@ class Outcome(NamedTuple):
 class Session:
     """One process's work on one run folder."""
 
-    def __init__(self, folder: RunFolder, experiment: Experiment, view: View, policy: Policy | None = None) -> None:
+    def __init__(self, folder: RunFolder, experiment: Experiment, view: View, own: Own = NOTHING) -> None:
         self.folder, self.experiment, self.view = folder, experiment, view
-        self._network = None if policy else experiment.network
-        self.parts = assemble.parts(experiment, policy)
+        self._network = None if own.policy else experiment.network
+        self.parts = assemble.parts(experiment, own)
 
     def run(self, resume: bool) -> Outcome:
         """Train to the end, from the newest checkpoint where ``resume``.
@@ -63,10 +64,11 @@ class Session:
             stop_on_signal() as stop,
         ):
             state, progress, best = self._begin(programs, writer, resume)
+            before = int(np.min(jax.device_get(state.learner.timesteps)))  # this process's speed is of its own work
             for event in self._with_advice(training(programs, state, progress, run, rows)):
                 state, progress = event.state, event.progress
                 seconds = time.perf_counter() - began
-                clock = {"time/time_elapsed": seconds, "time/fps": event.timesteps / seconds}
+                clock = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
                 writer.write(event.row | clock)
                 self.view.update(event.timesteps, event.row | clock, programs.shares)
                 if event.scores is not None:
@@ -106,10 +108,10 @@ class Session:
 
     def _keep_best(self, event: Event, best: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         assert event.scores is not None
-        scores = np.atleast_1d(event.scores)
+        scores, learner = np.atleast_1d(event.scores), jax.device_get(event.state.learner)
         for k in np.flatnonzero(scores > best):
             facts = {"timesteps": event.timesteps, "eval/mean_reward": float(scores[k])}
-            self._save_agent(self.folder.best, event.state.learner, int(k), facts)
+            self._save_agent(self.folder.best, learner, int(k), facts)
         return np.maximum(scores, best)
 
     def _save_agent(self, folder: Path, learner: Learner, k: int, facts: dict[str, Any]) -> None:
@@ -128,10 +130,10 @@ class Session:
             "best": best.tolist(),
             "metrics_bytes": writer.offset(),
         }
-        run = self.experiment.run
+        run, learner = self.experiment.run, jax.device_get(state.learner)
         # agents first: a kill in between is made good by the resumed run, which comes this way again
         for k in range(run.seeds):
-            self._save_agent(self.folder.last, state.learner, k, {"timesteps": timesteps})
+            self._save_agent(self.folder.last, learner, k, {"timesteps": timesteps})
         self.folder.save_checkpoint(progress.iteration, jax.device_get(state), meta, run.keep)
 
     def _finish(self, programs: Programs, state: State, progress: Progress, began: float) -> Outcome:
@@ -185,14 +187,14 @@ def stop_on_signal() -> Iterator[Stop]:
             signal.signal(number, handler)
 
 
-def start(experiment: Experiment, command: list[str], view: View, policy: Policy | None = None) -> Outcome:
+def start(experiment: Experiment, command: list[str], view: View, own: Own = NOTHING) -> Outcome:
     """Make a new run folder for ``experiment`` and train.
 
     Raises:
         LogpiError, KeyboardInterrupt: as ``Session.run``; a folder is made only when all the parts fit together.
     """
     run = experiment.run
-    session = Session(RunFolder(Path()), experiment, view, policy)
+    session = Session(RunFolder(Path()), experiment, view, own)
     seeds = range(run.seed, run.seed + run.seeds)
     table = experiment_to_table(experiment)
     session.folder = runs.create(run.log_dir, experiment.algo, experiment.env, table, command, seeds)
@@ -200,7 +202,7 @@ def start(experiment: Experiment, command: list[str], view: View, policy: Policy
     return session.run(resume=False)
 
 
-def resume(path: str | Path, view: View, policy: Policy | None = None, root: str = "runs") -> Outcome:
+def resume(path: str | Path, view: View, own: Own = NOTHING, root: str = "runs") -> Outcome:
     """Continue the run at ``path`` from its newest good checkpoint, exactly where that stood.
 
     Raises:
@@ -209,4 +211,4 @@ def resume(path: str | Path, view: View, policy: Policy | None = None, root: str
     folder = runs.open_run(path, root)
     if folder.status == "finished":
         raise LogpiError(f"{folder.path} has finished: there is nothing to resume. `logpi eval {folder.path}` plays it")
-    return Session(folder, experiment_from_table(folder.config), view, policy).run(resume=True)
+    return Session(folder, experiment_from_table(folder.config), view, own).run(resume=True)

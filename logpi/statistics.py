@@ -89,9 +89,7 @@ def normalize_reward(statistics: Statistics, reward: Array) -> Array:
     return jnp.clip(reward / statistics.reward.std, -CLIP, CLIP)
 
 
-def observe(
-    statistics: Statistics, trajectory: Trajectory, gamma: float | Array, fresh: bool = False
-) -> Statistics:
+def observe(statistics: Statistics, trajectory: Trajectory, gamma: float | Array, fresh: bool = False) -> Statistics:
     """The statistics after ``trajectory``; its void rows count as observations (they were seen) but not as rewards.
 
     ``fresh``: the trajectory began with a reset, so no return goes on from the one before.

@@ -1,6 +1,7 @@
 """What a rollout holds: whole episodes, their returns, memory that stays inside, no step from one to the next."""
 
 import functools
+import itertools
 
 import gymnasium
 import jax
@@ -123,7 +124,7 @@ def test_no_step_and_no_memory_crosses_from_one_episode_to_the_next(way):
         clock, ended = clock + 1, over
     assert set(lengths) == {1, 2, 3, 4}
     assert 0 < (discount == 0).sum() < len(lengths), "both kinds of ends"
-    for (before, _), (after, _) in zip(found, found[1:], strict=False):
+    for (before, _), (after, _) in itertools.pairwise(found):
         np.testing.assert_array_equal(np.asarray(before.obs)[T], np.asarray(after.obs)[0])
 
 

@@ -18,8 +18,8 @@ from logpi.statistics import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
-def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
-    """A2C as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
+def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.Advantage = psi.gae) -> Algorithm:
+    """A2C as an ``Algorithm``; ``obs`` has the shapes of one environment's observation, ``advantage`` makes Ψ."""
 
     def init(key: Key) -> Learner:
         params, hyper = policy.init(key), traced(config)
@@ -30,9 +30,9 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
         reward = normalize_reward(statistics, trajectory.reward)
         _, value = look(policy, learner.params, statistics, trajectory)
-        advantage = psi.gae(reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
-        returns = advantage + value[:-1]
-        weight = losses.standardize(advantage, mask) if config.normalize_advantage else advantage
+        psi_t = advantage(reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
+        returns = psi_t + value[:-1]
+        weight = losses.standardize(psi_t, mask) if config.normalize_advantage else psi_t
 
         def loss(params: PyTree) -> tuple[Array, Metrics]:
             pi, v = look(policy, params, statistics, trajectory)
@@ -55,6 +55,6 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
             opt_state=opt_state,
             statistics=observe(statistics, trajectory, h.gamma),
             timesteps=learner.timesteps + moves(trajectory),
-        ), {**metrics, "train/explained_variance": explained}
+        ), {**metrics, "train/explained_variance": explained, "train/learning_rate": step_size}
 
     return Algorithm(init, make_act(policy), update, policy, config.n_steps)

@@ -62,7 +62,12 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
             opt_state={"actor": actor, "critic": critic},
             statistics=observe(statistics, trajectory, h.gamma, fresh=True),
             timesteps=learner.timesteps + moves(trajectory),
-        ), {**metrics, **more, "train/explained_variance": explained}
+        ), {
+            **metrics,
+            **more,
+            "train/explained_variance": explained,
+            "train/learning_rate": anneal * h.learning_rate,
+        }
 
     n_steps = spec.max_episode_steps or config.n_steps
     return Algorithm(init, make_act(policy), update, policy, n_steps, whole_episodes=True)

@@ -23,8 +23,8 @@ from logpi.statistics import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
-def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
-    """PPO as an ``Algorithm``; ``obs`` has the shapes of one environment's observation.
+def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.Advantage = psi.gae) -> Algorithm:
+    """PPO as an ``Algorithm``; ``obs`` has the shapes of one environment's observation, ``advantage`` makes Ψ.
 
     Raises LogpiError where ``batch_size`` does not divide the rollout.
     """
@@ -40,8 +40,8 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
         reward = normalize_reward(statistics, trajectory.reward)
         _, value = look(policy, learner.params, statistics, trajectory)
-        advantage = psi.gae(reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
-        target = advantage + value[:-1]
+        psi_t = advantage(reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
+        target = psi_t + value[:-1]
         clip_range = h.clip_range * remaining(learner, config.clip_schedule)
         step_size = h.learning_rate * remaining(learner, config.lr_schedule)
 
@@ -72,7 +72,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         def epoch(carry: tuple[PyTree, PyTree, Array], key: Key) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
             return jax.lax.scan(minibatch, carry, shuffled(rows, key, n_minibatches))
 
-        rows = rows_of(trajectory, advantage, target)
+        rows = rows_of(trajectory, psi_t, target)
         carry = (learner.params, learner.opt_state, jnp.bool_(True))
         (params, opt_state, _), metrics = jax.lax.scan(epoch, carry, jax.random.split(key, config.n_epochs))
         means = jax.tree.map(jnp.mean, metrics)
@@ -82,6 +82,11 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
             opt_state=opt_state,
             statistics=observe(statistics, trajectory, h.gamma),
             timesteps=learner.timesteps + moves(trajectory),
-        ), {**means, "train/explained_variance": explained, "train/clip_range": clip_range}
+        ), {
+            **means,
+            "train/explained_variance": explained,
+            "train/clip_range": clip_range,
+            "train/learning_rate": step_size,
+        }
 
     return Algorithm(init, make_act(policy), update, policy, config.n_steps)

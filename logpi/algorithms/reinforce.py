@@ -81,6 +81,7 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
             metrics |= more
             metrics["train/explained_variance"] = losses.explained_variance(value[:-1], target, mask)
 
+        metrics["train/learning_rate"] = anneal * h.learning_rate
         go = psi.reward_to_go(reward, discount, mask)
         return learner._replace(
             params=params,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
@@ -42,10 +41,14 @@ def plot(argv: list[str]) -> int:
         raise LogpiError("no run given; `logpi runs` lists them")
     folders = [open_run(path, root) for path in paths]
     groups: dict[str, list[Any]] = {}
+    settings: dict[str, Any] = {}
     for folder in folders:
-        groups.setdefault(f"{folder.manifest['env']}, {folder.manifest['algo']}", []).append(
-            read_metrics(folder.metrics)
-        )
+        config = folder.config
+        label = f"{config['env']}, {config['algo']}"
+        ours = [config[part] for part in ("method", "network", "env_kwargs")]
+        if settings.setdefault(label, ours) != ours:  # the same method with other settings is another curve
+            label = f"{label}, {folder.path.name}"
+        groups.setdefault(label, []).append(read_metrics(folder.metrics))
     if len(groups) == 1:
         ((label, metrics),) = groups.items()
         path = learning_curve(
@@ -159,8 +162,9 @@ def check_env(argv: list[str]) -> int:
 
     name, steps, json = tyro.cli(options, args=argv, prog="logpi check-env", config=NO_OFF)
     from logpi.envs.check import check_env as check
+    from logpi.envs.make import make
 
-    report = check(name, steps=steps)
+    report = check(make(name), steps=steps)
     if json:
         print(jsonlib.dumps(report.to_json()))
         return 0 if report.ok else 1
@@ -207,9 +211,6 @@ def _table(header: tuple[str, ...], rows: list[list[str]]) -> None:
     for row in rows:
         table.add_row(*map(escape, row))
     console = Console()
-    if not console.is_terminal:  # a pipe has no width: let no line be folded there
-        console = Console(width=10_000, height=25)
+    if not console.is_terminal:
+        console = Console(width=250)  # a pipe has no width: let no line be folded there
     console.print(table)
-
-
-__all__ = ["Path", "algos", "check_env", "doctor", "envs", "plot", "runs"]

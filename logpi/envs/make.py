@@ -32,6 +32,8 @@ def make(name: str, **env_kwargs: Any) -> DeviceEnv | HostFactory:
     if ":" in name or name.endswith(".py"):
         env = load_own(name)
         if isinstance(env, DeviceEnv):
+            if env_kwargs:
+                raise LogpiError(f"{name} is a device environment, which takes no arguments; given: {env_kwargs}")
             check_spaces(env.spec)
         return env
     known = {*DEVICE, *gymnasium.registry}

@@ -267,8 +267,8 @@ def _check_mask(where: str, observation: Space, action: Space) -> None:
     mask = observation.spaces[MASK]
     if not isinstance(action, spaces.Discrete | spaces.MultiDiscrete):
         raise LogpiError(f"{where}: {MASK!r} needs a Discrete or MultiDiscrete action space, not {action}. Drop it.")
-    if mask.shape != (_leaf_size(action),):
+    if mask.shape != (_leaf_size(action),) or not np.issubdtype(mask.dtype, np.integer):
         raise LogpiError(
-            f"{where}: {MASK!r} has shape {mask.shape}, but there are {_leaf_size(action)} actions. "
+            f"{where}: {MASK!r} is {mask.dtype}{list(mask.shape)}, but there are {_leaf_size(action)} actions. "
             f"Declare it as MultiBinary({_leaf_size(action)}), 1 where the action is legal."
         )

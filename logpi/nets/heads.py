@@ -34,14 +34,16 @@ def distribution(
 ) -> Distribution:
     """``raw`` [..., size(space)] as a distribution with batch shape [...].
 
-    ``legal`` [..., n] marks the legal actions of a Discrete space, 1 legal. Joint actions are flat, [..., d];
-    ``logpi.envs.spaces.to_env`` gives them the space's shape.
+    ``legal`` [..., size(space)] marks the legal actions of a Discrete or MultiDiscrete space, 1 legal. Joint actions are
+    flat, [..., d]; ``logpi.envs.spaces.to_env`` gives them the space's shape.
     """
     if isinstance(space, spaces.Discrete):
         return masked(raw, legal)
     if isinstance(space, spaces.MultiDiscrete):
         cuts = np.cumsum(space.nvec.reshape(-1))[:-1].tolist()
-        return MultiDiscrete(tuple(masked(part, None) for part in jnp.split(raw, cuts, axis=-1)))
+        parts = jnp.split(raw, cuts, axis=-1)
+        allowed = [None] * len(parts) if legal is None else jnp.split(legal, cuts, axis=-1)
+        return MultiDiscrete(tuple(masked(part, ok) for part, ok in zip(parts, allowed, strict=True)))
     if isinstance(space, spaces.MultiBinary):
         return MultiBinary(raw)
     assert log_std is not None
