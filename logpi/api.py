@@ -181,7 +181,14 @@ def film(agent: Agent, path: Path, episodes: int = 1, seed: int = 10_000, sample
         return agent.act(obs, greedy=not sampled)
 
     build = _drawn(_gymnasium_version(agent), agent.spec.id, agent.facts.get("env_kwargs", {}))
-    return render_episodes(build, act, path, episodes, seed, begin=agent.reset)
+    try:
+        return render_episodes(build, act, path, episodes, seed, begin=agent.reset)
+    except LogpiError:
+        raise
+    except Exception as error:  # an environment may raise anything; what was filmed until then is on the disk
+        raise LogpiError(
+            f"filming {agent.spec.id} ended early: {type(error).__name__}: {error}. `logpi check-env` finds the cause"
+        ) from error
 
 
 def film_random(env: str, path: Path, episodes: int = 1, seed: int = 10_000) -> Path:

@@ -32,7 +32,8 @@ def prepare() -> None:
     import jax
 
     if not os.environ.get("JAX_NUM_CPU_DEVICES"):
-        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+        with contextlib.suppress(RuntimeError):  # somebody has used JAX before us: what they chose stays
+            jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     folder = cache_folder()
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)

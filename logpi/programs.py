@@ -76,9 +76,11 @@ class DevicePrograms:
     def __init__(self, vector: DeviceVector, algorithm: Algorithm, batch: int, seeds: list[int], episodes: int) -> None:
         self.shares = {"compile": 0.0, "environment + policy": 0.0, "update": 0.0, "evaluate": 0.0}
         self._seed = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
+        self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), algorithm.hyper)
 
-        def init(seed: Array) -> State:
-            learner = algorithm.init(stream(seed, LEARNER))
+        def init(seed: Array, hyper: PyTree) -> State:
+            # settings come from outside, so that changing one compiles nothing
+            learner = algorithm.init(stream(seed, LEARNER))._replace(hyper=hyper)
             return State(learner, start(vector, algorithm, stream(seed, ENVS), batch), seed)
 
         def collect(state: State, iteration: Array) -> tuple[Carry, Trajectory, Metrics]:
@@ -98,14 +100,14 @@ class DevicePrograms:
         def over_seeds(f: Callable[..., Any], *axes: int | None) -> Callable[..., Any]:
             return devices.over_seeds(f, len(seeds), *axes) if many else jax.jit(f)
 
-        self._init = over_seeds(init, 0)
+        self._init = over_seeds(init, 0, 0)
         self._collect = over_seeds(collect, 0, None)
         self._update = over_seeds(update, 0, 0, 0, None)
         self._evaluate = over_seeds(evaluate, 0, 0, None)
         self._compiled = False
 
     def like(self) -> State:
-        state: State = jax.eval_shape(self._init, self._seed)
+        state: State = jax.eval_shape(self._init, self._seed, self._hyper)
         return state
 
     def compile(self) -> None:
@@ -116,7 +118,7 @@ class DevicePrograms:
             (self._update, (state.learner, trajectory, state.seed, i)),
             (self._collect, (state, i)),
             (self._evaluate, (state.learner, state.seed, i)),
-            (self._init, (state.seed,)),
+            (self._init, (self._seed, self._hyper)),
         ]
         self._update, self._collect, self._evaluate, self._init = devices.compile_all(wanted)
         self._compiled = True
@@ -125,7 +127,7 @@ class DevicePrograms:
     def init(self) -> State:
         if not self._compiled:
             self.compile()
-        state: State = self._init(self._seed)
+        state: State = self._init(self._seed, self._hyper)
         return state
 
     def iterate(self, state: State, iteration: int, timed: bool) -> tuple[State, Metrics]:
@@ -166,8 +168,8 @@ class HostPrograms:
         self._vector, self._evaluation, self._algorithm = vector, evaluation, algorithm
         self._seed: Any = np.uint32(seed)
 
-        def init(seed: Array) -> Learner:
-            return algorithm.init(stream(seed, LEARNER))
+        def init(seed: Array, hyper: PyTree) -> Learner:
+            return algorithm.init(stream(seed, LEARNER))._replace(hyper=hyper)
 
         def act(learner: Learner, memory: PyTree, obs: PyTree, seed: Array, i: Array, t: Array) -> Any:
             return algorithm.act(learner, memory, obs, jax.random.fold_in(stream(seed, COLLECT, i), t))
@@ -182,7 +184,7 @@ class HostPrograms:
 
     def like(self) -> State:
         batch = self._vector.num_envs
-        learner = jax.eval_shape(self._init, self._seed)
+        learner = jax.eval_shape(self._init, self._seed, self._algorithm.hyper)
         return State(learner, self._first_carry(batch), self._seed)
 
     def _first_carry(self, batch: int) -> Carry:
@@ -190,7 +192,8 @@ class HostPrograms:
         return Carry((), (), memory, jnp.zeros(batch, bool), no_episodes(batch))
 
     def init(self) -> State:
-        return State(self._init(self._seed), self._first_carry(self._vector.num_envs), self._seed)
+        learner = self._init(self._seed, self._algorithm.hyper)
+        return State(learner, self._first_carry(self._vector.num_envs), self._seed)
 
     def iterate(self, state: State, iteration: int, timed: bool) -> tuple[State, Metrics]:
         i = np.int32(iteration)
@@ -198,6 +201,7 @@ class HostPrograms:
         if not self._started:
             # a resumed run's environments begin new episodes, on seeds that its first part did not use
             self._vector.reset(seed=int(self._seed) * 100_003 + iteration * self._vector.num_envs)
+            state = self._with_new_episodes(state)
             self._started = True
 
         def act(memory: PyTree, obs: PyTree, t: int) -> Any:
@@ -211,6 +215,20 @@ class HostPrograms:
         self._compiled = True
         self.shares[name] += time.perf_counter() - began
         return State(learner, carry, state.seed), {**metrics, **episode_metrics(carry.episodes)}
+
+    def _with_new_episodes(self, state: State) -> State:
+        """``state`` with nothing of the episodes that were under way but the finished ones' returns."""
+        carry, past, statistics = (
+            self._first_carry(self._vector.num_envs),
+            state.carry.episodes,
+            state.learner.statistics,
+        )
+        window = {"returns": past.returns, "lengths": past.lengths, "finished": past.finished}
+        statistics = statistics._replace(running=jax.tree.map(jnp.zeros_like, statistics.running))
+        return state._replace(
+            carry=carry._replace(episodes=carry.episodes._replace(**window)),
+            learner=state.learner._replace(statistics=statistics),
+        )
 
     def evaluate(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
         began = time.perf_counter()

@@ -142,11 +142,12 @@ class Learner(NamedTuple):
 
 
 class Algorithm(NamedTuple):
-    """A method: three pure functions and the two facts that the driver must know."""
+    """A method: three pure functions, and what the driver must know of it."""
 
     init: Callable[[Key], Learner]
     act: Callable[..., Act]  # (learner, memory, obs, key, greedy=False)
     update: Callable[[Learner, Trajectory, Key], tuple[Learner, Metrics]]
     policy: Policy
+    hyper: Any  # the settings, as ``init`` puts them into the learner
     n_steps: int  # T, rows of one trajectory
     whole_episodes: bool = False  # start each trajectory from a reset and mask what follows the first episode

@@ -27,7 +27,7 @@ WALKS = {  # length, time_limit, terminates
     "truncated for ever": (4, 6, False),
 }
 POLICY = Policy(lambda key: (), lambda batch: (), lambda params, memory, obs: (memory, Output(uniform(obs), None)))
-ALGORITHM = Algorithm(None, make_act(POLICY), None, POLICY, T)
+ALGORITHM = Algorithm(None, make_act(POLICY), None, POLICY, None, T)
 LEARNER = Learner((), (), Statistics(), (), jnp.int32(0))
 
 

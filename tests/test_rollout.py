@@ -68,7 +68,7 @@ def counting(whole_episodes=False, n_steps=T):
         return Act(memory, jnp.zeros(memory.shape), memory + 1)
 
     policy = Policy(None, lambda batch: jnp.zeros(batch, jnp.int32), None)
-    return Algorithm(None, act, None, policy, n_steps, whole_episodes)
+    return Algorithm(None, act, None, policy, None, n_steps, whole_episodes)
 
 
 def on_device(algorithm, iterations):
@@ -205,7 +205,7 @@ def test_learning_sees_the_memory_that_acted(memory):
     with jax.numpy_rank_promotion("allow"):
         params = jax.tree.map(lambda x: 3 * x, policy.init(jax.random.key(1)))
         learner = Learner(params, (), Statistics(), (), jnp.int32(0))
-        algorithm = Algorithm(None, make_act(policy), None, policy, 11)
+        algorithm = Algorithm(None, make_act(policy), None, policy, None, 11)
         collect = jax.jit(functools.partial(rollout, vector, algorithm))
         carry = start(vector, algorithm, jax.random.key(0), B)
         for i in range(3):

@@ -21,8 +21,10 @@ from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy
 def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.Advantage = psi.gae) -> Algorithm:
     """A2C as an ``Algorithm``; ``obs`` has the shapes of one environment's observation, ``advantage`` makes Ψ."""
 
+    hyper = traced(config)
+
     def init(key: Key) -> Learner:
-        params, hyper = policy.init(key), traced(config)
+        params = policy.init(key)
         statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
         return Learner(params, init_optimizer(hyper, params), statistics, hyper, jnp.int32(0))
 
@@ -57,4 +59,4 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.
             timesteps=learner.timesteps + moves(trajectory),
         ), {**metrics, "train/explained_variance": explained, "train/learning_rate": step_size}
 
-    return Algorithm(init, make_act(policy), update, policy, config.n_steps)
+    return Algorithm(init, make_act(policy), update, policy, hyper, config.n_steps)

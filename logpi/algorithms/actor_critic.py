@@ -24,8 +24,10 @@ from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy
 def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     """Actor-critic as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
 
+    hyper = traced(config)
+
     def init(key: Key) -> Learner:
-        params, hyper = policy.init(key), traced(config)
+        params = policy.init(key)
         optimizers = {"actor": init_optimizer(hyper, params), "critic": init_optimizer(hyper, params)}
         statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
         return Learner(params, optimizers, statistics, hyper, jnp.int32(0))
@@ -70,4 +72,4 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
         }
 
     n_steps = spec.max_episode_steps or config.n_steps
-    return Algorithm(init, make_act(policy), update, policy, n_steps, whole_episodes=True)
+    return Algorithm(init, make_act(policy), update, policy, hyper, n_steps, whole_episodes=True)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
@@ -28,7 +29,8 @@ def traced(config: C) -> C:
         rest = [f.name for f in fields if f.name not in floats]
         jax.tree_util.register_dataclass(kind, data_fields=floats, meta_fields=rest)
         _REGISTERED.add(kind)
-    return dataclasses.replace(config, **{f: jnp.float32(getattr(config, f)) for f in floats})
+    values: dict[str, Any] = {name: np.float32(getattr(config, name)) for name in floats}
+    return dataclasses.replace(config, **values)
 
 
 _REGISTERED: set[type[Any]] = set()

@@ -31,8 +31,10 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.
     recurrent = bool(jax.tree.leaves(jax.eval_shape(lambda: policy.memory(1))))
     n_minibatches = minibatch_count(config.n_steps, config.n_envs, config.batch_size, recurrent)
 
+    hyper = traced(config)
+
     def init(key: Key) -> Learner:
-        params, hyper = policy.init(key), traced(config)
+        params = policy.init(key)
         statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
         return Learner(params, init_optimizer(hyper, params), statistics, hyper, jnp.int32(0))
 
@@ -89,4 +91,4 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.
             "train/learning_rate": step_size,
         }
 
-    return Algorithm(init, make_act(policy), update, policy, config.n_steps)
+    return Algorithm(init, make_act(policy), update, policy, hyper, config.n_steps)

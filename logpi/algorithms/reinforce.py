@@ -37,8 +37,10 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
     """REINFORCE as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
     undiscounted = config.rung in ("total-reward", "reward-to-go")
 
+    hyper = traced(config)
+
     def init(key: Key) -> Learner:
-        params, hyper = policy.init(key), traced(config)
+        params = policy.init(key)
         optimizers = {"actor": init_optimizer(hyper, params), "critic": init_optimizer(hyper, params)}
         statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
         average = {"sum": jnp.zeros(()), "count": jnp.zeros(())}  # of G_t, over all decisions so far
@@ -95,4 +97,4 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
         ), metrics
 
     n_steps = spec.max_episode_steps or config.n_steps
-    return Algorithm(init, make_act(policy), update, policy, n_steps, whole_episodes=True)
+    return Algorithm(init, make_act(policy), update, policy, hyper, n_steps, whole_episodes=True)

@@ -34,8 +34,8 @@ def distribution(
 ) -> Distribution:
     """``raw`` [..., size(space)] as a distribution with batch shape [...].
 
-    ``legal`` [..., size(space)] marks the legal actions of a Discrete or MultiDiscrete space, 1 legal. Joint actions are
-    flat, [..., d]; ``logpi.envs.spaces.to_env`` gives them the space's shape.
+    ``legal`` [..., size(space)] marks the legal actions of a Discrete or MultiDiscrete space, 1 legal. Joint
+    actions are flat, [..., d]; ``logpi.envs.spaces.to_env`` gives them the space's shape.
     """
     if isinstance(space, spaces.Discrete):
         return masked(raw, legal)
