@@ -1,4 +1,4 @@
-"""Small operations on pytrees of arrays."""
+"""Small operations on pytrees of arrays, and the one sum that crosses devices."""
 
 from __future__ import annotations
 
@@ -6,7 +6,37 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from logpi.types import Array, PyTree
+from logpi.devices import DATA
+from logpi.types import Array, Key, PyTree
+
+
+def total(tree: PyTree) -> PyTree:
+    """``tree`` summed over the devices that share this learner's environments; itself where there is one device.
+
+    It is one message whatever the number of leaves: on CPUs each leaf of its own would cost as much as all together.
+    """
+    try:
+        jax.lax.axis_index(DATA)
+    except NameError:  # no such axis here: this device has all the environments
+        return tree
+    flat, unflatten = ravel_pytree(tree)
+    return unflatten(jax.lax.psum(flat, DATA))
+
+
+def gather(x: Array, axis: int) -> Array:
+    """``x`` of all devices that share this learner's environments, side by side along ``axis``."""
+    try:
+        return jax.lax.all_gather(x, DATA, axis=axis, tiled=True)
+    except NameError:
+        return x
+
+
+def apart(key: Key) -> Key:
+    """A key of this device's own, so that no two devices draw the same numbers for their environments."""
+    try:
+        return jax.random.fold_in(key, jax.lax.axis_index(DATA))
+    except NameError:
+        return key
 
 
 def select(flag: Array, yes: PyTree, no: PyTree) -> PyTree:

@@ -89,7 +89,8 @@ def programs(experiment: Experiment, parts: Parts) -> Programs:
     if isinstance(parts.env, DeviceEnv):
         seeds = list(range(run.seed, run.seed + run.seeds))
         episodes = max(run.eval_episodes, run.final_episodes)
-        return DevicePrograms(vectorize(parts.env), parts.algorithm, batch, seeds, episodes)
+        rows = getattr(experiment.method, "batch_size", parts.algorithm.n_steps * batch)
+        return DevicePrograms(vectorize(parts.env), parts.algorithm, batch, seeds, episodes, rows)
     kwargs = dict(experiment.env_kwargs)
     vector = make_host(parts.env, batch, vectorization=run.vectorization, autoreset=run.autoreset, env_kwargs=kwargs)
     side = min(EVALUATION_ENVS, run.final_episodes)

@@ -11,7 +11,14 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+
+DATA = "data"  # the mesh axis along which the environments of one learner are dealt out to devices
+ROWS_A_CORE = 512  # below, two cores are no faster than one (bench/results/throughput.md)
+
+
+QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}  # half the time to compile
 
 
 def cache_folder() -> Path:
@@ -42,15 +49,31 @@ def prepare() -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def compile_all(programs: Sequence[tuple[Any, Sequence[Any]]]) -> list[Any]:
-    """Trace each jitted ``(function, arguments)`` in turn and compile them side by side (XLA frees the GIL).
+class Program(NamedTuple):
+    """A jitted function and the arguments (or their ``jax.ShapeDtypeStruct``) that it is compiled for."""
 
-    Compilation is nearly all that a newcomer waits for, and one program's compilation uses one core. Arguments may be
-    ``jax.ShapeDtypeStruct``. Longest programs should come first.
+    function: Any
+    arguments: Sequence[Any]
+    hot: bool = True  # False: runs so seldom that quick compilation is worth more than quick code
+
+
+def compile_all(programs: Sequence[Program]) -> list[Any]:
+    """Trace the programs in turn and compile them side by side (XLA frees the GIL), the longest first.
+
+    Compilation is nearly all that a newcomer waits for, and one program's compilation uses one core.
     """
     with ThreadPoolExecutor(max_workers=len(programs)) as pool:
-        waiting = [pool.submit(f.lower(*args).compile) for f, args in programs]
+        waiting = [pool.submit(_compile, p.function.lower(*p.arguments), p.hot) for p in programs]
         return [w.result() for w in waiting]
+
+
+def _compile(lowered: Any, hot: bool) -> Any:
+    import jax
+
+    if not hot and jax.default_backend() == "cpu":
+        with contextlib.suppress(jax.errors.JaxRuntimeError):  # another XLA may not know these options
+            return lowered.compile(compiler_options=QUICK)
+    return lowered.compile()
 
 
 def over_seeds(f: Callable[..., Any], count: int, *axes: int | None) -> Callable[..., Any]:
@@ -81,3 +104,34 @@ def over_seeds(f: Callable[..., Any], count: int, *axes: int | None) -> Callable
     dealt = jax.shard_map(together, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)
     places = tuple(NamedSharding(mesh, spec) for spec in specs)
     return jax.jit(dealt, in_shardings=places, out_shardings=NamedSharding(mesh, PartitionSpec("seed")))
+
+
+def sharing(environments: int, rows: int) -> int:
+    """How many devices share one learner's ``environments``, ``rows`` being what one gradient is taken over.
+
+    On a CPU, where a device is a core, the devices' meeting at each gradient must not cost more than it saves.
+    """
+    import jax
+
+    count = math.gcd(environments, jax.local_device_count())
+    few = jax.default_backend() == "cpu" and rows < ROWS_A_CORE * count
+    return 1 if few else count
+
+
+def over_environments(f: Callable[..., Any], count: int, takes: Any, gives: Any) -> Callable[..., Any]:
+    """``f`` compiled for ``count`` devices that share one learner's environments (``arrays.total`` is their sum).
+
+    ``takes`` and ``gives`` are ``PartitionSpec`` trees of the arguments (a tuple) and of the result.
+    """
+    import jax
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+    if count == 1:
+        return jax.jit(f)
+    mesh = Mesh(jax.local_devices()[:count], (DATA,))
+
+    def places(specs: Any) -> Any:
+        return jax.tree.map(lambda s: NamedSharding(mesh, s), specs, is_leaf=lambda s: isinstance(s, PartitionSpec))
+
+    dealt = jax.shard_map(f, mesh=mesh, in_specs=takes, out_specs=gives, check_vma=False)
+    return jax.jit(dealt, in_shardings=places(takes), out_shardings=places(gives))

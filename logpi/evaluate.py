@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.arrays import select
+from logpi.arrays import apart, select
 from logpi.types import Act, Array, DeviceVector, HostVector, Key, Learner, Policy, PyTree
 
 Actor = Callable[..., Act]  # (learner, memory, obs, key, greedy)
@@ -37,7 +37,7 @@ def evaluate_device(
 ) -> tuple[Array, Array]:
     """Returns and lengths [episodes] of one episode in each of ``episodes`` environments; rewards unnormalised."""
     limit = vector.spec.max_episode_steps or LONGEST
-    key, reset_key = jax.random.split(key)
+    key, reset_key = jax.random.split(apart(key))
     env, first = vector.reset(reset_key, episodes)
     zero = jnp.zeros(episodes)
     memory = policy.memory(episodes)

@@ -8,17 +8,35 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from logpi.arrays import total
 from logpi.types import Array
 
 
+def decision_weights(mask: Array, axes: tuple[int, ...] | None = None) -> Array:
+    """Weights of the rows, summed over which ``x`` gives its mean over the decisions (``mask`` 1) along ``axes``.
+
+    Decisions on other devices count too: a sum over this device's rows is its *share* of the mean. Shares are added
+    up with the gradient (``algorithms.learning.improve``), or by ``arrays.total``.
+    """
+    return mask / jnp.maximum(total(mask.sum(axes, keepdims=True)), 1.0)
+
+
 def decision_mean(x: Array, mask: Array) -> Array:
-    """Mean of ``x`` over the rows that are decisions (``mask`` 1)."""
-    return (x * mask).sum() / jnp.maximum(mask.sum(), 1.0)
+    """This device's share of the mean of ``x`` over the decisions (the mean, where there is one device)."""
+    return (x * decision_weights(mask)).sum()
+
+
+def mean(x: Array, mask: Array) -> Array:
+    """Mean of ``x`` over the decisions of all devices."""
+    return total(decision_mean(x, mask))
 
 
 def trajectory_mean(x: Array, mask: Array) -> Array:
-    """(1/m) Σ_i Σ_t x_t over m = B trajectories, one a column: the textbook's sum over time, mean over trajectories."""
-    return (x * mask).sum() / mask.shape[1]
+    """(1/m) Σ_i Σ_t x_t over m = B trajectories, one a column: the textbook's sum over time, mean over trajectories.
+
+    This device's share of it, as ``decision_mean``.
+    """
+    return (x * mask).sum() / total(mask.shape[1])
 
 
 def policy_gradient(log_prob: Array, psi: Array) -> Array:
@@ -34,13 +52,16 @@ def clipped_surrogate(log_prob: Array, old_log_prob: Array, advantage: Array, cl
     return -jnp.minimum(ratio * advantage, clipped * advantage)
 
 
-def ratio_metrics(log_prob: Array, old_log_prob: Array, mask: Array, clip_range: float | Array) -> dict[str, Array]:
-    """How far π has moved from π_old: Schulman's k3 estimate of the KL divergence, and the share of clipped ratios."""
+def ratio_metrics(log_prob: Array, old_log_prob: Array, weight: Array, clip_range: float | Array) -> dict[str, Array]:
+    """How far π has moved from π_old: Schulman's k3 estimate of the KL divergence, and how many ratios are clipped.
+
+    Shares of means, by ``decision_weights``.
+    """
     log_ratio = log_prob - old_log_prob
     excess = jnp.expm1(log_ratio)
     return {
-        "train/approx_kl": decision_mean(excess - log_ratio, mask),
-        "train/clip_fraction": decision_mean(jnp.abs(excess) > clip_range, mask),
+        "train/approx_kl": ((excess - log_ratio) * weight).sum(),
+        "train/clip_fraction": ((jnp.abs(excess) > clip_range) * weight).sum(),
     }
 
 
@@ -52,12 +73,13 @@ def squared_error(value: Array, target: Array) -> Array:
 def explained_variance(value: Array, target: Array, mask: Array) -> Array:
     """1 - Var[G - V] / Var[G] over the decisions: 1 is perfect, 0 no better than a constant, below 0 worse."""
     error = target - value
-    unexplained = decision_mean(jnp.square(error - decision_mean(error, mask)), mask)
-    variance = decision_mean(jnp.square(target - decision_mean(target, mask)), mask)
+    unexplained = mean(jnp.square(error - mean(error, mask)), mask)
+    variance = mean(jnp.square(target - mean(target, mask)), mask)
     return 1.0 - unexplained / jnp.maximum(variance, 1e-8)
 
 
-def standardize(x: Array, mask: Array) -> Array:
-    """``x`` with mean 0 and standard deviation 1 over the decisions."""
-    mean = decision_mean(x, mask)
-    return (x - mean) * jax.lax.rsqrt(decision_mean(jnp.square(x - mean), mask) + 1e-8)
+def standardize(x: Array, mask: Array, axes: tuple[int, ...] | None = None) -> Array:
+    """``x`` with mean 0 and standard deviation 1 over the decisions along ``axes``."""
+    weight = decision_weights(mask, axes)
+    centred = x - total((x * weight).sum(axes, keepdims=True))
+    return centred * jax.lax.rsqrt(total((jnp.square(centred) * weight).sum(axes, keepdims=True)) + 1e-8)

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 
 from logpi import devices
-from logpi.arrays import all_finite, select
+from logpi.arrays import all_finite, select, total
 from logpi.evaluate import evaluate_device, evaluate_host
-from logpi.rollout import Carry, episode_metrics, no_episodes, rollout, rollout_host, start
+from logpi.rollout import Carry, Episodes, episode_metrics, no_episodes, rollout, rollout_host, start
+from logpi.statistics import Statistics
 from logpi.types import Algorithm, Array, DeviceVector, HostVector, Key, Learner, Metrics, PyTree, Trajectory
 
 LEARNER, ENVS, COLLECT, UPDATE, EVALUATE = range(5)  # streams of random numbers
@@ -62,26 +64,52 @@ def learn(
     new, metrics = algorithm.update(learner, trajectory, stream(seed, UPDATE, iteration))
     if beside:
         new = select(learner.timesteps >= learner.hyper.total_timesteps, learner, new)
-    health = {
-        "finite/observation": all_finite(trajectory.obs),
-        "finite/reward": all_finite(trajectory.reward),
-        "finite/parameters": all_finite((new.params, new.opt_state, new.statistics)),
+    broken = {
+        "finite/observation": ~all_finite(trajectory.obs),
+        "finite/reward": ~all_finite(trajectory.reward),
+        "finite/parameters": ~all_finite((new.params, new.opt_state, new.statistics)),
     }
-    return new, {**metrics, **health}
+    return new, metrics | jax.tree.map(lambda anywhere: anywhere == 0, total(jax.tree.map(jnp.int32, broken)))
+
+
+# How a learner's environments are dealt out: along "data" where an array has one entry an environment.
+_ALL: Any = PartitionSpec()
+_ENV: Any = PartitionSpec(devices.DATA)
+_ROWS: Any = PartitionSpec(None, devices.DATA)
+_LEARNER: Any = Learner(_ALL, _ALL, Statistics(_ALL, _ALL, _ENV), _ALL, _ALL, _ALL)
+_CARRY: Any = Carry(_ENV, _ENV, _ENV, _ENV, Episodes(_ENV, _ENV, _ALL, _ALL, _ALL))
+_TRAJECTORY: Any = Trajectory(_ROWS, _ROWS, _ROWS, _ROWS, _ROWS, _ROWS, _ENV)
+_STATE: Any = State(_LEARNER, _CARRY, _ALL)
 
 
 class DevicePrograms:
-    """Rollout, update and evaluation of device environments, compiled side by side before the first iteration."""
+    """Rollout, update and evaluation of device environments, compiled side by side before the first iteration.
 
-    def __init__(self, vector: DeviceVector, algorithm: Algorithm, batch: int, seeds: list[int], episodes: int) -> None:
+    Several seeds are dealt out to the devices; one seed's environments are, where that is worth it
+    (``devices.sharing``).
+    """
+
+    def __init__(
+        self,
+        vector: DeviceVector,
+        algorithm: Algorithm,
+        batch: int,
+        seeds: list[int],
+        episodes: int,
+        rows: int,
+    ) -> None:
         self.shares = {"compile": 0.0, "environment + policy": 0.0, "update": 0.0, "evaluate": 0.0}
         self._seed = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), algorithm.hyper)
+        many = len(seeds) > 1
+        self._sharing = sharing = 1 if many else devices.sharing(batch, rows)
 
-        def init(seed: Array, hyper: PyTree) -> State:
+        def learner(seed: Array, hyper: PyTree) -> Learner:
             # settings come from outside, so that changing one compiles nothing
-            learner = algorithm.init(stream(seed, LEARNER))._replace(hyper=hyper)
-            return State(learner, start(vector, algorithm, stream(seed, ENVS), batch), seed)
+            return algorithm.init(stream(seed, LEARNER))._replace(hyper=hyper)
+
+        def begin(seed: Array) -> Carry:
+            return start(vector, algorithm, stream(seed, ENVS), batch // sharing)
 
         def collect(state: State, iteration: Array) -> tuple[Carry, Trajectory, Metrics]:
             key = stream(state.seed, COLLECT, iteration)
@@ -89,51 +117,56 @@ class DevicePrograms:
             return carry, trajectory, episode_metrics(carry.episodes)
 
         def update(learner: Learner, trajectory: Trajectory, seed: Array, iteration: Array) -> tuple[Learner, Metrics]:
-            return learn(algorithm, learner, trajectory, seed, iteration, beside=len(seeds) > 1)
+            return learn(algorithm, learner, trajectory, seed, iteration, beside=many)
 
         def evaluate(learner: Learner, seed: Array, iteration: Array) -> tuple[Array, Array]:
-            key = stream(seed, EVALUATE, iteration)
-            return evaluate_device(vector, algorithm.policy, algorithm.act, learner, key, episodes)
+            key, mine = stream(seed, EVALUATE, iteration), -(-episodes // sharing)
+            return evaluate_device(vector, algorithm.policy, algorithm.act, learner, key, mine)
 
-        many = len(seeds) > 1
+        def compiled(f: Callable[..., Any], axes: tuple[int | None, ...], takes: Any, gives: Any) -> Any:
+            if many:
+                return devices.over_seeds(f, len(seeds), *axes)
+            return devices.over_environments(f, sharing, takes, gives)
 
-        def over_seeds(f: Callable[..., Any], *axes: int | None) -> Callable[..., Any]:
-            return devices.over_seeds(f, len(seeds), *axes) if many else jax.jit(f)
-
-        self._init = over_seeds(init, 0, 0)
-        self._collect = over_seeds(collect, 0, None)
-        self._update = over_seeds(update, 0, 0, 0, None)
-        self._evaluate = over_seeds(evaluate, 0, 0, None)
+        self._learner = compiled(learner, (0, 0), (_ALL, _ALL), _ALL)
+        self._begin = compiled(begin, (0,), (_ALL,), _CARRY)
+        self._collect = compiled(collect, (0, None), (_STATE, _ALL), (_CARRY, _TRAJECTORY, _ALL))
+        self._update = compiled(update, (0, 0, 0, None), (_LEARNER, _TRAJECTORY, _ALL, _ALL), (_LEARNER, _ALL))
+        self._evaluate = compiled(evaluate, (0, 0, None), (_LEARNER, _ALL, _ALL), (_ENV, _ENV))
         self._compiled = False
 
     def like(self) -> State:
-        state: State = jax.eval_shape(self._init, self._seed, self._hyper)
-        return state
+        learner = jax.eval_shape(self._learner, self._seed, self._hyper)
+        return State(learner, jax.eval_shape(self._begin, self._seed), self._seed)
 
     def compile(self) -> None:
+        """Compile all the programs."""
+        if self._compiled:
+            return
         began = time.perf_counter()
         state, i = self.like(), jax.ShapeDtypeStruct((), jnp.int32)
         _, trajectory, _ = jax.eval_shape(self._collect, state, i)
         wanted = [
-            (self._update, (state.learner, trajectory, state.seed, i)),
-            (self._collect, (state, i)),
-            (self._evaluate, (state.learner, state.seed, i)),
-            (self._init, (self._seed, self._hyper)),
+            devices.Program(self._update, (state.learner, trajectory, state.seed, i)),
+            devices.Program(self._collect, (state, i)),
+            devices.Program(self._evaluate, (state.learner, state.seed, i), hot=False),
+            devices.Program(self._learner, (self._seed, self._hyper), hot=False),
+            devices.Program(self._begin, (self._seed,), hot=False),
         ]
-        self._update, self._collect, self._evaluate, self._init = devices.compile_all(wanted)
+        programs = devices.compile_all(wanted)
+        self._update, self._collect, self._evaluate, self._learner, self._begin = programs
         self._compiled = True
         self.shares["compile"] += time.perf_counter() - began
 
     def init(self) -> State:
-        if not self._compiled:
-            self.compile()
-        state: State = self._init(self._seed, self._hyper)
-        return state
+        self.compile()
+        return State(self._learner(self._seed, self._hyper), self._begin(self._seed), self._seed)
 
     def iterate(self, state: State, iteration: int, timed: bool) -> tuple[State, Metrics]:
-        if not self._compiled:
-            self.compile()
+        self.compile()
         i = np.int32(iteration)
+        # two programs of devices that wait for each other must not be under way at once: each may hold one device
+        timed = timed or self._sharing > 1
         if timed:
             jax.block_until_ready(state)  # what was queued before is not this iteration's time
         began = time.perf_counter()
@@ -149,8 +182,7 @@ class DevicePrograms:
         return State(learner, carry, state.seed), {**metrics, **episodes}
 
     def evaluate(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
-        if not self._compiled:
-            self.compile()
+        self.compile()
         began = time.perf_counter()
         result = jax.device_get(self._evaluate(state.learner, state.seed, np.int32(iteration)))
         self.shares["evaluate"] += time.perf_counter() - began

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 
+from logpi.arrays import total
 from logpi.returns import first_of_episode, lambda_returns, n_step_returns
 from logpi.types import Array
 
@@ -49,8 +50,8 @@ def minus_batch_mean(returns: Array, mask: Array) -> Array:
     Each episode takes part in its own baseline, so with m of them alive the expected gradient shrinks by 1 - 1/m.
     Columns must be aligned in time: one episode a column, from its start.
     """
-    alive = jnp.maximum(mask.sum(1, keepdims=True), 1.0)
-    return returns - (returns * mask).sum(1, keepdims=True) / alive
+    alive = jnp.maximum(total(mask.sum(1, keepdims=True)), 1.0)
+    return returns - total((returns * mask).sum(1, keepdims=True)) / alive
 
 
 def minus_leave_one_out(returns: Array, mask: Array) -> Array:
@@ -58,9 +59,9 @@ def minus_leave_one_out(returns: Array, mask: Array) -> Array:
 
     Columns must be aligned in time: one episode a column, from its start.
     """
-    others = (mask.sum(1, keepdims=True) - mask).clip(min=0.0)
-    total = (returns * mask).sum(1, keepdims=True) - returns * mask
-    return returns - jnp.where(others > 0, total / jnp.maximum(others, 1.0), 0.0)
+    others = (total(mask.sum(1, keepdims=True)) - mask).clip(min=0.0)
+    theirs = total((returns * mask).sum(1, keepdims=True)) - returns * mask
+    return returns - jnp.where(others > 0, theirs / jnp.maximum(others, 1.0), 0.0)
 
 
 def minus_value(reward: Array, discount: Array, mask: Array, value: Array) -> Array:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.arrays import select
+from logpi.arrays import apart, gather, select
 from logpi.envs.voids import insert_void_rows
 from logpi.errors import LogpiError
 from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Trajectory
@@ -45,7 +45,7 @@ def no_episodes(batch: int) -> Episodes:
 
 def start(vector: DeviceVector, algorithm: Algorithm, key: Key, batch: int) -> Carry:
     """B environments at the start of their first episodes."""
-    env, first = vector.reset(key, batch)
+    env, first = vector.reset(apart(key), batch)
     memory = algorithm.policy.memory(batch)
     return Carry(env, first.obs, memory, jnp.zeros(batch, bool), no_episodes(batch))
 
@@ -57,7 +57,7 @@ def rollout(
 
     With ``algorithm.whole_episodes`` the environments start afresh and only their first episodes count.
     """
-    batch = carry.void.shape[0]
+    batch, key = carry.void.shape[0], apart(key)
     fresh = algorithm.policy.memory(batch)
     if algorithm.whole_episodes:
         key, reset_key = jax.random.split(key)
@@ -88,7 +88,7 @@ def rollout(
         row, carry, jax.random.split(key, algorithm.n_steps)
     )
     obs = jax.tree.map(lambda x, last: jnp.concatenate([x, last[None]]), obs, carry.obs)
-    carry = carry._replace(episodes=record(carry.episodes, *finished))
+    carry = carry._replace(episodes=record(carry.episodes, *(gather(x, axis=1) for x in finished)))
     return carry, Trajectory(obs, action, log_prob, reward, discount, mask, memory)
 
 

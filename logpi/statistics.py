@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from logpi.arrays import total
 from logpi.types import Array, PyTree, Trajectory
 
 CLIP = 10.0  # standard deviations
@@ -37,13 +38,13 @@ def merge(moments: Moments, x: Array, weight: Array) -> Moments:
     """``moments`` with the samples ``x`` [N..., *shape] of ``weight`` [N...] (0 or 1) added."""
     axes = tuple(range(weight.ndim))
     w = weight.reshape(weight.shape + (1,) * (x.ndim - weight.ndim))
-    new = weight.sum()
-    mean = (x * w).sum(axes) / jnp.maximum(new, 1.0)
-    m2 = (jnp.square(x - _wide(mean, x)) * w).sum(axes)
-    total = moments.n + new
+    new = total(weight.sum())
+    mean = total((x * w).sum(axes)) / jnp.maximum(new, 1.0)
+    m2 = total((jnp.square(x - _wide(mean, x)) * w).sum(axes))
+    n = moments.n + new
     delta = mean - moments.mean
-    share = new / jnp.maximum(total, 1.0)
-    return Moments(total, moments.mean + delta * share, moments.m2 + m2 + jnp.square(delta) * moments.n * share)
+    share = new / jnp.maximum(n, 1.0)
+    return Moments(n, moments.mean + delta * share, moments.m2 + m2 + jnp.square(delta) * moments.n * share)
 
 
 def _wide(moment: Array, x: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from logpi.arrays import select
+from logpi.arrays import select, total
 from logpi.config import Common
 from logpi.statistics import Statistics, normalize_obs
 from logpi.types import Act, Array, Key, Learner, Metrics, Output, Policy, PyTree, Trajectory
@@ -99,11 +99,12 @@ def improve(
 ) -> tuple[PyTree, PyTree, Metrics]:
     """One optimizer step down ``loss(params) -> (scalar, metrics)``: (params, opt_state, metrics).
 
-    The step is taken on one flat vector: a dozen small tensors would be a dozen small programs, to compile and to run.
+    Loss and metrics are this device's shares (``losses.decision_mean``), which are added up here. The step is taken on one flat vector: a dozen small tensors would be a dozen small programs, to compile and to run.
     """
     gradient, metrics = jax.grad(loss, has_aux=True)(params)
     flat, unflatten = ravel_pytree(params)
-    direction, opt_state = transform(hyper).update(ravel_pytree(gradient)[0], opt_state, flat)
+    vector, metrics = total((ravel_pytree(gradient)[0], metrics))
+    direction, opt_state = transform(hyper).update(vector, opt_state, flat)
     return unflatten(flat - step_size * direction), opt_state, metrics
 
 
@@ -116,4 +117,4 @@ def remaining(learner: Learner, schedule: str) -> Array:
 
 def moves(trajectory: Trajectory) -> Array:
     """How many environment moves the trajectory holds, int32: its rows but the void ones."""
-    return trajectory.mask.sum().astype(jnp.int32)
+    return total(trajectory.mask.sum()).astype(jnp.int32)

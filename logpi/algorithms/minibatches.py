@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from logpi import losses
 from logpi.errors import LogpiError
 from logpi.types import Array, Key, PyTree, Trajectory
 
@@ -18,6 +19,7 @@ class Rows(NamedTuple):
     action: PyTree
     log_prob: Array
     mask: Array
+    weight: Array  # of each decision in its minibatch's means (losses.decision_weights)
     memory: PyTree  # before row 0, [N, ...]; () without memory
     advantage: Array
     target: Array
@@ -41,14 +43,17 @@ def rows_of(trajectory: Trajectory, advantage: Array, target: Array) -> Rows:
     """The decisions of a rollout [T, B]: flattened to [T·B] without memory, as columns with."""
     obs = jax.tree.map(lambda x: x[:-1], trajectory.obs)
     _, action, log_prob, _, _, mask, memory = trajectory
-    rows = Rows(obs, action, log_prob, mask, memory, advantage, target)
+    rows = Rows(obs, action, log_prob, mask, mask, memory, advantage, target)
     if jax.tree.leaves(memory):
         return rows
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
 
 
-def shuffled(rows: Rows, key: Key, count: int) -> Rows:
-    """``rows`` in random order, cut into ``count`` minibatches along a new leading axis."""
+def shuffled(rows: Rows, key: Key, count: int, normalize_advantage: bool) -> Rows:
+    """``rows`` in random order, cut into ``count`` minibatches along a new leading axis.
+
+    Weights, and the advantages' mean and deviation where they are normalised, are each minibatch's own.
+    """
     recurrent = bool(jax.tree.leaves(rows.memory))
     axis = 1 if recurrent else 0
     order = permutation(key, rows.mask.shape[axis]).reshape(count, -1)
@@ -58,7 +63,12 @@ def shuffled(rows: Rows, key: Key, count: int) -> Rows:
 
     batches = jax.tree.map(cut, rows._replace(memory=()))
     memory = jax.tree.map(lambda x: jnp.take(x, order, axis=0), rows.memory)
-    return batches._replace(memory=memory)
+    within = tuple(range(1, batches.mask.ndim))
+    advantage = batches.advantage
+    if normalize_advantage:
+        advantage = losses.standardize(advantage, batches.mask, within)
+    weight = losses.decision_weights(batches.mask, within)
+    return batches._replace(memory=memory, advantage=advantage, weight=weight)
 
 
 def permutation(key: Key, n: int) -> Array:

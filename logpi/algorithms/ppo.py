@@ -51,18 +51,17 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.
             out = unroll(policy, params, statistics, b.obs, b.mask, b.memory)
             assert out.value is not None
             log_prob = out.pi.log_prob(b.action)
-            weight = losses.standardize(b.advantage, b.mask) if config.normalize_advantage else b.advantage
-            surrogate = losses.clipped_surrogate(log_prob, b.log_prob, weight, clip_range)
-            policy_loss = losses.decision_mean(surrogate, b.mask)
-            value_loss = losses.decision_mean(losses.squared_error(out.value, b.target), b.mask)
-            entropy = losses.decision_mean(out.pi.entropy(), b.mask)
+            surrogate = losses.clipped_surrogate(log_prob, b.log_prob, b.advantage, clip_range)
+            policy_loss = (surrogate * b.weight).sum()
+            value_loss = (losses.squared_error(out.value, b.target) * b.weight).sum()
+            entropy = (out.pi.entropy() * b.weight).sum()
             total = policy_loss + h.vf_coef * value_loss - h.ent_coef * entropy
             return total, {
                 "train/loss": total,
                 "train/policy_gradient_loss": policy_loss,
                 "train/value_loss": value_loss,
                 "train/entropy_loss": -entropy,
-                **losses.ratio_metrics(log_prob, b.log_prob, b.mask, clip_range),
+                **losses.ratio_metrics(log_prob, b.log_prob, b.weight, clip_range),
             }
 
         def minibatch(carry: tuple[PyTree, PyTree, Array], b: Rows) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
@@ -72,7 +71,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.
             return (*select(going, tuple(new), (params, opt_state)), going), metrics
 
         def epoch(carry: tuple[PyTree, PyTree, Array], key: Key) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
-            return jax.lax.scan(minibatch, carry, shuffled(rows, key, n_minibatches))
+            return jax.lax.scan(minibatch, carry, shuffled(rows, key, n_minibatches, config.normalize_advantage))
 
         rows = rows_of(trajectory, psi_t, target)
         carry = (learner.params, learner.opt_state, jnp.bool_(True))

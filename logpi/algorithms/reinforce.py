@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from logpi import losses, psi
 from logpi.algorithms.learning import improve, init_optimizer, look, make_act, moves, remaining, traced
+from logpi.arrays import total
 from logpi.config import Reinforce
 from logpi.statistics import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
@@ -91,8 +92,8 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
             statistics=observe(statistics, trajectory, h.gamma, fresh=True),
             timesteps=learner.timesteps + moves(trajectory),
             extra={
-                "sum": learner.extra["sum"] + (go * mask).sum(),
-                "count": learner.extra["count"] + mask.sum(),
+                "sum": learner.extra["sum"] + total((go * mask).sum()),
+                "count": learner.extra["count"] + total(mask.sum()),
             },
         ), metrics
 

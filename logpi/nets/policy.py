@@ -12,7 +12,7 @@ from gymnasium import spaces
 from logpi.config import Network
 from logpi.envs.spaces import encode
 from logpi.nets import heads
-from logpi.nets.torsos import CELLS, MLP, NatureCNN, dense, initial_memory
+from logpi.nets.torsos import CELLS, MLP, Head, NatureCNN, initial_memory
 from logpi.types import Array, EnvSpec, Key, Output, Policy, PyTree
 
 
@@ -48,8 +48,8 @@ class Net(nn.Module):
         if net.memory != "none":
             memory, actor = CELLS[net.memory](net.memory_size)(memory, actor)
             critic = actor
-        raw = dense(self.n_out, 0.01, "pi")(actor)  # nearly uniform at first (Andrychowicz et al. 2021)
-        value = dense(1, 1.0, "value")(critic)[..., 0]
+        raw = Head(self.n_out, 0.01, name="pi")(actor)  # nearly uniform at first (Andrychowicz et al. 2021)
+        value = Head(1, 1.0, name="value")(critic)[..., 0]
         init = nn.initializers.constant(net.log_std_init)
         log_std = self.param("log_std", init, (self.n_out,)) if self.gaussian else None
         return memory, raw, value, log_std

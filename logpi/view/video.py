@@ -149,8 +149,7 @@ def _write_mp4(frames: _Stream, path: Path, fps: float) -> None:
     options["output_params"] = ["-movflags", "+faststart"]
     writer: Generator[None, Any, None] = imageio_ffmpeg.write_frames(str(path), size, fps=fps, **options)
     with contextlib.closing(writer):
-        with warnings.catch_warnings():  # JAX warns of forks, but this child becomes ffmpeg at once
-            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+        with _brief_forks():
             writer.send(None)
         for frame in frames:
             writer.send(np.ascontiguousarray(np.pad(frame, pad, mode="edge")))
@@ -236,11 +235,20 @@ def _make(env: str | Callable[..., Any]) -> Any:
 
 
 @contextlib.contextmanager
+def _brief_forks() -> Iterator[None]:
+    """JAX warns of every fork; the children started within this become another program at once."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+        yield
+
+
+@contextlib.contextmanager
 def _headless() -> Iterator[None]:
     """Let SDL (pygame) and MuJoCo draw into memory. Viewers need SDL's setting unset again."""
     if sys.platform.startswith("linux") and "MUJOCO_GL" not in os.environ:
         choices = {"egl": "EGL", "osmesa": "OSMesa"}
-        found = [name for name, library in choices.items() if ctypes.util.find_library(library)]
+        with _brief_forks():
+            found = [name for name, library in choices.items() if ctypes.util.find_library(library)]
         if found:
             os.environ["MUJOCO_GL"] = found[0]
     before = os.environ.get("SDL_VIDEODRIVER")
