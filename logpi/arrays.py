@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from logpi.devices import DATA
 from logpi.types import Array, Key, PyTree
+
+DATA = "data"  # the mesh axis along which the environments of one learner are dealt out to devices
 
 
 def total(tree: PyTree) -> PyTree:

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from logpi.arrays import DATA
 
-DATA = "data"  # the mesh axis along which the environments of one learner are dealt out to devices
 ROWS_A_CORE = 512  # below, two cores are no faster than one (bench/results/throughput.md)
 
 

@@ -99,7 +99,7 @@ class DevicePrograms:
         rows: int,
     ) -> None:
         self.shares = {"compile": 0.0, "environment + policy": 0.0, "update": 0.0, "evaluate": 0.0}
-        self._seed = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
+        self._seed: Any = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), algorithm.hyper)
         many = len(seeds) > 1
         self._sharing = sharing = 1 if many else devices.sharing(batch, rows)

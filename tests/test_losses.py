@@ -47,7 +47,7 @@ def test_clipped_surrogate(ratio, advantage, loss, slope):
 
 def test_ratio_metrics():
     ratio = jnp.array([[1.0, 1.1], [1.5, 9.0], [9.0, 0.1]])
-    got = losses.ratio_metrics(jnp.log(ratio), jnp.zeros((3, 2)), MASK, 0.2)
+    got = losses.ratio_metrics(jnp.log(ratio), jnp.zeros((3, 2)), losses.decision_weights(MASK), 0.2)
     # k3 = ρ - 1 - log ρ: 0, 0.1 - 0.09531, 0.5 - 0.405465
     np.testing.assert_allclose(got["train/approx_kl"], (0 + 0.00469 + 0.094535) / 3, rtol=1e-4)
     np.testing.assert_allclose(got["train/clip_fraction"], 1 / 3, rtol=1e-6)  # 1.5 only
@@ -58,7 +58,7 @@ def test_ratio_metrics():
 def test_k3_estimates_the_divergence_of_the_old_policy_from_the_new():
     old, new = jnp.log(jnp.array([0.7, 0.2, 0.1])), jnp.log(jnp.array([0.4, 0.3, 0.3]))
     times = jnp.array([7, 2, 1])  # samples exactly as often as π_old draws them
-    got = losses.ratio_metrics(jnp.repeat(new, times), jnp.repeat(old, times), jnp.ones(10), 0.2)
+    got = losses.ratio_metrics(jnp.repeat(new, times), jnp.repeat(old, times), jnp.full(10, 0.1), 0.2)
     np.testing.assert_allclose(got["train/approx_kl"], (jnp.exp(old) * (old - new)).sum(), rtol=1e-5)
 
 

@@ -99,7 +99,8 @@ def improve(
 ) -> tuple[PyTree, PyTree, Metrics]:
     """One optimizer step down ``loss(params) -> (scalar, metrics)``: (params, opt_state, metrics).
 
-    Loss and metrics are this device's shares (``losses.decision_mean``), which are added up here. The step is taken on one flat vector: a dozen small tensors would be a dozen small programs, to compile and to run.
+    Loss and metrics are this device's shares (``losses.decision_mean``), which are added up here. The step is taken
+    on one flat vector: a dozen small tensors would be a dozen small programs, to compile and to run.
     """
     gradient, metrics = jax.grad(loss, has_aux=True)(params)
     flat, unflatten = ravel_pytree(params)

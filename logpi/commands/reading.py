@@ -162,9 +162,8 @@ def check_env(argv: list[str]) -> int:
 
     name, steps, json = tyro.cli(options, args=argv, prog="logpi check-env", config=NO_OFF)
     from logpi.envs.check import check_env as check
-    from logpi.envs.make import make
 
-    report = check(make(name), steps=steps)
+    report = check(name, steps=steps)
     if json:
         print(jsonlib.dumps(report.to_json()))
         return 0 if report.ok else 1

@@ -17,7 +17,7 @@ from gymnasium.vector.utils import CloudpickleWrapper, concatenate, create_empty
 from logpi.envs.check_device import check_device
 from logpi.envs.findings import NOT_FINITE, Finding, Play, draw, judge, mismatch
 from logpi.envs.host import HostFactory, describe, host_spec, make_host
-from logpi.envs.load import load_own, registered
+from logpi.envs.make import make
 from logpi.envs.spaces import encode, to_env
 from logpi.errors import LogpiError
 from logpi.types import DeviceEnv, EnvSpec
@@ -50,7 +50,7 @@ def check_env(env: str | DeviceEnv | HostFactory, *, steps: int = 1000, num_envs
     """
     name = env if isinstance(env, str) else _name(env)
     try:
-        loaded = _load(env) if isinstance(env, str) else env
+        loaded = make(env) if isinstance(env, str) else env
     except LogpiError as error:
         return Report(name, [Finding("error", str(error), "correct the name or the file")], 0.0)
     if isinstance(loaded, DeviceEnv):
@@ -61,10 +61,6 @@ def check_env(env: str | DeviceEnv | HostFactory, *, steps: int = 1000, num_envs
         finding, speed = _vector(loaded, num_envs)
         findings.append(finding)
     return Report(name, findings, speed)
-
-
-def _load(name: str) -> DeviceEnv | HostFactory:
-    return load_own(name) if ":" in name else registered(name)
 
 
 def _name(env: DeviceEnv | HostFactory) -> str:
