@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from logpi import devices
-from logpi.arrays import all_finite, select, total
+from logpi.arrays import DATA, all_finite, select, total
 from logpi.evaluate import evaluate_device, evaluate_host
 from logpi.rollout import Carry, Episodes, episode_metrics, no_episodes, rollout, rollout_host, start
 from logpi.statistics import Statistics
@@ -74,8 +74,8 @@ def learn(
 
 # How a learner's environments are dealt out: along "data" where an array has one entry an environment.
 _ALL: Any = PartitionSpec()
-_ENV: Any = PartitionSpec(devices.DATA)
-_ROWS: Any = PartitionSpec(None, devices.DATA)
+_ENV: Any = PartitionSpec(DATA)
+_ROWS: Any = PartitionSpec(None, DATA)
 _LEARNER: Any = Learner(_ALL, _ALL, Statistics(_ALL, _ALL, _ENV), _ALL, _ALL, _ALL)
 _CARRY: Any = Carry(_ENV, _ENV, _ENV, _ENV, Episodes(_ENV, _ENV, _ALL, _ALL, _ALL))
 _TRAJECTORY: Any = Trajectory(_ROWS, _ROWS, _ROWS, _ROWS, _ROWS, _ROWS, _ENV)
