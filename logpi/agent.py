@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium import spaces
 
 from logpi.algorithms.learning import make_act
 from logpi.checkpoint import load_tree, save_tree
@@ -56,6 +57,8 @@ class Agent:
             LogpiError: the observation does not have the shape of the agent's observation space, or an agent with a
                 memory is shown another number of episodes than it remembers.
         """
+        if not isinstance(self.spec.observation_space, spaces.Dict | spaces.Tuple):
+            obs = np.asarray(obs)  # a list of numbers is one observation, not many
         single = self._is_single(obs)
         batch = jax.tree.map(lambda x: np.asarray(x)[None], obs) if single else obs
         size = len(jax.tree.leaves(batch)[0])

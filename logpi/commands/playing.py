@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import tyro
 
+from logpi.errors import LogpiError
+
 Target = Annotated[
     tyro.conf.Positional[str],
-    tyro.conf.arg(help="a run, or an agent's folder (best/, last/)", metavar="AGENT"),
+    tyro.conf.arg(help="a run, or an agent's folder (best/, last/); else the newest run in runs/", metavar="AGENT"),
 ]
 NO_OFF = (tyro.conf.FlagCreatePairsOff,)
 
@@ -19,7 +21,7 @@ def eval(argv: list[str]) -> int:
     """Play greedy episodes with a trained agent."""
 
     def options(
-        agent: Target, episodes: int = 100, seed: int = 10_000, sampled: bool = False, json: bool = False
+        agent: Target = "", episodes: int = 100, seed: int = 10_000, sampled: bool = False, json: bool = False
     ) -> tuple[str, int, int, bool, bool]:
         """Play episodes of the agent's Gymnasium environment, full games with unnormalised rewards.
 
@@ -35,6 +37,7 @@ def eval(argv: list[str]) -> int:
     from logpi import api, devices
 
     devices.prepare()
+    path = path or newest_run()
     result = api.evaluate(api.load(path), episodes, seed, sampled)
     if as_json:
         print(json.dumps({"agent": path, **result}))
@@ -53,8 +56,8 @@ def watch(argv: list[str]) -> int:
     def options(
         target: Annotated[
             tyro.conf.Positional[str],
-            tyro.conf.arg(help="a run or an agent's folder; with --random, an environment"),
-        ],
+            tyro.conf.arg(help="a run or an agent's folder, else the newest run; with --random, an environment"),
+        ] = "",
         episodes: int = 1,
         seed: int = 10_000,
         random: bool = False,
@@ -81,6 +84,9 @@ def watch(argv: list[str]) -> int:
     from logpi.view.video import open_file
 
     devices.prepare()
+    if random and not target:
+        raise LogpiError("--random needs an environment: logpi watch CartPole-v1 --random")
+    target = target or newest_run()
     if random:
         name = "".join(c if c.isalnum() else "-" for c in target)
         path = api.film_random(target, Path(out or f"random-{name}.mp4"), episodes, seed)
@@ -94,3 +100,17 @@ def watch(argv: list[str]) -> int:
     else:
         open_file(path)
     return 0
+
+
+def newest_run() -> str:
+    """The newest run in ``runs``.
+
+    Raises:
+        LogpiError: there is none.
+    """
+    from logpi.runs import find_runs
+
+    found = find_runs()
+    if not found:
+        raise LogpiError("no run in runs/ to take; name one, or train: logpi train CartPole-v1")
+    return str(found[-1].path)
