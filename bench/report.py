@@ -80,9 +80,9 @@ def versions(python: str, packages: Sequence[str]) -> str:
     return done.stdout.strip().replace(" , ", ", ")
 
 
-def commit() -> str:
-    """The commit of this checkout; "unknown" outside one."""
-    ask = ["git", "-C", str(BENCH), "describe", "--always", "--dirty", "--exclude=*"]
+def commit(checkout: Path = BENCH) -> str:
+    """The commit of a checkout; "unknown" outside one."""
+    ask = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--exclude=*"]
     try:
         return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):

@@ -10,9 +10,10 @@ import argparse
 import statistics
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
-from report import BENCH, PEERS, answer, parser, publish, spread, table, versions
+from report import BENCH, PEERS, answer, commit, parser, publish, spread, table, versions
 
 ENVS, STEPS, EPOCHS = 64, 128, 4
 IN, HIDDEN, OUT = 4, 64, (2, 1)  # CartPole-v1's observation; layers; policy's and value's outputs
@@ -140,7 +141,7 @@ def over_seeds(args: argparse.Namespace, size: tuple[object, ...], rows: int, ep
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--jax-python", metavar="PATH", help="interpreter with the peers; left out without it")
-    arguments.add_argument("--purejaxrl", metavar="PATH", help="checkout of PureJaxRL; left out without it")
+    arguments.add_argument("--purejaxrl", type=Path, metavar="PATH", help="checkout of PureJaxRL; left out without it")
     arguments.add_argument("--rounds", type=int, default=3, help="turns of each contestant, three repeats each")
     arguments.add_argument("--updates", type=int, default=100, help="iterations of a repeat against the peers")
     arguments.add_argument("--most-updates", type=int, default=400, help="iterations of a repeat of a scaling point")
@@ -150,7 +151,7 @@ def main() -> None:
     found, products = race(args)
     sections = [
         f"## PPO, CartPole-v1, {ENVS} environments x {STEPS} steps, {EPOCHS} epochs x 4 minibatches",
-        "Median (least to greatest) of all repeats. logpi counts environment moves only, the peers every row.",
+        "Median (least to greatest) of all repeats. logpi counts environment moves only; a row of the peers is always one.",
         race_table(found),
         "## What the machine could do, and where the time goes",
         budget(found["logpi"], products),
@@ -164,6 +165,8 @@ def main() -> None:
     software = {}
     if args.jax_python:
         software["peers"] = versions(args.jax_python, ("jax", "jaxlib", "flax", "optax", "gymnax", "distrax", "rejax"))
+    if args.jax_python and args.purejaxrl:
+        software["PureJaxRL"] = f"commit {commit(args.purejaxrl)}"
     publish(args.results, "throughput", "Throughput", software, sections)
 
 

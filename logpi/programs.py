@@ -19,7 +19,7 @@ from logpi.arrays import DATA, all_finite, select, total
 from logpi.evaluate import evaluate_device, evaluate_host
 from logpi.rollout import Carry, Episodes, episode_metrics, no_episodes, rollout, rollout_host, start
 from logpi.statistics import Statistics
-from logpi.types import Algorithm, Array, DeviceVector, HostVector, Key, Learner, Metrics, PyTree, Trajectory
+from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, Metrics, PyTree, Trajectory
 
 LEARNER, ENVS, COLLECT, UPDATE, EVALUATE = range(5)  # streams of random numbers
 
@@ -203,13 +203,16 @@ class HostPrograms:
         def init(seed: Array, hyper: PyTree) -> Learner:
             return algorithm.init(stream(seed, LEARNER))._replace(hyper=hyper)
 
-        def act(learner: Learner, memory: PyTree, obs: PyTree, seed: Array, i: Array, t: Array) -> Any:
-            return algorithm.act(learner, memory, obs, jax.random.fold_in(stream(seed, COLLECT, i), t))
+        def act(params: PyTree, statistics: Statistics, memory: PyTree, obs: PyTree, key: Key) -> tuple[Act, Key]:
+            # the key goes round on the device: few arguments, few microseconds at each move
+            key, mine = jax.random.split(key)
+            return algorithm.act(Learner(params, (), statistics, (), jnp.int32(0)), memory, obs, mine), key
 
         def update(learner: Learner, trajectory: Trajectory, seed: Array, i: Array) -> tuple[Learner, Metrics]:
             return learn(algorithm, learner, trajectory, seed, i, beside=False)
 
         self._init, self._act, self._update = jax.jit(init), jax.jit(act), jax.jit(update)
+        self._stream = jax.jit(lambda seed, i: stream(seed, COLLECT, i))
         self._greedy = jax.jit(lambda learner, memory, obs, key: algorithm.act(learner, memory, obs, key, True))
         self._started = False
         self._compiled = False
@@ -229,15 +232,18 @@ class HostPrograms:
 
     def iterate(self, state: State, iteration: int, timed: bool) -> tuple[State, Metrics]:
         i = np.int32(iteration)
-        acting = acting_part(state.learner)
         if not self._started:
             # a resumed run's environments begin new episodes, on seeds that its first part did not use
             self._vector.reset(seed=int(self._seed) * 100_003 + iteration * self._vector.num_envs)
             state = self._with_new_episodes(state)
             self._started = True
 
-        def act(memory: PyTree, obs: PyTree, t: int) -> Any:
-            return self._act(acting, memory, obs, self._seed, i, np.int32(t))
+        params, statistics, key = state.learner.params, state.learner.statistics, self._stream(self._seed, i)
+
+        def act(memory: PyTree, obs: PyTree) -> Act:
+            nonlocal key
+            chosen, key = self._act(params, statistics, memory, obs, key)
+            return chosen
 
         carry, trajectory = rollout_host(self._vector, self._algorithm, act, state.carry, self.shares)
         began = time.perf_counter()

@@ -132,11 +132,11 @@ class Row(NamedTuple):
 def rollout_host(
     vector: HostVector,
     algorithm: Algorithm,
-    act: Callable[[PyTree, PyTree, int], Act],
+    act: Callable[[PyTree, PyTree], Act],
     carry: Carry,
     shares: dict[str, float],
 ) -> tuple[Carry, Trajectory]:
-    """The same rows from a stateful vector that was reset; ``act(memory, obs, t)`` is compiled, arrays are NumPy's.
+    """The same rows from a stateful vector that was reset; ``act(memory, obs)`` is compiled, arrays are NumPy's.
 
     Adds the seconds spent to ``shares`` ("policy", "environment"). Raises LogpiError where a policy with a memory
     meets a vector that resets within the step, whose void rows it would never see.
@@ -158,7 +158,7 @@ def rollout_host(
     rows: list[Row] = []
     while len(rows) < algorithm.n_steps and not (algorithm.whole_episodes and void.all()):
         began = time.perf_counter()
-        acting, chosen = vector.start, act(memory, vector.start, len(rows))
+        acting, chosen = vector.start, act(memory, vector.start)
         action, log_prob = jax.tree.map(np.asarray, (chosen.action, chosen.log_prob))
         middle = time.perf_counter()
         obs, reward, terminated, truncated = vector.step(action)

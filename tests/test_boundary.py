@@ -58,10 +58,10 @@ def on_host(walk, autoreset, iterations=1):
     decide = jax.jit(ALGORITHM.act)
     carry, found = Carry((), (), (), jnp.zeros(B, bool), no_episodes(B)), []
     for i in range(iterations):
-        keys = jax.random.split(jax.random.key(i), T)
+        keys = iter(jax.random.split(jax.random.key(i), T))
 
-        def act(memory, obs, t, keys=keys):
-            return decide(LEARNER, memory, obs, keys[t])
+        def act(memory, obs, keys=keys):
+            return decide(LEARNER, memory, obs, next(keys))
 
         carry, trajectory = rollout_host(vector, ALGORITHM, act, carry, {"policy": 0.0, "environment": 0.0})
         found.append(trajectory)

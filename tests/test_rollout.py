@@ -86,7 +86,7 @@ def on_host(algorithm, iterations):
     vector.reset(3)
     carry, found = Carry((), (), algorithm.policy.memory(B), jnp.zeros(B, bool), no_episodes(B)), []
 
-    def act(memory, obs, t):
+    def act(memory, obs):
         return algorithm.act(None, memory, obs, None)
 
     for _ in range(iterations):
