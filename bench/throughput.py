@@ -151,7 +151,7 @@ def main() -> None:
     found, products = race(args)
     sections = [
         f"## PPO, CartPole-v1, {ENVS} environments x {STEPS} steps, {EPOCHS} epochs x 4 minibatches",
-        "Median (least to greatest) of all repeats. logpi counts environment moves only; a row of the peers is always one.",
+        "Median (least to greatest) of all repeats. logpi's void rows do not count; the peers have none.",
         race_table(found),
         "## What the machine could do, and where the time goes",
         budget(found["logpi"], products),
