@@ -18,8 +18,8 @@ from logpi.statistics import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
-def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.Advantage = psi.gae) -> Algorithm:
-    """A2C as an ``Algorithm``; ``obs`` has the shapes of one environment's observation, ``advantage`` makes Ψ."""
+def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Advantage | None = None) -> Algorithm:
+    """A2C as an ``Algorithm``; ``obs`` has one observation's shapes, ``own_psi`` stands in GAE's place."""
 
     hyper = traced(config)
 
@@ -32,8 +32,10 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
         reward = normalize_reward(statistics, trajectory.reward)
         _, value = look(policy, learner.params, statistics, trajectory)
-        psi_t = advantage(reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
-        returns = psi_t + value[:-1]
+        rewards = (reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
+        advantage = psi.gae(*rewards)
+        returns = advantage + value[:-1]
+        psi_t = own_psi(*rewards) if own_psi else advantage
         weight = losses.standardize(psi_t, mask) if config.normalize_advantage else psi_t
 
         def loss(params: PyTree) -> tuple[Array, Metrics]:

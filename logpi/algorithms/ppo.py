@@ -23,8 +23,8 @@ from logpi.statistics import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
-def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.Advantage = psi.gae) -> Algorithm:
-    """PPO as an ``Algorithm``; ``obs`` has the shapes of one environment's observation, ``advantage`` makes Ψ.
+def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Advantage | None = None) -> Algorithm:
+    """PPO as an ``Algorithm``; ``obs`` has one observation's shapes, ``own_psi`` stands in GAE's place.
 
     Raises LogpiError where ``batch_size`` does not divide the rollout.
     """
@@ -42,8 +42,10 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, advantage: psi.
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
         reward = normalize_reward(statistics, trajectory.reward)
         _, value = look(policy, learner.params, statistics, trajectory)
-        psi_t = advantage(reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
-        target = psi_t + value[:-1]
+        rewards = (reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
+        advantage = psi.gae(*rewards)
+        target = advantage + value[:-1]
+        psi_t = own_psi(*rewards) if own_psi else advantage
         clip_range = h.clip_range * remaining(learner, config.clip_schedule)
         step_size = h.learning_rate * remaining(learner, config.lr_schedule)
 
