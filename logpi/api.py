@@ -181,14 +181,7 @@ def film(agent: Agent, path: Path, episodes: int = 1, seed: int = 10_000, sample
         return agent.act(obs, greedy=not sampled)
 
     build = _drawn(_gymnasium_version(agent), agent.spec.id, agent.facts.get("env_kwargs", {}))
-    try:
-        return render_episodes(build, act, path, episodes, seed, begin=agent.reset)
-    except LogpiError:
-        raise
-    except Exception as error:  # an environment may raise anything; what was filmed until then is on the disk
-        raise LogpiError(
-            f"filming {agent.spec.id} ended early: {type(error).__name__}: {error}. `logpi check-env` finds the cause"
-        ) from error
+    return _filmed(agent.spec.id, build, act, path, episodes, seed, begin=agent.reset)
 
 
 def film_random(env: str, path: Path, episodes: int = 1, seed: int = 10_000) -> Path:
@@ -201,7 +194,18 @@ def film_random(env: str, path: Path, episodes: int = 1, seed: int = 10_000) -> 
     source = registered(env) if env in CLASSIC else make(env)
     space = spec_of(source).action_space
     space.seed(seed)
-    return render_episodes(_drawn(source, env, {}), lambda _: space.sample(), path, episodes, seed)
+    return _filmed(env, _drawn(source, env, {}), lambda _: space.sample(), path, episodes, seed)
+
+
+def _filmed(name: str, *arguments: Any, **options: Any) -> Path:
+    try:
+        return render_episodes(*arguments, **options)
+    except LogpiError:
+        raise
+    except Exception as error:  # an environment may raise anything; what was filmed until then is on the disk
+        raise LogpiError(
+            f"filming {name} ended early: {type(error).__name__}: {error}. `logpi check-env` finds the cause"
+        ) from error
 
 
 def _check_episodes(episodes: int) -> None:
@@ -226,11 +230,15 @@ def _show(
     folder = outcome.folder
     band = (recipe.low, recipe.high) if recipe else None
     title = f"{experiment.env}, {experiment.algo}"
-    pictures = {"curve": learning_curve([read_metrics(folder.metrics)], folder.curve, title, band)}
+    pictures = {}
+    try:  # a run without pictures is still a good run
+        pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band)
+    except LogpiError as error:
+        view.note(f"no curve: {error}; `logpi plot {folder.path}` draws it")
     if experiment.run.video:
         view.note("filming the trained agent")
         try:
             pictures["video"] = film(load(folder.path, policy), folder.videos / "best.mp4")
-        except LogpiError as error:  # a run without a picture is still a good run
+        except LogpiError as error:
             view.note(f"no video: {error}")
     return Outcome(folder, outcome.scores, outcome.timesteps, pictures)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import jax
 
+from logpi import devices
 from logpi.algorithms import METHODS
-from logpi.config import Experiment
+from logpi.config import PPO, Experiment
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
 from logpi.envs.make import make, spec_of
@@ -30,6 +31,7 @@ class Parts(NamedTuple):
     env: DeviceEnv | HostFactory
     spec: EnvSpec
     algorithm: Algorithm
+    sharing: int  # devices that one learner's environments are dealt out to
 
 
 class Own(NamedTuple):
@@ -55,6 +57,11 @@ def parts(experiment: Experiment, own: Own = NOTHING) -> Parts:
             f"seeds={experiment.run.seeds}: {experiment.env} runs on the host, where one run trains one seed; device "
             "environments (`logpi envs`) train many at once. Start one run a seed, with --seed"
         )
+    if experiment.run.autoreset != "next_step" and experiment.method.normalize_reward:
+        raise LogpiError(
+            f"autoreset={experiment.run.autoreset} drops moves, from which normalize_reward cannot follow an episode's "
+            "return; choose autoreset next_step, or normalize_reward off"
+        )
     spec = spec_of(env, experiment.env_kwargs)
     policy = own.policy or make_policy(spec, experiment.network)
     algorithm = (own.algorithm or METHODS[experiment.algo])(
@@ -62,7 +69,15 @@ def parts(experiment: Experiment, own: Own = NOTHING) -> Parts:
     )
     if isinstance(env, DeviceEnv) and ":" in experiment.env:
         try_out(env, algorithm, experiment)
-    return Parts(env, spec, algorithm)
+    return Parts(env, spec, algorithm, 1 if own.algorithm else sharing(experiment, algorithm))
+
+
+def sharing(experiment: Experiment, algorithm: Algorithm) -> int:
+    """How many devices share one learner's environments (an algorithm of the user's own keeps to one)."""
+    method = experiment.method
+    rows = method.batch_size if isinstance(method, PPO) else algorithm.n_steps * method.n_envs
+    recurrent = experiment.network.memory != "none"
+    return devices.sharing(method.n_envs, rows, rows // (algorithm.n_steps if recurrent else 1))
 
 
 def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> None:
@@ -89,8 +104,7 @@ def programs(experiment: Experiment, parts: Parts) -> Programs:
     if isinstance(parts.env, DeviceEnv):
         seeds = list(range(run.seed, run.seed + run.seeds))
         episodes = max(run.eval_episodes, run.final_episodes)
-        rows = getattr(experiment.method, "batch_size", parts.algorithm.n_steps * batch)
-        return DevicePrograms(vectorize(parts.env), parts.algorithm, batch, seeds, episodes, rows)
+        return DevicePrograms(vectorize(parts.env), parts.algorithm, batch, seeds, episodes, parts.sharing)
     kwargs = dict(experiment.env_kwargs)
     vector = make_host(parts.env, batch, vectorization=run.vectorization, autoreset=run.autoreset, env_kwargs=kwargs)
     side = min(EVALUATION_ENVS, run.final_episodes)

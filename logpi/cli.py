@@ -64,8 +64,16 @@ def main(argv: list[str] | None = None) -> int:
     except LogpiError as error:
         print(f"logpi {argv[0]}: {error}", file=sys.stderr)
         return 1
+    except MemoryError as error:
+        print(f"logpi {argv[0]}: out of memory ({error}); lower n_envs, n_steps or seeds", file=sys.stderr)
+        return 1
+    except RuntimeError as error:  # JAX's own, which must not be imported for the sake of its name
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        print(f"logpi {argv[0]}: the device is out of memory; lower n_envs, n_steps or seeds", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as interrupt:
-        what = f"; {interrupt}" if interrupt.args else ""
+        what = f"; {interrupt}" if str(interrupt) else ""
         print(f"logpi {argv[0]}: interrupted{what}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone: `logpi runs | head -1`

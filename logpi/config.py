@@ -52,7 +52,7 @@ class Common:
     ent_coef: float = 0.0  # weight of the entropy bonus
     max_grad_norm: float = math.inf  # clip the global gradient norm to this
     optimizer: Optimizer = "adam"  # from optax
-    normalize_obs: bool = False  # divide float observations by their running deviation; saved in the agent
+    normalize_obs: bool = False  # float observations minus their running mean, over their deviation; in the agent
     normalize_reward: bool = False  # divide rewards by the running deviation of the discounted return
 
 

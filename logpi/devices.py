@@ -28,6 +28,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logpi" / "xla"
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def prepare() -> None:
     """Set up XLA for small networks, and the persistent compilation cache (done without on a read-only home).
 
@@ -40,7 +45,7 @@ def prepare() -> None:
 
     if not os.environ.get("JAX_NUM_CPU_DEVICES"):
         with contextlib.suppress(RuntimeError):  # somebody has used JAX before us: what they chose stays
-            jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+            jax.config.update("jax_num_cpu_devices", cores())
     folder = cache_folder()
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
@@ -106,16 +111,18 @@ def over_seeds(f: Callable[..., Any], count: int, *axes: int | None) -> Callable
     return jax.jit(dealt, in_shardings=places, out_shardings=NamedSharding(mesh, PartitionSpec("seed")))
 
 
-def sharing(environments: int, rows: int) -> int:
-    """How many devices share one learner's ``environments``, ``rows`` being what one gradient is taken over.
+def sharing(environments: int, rows: int, units: int) -> int:
+    """How many devices share one learner's ``environments``.
 
-    On a CPU, where a device is a core, the devices' meeting at each gradient must not cost more than it saves.
+    ``rows`` is what one gradient is taken over, in ``units`` that cannot be divided further (a policy with a memory
+    learns from whole columns). On a CPU, where a device is a core, the devices' meeting at each gradient must not
+    cost more than it saves.
     """
     import jax
 
-    count = math.gcd(environments, jax.local_device_count())
-    few = jax.default_backend() == "cpu" and rows < ROWS_A_CORE * count
-    return 1 if few else count
+    least = ROWS_A_CORE if jax.default_backend() == "cpu" else 1
+    counts = range(1, jax.local_device_count() + 1)
+    return max(d for d in counts if d == 1 or (environments % d == 0 and units % d == 0 and rows >= least * d))
 
 
 def over_environments(f: Callable[..., Any], count: int, takes: Any, gives: Any) -> Callable[..., Any]:
@@ -124,14 +131,29 @@ def over_environments(f: Callable[..., Any], count: int, takes: Any, gives: Any)
     ``takes`` and ``gives`` are ``PartitionSpec`` trees of the arguments (a tuple) and of the result.
     """
     import jax
-    from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
     if count == 1:
         return jax.jit(f)
-    mesh = Mesh(jax.local_devices()[:count], (DATA,))
+    dealt = jax.shard_map(f, mesh=_mesh(count), in_specs=takes, out_specs=gives, check_vma=False)
+    return jax.jit(dealt, in_shardings=_places(count, takes), out_shardings=_places(count, gives))
 
-    def places(specs: Any) -> Any:
-        return jax.tree.map(lambda s: NamedSharding(mesh, s), specs, is_leaf=lambda s: isinstance(s, PartitionSpec))
 
-    dealt = jax.shard_map(f, mesh=mesh, in_specs=takes, out_specs=gives, check_vma=False)
-    return jax.jit(dealt, in_shardings=places(takes), out_shardings=places(gives))
+def once(f: Callable[..., Any], count: int, gives: Any) -> Callable[..., Any]:
+    """``f`` compiled as one program, its result dealt out by ``gives`` to ``count`` devices as above."""
+    import jax
+
+    return jax.jit(f) if count == 1 else jax.jit(f, out_shardings=_places(count, gives))
+
+
+def _mesh(count: int) -> Any:
+    import jax
+
+    return jax.sharding.Mesh(jax.local_devices()[:count], (DATA,))
+
+
+def _places(count: int, specs: Any) -> Any:
+    import jax
+    from jax.sharding import NamedSharding, PartitionSpec
+
+    mesh = _mesh(count)
+    return jax.tree.map(lambda s: NamedSharding(mesh, s), specs, is_leaf=lambda s: isinstance(s, PartitionSpec))

@@ -96,13 +96,13 @@ class DevicePrograms:
         batch: int,
         seeds: list[int],
         episodes: int,
-        rows: int,
+        sharing: int,
     ) -> None:
         self.shares = {"compile": 0.0, "environment + policy": 0.0, "update": 0.0, "evaluate": 0.0}
         self._seed: Any = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), algorithm.hyper)
         many = len(seeds) > 1
-        self._sharing = sharing = 1 if many else devices.sharing(batch, rows)
+        self._sharing = sharing = 1 if many else sharing
 
         def learner(seed: Array, hyper: PyTree) -> Learner:
             # settings come from outside, so that changing one compiles nothing
@@ -128,7 +128,9 @@ class DevicePrograms:
                 return devices.over_seeds(f, len(seeds), *axes)
             return devices.over_environments(f, sharing, takes, gives)
 
-        self._learner = compiled(learner, (0, 0), (_ALL, _ALL), _ALL)
+        self._learner = (
+            devices.over_seeds(learner, len(seeds), 0, 0) if many else devices.once(learner, sharing, _LEARNER)
+        )
         self._begin = compiled(begin, (0,), (_ALL,), _CARRY)
         self._collect = compiled(collect, (0, None), (_STATE, _ALL), (_CARRY, _TRAJECTORY, _ALL))
         self._update = compiled(update, (0, 0, 0, None), (_LEARNER, _TRAJECTORY, _ALL, _ALL), (_LEARNER, _ALL))

@@ -91,15 +91,14 @@ def normalize_reward(statistics: Statistics, reward: Array) -> Array:
 
 
 def observe(statistics: Statistics, trajectory: Trajectory, gamma: float | Array, fresh: bool = False) -> Statistics:
-    """The statistics after ``trajectory``; its void rows count as observations (they were seen) but not as rewards.
+    """The statistics after ``trajectory``; its void rows count for nothing.
 
     ``fresh``: the trajectory began with a reset, so no return goes on from the one before.
     """
     obs, reward, running = statistics
     if obs != ():
         leaves = jax.tree.leaves(trajectory.obs)
-        seen = jnp.ones(trajectory.mask.shape)
-        obs = tuple(m if m == () else merge(m, x[:-1], seen) for m, x in zip(obs, leaves, strict=True))
+        obs = tuple(m if m == () else merge(m, x[:-1], trajectory.mask) for m, x in zip(obs, leaves, strict=True))
     if reward != ():
 
         def forward(g: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:

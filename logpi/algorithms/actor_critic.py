@@ -42,11 +42,10 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
         def actor_loss(params: PyTree) -> tuple[Array, Metrics]:
             pi, _ = look(policy, params, statistics, trajectory)
             loss = losses.policy_gradient(pi.log_prob(trajectory.action), advantage)
-            entropy = losses.decision_mean(pi.entropy(), mask)
-            loss = losses.trajectory_mean(loss, mask)
-            return loss - h.ent_coef * entropy, {
+            loss, bonus = losses.trajectory_mean(loss, mask), losses.trajectory_mean(pi.entropy(), mask)
+            return loss - h.ent_coef * bonus, {
                 "train/policy_gradient_loss": loss,
-                "train/entropy_loss": -entropy,
+                "train/entropy_loss": -losses.decision_mean(pi.entropy(), mask),
             }
 
         def critic_loss(params: PyTree) -> tuple[Array, Metrics]:

@@ -14,6 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 from logpi.arrays import select, total
 from logpi.config import Common
+from logpi.errors import LogpiError
 from logpi.statistics import Statistics, normalize_obs
 from logpi.types import Act, Array, Key, Learner, Metrics, Output, Policy, PyTree, Trajectory
 
@@ -71,8 +72,18 @@ def unroll(policy: Policy, params: PyTree, statistics: Statistics, obs: PyTree, 
 def look(policy: Policy, params: PyTree, statistics: Statistics, trajectory: Trajectory) -> tuple[Any, Array]:
     """(π at each decision [T, B], V at all T+1 observations) of a network with a value head."""
     out = unroll(policy, params, statistics, trajectory.obs, trajectory.mask, trajectory.memory)
-    assert out.value is not None, "this method needs a network with a value head"
-    return jax.tree.map(lambda x: x[:-1], out.pi), out.value
+    return jax.tree.map(lambda x: x[:-1], out.pi), value_of(out)
+
+
+def value_of(out: Output) -> Array:
+    """The network's value.
+
+    Raises:
+        LogpiError: it has none.
+    """
+    if out.value is None:
+        raise LogpiError("this method needs a policy with a value head: let its Output carry a value")
+    return out.value
 
 
 def transform(hyper: Common) -> optax.GradientTransformation:

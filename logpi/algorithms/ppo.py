@@ -15,7 +15,17 @@ import jax
 import jax.numpy as jnp
 
 from logpi import losses, psi
-from logpi.algorithms.learning import improve, init_optimizer, look, make_act, moves, remaining, traced, unroll
+from logpi.algorithms.learning import (
+    improve,
+    init_optimizer,
+    look,
+    make_act,
+    moves,
+    remaining,
+    traced,
+    unroll,
+    value_of,
+)
 from logpi.algorithms.minibatches import Rows, minibatch_count, rows_of, shuffled
 from logpi.arrays import select
 from logpi.config import PPO
@@ -51,11 +61,10 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
 
         def loss(params: PyTree, b: Rows) -> tuple[Array, Metrics]:
             out = unroll(policy, params, statistics, b.obs, b.mask, b.memory)
-            assert out.value is not None
             log_prob = out.pi.log_prob(b.action)
             surrogate = losses.clipped_surrogate(log_prob, b.log_prob, b.advantage, clip_range)
             policy_loss = (surrogate * b.weight).sum()
-            value_loss = (losses.squared_error(out.value, b.target) * b.weight).sum()
+            value_loss = (losses.squared_error(value_of(out), b.target) * b.weight).sum()
             entropy = (out.pi.entropy() * b.weight).sum()
             total = policy_loss + h.vf_coef * value_loss - h.ent_coef * entropy
             return total, {

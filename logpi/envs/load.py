@@ -9,6 +9,8 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import multiprocessing
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +63,8 @@ class InWorker:
     make: Callable[[], Any]
 
     def __call__(self) -> Any:
+        if multiprocessing.parent_process() is not None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then saves and closes us
         env = self.make()
         env.reset, env.step = _plain(env.reset), _plain(env.step)
         return env

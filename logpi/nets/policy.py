@@ -11,6 +11,7 @@ from gymnasium import spaces
 
 from logpi.config import Network
 from logpi.envs.spaces import encode
+from logpi.errors import LogpiError
 from logpi.nets import heads
 from logpi.nets.torsos import CELLS, MLP, Head, NatureCNN, initial_memory
 from logpi.types import Array, EnvSpec, Key, Output, Policy, PyTree
@@ -60,6 +61,11 @@ def make_policy(spec: EnvSpec, config: Network | None = None) -> Policy:
     config = config or Network()
     space, action_space = spec.observation_space, spec.action_space
     cnn = config.torso == "cnn" or (config.torso == "auto" and is_image(space))
+    if cnn and not is_image(space):
+        raise LogpiError(
+            f"torso=cnn needs images of at least 36x36 pixels, [H, W, C] or stacked frames [C, H, W], not {space}; "
+            "choose torso mlp"
+        )
     gaussian = isinstance(action_space, spaces.Box)
     net = Net(heads.size(action_space), config, cnn, gaussian)
 
