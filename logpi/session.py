@@ -97,6 +97,10 @@ class Session:
             _, tree, meta, warning = self.folder.latest_checkpoint(programs.like())
             if warning:
                 self.view.note(warning)
+            if meta["sharing"] != self.parts.sharing:
+                self.view.note(
+                    f"begun on {meta['sharing']} devices, resumed on {self.parts.sharing}: it goes on, but not bit for bit"
+                )
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
             self.view.note(f"resuming at {meta['timesteps']:,} steps")
             return jax.tree.map(jnp.asarray, tree), Progress(**meta["progress"]), np.asarray(meta["best"])
@@ -129,6 +133,7 @@ class Session:
             "timesteps": timesteps,
             "best": best.tolist(),
             "metrics_bytes": writer.offset(),
+            "sharing": self.parts.sharing,
         }
         run, learner = self.experiment.run, jax.device_get(state.learner)
         # agents first: a kill in between is made good by the resumed run, which comes this way again

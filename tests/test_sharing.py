@@ -1,0 +1,88 @@
+"""One learner's environments on two devices: the same update as on one, and the same numbers on both devices."""
+
+import jax
+import numpy as np
+import pytest
+
+from logpi import assemble
+from logpi.experiments import resolve
+from logpi.programs import DevicePrograms
+
+SMALL = {"hidden": [8]}
+CASES = {
+    "ppo": ("ppo", {"n_envs": 32, "n_steps": 64, "batch_size": 2048, "n_epochs": 2, "normalize_obs": True}, SMALL),
+    "ppo, rewards": ("ppo", {"n_envs": 32, "n_steps": 64, "batch_size": 2048, "normalize_reward": True}, SMALL),
+    "ppo, memory": ("ppo", {"n_envs": 32, "n_steps": 64, "batch_size": 2048}, {**SMALL, "memory": "gru"}),
+    "a2c": ("a2c", {"n_envs": 32, "n_steps": 64, "normalize_advantage": True, "normalize_reward": True}, SMALL),
+    "actor_critic": ("actor_critic", {"n_envs": 4, "normalize_obs": True}, SMALL),
+    "moving-average": ("reinforce", {"n_envs": 4, "rung": "moving-average", "normalize_reward": True}, SMALL),
+    "leave-one-out": ("reinforce", {"n_envs": 4, "rung": "leave-one-out"}, SMALL),
+    "batch-mean": ("reinforce", {"n_envs": 4, "rung": "batch-mean", "normalize_psi": True}, SMALL),
+}
+
+pytestmark = pytest.mark.skipif(jax.local_device_count() < 2, reason="needs two devices")
+
+
+def programs(algo, method, network, sharing=None):
+    same = {"normalize_obs": False, "normalize_reward": False, "lr_schedule": "constant", "clip_schedule": "constant"}
+    same = {name: value for name, value in same.items() if name != "clip_schedule" or algo == "ppo"}
+    run = {"eval_episodes": 2, "final_episodes": 2}
+    experiment, _ = resolve("CartPole-v1", algo, {"method": {**same, **method}, "network": network, "run": run})
+    parts = assemble.parts(experiment)
+    made = assemble.programs(experiment, parts._replace(sharing=sharing or parts.sharing))
+    assert isinstance(made, DevicePrograms)
+    return made, parts.sharing
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_devices_learn_what_one_learns(case):
+    algo, method, network = CASES[case]
+    shared, sharing = programs(algo, method, network)
+    assert sharing == 2, "this case is meant to be shared"
+    alone, _ = programs(algo, method, network, sharing=1)
+    state = shared.init()
+    carry, trajectory, _ = shared._collect(state, np.int32(0))
+    learner, metrics = shared._update(state.learner, trajectory, state.seed, np.int32(0))
+    alone.compile()
+    host = jax.device_get((state.learner, trajectory, state.seed))
+    expected, expected_metrics = jax.device_get(alone._update(*host, np.int32(0)))
+    for ours, theirs in zip(jax.tree.leaves(learner), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-4)
+    for name, value in expected_metrics.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=2e-4, err_msg=name)
+    for leaf in jax.tree.leaves((learner, metrics)):
+        if leaf.sharding.is_fully_replicated:
+            first, second = (np.asarray(shard.data) for shard in leaf.addressable_shards)
+            np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("case", ["ppo, rewards", "actor_critic"])
+def test_a_shared_run_goes_on_from_host_memory_bit_for_bit(case):
+    made, _ = programs(*CASES[case])
+    state, _ = made.iterate(made.init(), 0, True)
+    saved = jax.device_get(state)
+    through, _ = made.iterate(state, 1, True)
+    again, _ = made.iterate(saved, 1, True)
+    for ours, theirs in zip(jax.tree.leaves(through.learner), jax.tree.leaves(again.learner), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("method", "network"),
+    [
+        ({"n_envs": 4, "n_steps": 1024, "batch_size": 1024, "n_epochs": 1}, {**SMALL, "memory": "gru"}),
+        ({"n_envs": 2, "n_steps": 1025, "batch_size": 1025, "n_epochs": 1}, SMALL),
+    ],
+)
+def test_a_minibatch_that_cannot_be_halved_stays_on_one_device(method, network):
+    made, sharing = programs("ppo", method, network)
+    assert sharing == 1
+    made.iterate(made.init(), 0, True)
+
+
+def test_an_own_algorithm_keeps_to_one_device():
+    from logpi.algorithms.a2c import a2c
+
+    experiment, _ = resolve("CartPole-v1", "a2c", {"method": {"n_envs": 32, "n_steps": 64}})
+    assert assemble.parts(experiment).sharing == 2
+    assert assemble.parts(experiment, assemble.Own(algorithm=a2c)).sharing == 1
