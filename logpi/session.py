@@ -99,7 +99,8 @@ class Session:
                 self.view.note(warning)
             if meta["sharing"] != self.parts.sharing:
                 self.view.note(
-                    f"begun on {meta['sharing']} devices, resumed on {self.parts.sharing}: it goes on, but not bit for bit"
+                    f"begun on {meta['sharing']} devices, resumed on {self.parts.sharing}: it goes on, "
+                    "but not bit for bit"
                 )
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
             self.view.note(f"resuming at {meta['timesteps']:,} steps")

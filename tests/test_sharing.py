@@ -41,7 +41,7 @@ def test_two_devices_learn_what_one_learns(case):
     assert sharing == 2, "this case is meant to be shared"
     alone, _ = programs(algo, method, network, sharing=1)
     state = shared.init()
-    carry, trajectory, _ = shared._collect(state, np.int32(0))
+    _, trajectory, _ = shared._collect(state, np.int32(0))
     learner, metrics = shared._update(state.learner, trajectory, state.seed, np.int32(0))
     alone.compile()
     host = jax.device_get((state.learner, trajectory, state.seed))
