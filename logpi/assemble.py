@@ -20,6 +20,7 @@ from logpi.rollout import rollout, start
 from logpi.types import Algorithm, DeviceEnv, EnvSpec, Key, Policy
 
 EVALUATION_ENVS = 16  # side by side in a host evaluation
+BRIEF = 2e6  # moves learnt from, times passes: a shorter run does not earn back the slower compilation
 
 
 Method = Callable[..., Algorithm]  # (settings, policy, spec, example observation)
@@ -104,7 +105,10 @@ def programs(experiment: Experiment, parts: Parts) -> Programs:
     if isinstance(parts.env, DeviceEnv):
         seeds = list(range(run.seed, run.seed + run.seeds))
         episodes = max(run.eval_episodes, run.final_episodes)
-        return DevicePrograms(vectorize(parts.env), parts.algorithm, batch, seeds, episodes, parts.sharing)
+        method = experiment.method
+        passes = method.n_epochs if isinstance(method, PPO) else 1
+        brief = method.total_timesteps * passes * run.seeds < BRIEF
+        return DevicePrograms(vectorize(parts.env), parts.algorithm, batch, seeds, episodes, parts.sharing, brief)
     kwargs = dict(experiment.env_kwargs)
     vector = make_host(parts.env, batch, vectorization=run.vectorization, autoreset=run.autoreset, env_kwargs=kwargs)
     side = min(EVALUATION_ENVS, run.final_episodes)

@@ -97,12 +97,14 @@ class DevicePrograms:
         seeds: list[int],
         episodes: int,
         sharing: int,
+        brief: bool,
     ) -> None:
         self.shares = {"compile": 0.0, "environment + policy": 0.0, "update": 0.0, "evaluate": 0.0}
         self._seed: Any = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), algorithm.hyper)
         many = len(seeds) > 1
         self._sharing = sharing = 1 if many else sharing
+        self._brief = brief
 
         def learner(seed: Array, hyper: PyTree) -> Learner:
             # settings come from outside, so that changing one compiles nothing
@@ -149,8 +151,8 @@ class DevicePrograms:
         state, i = self.like(), jax.ShapeDtypeStruct((), jnp.int32)
         _, trajectory, _ = jax.eval_shape(self._collect, state, i)
         wanted = [
-            devices.Program(self._update, (state.learner, trajectory, state.seed, i)),
-            devices.Program(self._collect, (state, i)),
+            devices.Program(self._update, (state.learner, trajectory, state.seed, i), hot=not self._brief),
+            devices.Program(self._collect, (state, i), hot=not self._brief),
             devices.Program(self._evaluate, (state.learner, state.seed, i), hot=False),
             devices.Program(self._learner, (self._seed, self._hyper), hot=False),
             devices.Program(self._begin, (self._seed,), hot=False),
