@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from logpi.arrays import DATA
 
-ROWS_A_CORE = 512  # below, two cores are no faster than one (bench/results/throughput.md)
+ROWS_A_CORE = 512  # a guess from 64 x 128 rollouts, where 1,024 a core gain and all-reduces cost tens of microseconds
 
 
 QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}  # half the time to compile
