@@ -107,6 +107,7 @@ class Session:
             return jax.tree.map(jnp.asarray, tree), Progress(**meta["progress"]), np.asarray(meta["best"])
         self.view.note("compiling (once; the next start takes it from the cache)")
         state, progress = programs.init(), Progress()
+        self.view.note("")
         best = np.full(self.experiment.run.seeds, -np.inf)
         self._save(state, progress, best, writer)
         return state, progress, best
