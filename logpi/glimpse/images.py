@@ -1,0 +1,87 @@
+"""Labelled images in memory, and what images of every source must satisfy."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logpi.errors import LogpiError
+
+MAX_SIDE = 4096  # pixels
+HELD_OUT = 6  # one image in six becomes a test image where the source has no test images
+
+
+class Images(NamedTuple):
+    """A classification task: N training and M test images of one size, C channels (1 grey, 3 colour), K classes.
+
+    Attributes:
+        name: "mnist", "fashion-mnist", or the name of the user's file or folder.
+        train_images: [N, H, W, C] uint8.
+        train_labels: [N] int32, 0..K-1; every class has a training image.
+        test_images: [M, H, W, C] uint8.
+        test_labels: [M] int32, 0..K-1.
+        classes: K names.
+    """
+
+    name: str
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.int32]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int32]
+    classes: tuple[str, ...]
+
+
+def check_size(height: int, width: int, where: object) -> None:
+    """Raises LogpiError for an image without pixels, or with a side of more than 4096."""
+    if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
+        raise LogpiError(
+            f"{where}: images of {height}x{width} pixels (height x width); a side may have 1 to {MAX_SIDE} pixels: "
+            "scale the images"
+        )
+
+
+def check_classes(n_classes: int, where: object) -> None:
+    """Raises LogpiError where there is nothing to tell apart."""
+    if n_classes < 2:
+        raise LogpiError(f"{where}: only {n_classes} class; add images of at least one more class")
+
+
+def hold_out(
+    name: str, images: NDArray[np.uint8], labels: NDArray[np.int32], classes: tuple[str, ...], where: object
+) -> Images:
+    """Set a sixth of each class aside for testing, at least one image where the class has two; always the same ones.
+
+    Args:
+        images: [N, H, W, C].
+        labels: [N].
+
+    Raises:
+        LogpiError: no class has two images.
+    """
+    # RandomState, because NumPy keeps its stream the same in every version; that of default_rng may change
+    random = np.random.RandomState(0)
+    is_test = np.zeros(len(labels), bool)
+    for label in range(len(classes)):
+        rows = random.permutation(np.flatnonzero(labels == label))
+        if len(rows) >= 2:
+            is_test[rows[: max(1, round(len(rows) / HELD_OUT))]] = True
+    if not is_test.any():
+        raise LogpiError(f"{where}: no class has two images, so none can be held out for testing; add images")
+    return Images(name, images[~is_test], labels[~is_test], images[is_test], labels[is_test], classes)
+
+
+def first(bad: NDArray[np.bool_]) -> tuple[int, ...]:
+    """The index of the first element that is true."""
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+
+
+def at(index: tuple[int, ...]) -> str:
+    """An index as it is written in Python: ``[3, 0, 7]``."""
+    return f"[{', '.join(map(str, index))}]"
+
+
+def shape(array: NDArray[Any]) -> str:
+    """A shape as the documentation writes it: ``[10, 28, 28, 1]``."""
+    return at(array.shape)
