@@ -23,6 +23,7 @@ from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
 from logpi.evaluate import evaluate_device, evaluate_host
 from logpi.experiments import Recipe, experiment_from_table, recipe_for, resolve
+from logpi.glimpse.agent import ImageAgent, is_image_agent, load_image_agent
 from logpi.metrics import read_metrics
 from logpi.runs import RunFolder, open_run
 from logpi.types import DeviceEnv, Policy
@@ -108,7 +109,7 @@ def resume(
     return _show(outcome, experiment, recipe_for(experiment.env, experiment.algo), view, policy)
 
 
-def load(path: str | Path, policy: Policy | None = None) -> Agent:
+def load(path: str | Path, policy: Policy | None = None) -> Agent | ImageAgent:
     """The agent of a run (its best, in periodic evaluation), or of a folder with ``agent.json``.
 
     Raises:
@@ -122,7 +123,7 @@ def load(path: str | Path, policy: Policy | None = None) -> Agent:
         if found is None:
             raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, or `logpi resume {path}`")
         folder = found
-    return load_agent(folder, policy)
+    return load_image_agent(folder) if is_image_agent(folder) else load_agent(folder, policy)
 
 
 def evaluate(agent: Agent, episodes: int = 100, seed: int = 10_000, sampled: bool = False) -> dict[str, Any]:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 
 from logpi import devices
+from logpi.agent import save_agent
 from logpi.algorithms import METHODS
-from logpi.config import PPO, Experiment
+from logpi.config import PPO, Experiment, Pictures
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
 from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
+from logpi.glimpse.methods import make_method
 from logpi.nets.policy import example, make_policy
 from logpi.programs import DevicePrograms, HostPrograms, Programs
 from logpi.rollout import rollout, start
-from logpi.types import Algorithm, DeviceEnv, EnvSpec, Key, Policy
+from logpi.types import Algorithm, DeviceEnv, EnvSpec, Key, Learner, Policy
 
+ROWS_AN_IMAGE = 16  # an image is worth that many small observations when devices share a batch
 EVALUATION_ENVS = 16  # side by side in a host evaluation
 BRIEF = 2e6  # moves learnt from, times passes: a shorter run does not earn back the slower compilation
 
@@ -35,6 +39,15 @@ class Parts(NamedTuple):
     sharing: int  # devices that one learner's environments are dealt out to
 
 
+class Work(NamedTuple):
+    """An experiment, ready to run: what a session needs of it."""
+
+    rows: int  # the most moves that one iteration can hold
+    sharing: int  # devices that one learner's batch is dealt out to
+    programs: Callable[[], Programs]
+    save_agent: Callable[[Path, Learner, dict[str, Any]], None]  # (folder, one learner, facts of the run)
+
+
 class Own(NamedTuple):
     """What the user brings instead of the standard part."""
 
@@ -43,6 +56,49 @@ class Own(NamedTuple):
 
 
 NOTHING = Own()
+
+
+def work(experiment: Experiment, own: Own = NOTHING) -> Work:
+    """Whatever the experiment is made of, ready to run.
+
+    Raises:
+        LogpiError: settings, environment or data cannot be used, or do not fit together.
+    """
+    if isinstance(experiment.method, Pictures):
+        if own != NOTHING:
+            raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
+        return learn_images(experiment)
+    made = parts(experiment, own)
+    network = None if own.policy else experiment.network
+
+    def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
+        save_agent(folder, learner, made.spec, network, {"env_kwargs": experiment.env_kwargs, **facts})
+
+    rows = made.algorithm.n_steps * experiment.method.n_envs
+    return Work(rows, made.sharing, lambda: programs(experiment, made), save)
+
+
+def learn_images(experiment: Experiment) -> Work:
+    """RAM, or a classifier that sees the whole image."""
+    from logpi.glimpse import agent, data
+    from logpi.glimpse.programs import ImagePrograms
+
+    method, run = experiment.method, experiment.run
+    images = data.load(method.data)
+    splits, task = agent.splits(images, method), agent.task_of(images, method)
+    made = make_method(method, experiment.network, task)
+    rows = method.batch_size * method.n_updates * method.steps_an_image
+    seeds = list(range(run.seed, run.seed + run.seeds))
+    worth = ROWS_AN_IMAGE * method.batch_size
+    shared = 1 if run.seeds > 1 else devices.sharing(method.batch_size, worth, worth)
+
+    def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
+        agent.save_image_agent(folder, learner.extra, experiment, images, facts)
+
+    def build() -> Programs:
+        return ImagePrograms(made, task, splits, method.batch_size, method.n_updates, seeds, shared)
+
+    return Work(rows, shared, build, save)
 
 
 def parts(experiment: Experiment, own: Own = NOTHING) -> Parts:

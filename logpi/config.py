@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
+from typing import Any, Literal
 
 Activation = Literal["tanh", "relu", "silu"]
 Torso = Literal["auto", "mlp", "cnn"]
 Memory = Literal["none", "gru", "lstm"]
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
+Where = Literal["learned", "random", "grid", "centre"]
+Reward = Literal["probability", "correct"]
+Core = Literal["rectifier", "lstm"]
+Combine = Literal["product", "sum"]
 Rung = Literal[
     "total-reward",
     "reward-to-go",
@@ -107,11 +111,104 @@ class PPO(Common):
     normalize_advantage: bool = True  # advantages with mean 0 and deviation 1 over each minibatch
 
 
-ALGORITHMS: dict[str, type[Common]] = {
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """What every method that classifies images needs."""
+
+    total_images: float = 2e6  # images to learn from, the schedules' horizon
+    batch_size: int = 128  # images of one update
+    n_updates: int = 100  # updates of one iteration, the least that is logged or saved
+    learning_rate: float = 2e-3  # after the warm-up it falls to 0 along a half cosine
+    warmup: float = 25_600.0  # images over which the learning rate rises from 0
+    optimizer: Optimizer = "adam"  # from optax
+    max_grad_norm: float = math.inf  # clip the global gradient norm to this
+    averaging: float = 0.999  # per update, of the moving average of the parameters: the agent that is kept
+    data: str = "mnist"  # or fashion-mnist, an .npz file with images and labels, a folder of images by class
+    validation: int = 5_000  # training images kept for the periodic evaluation, and not learnt from
+    canvas: int = 0  # pixels of the side on which the image is placed at random; 0: the image as it is
+    pieces: int = 0  # clutter: patches of other training images at random places
+    piece: int = 8  # pixels of a patch's side
+    rotation: float = 10.0  # augmentation of a training image, uniform within ±: degrees
+    scaling: float = 0.1  # log of the factor of each side
+    shear: float = 0.1
+    shift: float = 1.0  # pixels
+
+    @property
+    def steps_an_image(self) -> int:
+        """Timesteps of one episode."""
+        return 1
+
+    @property
+    def total_timesteps(self) -> float:
+        return self.total_images * self.steps_an_image
+
+
+@dataclasses.dataclass(frozen=True)
+class RAM(Pictures):
+    """The recurrent attention model (Mnih et al. 2014): glimpses over images, their places learned by REINFORCE."""
+
+    n_glimpses: int = 7  # T, glimpses of one image: its timesteps
+    where: Where = "learned"  # who chooses the places; the others are the baselines that attention must beat
+    start: float = 0.5  # the first place is uniform within ± this of the centre
+    std_start: float = 0.15  # standard deviation of the place drawn, of half the image's side
+    std_end: float = 0.06  # the same at total_images, linear in between
+    location_rate: float = 0.3  # the location network's learning rate, as a share of the others'
+    reward: Reward = "probability"  # of the true label after the last glimpse, or the paper's 1 if it is the likeliest
+
+    @property
+    def steps_an_image(self) -> int:
+        return self.n_glimpses
+
+
+@dataclasses.dataclass(frozen=True)
+class Glimpsing:
+    """The recurrent attention model's network, in the paper's parts."""
+
+    patch: int = 8  # pixels of a retina patch's side
+    scales: int = 1  # k, patches of a glimpse; each covers twice the side of the one before
+    sensor_size: int = 128  # units of h_g and h_l
+    glimpse_size: int = 256  # units of g
+    core: Core = "rectifier"  # the core network's units
+    core_size: int = 256  # units of h
+    location_size: int = 128  # units of the location network's hidden layer
+    combine: Combine = "product"  # of what and where in g: relu(a(1 + w) + w), or the paper's relu(a + w)
+    frequencies: int = 0  # octaves of sines and cosines by which the glimpse network gets the place, beside itself
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier(Pictures):
+    """The same images, seen whole: what attention is compared with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Whole:
+    """A network that sees the whole image, as in the paper's tables."""
+
+    net: Literal["fc", "conv"] = "conv"  # fully connected, or convolutional with one hidden layer on top
+    hidden: tuple[int, ...] = (256, 256)  # units of the fully connected layers of fc
+    channels: tuple[int, ...] = (8,)  # of the convolutions
+    kernel: int = 10  # pixels of a convolution's side
+    stride: int = 5  # of the convolutions
+    units: int = 256  # of the layer on top of the convolutions
+
+
+ALGORITHMS: dict[str, type[Common] | type[Pictures]] = {
     "reinforce": Reinforce,
     "actor_critic": ActorCritic,
     "a2c": A2C,
     "ppo": PPO,
+    "ram": RAM,
+    "classifier": Classifier,
+}
+NETWORKS: dict[str, type[Any]] = {"ram": Glimpsing, "classifier": Whole}  # of the methods that have not the usual one
+
+
+TASKS: dict[str, dict[str, int]] = {  # images to classify (Mnih et al. 2014, §4.1): settings of Pictures
+    "ram/mnist": {},
+    "ram/translated": {"canvas": 60},
+    "ram/cluttered": {"canvas": 60, "pieces": 4},
+    "ram/cluttered-100": {"canvas": 100, "pieces": 8},
+    "ram/own": {},
 }
 
 
@@ -141,6 +238,6 @@ class Experiment:
     env: str
     algo: str
     run: Run
-    method: Common
-    network: Network
+    method: Any  # of the algorithm: one of ALGORITHMS
+    network: Any  # Network, or the algorithm's own of NETWORKS
     env_kwargs: dict[str, object] = dataclasses.field(default_factory=dict)

@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from logpi.config import ALGORITHMS, Experiment, Network, Run
+from logpi.config import ALGORITHMS, NETWORKS, TASKS, Experiment, Network, Pictures, Run
 from logpi.errors import LogpiError
 
 Table = Mapping[str, Any]
@@ -68,8 +68,9 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     if algo is not None and algo not in ALGORITHMS:
         raise LogpiError(f"unknown algorithm {algo!r}; allowed: {', '.join(ALGORITHMS)}{_near(algo, ALGORITHMS)}")
     recipe = recipe_for(env, algo)
-    algo = algo or (recipe.algo if recipe else "ppo")
-    layers = [*([recipe.tables] if recipe else []), *tables]
+    algo = algo or (recipe.algo if recipe else "ram" if env.startswith("ram/") else "ppo")
+    _check_pair(env, algo)
+    layers = [{"method": TASKS.get(env, {})}, *([recipe.tables] if recipe else []), *tables]
     for layer in layers:
         if unknown := set(layer) - set(SECTIONS):
             name = sorted(unknown)[0]
@@ -86,7 +87,20 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
 
     kwargs = {k: v for layer in layers for k, v in layer.get("env_kwargs", {}).items()}
     method = section("method", ALGORITHMS[algo])
-    return Experiment(env, algo, section("run", Run), method, section("network", Network), kwargs), recipe
+    if env == "ram/own" and method.data == "mnist":
+        raise LogpiError("ram/own needs your images: --data FILE.npz (images, labels), or a folder of folders")
+    network = section("network", NETWORKS.get(algo, Network))
+    return Experiment(env, algo, section("run", Run), method, network, kwargs), recipe
+
+
+def _check_pair(env: str, algo: str) -> None:
+    if (env in TASKS) == issubclass(ALGORITHMS[algo], Pictures):
+        return
+    if env in TASKS:
+        fit = ", ".join(name for name, kind in ALGORITHMS.items() if issubclass(kind, Pictures))
+        raise LogpiError(f"{env} is images to classify, which {algo} does not do; its algorithms: {fit}")
+    tasks = ", ".join(TASKS)
+    raise LogpiError(f"{algo} classifies images, and {env!r} is none of its tasks: {tasks}{_near(env, TASKS)}")
 
 
 def read_file(path: str | Path) -> Table:
@@ -149,7 +163,7 @@ def experiment_from_table(table: Table) -> Experiment:
             algo,
             from_table(Run, table["run"], "run"),
             from_table(ALGORITHMS[algo], table["method"], "method"),
-            from_table(Network, table["network"], "network"),
+            from_table(NETWORKS.get(algo, Network), table["network"], "network"),
             dict(table.get("env_kwargs", {})),
         )
     except (KeyError, AttributeError, TypeError, ValueError) as error:
@@ -161,11 +175,15 @@ def experiment_from_table(table: Table) -> Experiment:
 MOST_STEPS = 2e9  # they are counted in 32 bits
 MOST_SEEDS = 2**32
 AT_LEAST_1 = {"n_envs", "n_steps", "batch_size", "n_epochs", "vf_steps", "memory_size"}
+AT_LEAST_1 |= {"n_updates", "n_glimpses", "patch", "scales", "piece", "validation"}
+AT_LEAST_1 |= {"sensor_size", "glimpse_size", "core_size", "location_size", "kernel", "stride", "units"}
 AT_LEAST_1 |= {"seeds", "eval_episodes", "final_episodes", "keep", "log_points"}
-POSITIVE = {"max_grad_norm", "target_kl"}
+POSITIVE = {"max_grad_norm", "target_kl", "std_start", "std_end"}
 NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range"}
+NOT_NEGATIVE |= {"canvas", "pieces", "frequencies", "warmup", "start", "location_rate"}
+NOT_NEGATIVE |= {"rotation", "scaling", "shear", "shift"}
 NOT_NEGATIVE |= {"eval_points", "checkpoint_points"}
-FRACTIONS = {"gamma", "gae_lambda"}
+FRACTIONS = {"gamma", "gae_lambda", "averaging"}
 
 
 def check_ranges(where: str, config: Any) -> None:
@@ -176,8 +194,13 @@ def check_ranges(where: str, config: Any) -> None:
             or (name in POSITIVE and not value > 0 and "greater than 0")
             or (name in NOT_NEGATIVE and not (0 <= value < math.inf) and "at least 0 and finite")
             or (name in FRACTIONS and not 0 <= value <= 1 and "between 0 and 1")
+            or (
+                name == "total_images"
+                and not 0 < config.total_timesteps <= MOST_STEPS
+                and "above 0, at most 2e9 glimpses"
+            )
             or (name == "total_timesteps" and not 0 < value <= MOST_STEPS and f"above 0 and at most {MOST_STEPS:g}")
-            or (name == "hidden" and not all(n >= 1 for n in value) and "positive integers, one a layer")
+            or (name in ("hidden", "channels") and not all(n >= 1 for n in value) and "positive integers, one a layer")
             or (name == "log_std_init" and not math.isfinite(value) and "finite")
             or (name == "seed" and not 0 <= value <= MOST_SEEDS - config.seeds and "between 0 and 4294967295 - seeds")
         )

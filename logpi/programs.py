@@ -28,7 +28,7 @@ class State(NamedTuple):
     """All that a run changes: what a checkpoint holds. Trained seeds are a leading axis where there are several."""
 
     learner: Learner
-    carry: Carry
+    carry: Any  # the environments' Carry; () where there are none
     seed: Array  # [] or [S] uint32
 
 
@@ -47,6 +47,10 @@ class Programs(Protocol):
 
     def evaluate(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
         """Greedy (returns, lengths), [episodes] or [S, episodes]."""
+        ...
+
+    def judge(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
+        """``evaluate`` once more at the very end, on what neither training nor the choice of the best has seen."""
         ...
 
     def close(self) -> None: ...
@@ -192,6 +196,9 @@ class DevicePrograms:
         self.shares["evaluate"] += time.perf_counter() - began
         return tuple(x[..., :episodes] for x in result)  # one program plays as many as anybody asks for
 
+    def judge(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
+        return self.evaluate(state, iteration + 1, episodes)  # one past the run's own evaluations: other episodes
+
     def close(self) -> None:
         pass
 
@@ -283,6 +290,9 @@ class HostPrograms:
         result = evaluate_host(self._evaluation, self._algorithm.policy, act, episodes, seed % 2**31)
         self.shares["evaluate"] += time.perf_counter() - began
         return result
+
+    def judge(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
+        return self.evaluate(state, iteration + 1, episodes)
 
     def close(self) -> None:
         self._vector.close()

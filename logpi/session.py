@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi import assemble, runs
-from logpi.agent import save_agent
 from logpi.assemble import NOTHING, Own
 from logpi.config import Experiment
 from logpi.errors import LogpiError
@@ -43,8 +42,7 @@ class Session:
 
     def __init__(self, folder: RunFolder, experiment: Experiment, view: View, own: Own = NOTHING) -> None:
         self.folder, self.experiment, self.view = folder, experiment, view
-        self._network = None if own.policy else experiment.network
-        self.parts = assemble.parts(experiment, own)
+        self.work = assemble.work(experiment, own)
 
     def run(self, resume: bool) -> Outcome:
         """Train to the end, from the newest checkpoint where ``resume``.
@@ -54,9 +52,7 @@ class Session:
             KeyboardInterrupt: an interrupt or SIGTERM came; a checkpoint was saved, and the message tells how to go on.
         """
         began = time.perf_counter()
-        programs = assemble.programs(self.experiment, self.parts)
-        run, method = self.experiment.run, self.experiment.method
-        rows = self.parts.algorithm.n_steps * method.n_envs
+        programs, run = self.work.programs(), self.experiment.run
         with (
             contextlib.closing(programs),
             self.folder.lock(),
@@ -65,7 +61,7 @@ class Session:
         ):
             state, progress, best = self._begin(programs, writer, resume)
             before = int(np.min(jax.device_get(state.learner.timesteps)))  # this process's speed is of its own work
-            for event in self._with_advice(training(programs, state, progress, run, rows)):
+            for event in self._with_advice(training(programs, state, progress, run, self.work.rows)):
                 state, progress = event.state, event.progress
                 seconds = time.perf_counter() - began
                 clock = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
@@ -97,9 +93,9 @@ class Session:
             _, tree, meta, warning = self.folder.latest_checkpoint(programs.like())
             if warning:
                 self.view.note(warning)
-            if meta["sharing"] != self.parts.sharing:
+            if meta["sharing"] != self.work.sharing:
                 self.view.note(
-                    f"begun on {meta['sharing']} devices, resumed on {self.parts.sharing}: it goes on, "
+                    f"begun on {meta['sharing']} devices, resumed on {self.work.sharing}: it goes on, "
                     "but not bit for bit"
                 )
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
@@ -125,8 +121,7 @@ class Session:
         run = self.experiment.run
         if run.seeds > 1:
             folder, learner = folder / f"seed_{run.seed + k}", jax.tree.map(lambda x: x[k], learner)
-        facts = {"algo": self.experiment.algo, "env_kwargs": self.experiment.env_kwargs, **facts}
-        save_agent(folder, learner, self.parts.spec, self._network, facts)
+        self.work.save_agent(folder, learner, {"algo": self.experiment.algo, **facts})
 
     def _save(self, state: State, progress: Progress, best: np.ndarray[Any, Any], writer: MetricsWriter) -> None:
         timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
@@ -135,7 +130,7 @@ class Session:
             "timesteps": timesteps,
             "best": best.tolist(),
             "metrics_bytes": writer.offset(),
-            "sharing": self.parts.sharing,
+            "sharing": self.work.sharing,
         }
         run, learner = self.experiment.run, jax.device_get(state.learner)
         # agents first: a kill in between is made good by the resumed run, which comes this way again
@@ -146,8 +141,7 @@ class Session:
     def _finish(self, programs: Programs, state: State, progress: Progress, began: float) -> Outcome:
         run = self.experiment.run
         timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
-        # one past the run's own evaluations: seeds that neither training nor the choice of the best has seen
-        returns, _ = programs.evaluate(state, progress.iteration + 1, run.final_episodes)
+        returns, _ = programs.judge(state, progress.iteration, run.final_episodes)
         scores = np.atleast_2d(returns)
         seconds = time.perf_counter() - began
         self.folder.finish(

@@ -147,9 +147,9 @@ def test_the_last_agent_is_the_one_that_was_trained(tmp_path):
     chosen = experiment("Pendulum-v1", "ppo", tmp_path, normalize_obs=True)
     made_by = session.Session(session.RunFolder(tmp_path), chosen, Watcher())
     folder = session.start(chosen, ["test"], Watcher()).folder
-    programs = session.assemble.programs(chosen, made_by.parts)
+    programs = made_by.work.programs()
     learner: Learner = folder.latest_checkpoint(programs.like()).tree.learner
     agent = load_agent(folder.last)
     obs = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    greedy = made_by.parts.algorithm.act(learner, (), obs, jax.random.key(0), True).action
+    greedy = session.assemble.parts(chosen).algorithm.act(learner, (), obs, jax.random.key(0), True).action
     np.testing.assert_allclose(agent.act(obs), 2 * np.clip(greedy, -1, 1), rtol=1e-5)

@@ -1,0 +1,166 @@
+"""A trained classifier on the disk and back, ready to look at images: weights, settings and class names.
+
+``agent.safetensors`` holds the arrays and ``agent.json`` the rest; nothing in either is executed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from logpi.checkpoint import load_tree, save_tree
+from logpi.config import ALGORITHMS, NETWORKS, RAM, Experiment, Pictures
+from logpi.errors import LogpiError
+from logpi.experiments import from_table, to_table
+from logpi.files import atomic_write
+from logpi.glimpse.images import Images
+from logpi.glimpse.methods import Task, make_method
+from logpi.glimpse.programs import Split, Splits
+from logpi.glimpse.ram import Glances, glance
+from logpi.glimpse.scenes import Scene
+from logpi.types import PyTree
+
+FORMAT_VERSION = 1
+KIND = "image classifier"
+
+
+class Looked(NamedTuple):
+    """What an agent did with B images, T glimpses each (T = 1 and no places where it sees the whole image)."""
+
+    probabilities: NDArray[np.float32]  # [T, B, K] after each glimpse
+    corner: NDArray[np.int32]  # [T, B, 2] row and column of the finest patch's top left pixel
+
+
+class ImageAgent:
+    """A classifier of scenes."""
+
+    def __init__(
+        self, config: Pictures, net: Any, task: Task, classes: tuple[str, ...], params: PyTree, facts: dict[str, Any]
+    ) -> None:
+        self.config, self.net, self.task, self.classes, self.facts = config, net, task, classes, facts
+        self.params = params
+        self._method = make_method(config, net, task)
+        self._look = jax.jit(self._looked, static_argnames="n_glimpses")
+
+    def _looked(self, params: PyTree, scenes: Any, key: Any, std: Any, n_glimpses: int | None) -> tuple[Any, Any]:
+        label = jnp.zeros(len(scenes), jnp.int32)
+        if isinstance(self.config, RAM):
+            seen: Glances = glance(params, self.config, self.net, scenes, label, key, std, n_glimpses)
+            return jax.nn.softmax(seen.logits), seen.corner
+        return jnp.exp(self._method.predict(params, scenes, key, 0.0))[None], jnp.zeros((1, len(scenes), 2), jnp.int32)
+
+    def look(self, scenes: Any, seed: int = 0, sampled: bool = False, n_glimpses: int | None = None) -> Looked:
+        """Look at ``scenes`` [B, H, W, C], from 0 to 255.
+
+        Args:
+            seed: of the first place, and of the others where ``sampled``.
+            sampled: draw the places around the location network's mean, instead of taking the mean.
+            n_glimpses: T, if not what the agent was trained with.
+
+        Raises:
+            LogpiError: the scenes have another size or number of channels than the agent's.
+        """
+        scenes = np.asarray(scenes, np.float32)
+        wanted = (self.task.scene.height, self.task.scene.width, self.task.shape[2])
+        if scenes.shape[1:] != wanted:
+            raise LogpiError(
+                f"images of shape {scenes.shape[1:]} do not fit this agent, which looks at {wanted} "
+                "(height, width, channels)"
+            )
+        std = self.config.std_end if sampled and isinstance(self.config, RAM) else 0.0
+        probabilities, corner = self._look(self.params, scenes, jax.random.key(seed), std, n_glimpses)
+        return Looked(np.asarray(probabilities), np.asarray(corner))
+
+
+def task_of(images: Images, config: Pictures) -> Task:
+    """What ``config`` makes of the data.
+
+    Raises:
+        LogpiError: the canvas is smaller than the images, or a piece of clutter larger.
+    """
+    height, width, channels = images.train_images.shape[1:]
+    if config.canvas and config.canvas < max(height, width):
+        raise LogpiError(
+            f"method.canvas is {config.canvas}; the images of {images.name} have {height}x{width} pixels: "
+            f"take at least {max(height, width)}, or 0 for the images as they are"
+        )
+    if config.pieces and config.piece > min(height, width):
+        raise LogpiError(f"method.piece is {config.piece}; the images have only {min(height, width)} pixels a side")
+    scene = Scene(config.canvas or height, config.canvas or width, config.pieces, config.piece)
+    return Task((height, width, channels), scene, len(images.classes))
+
+
+def splits(images: Images, config: Pictures) -> Splits:
+    """The data's images, of which ``config.validation`` training images (at most one in six) are kept apart."""
+    count = len(images.train_labels)
+    kept = min(config.validation, count // 6) or 1
+    order = np.random.default_rng(0).permutation(count)
+    train, validation = order[kept:], order[:kept]
+    return Splits(
+        Split(images.train_images[train], images.train_labels[train]),
+        Split(images.train_images[validation], images.train_labels[validation]),
+        Split(images.test_images, images.test_labels),
+    )
+
+
+def save_image_agent(
+    folder: Path, params: PyTree, experiment: Experiment, images: Images, facts: dict[str, Any]
+) -> None:
+    """Write ``agent.safetensors`` and ``agent.json`` into ``folder``, each atomically.
+
+    Raises:
+        LogpiError: the disk refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tree(folder / "agent.safetensors", {"params": params}, {})
+    card = {
+        "format_version": FORMAT_VERSION,
+        "kind": KIND,
+        "env": experiment.env,
+        "algo": experiment.algo,
+        "method": to_table(experiment.method),
+        "network": to_table(experiment.network),
+        "shape": list(images.train_images.shape[1:]),
+        "classes": list(images.classes),
+        "facts": facts,
+    }
+    atomic_write(folder / "agent.json", (json.dumps(card, indent=2) + "\n").encode())
+
+
+def is_image_agent(folder: Path) -> bool:
+    """Whether ``agent.json`` in ``folder`` is that of a classifier of images."""
+    try:
+        return bool(json.loads((folder / "agent.json").read_text(encoding="utf-8")).get("kind") == KIND)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def load_image_agent(folder: Path) -> ImageAgent:
+    """The agent in ``folder``.
+
+    Raises:
+        LogpiError: its files are missing, damaged, or of a newer format.
+    """
+    try:
+        card = json.loads((folder / "agent.json").read_text(encoding="utf-8"))
+        if card["format_version"] > FORMAT_VERSION:
+            raise LogpiError(f"the agent in {folder} was saved by a newer logpi; upgrade logpi")
+        config = from_table(ALGORITHMS[card["algo"]], card["method"], "method")
+        net = from_table(NETWORKS[card["algo"]], card["network"], "network")
+        classes = tuple(str(name) for name in card["classes"])
+        height, width, channels = (int(n) for n in card["shape"])
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, LogpiError):
+            raise
+        raise LogpiError(f"{folder}/agent.json is incomplete or altered ({error!r}); take another copy") from error
+    scene = Scene(config.canvas or height, config.canvas or width, config.pieces, config.piece)
+    task = Task((height, width, channels), scene, len(classes))
+    like = {"params": jax.eval_shape(make_method(config, net, task).init, jax.random.key(0)).params}
+    arrays, _ = load_tree(folder / "agent.safetensors", like)
+    return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card)

@@ -1,0 +1,118 @@
+"""The recurrent attention model (Mnih et al. 2014): REINFORCE over where to look, cross-entropy over what it is.
+
+    hybrid loss = -log π(y | h_T)  -  mean_t (R - b_t) log π(l_{t+1} | h_t)  +  mean_t (R - b_t)²,    t = 1 … T-1
+
+Glimpses are drawn and learnt from in one pass: the episode is on policy and always T long, so the forward pass that
+acts is the one that is differentiated. What passes no gradient is said where it happens.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from logpi import losses
+from logpi.config import RAM, Glimpsing
+from logpi.distributions import DiagonalGaussian
+from logpi.glimpse import network
+from logpi.glimpse.retina import corner_of, glimpse, integral, location_of
+from logpi.types import Array, Key, Metrics
+
+Params = dict[str, Any]
+WHITE = 255.0
+
+
+class Glances(NamedTuple):
+    """T glimpses of each of B images."""
+
+    corner: Array  # [T, B, 2] int32: the finest patch's top left pixel
+    log_prob: Array  # [T, B] of the place drawn after the glimpse
+    baseline: Array  # [T, B] b_t, of each image's label
+    logits: Array  # [T, B, K] the label's, after each glimpse
+
+
+def glance(
+    params: Params,
+    config: RAM,
+    net: Glimpsing,
+    images: Array,
+    label: Array,
+    key: Key,
+    std: Array | float,
+    n_glimpses: int | None = None,
+) -> Glances:
+    """Look at B images, T times each.
+
+    Args:
+        images: [B, H, W, C], from 0 to 255.
+        label: [B], which only the baseline sees.
+        std: of the place drawn around the location network's mean; 0 looks at the mean itself.
+        n_glimpses: T, if not the settings'.
+    """
+    batch, steps, shape = len(images), n_glimpses or config.n_glimpses, (images.shape[1], images.shape[2])
+    sums = integral(images)
+    start_key, key = jax.random.split(key)
+    first = jax.random.uniform(start_key, (batch, 2), minval=-config.start, maxval=config.start)
+    noise = jax.random.normal(key, (steps, batch, 2))
+    given = given_places(config, key, steps, batch)
+
+    def step(carry: Any, xs: tuple[Array, Array]) -> Any:
+        memory, location = carry
+        noise, place = xs
+        corner = corner_of(location if given is None else place, shape, net.patch)
+        patches = glimpse(sums, corner, net.patch, net.scales).reshape(batch, -1) / WHITE
+        seen = network.glimpse_network(params["glimpse"], net, patches, location_of(corner, shape, net.patch))
+        memory, h = network.core_network(params["core"], net, memory, seen)
+        # only REINFORCE moves the location network, and only its own error the baseline: neither moves the core
+        still = jax.lax.stop_gradient(h)
+        mean = network.location_network(params["location"], still)
+        # the place is data, not a function of the mean: its log-probability alone carries the gradient
+        drawn = jax.lax.stop_gradient(mean + std * noise)
+        log_prob = DiagonalGaussian(mean, jnp.log(jnp.maximum(std, 1e-8))).log_prob(drawn)
+        b = network.baseline(params["baseline"], still, label)
+        out = Glances(corner, log_prob, b, network.action_network(params["action"], h))
+        return (memory, jnp.clip(drawn, -1.0, 1.0)), out
+
+    memory = network.first_memory(net, batch)
+    return jax.lax.scan(step, (memory, first), (noise, noise if given is None else given))[1]
+
+
+def given_places(config: RAM, key: Key, steps: int, batch: int) -> Array | None:
+    """Where the baselines look, [T, B, 2]: whatever the image; None where the places are learned."""
+    if config.where == "learned":
+        return None
+    if config.where == "random":
+        return jax.random.uniform(key, (steps, batch, 2), minval=-1.0, maxval=1.0)
+    if config.where == "centre":
+        return jnp.zeros((steps, batch, 2))
+    side = math.ceil(math.sqrt(steps))
+    at = (jnp.arange(side) + 0.5) / side * 2 - 1
+    lattice = jnp.stack(jnp.meshgrid(at, at, indexing="ij"), -1).reshape(-1, 1, 2)[:steps]
+    return jnp.broadcast_to(lattice, (steps, batch, 2))
+
+
+def hybrid_loss(
+    params: Params, config: RAM, net: Glimpsing, images: Array, label: Array, key: Key, std: Array
+) -> tuple[Array, Metrics]:
+    """The loss over B images (this device's share of it) and its metrics."""
+    glances = glance(params, config, net, images, label, key, std)
+    log_likelihood = jax.nn.log_softmax(glances.logits[-1])
+    of_label = jnp.take_along_axis(log_likelihood, label[:, None], -1)[:, 0]
+    correct = (log_likelihood.argmax(-1) == label) * 1.0
+    reward = jax.lax.stop_gradient(jnp.exp(of_label) if config.reward == "probability" else correct)
+    # the place drawn after the last glimpse is looked at by nobody
+    log_prob, b = glances.log_prob[:-1], glances.baseline[:-1]
+    every, once = jnp.ones_like(log_prob), jnp.ones_like(of_label)
+    advantage = losses.standardize(jax.lax.stop_gradient(reward - b), every)
+    location_loss = losses.decision_mean(losses.policy_gradient(log_prob, advantage), every)
+    baseline_loss = losses.decision_mean(losses.squared_error(b, reward), every)
+    classification_loss = losses.decision_mean(-of_label, once)
+    return classification_loss + location_loss + baseline_loss, {
+        "train/classification_loss": classification_loss,
+        "train/policy_gradient_loss": location_loss,
+        "train/value_loss": baseline_loss,
+        "train/accuracy": losses.decision_mean(correct, once),
+    }

@@ -1,0 +1,104 @@
+"""The tasks' images, made on the device: as they are, translated, or among clutter (Mnih et al. 2014, §4.1).
+
+Everything follows from the key. Pixels stay whole numbers from 0 to 255.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from logpi.types import Array, Key
+
+
+class Scene(NamedTuple):
+    """What is done to an image before it is looked at."""
+
+    height: int  # pixels of the canvas; the image is placed on it at random where it is smaller
+    width: int
+    pieces: int = 0  # clutter: patches of other training images, at random places
+    piece: int = 8  # pixels of a patch's side
+
+
+class Augmentation(NamedTuple):
+    """Random affine change of a training image, uniform between minus and plus each of these."""
+
+    rotation: Array | float  # degrees
+    scaling: Array | float  # log of each side's factor
+    shear: Array | float
+    shift: Array | float  # pixels
+
+
+def compose(key: Key, images: Array, clutter: Array, scene: Scene) -> Array:
+    """``images`` [B, h, w, C] on the scene's canvas among pieces of ``clutter`` [N, h, w, C]: float32 [B, H, W, C].
+
+    Where an image and pieces overlap, the brightest wins.
+    """
+    batch, height, width, channels = images.shape
+    if (height, width) == (scene.height, scene.width) and not scene.pieces:
+        return images.astype(jnp.float32)
+    room = jnp.array([scene.height - height + 1, scene.width - width + 1])
+    place_key, piece_key = jax.random.split(key)
+    place = jax.random.randint(place_key, (batch, 2), 0, room)
+    which, source, target = _pieces(piece_key, batch, len(clutter), (height, width), scene)
+
+    def one(x: tuple[Array, ...]) -> Array:
+        image, corner, which, source, target = x
+        canvas = jnp.zeros((scene.height, scene.width, channels), clutter.dtype)
+        zero = jnp.int32(0)
+        canvas = jax.lax.dynamic_update_slice(canvas, image.astype(clutter.dtype), (corner[0], corner[1], zero))
+        for k in range(scene.pieces):
+            shape = (scene.piece, scene.piece, channels)
+            start = (which[k], source[k, 0], source[k, 1], zero)
+            patch = jax.lax.dynamic_slice(clutter, start, (1, *shape))[0]
+            at = (target[k, 0], target[k, 1], zero)
+            there = jax.lax.dynamic_slice(canvas, at, shape)
+            canvas = jax.lax.dynamic_update_slice(canvas, jnp.maximum(there, patch), at)
+        return canvas
+
+    # one image after the other: side by side, the updates would become a scatter, which is slow on CPUs
+    return jax.lax.map(one, (images, place, which, source, target)).astype(jnp.float32)
+
+
+def _pieces(key: Key, batch: int, count: int, size: tuple[int, int], scene: Scene) -> tuple[Array, Array, Array]:
+    """Which image each piece is cut from [B, P], where from and where to [B, P, 2]."""
+    keys, shape = jax.random.split(key, 3), (batch, scene.pieces)
+    which = jax.random.randint(keys[0], shape, 0, count)
+    spare = jnp.array([side - scene.piece + 1 for side in size])
+    room = jnp.array([scene.height - scene.piece + 1, scene.width - scene.piece + 1])
+    source = jax.random.randint(keys[1], (*shape, 2), 0, spare)
+    target = jax.random.randint(keys[2], (*shape, 2), 0, room)
+    return which, source, target
+
+
+def augment(key: Key, images: Array, how: Augmentation) -> Array:
+    """``images`` [B, h, w, C], each turned, scaled, sheared and shifted at random; bilinear, whole numbers."""
+    batch, height, width, channels = images.shape
+    amount = jax.random.uniform(key, (batch, 6), minval=-1.0, maxval=1.0)
+    angle = amount[:, 0] * how.rotation * (jnp.pi / 180)
+    log_scale = amount[:, 1:3] * how.scaling
+    slope, shift = amount[:, 3] * how.shear, amount[:, 4:6] * how.shift
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    factor = jnp.exp(log_scale)
+    middle = ((height - 1) / 2, (width - 1) / 2)
+    row, column = jnp.meshgrid(jnp.arange(height) - middle[0], jnp.arange(width) - middle[1], indexing="ij")
+    row, column = row.reshape(1, -1) * factor[:, :1], column.reshape(1, -1) * factor[:, 1:]
+    row = row + slope[:, None] * column
+    source_row = cos[:, None] * row - sin[:, None] * column + shift[:, :1] + middle[0]
+    source_column = sin[:, None] * row + cos[:, None] * column + shift[:, 1:] + middle[1]
+    top, left = jnp.floor(source_row).astype(jnp.int32), jnp.floor(source_column).astype(jnp.int32)
+    down, right = source_row - top, source_column - left
+    flat = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(-1, channels)
+    base = jnp.arange(batch)[:, None] * ((height + 2) * (width + 2))
+
+    def pixel(r: Array, c: Array) -> Array:
+        inside = jnp.clip(r + 1, 0, height + 1) * (width + 2) + jnp.clip(c + 1, 0, width + 1)
+        return jnp.take(flat, base + inside, axis=0, mode="clip").astype(jnp.float32)
+
+    down, right = down[..., None], right[..., None]
+    upper = pixel(top, left) * (1 - right) + pixel(top, left + 1) * right
+    lower = pixel(top + 1, left) * (1 - right) + pixel(top + 1, left + 1) * right
+    mixed = jnp.round(upper * (1 - down) + lower * down)
+    return mixed.astype(images.dtype).reshape(images.shape)
