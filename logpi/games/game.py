@@ -1,0 +1,37 @@
+"""What a board game for two players is to the search, to self-play and to whoever draws it.
+
+The rules are pure functions of one small packed state, compiled into the same program as the search. A state is seen by
+the player to move: after a move the sides change places, and so does the sign of every value (discount -1). Players
+strictly alternate; where a player has nothing to do, passing is an action. What can be computed from the state (the
+mask of legal moves, the observation) is never stored in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from logpi.types import Array, PyTree
+
+
+class Game(NamedTuple):
+    """Rules, unbatched: ``jax.vmap`` gives them a batch. States are pytrees of arrays."""
+
+    id: str  # such as "connect-four" or "go-9x9"
+    shape: tuple[int, int]  # rows, columns of the board
+    actions: int  # A
+    longest: int  # moves after which every game has ended
+    init: Callable[[], PyTree]  # the first player's view of the empty board
+    step: Callable[[PyTree, Array], PyTree]  # (state, legal action [] int32) -> the other player's view
+    legal: Callable[[PyTree], Array]  # [A] bool; undefined once the game has ended
+    ended: Callable[[PyTree], Array]  # [] bool
+    outcome: Callable[[PyTree], Array]  # [] float32 of an ended game: 1, 0 or -1 for the player to move
+    observe: Callable[[PyTree], Array]  # [rows, columns, planes] float32: mover's stones, the other's, what else counts
+    cells: Callable[[PyTree], Array]  # [rows, columns] int8: 0 empty, 1 first player's, 2 second player's
+    first_to_move: Callable[[PyTree], Array]  # [] bool
+    symmetries: np.ndarray[Any, Any]  # [S, rows * columns] int32: cell i of the transformed board was cell s[i]
+    action_symmetries: np.ndarray[Any, Any]  # [S, A] int32: action a on the transformed board was action s[a]
+    name: Callable[[int], str]  # an action as people write it
+    parse: Callable[[str], int]  # and back; LogpiError where it is none
