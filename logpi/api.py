@@ -14,7 +14,7 @@ from logpi import devices, session
 from logpi.agent import Agent, load_agent
 from logpi.algorithms.learning import make_act
 from logpi.assemble import NOTHING, Method, Own
-from logpi.config import Experiment
+from logpi.config import RAM, Experiment, Pictures
 from logpi.envs.classic import CLASSIC
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
@@ -23,6 +23,7 @@ from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
 from logpi.evaluate import evaluate_device, evaluate_host
 from logpi.experiments import Recipe, experiment_from_table, recipe_for, resolve
+from logpi.glimpse import showing
 from logpi.glimpse.agent import ImageAgent, is_image_agent, load_image_agent
 from logpi.metrics import read_metrics
 from logpi.runs import RunFolder, open_run
@@ -38,6 +39,7 @@ class Outcome(NamedTuple):
     folder: RunFolder
     scores: np.ndarray[Any, Any]  # [S, episodes] returns of the last agent's final greedy evaluation
     timesteps: int  # environment moves learnt from
+    classifies: bool  # images: a score is a share of right labels
     pictures: dict[str, Path]  # what → file
 
 
@@ -126,16 +128,20 @@ def load(path: str | Path, policy: Policy | None = None) -> Agent | ImageAgent:
     return load_image_agent(folder) if is_image_agent(folder) else load_agent(folder, policy)
 
 
-def evaluate(agent: Agent, episodes: int = 100, seed: int = 10_000, sampled: bool = False) -> dict[str, Any]:
+def evaluate(
+    agent: Agent | ImageAgent, episodes: int = 100, seed: int = 10_000, sampled: bool = False
+) -> dict[str, Any]:
     """Play full episodes of Gymnasium's own version of the agent's environment (the device's where it has no other).
 
     Returns JSON-able facts: ``mean_reward``, ``std_reward``, ``interval`` (half-width of the mean's 95 % interval),
-    ``mean_ep_length``, ``returns``.
+    ``mean_ep_length``, ``returns``. A classifier of images is judged by ``logpi.glimpse.judging.judge``.
 
     Raises:
-        LogpiError: the environment cannot be made, or fails.
+        LogpiError: the environment cannot be made, or fails; the agent classifies images.
     """
     _check_episodes(episodes)
+    if isinstance(agent, ImageAgent):
+        raise LogpiError("this agent classifies images and plays no episodes; logpi.glimpse.judging.judge judges it")
     source = _gymnasium_version(agent)
 
     def decide(memory: Any, obs: Any, t: int = 0) -> Any:
@@ -169,17 +175,19 @@ def evaluate(agent: Agent, episodes: int = 100, seed: int = 10_000, sampled: boo
     }
 
 
-def film(agent: Agent, path: Path, episodes: int = 1, seed: int = 10_000, sampled: bool = False) -> Path:
-    """Film ``agent`` in Gymnasium's own version of its environment; the path may come back as .gif.
+def film(agent: Agent | ImageAgent, path: Path, episodes: int = 1, seed: int = 10_000, sampled: bool = False) -> Path:
+    """Film ``agent`` in Gymnasium's own version of its environment, or at test images; the path may come back as .gif.
 
     Raises:
-        LogpiError: the environment does not draw, or the video cannot be written.
+        LogpiError: the environment does not draw, the agent has no glimpses, or the video cannot be written.
     """
-
     _check_episodes(episodes)
+    if isinstance(agent, ImageAgent):
+        return showing.film(agent, path, episodes, seed, sampled)
+    player = agent
 
     def act(obs: Any) -> Any:
-        return agent.act(obs, greedy=not sampled)
+        return player.act(obs, greedy=not sampled)
 
     build = _drawn(_gymnasium_version(agent), agent.spec.id, agent.facts.get("env_kwargs", {}))
     return _filmed(agent.spec.id, build, act, path, episodes, seed, begin=agent.reset)
@@ -225,21 +233,32 @@ def _drawn(source: DeviceEnv | HostFactory, name: str, env_kwargs: dict[str, Any
     return lambda render_mode: source(render_mode=render_mode, **env_kwargs)
 
 
+def _pictures(agent: Agent | ImageAgent, folder: RunFolder) -> dict[str, Path]:
+    """What is drawn of a trained agent."""
+    if not isinstance(agent, ImageAgent):
+        return {"video": film(agent, folder.videos / "best.mp4")}
+    if not isinstance(agent.config, RAM):
+        return {}  # it sees everything at once
+    return showing.pictures(agent, folder.path) | {"video": film(agent, folder.videos / "best.mp4", 6)}
+
+
 def _show(
     outcome: session.Outcome, experiment: Experiment, recipe: Recipe | None, view: View, policy: Policy | None
 ) -> Outcome:
     folder = outcome.folder
     band = (recipe.low, recipe.high) if recipe else None
     title = f"{experiment.env}, {experiment.algo}"
-    pictures = {}
+    what = "accuracy" if isinstance(experiment.method, Pictures) else "mean return of an episode"
+    pictures: dict[str, Path] = {}
     try:  # a run without pictures is still a good run
-        pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band)
+        pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band, what)
     except LogpiError as error:
         view.note(f"no curve: {error}; `logpi plot {folder.path}` draws it")
     if experiment.run.video:
         view.note("filming the trained agent")
         try:
-            pictures["video"] = film(load(folder.path, policy), folder.videos / "best.mp4")
+            pictures |= _pictures(load(folder.path, policy), folder)
         except LogpiError as error:
             view.note(f"no video: {error}")
-    return Outcome(folder, outcome.scores, outcome.timesteps, pictures)
+    classifies = isinstance(experiment.method, Pictures)
+    return Outcome(folder, outcome.scores, outcome.timesteps, classifies, pictures)

@@ -16,7 +16,7 @@ Memory = Literal["none", "gru", "lstm"]
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
 Where = Literal["learned", "random", "grid", "centre"]
-Reward = Literal["probability", "correct"]
+Reward = Literal["log-probability", "probability", "correct"]
 Core = Literal["rectifier", "lstm"]
 Combine = Literal["product", "sum"]
 Rung = Literal[
@@ -152,8 +152,9 @@ class RAM(Pictures):
     start: float = 0.5  # the first place is uniform within ± this of the centre
     std_start: float = 0.15  # standard deviation of the place drawn, of half the image's side
     std_end: float = 0.06  # the same at total_images, linear in between
-    location_rate: float = 0.3  # the location network's learning rate, as a share of the others'
-    reward: Reward = "probability"  # of the true label after the last glimpse, or the paper's 1 if it is the likeliest
+    location_rate: float = 0.2  # the location network's learning rate, as a share of the others'
+    reward: Reward = "log-probability"  # of the true label after the last glimpse, or the paper's 1 if it is likeliest
+    gae_lambda: float = 0.5  # λ of the advantage of a place; 1: the reward minus the baseline, as in the paper
 
     @property
     def steps_an_image(self) -> int:
@@ -171,6 +172,7 @@ class Glimpsing:
     core: Core = "rectifier"  # the core network's units
     core_size: int = 256  # units of h
     location_size: int = 128  # units of the location network's hidden layer
+    baseline_size: int = 64  # units of the baseline's
     combine: Combine = "product"  # of what and where in g: relu(a(1 + w) + w), or the paper's relu(a + w)
     frequencies: int = 0  # octaves of sines and cosines by which the glimpse network gets the place, beside itself
 

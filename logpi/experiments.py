@@ -176,7 +176,16 @@ MOST_STEPS = 2e9  # they are counted in 32 bits
 MOST_SEEDS = 2**32
 AT_LEAST_1 = {"n_envs", "n_steps", "batch_size", "n_epochs", "vf_steps", "memory_size"}
 AT_LEAST_1 |= {"n_updates", "n_glimpses", "patch", "scales", "piece", "validation"}
-AT_LEAST_1 |= {"sensor_size", "glimpse_size", "core_size", "location_size", "kernel", "stride", "units"}
+AT_LEAST_1 |= {
+    "sensor_size",
+    "glimpse_size",
+    "core_size",
+    "location_size",
+    "baseline_size",
+    "kernel",
+    "stride",
+    "units",
+}
 AT_LEAST_1 |= {"seeds", "eval_episodes", "final_episodes", "keep", "log_points"}
 POSITIVE = {"max_grad_norm", "target_kl", "std_start", "std_end"}
 NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -21,24 +21,37 @@ def eval(argv: list[str]) -> int:
     """Play greedy episodes with a trained agent."""
 
     def options(
-        agent: Target = "", episodes: int = 100, seed: int = 10_000, sampled: bool = False, json: bool = False
-    ) -> tuple[str, int, int, bool, bool]:
-        """Play episodes of the agent's Gymnasium environment, full games with unnormalised rewards.
+        agent: Target = "",
+        episodes: int | None = None,
+        seed: int = 10_000,
+        sampled: bool = False,
+        passes: int = 10,
+        split: Literal["test", "validation"] = "test",
+        json: bool = False,
+    ) -> Any:
+        """Play episodes of the agent's Gymnasium environment, full games with unnormalised rewards; or classify images.
 
         Args:
-            episodes: how many
+            episodes: how many: 100 by default, or every image
             seed: of the first environment; training used others
             sampled: sample actions, instead of the most probable one
+            passes: over an image, whose class probabilities are averaged (ram)
+            split: the images that are classified
             json: print a JSON object
         """
-        return agent, episodes, seed, sampled, json
+        return agent, episodes, seed, sampled, passes, split, json
 
-    path, episodes, seed, sampled, as_json = tyro.cli(options, args=argv, prog="logpi eval", config=NO_OFF)
+    path, asked, seed, sampled, passes, split, as_json = tyro.cli(options, args=argv, prog="logpi eval", config=NO_OFF)
     from logpi import api, devices
+    from logpi.glimpse.agent import ImageAgent
 
     devices.prepare()
     path = path or newest_run()
-    result = api.evaluate(api.load(path), episodes, seed, sampled)
+    agent = api.load(path)
+    if isinstance(agent, ImageAgent):
+        return classify(agent, path, asked, passes, sampled, split, as_json)
+    episodes = 100 if asked is None else asked
+    result = api.evaluate(agent, episodes, seed, sampled)
     if as_json:
         print(json.dumps({"agent": path, **result}))
         return 0
@@ -47,6 +60,33 @@ def eval(argv: list[str]) -> int:
         f"{result['env']}: mean return {result['mean_reward']:.2f} ± {result['interval']:.2f} (95 % interval of the "
         f"mean; deviation {result['std_reward']:.2f}) over {episodes} {how} episodes on {result['on']}, seed {seed}"
     )
+    return 0
+
+
+def classify(agent: Any, path: str, episodes: int | None, passes: int, sampled: bool, split: str, as_json: bool) -> int:
+    """Report a classifier's errors on the images of a split."""
+    from logpi.glimpse.judging import interval, judge
+
+    found = judge(agent, 10**9 if episodes is None else episodes, passes, sampled, split)
+    if as_json:
+        print(
+            json.dumps({"agent": path, "env": agent.facts["env"], "split": split, "sampled": sampled} | found._asdict())
+        )
+        return 0
+
+    def line(name: str, error: float) -> str:
+        low, high = interval(error, found.images)
+        return f"  {name:44} error {error:7.2%}   (95 % interval {low:.2%} to {high:.2%})"
+
+    print(f"{agent.facts['env']}, {agent.facts['algo']}: {found.images:,} {split} images")
+    print(line("one pass, mean locations" if found.stopping else "the whole image", found.one_pass))
+    if found.stopping:
+        how = "sampled" if sampled else "mean"
+        print(line(f"M = {found.passes} passes averaged, {how} locations", found.averaged))
+        print("  after glimpse 1, 2, …:  " + "  ".join(f"{error:.2%}" for error in found.after))
+        print("  looking until sure:")
+        for row in found.stopping:
+            print(f"    {row['threshold']:<6g} {row['mean_glimpses']:5.2f} glimpses   error {row['error']:7.2%}")
     return 0
 
 
@@ -62,22 +102,24 @@ def watch(argv: list[str]) -> int:
         seed: int = 10_000,
         random: bool = False,
         sampled: bool = False,
+        sheet: bool = False,
         out: str = "",
         json: bool = False,
     ) -> Any:
         """Record a video and open it where there is a display.
 
         Args:
-            episodes: how many to film
+            episodes: how many to film; for ram, images
             seed: of the first reset
             random: a random agent in the environment TARGET
             sampled: sample actions, instead of the most probable one
-            out: the video's path; else videos/ of the run, or here
+            sheet: for ram, no film but a sheet of glimpse paths and a map of where it looks
+            out: the video's path (with --sheet a folder); else videos/ of the run, or here
             json: print a JSON object with the video's path
         """
-        return target, episodes, seed, random, sampled, out, json
+        return target, episodes, seed, random, sampled, sheet, out, json
 
-    target, episodes, seed, random, sampled, out, as_json = tyro.cli(
+    target, episodes, seed, random, sampled, sheet, out, as_json = tyro.cli(
         options, args=argv, prog="logpi watch", config=NO_OFF
     )
     from logpi import api, devices
@@ -92,6 +134,8 @@ def watch(argv: list[str]) -> int:
         path = api.film_random(target, Path(out or f"random-{name}.mp4"), episodes, seed)
     else:
         agent = api.load(target)
+        if sheet:
+            return draw_sheet(agent, target, Path(out), seed, as_json)
         inside = Path(target) / "videos"
         path = Path(out) if out else (inside if inside.is_dir() else Path()) / f"watch-{seed}.mp4"
         path = api.film(agent, path, episodes, seed, sampled)
@@ -99,6 +143,23 @@ def watch(argv: list[str]) -> int:
         print(json.dumps({"video": str(path), "episodes": episodes, "seed": seed}))
     else:
         open_file(path)
+    return 0
+
+
+def draw_sheet(agent: Any, target: str, folder: Path, seed: int, as_json: bool) -> int:
+    """Draw the glimpse paths and the heat map of a RAM agent."""
+    from logpi.glimpse.agent import ImageAgent
+    from logpi.glimpse.showing import pictures
+    from logpi.view.video import open_file
+
+    if not isinstance(agent, ImageAgent):
+        raise LogpiError(f"--sheet is of glimpses, and {target} has none; `logpi watch {target}` films it")
+    drawn = pictures(agent, folder, seed)
+    if as_json:
+        print(json.dumps({name: str(path) for name, path in drawn.items()}))
+    else:
+        for path in drawn.values():
+            open_file(path)
     return 0
 
 

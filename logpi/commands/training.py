@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from logpi.config import ALGORITHMS, Experiment, Network, Run
+from logpi.config import ALGORITHMS, NETWORKS, TASKS, Experiment, Network, Run
 from logpi.errors import LogpiError
 from logpi.experiments import ALIASES, Recipe, check_ranges, read_file, resolve
 from logpi.view.live import live
@@ -102,7 +102,9 @@ def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
     means = scores.mean(1)
     episodes = scores.shape[1]
     lines = []
-    if len(means) > 1:
+    if outcome.classifies:
+        lines.append(_errors(means, episodes))
+    elif len(means) > 1:
         from logpi.view.plots import interval
 
         mean, half = interval(means[:, None])
@@ -113,13 +115,26 @@ def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
     else:
         lines.append(f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)")
     if recipe and means.mean() < recipe.low:
-        lines.append(
-            f"below the {recipe.low:g} that this recipe reaches: try another --seed, or more --total-timesteps"
-        )
+        lines.append(f"below the {recipe.low:g} that this recipe reaches: try another --seed, or train for longer")
     lines.append(f"{outcome.timesteps:,} steps in {seconds:.1f} s; everything is in {outcome.folder.path}")
     lines += [f"{what:7} {path}" for what, path in outcome.pictures.items()]
     lines.append(f"next    logpi watch {outcome.folder.path}")
     return "\n".join(lines)
+
+
+def _errors(accuracy: Any, images: int) -> str:
+    """The test error of one seed, or of several."""
+    if len(accuracy) > 1:
+        from logpi.view.plots import interval
+
+        mean, half = interval(1 - accuracy[:, None])
+        of_seeds = f"95 % interval over {len(accuracy)} seeds, {images:,} test images"
+        return f"error {mean[0]:.2%} ± {half[0]:.2%} ({of_seeds}, one pass)"
+    from logpi.glimpse.judging import interval as wilson
+
+    error = float(1 - accuracy[0])
+    low, high = wilson(error, images)
+    return f"error {error:.2%} (95 % interval {low:.2%} to {high:.2%}; {images:,} test images, one pass)"
 
 
 def _title(experiment: Experiment) -> str:
@@ -130,8 +145,10 @@ def _title(experiment: Experiment) -> str:
 def _expected(recipe: Recipe | None) -> str | None:
     if recipe is None:
         return None
-    steps = recipe.tables.get("method", {}).get("total_timesteps", math.nan)
-    return f"{recipe.low:g} to {recipe.high:g} by step {steps:,.0f}"
+    method = recipe.tables.get("method", {})
+    if recipe.env in TASKS:
+        return f"{recipe.low:g} to {recipe.high:g} after {method.get('total_images', math.nan):,.0f} images"
+    return f"{recipe.low:g} to {recipe.high:g} by step {method.get('total_timesteps', math.nan):,.0f}"
 
 
 def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:
@@ -150,7 +167,7 @@ def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:
 
 def _takes_value(flag: str) -> bool:
     name = flag.removeprefix("--").removeprefix("no-").replace("-", "_")
-    kinds = (Run, Network, *ALGORITHMS.values())
+    kinds = (Run, Network, *NETWORKS.values(), *ALGORITHMS.values())
     switches = {"quiet", *(f.name for kind in kinds for f in dataclasses.fields(kind) if f.type == "bool")}
     return flag.startswith("--") and "=" not in flag and name not in switches
 

@@ -21,8 +21,9 @@ from logpi.experiments import from_table, to_table
 from logpi.files import atomic_write
 from logpi.glimpse.images import Images
 from logpi.glimpse.methods import Task, make_method
+from logpi.glimpse.network import action_network
 from logpi.glimpse.programs import Split, Splits
-from logpi.glimpse.ram import Glances, glance
+from logpi.glimpse.ram import glance
 from logpi.glimpse.scenes import Scene
 from logpi.types import PyTree
 
@@ -49,10 +50,9 @@ class ImageAgent:
         self._look = jax.jit(self._looked, static_argnames="n_glimpses")
 
     def _looked(self, params: PyTree, scenes: Any, key: Any, std: Any, n_glimpses: int | None) -> tuple[Any, Any]:
-        label = jnp.zeros(len(scenes), jnp.int32)
         if isinstance(self.config, RAM):
-            seen: Glances = glance(params, self.config, self.net, scenes, label, key, std, n_glimpses)
-            return jax.nn.softmax(seen.logits), seen.corner
+            seen = glance(params, self.config, self.net, scenes, key, std, n_glimpses)
+            return jax.nn.softmax(action_network(params["action"], seen.core)), seen.corner
         return jnp.exp(self._method.predict(params, scenes, key, 0.0))[None], jnp.zeros((1, len(scenes), 2), jnp.int32)
 
     def look(self, scenes: Any, seed: int = 0, sampled: bool = False, n_glimpses: int | None = None) -> Looked:

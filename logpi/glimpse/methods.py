@@ -66,8 +66,8 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
         return ones | {"location": jax.tree.map(lambda x: x * h.location_rate, ones["location"])}
 
     def predict(params: PyTree, scenes: Array, key: Key, std: Array | float) -> Array:
-        glances = ram.glance(params, config, net, scenes, jnp.zeros(len(scenes), jnp.int32), key, std)
-        return jax.nn.log_softmax(glances.logits[-1])
+        glances = ram.glance(params, config, net, scenes, key, std)
+        return jax.nn.log_softmax(network.action_network(params["action"], glances.core[-1]))
 
     return _method(config, task, init, loss, rates, predict)
 
@@ -120,7 +120,7 @@ def _method(config: Any, task: Task, init: Any, loss: Any, rates: Any, predict: 
         keep = jnp.minimum(h.averaging, (1 + made) / (10 + made))  # a short memory as long as there is little to keep
         average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, learner.extra, params)
         moved = total(jnp.int32(len(which))) * config.steps_an_image
-        metrics["train/learning_rate"] = step_size
+        metrics |= {"rollout/ep_rew_mean": metrics["train/accuracy"], "train/learning_rate": step_size}
         return learner._replace(
             params=params, opt_state=opt_state, timesteps=learner.timesteps + moved, extra=average
         ), metrics

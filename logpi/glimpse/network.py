@@ -25,13 +25,13 @@ def init(key: Key, config: Glimpsing, pixels: int, classes: int) -> Params:
         weight = gain / math.sqrt(inputs) * jax.random.normal(next(keys), (inputs, units))
         return {"w": weight, "b": jnp.zeros(units)}
 
-    def head(units: int, gain: float) -> Params:
+    def head(units: int, inputs: int) -> Params:
         # [units, inputs]: the gradient of a narrow layer is several times quicker this way round on CPUs
-        weight = gain / math.sqrt(config.core_size) * jax.random.normal(next(keys), (units, config.core_size))
+        weight = 0.1 / math.sqrt(inputs) * jax.random.normal(next(keys), (units, inputs))
         return {"w": weight, "b": jnp.zeros(units)}
 
     half, glimpse, core = config.sensor_size, config.glimpse_size, config.core_size
-    params = {
+    return {
         "glimpse": {
             "what": layer(pixels, half),
             "where": layer(where_features(config), half),
@@ -39,13 +39,10 @@ def init(key: Key, config: Glimpsing, pixels: int, classes: int) -> Params:
             "from_where": layer(half, glimpse),
         },
         "core": _init_core(layer, config, glimpse, core),
-        "action": head(classes, 0.1),
-        "location": {"hidden": layer(core, config.location_size), "mean": None},
-        "baseline": head(classes, 0.1),
+        "action": head(classes, core),
+        "location": {"hidden": layer(core, config.location_size), "mean": head(2, config.location_size)},
+        "baseline": {"hidden": layer(core, config.baseline_size), "value": head(classes, config.baseline_size)},
     }
-    out = 0.1 / math.sqrt(config.location_size) * jax.random.normal(next(keys), (2, config.location_size))
-    params["location"]["mean"] = {"w": out, "b": jnp.zeros(2)}
-    return params
 
 
 def _init_core(layer: Any, config: Glimpsing, glimpse: int, core: int) -> Params:
@@ -114,8 +111,9 @@ def action_network(params: Params, core: Array) -> Array:
 
 
 def baseline(params: Params, core: Array, label: Array) -> Array:
-    """b_t [B]: the reward expected of an image of this ``label``.
+    """b_t [...]: the reward expected of an image of this ``label`` [...], from h_t [..., core_size].
 
     That it knows the label makes no bias, since the label does not depend on the place that is drawn.
     """
-    return jnp.take_along_axis(narrow(params, core), label[:, None], -1)[:, 0]
+    of_each = narrow(params["value"], jax.nn.relu(dense(params["hidden"], core)))
+    return jnp.take_along_axis(of_each, label[..., None], -1)[..., 0]

@@ -16,12 +16,11 @@ from jax.sharding import PartitionSpec
 from logpi import devices
 from logpi.arrays import DATA, all_finite, apart
 from logpi.glimpse.methods import Method, Task
-from logpi.glimpse.scenes import compose
+from logpi.glimpse.scenes import judged_scenes
 from logpi.programs import EVALUATE, LEARNER, UPDATE, State, stream
 from logpi.types import Array, Learner, Metrics, PyTree
 
 GROUP = 500  # images that a device classifies at once in an evaluation
-SCENES = 1_000_000_007  # the key of the evaluation's scenes: every agent of a task is judged on the same ones
 
 _ALL: Any = PartitionSpec()
 _SHARE: Any = PartitionSpec(DATA)
@@ -73,7 +72,7 @@ class ImagePrograms:
 
         def evaluate(params: PyTree, seed: Array, iteration: Array, n: Array, data: Split, clutter: Array) -> Array:
             group = n * sharing + (jax.lax.axis_index(DATA) if sharing > 1 else 0)
-            scenes = compose(jax.random.fold_in(jax.random.key(SCENES), group), data.images, clutter, task.scene)
+            scenes = judged_scenes(data.images, clutter, task.scene, group)
             key = jax.random.fold_in(stream(seed, EVALUATE, iteration), group)
             return method.predict(params, scenes, key, 0.0).argmax(-1) == data.labels
 

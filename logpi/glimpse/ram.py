@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi import losses
+from logpi import losses, psi
 from logpi.config import RAM, Glimpsing
 from logpi.distributions import DiagonalGaussian
 from logpi.glimpse import network
@@ -23,15 +23,15 @@ from logpi.types import Array, Key, Metrics
 
 Params = dict[str, Any]
 WHITE = 255.0
+WORST = -3.0  # the lowest reward: one hopeless image must not outweigh the batch
 
 
 class Glances(NamedTuple):
     """T glimpses of each of B images."""
 
     corner: Array  # [T, B, 2] int32: the finest patch's top left pixel
+    core: Array  # [T, B, H] h_t
     log_prob: Array  # [T, B] of the place drawn after the glimpse
-    baseline: Array  # [T, B] b_t, of each image's label
-    logits: Array  # [T, B, K] the label's, after each glimpse
 
 
 def glance(
@@ -39,7 +39,6 @@ def glance(
     config: RAM,
     net: Glimpsing,
     images: Array,
-    label: Array,
     key: Key,
     std: Array | float,
     n_glimpses: int | None = None,
@@ -48,7 +47,6 @@ def glance(
 
     Args:
         images: [B, H, W, C], from 0 to 255.
-        label: [B], which only the baseline sees.
         std: of the place drawn around the location network's mean; 0 looks at the mean itself.
         n_glimpses: T, if not the settings'.
     """
@@ -66,15 +64,12 @@ def glance(
         patches = glimpse(sums, corner, net.patch, net.scales).reshape(batch, -1) / WHITE
         seen = network.glimpse_network(params["glimpse"], net, patches, location_of(corner, shape, net.patch))
         memory, h = network.core_network(params["core"], net, memory, seen)
-        # only REINFORCE moves the location network, and only its own error the baseline: neither moves the core
-        still = jax.lax.stop_gradient(h)
-        mean = network.location_network(params["location"], still)
+        # REINFORCE moves the location network only, not the core that it reads
+        mean = network.location_network(params["location"], jax.lax.stop_gradient(h))
         # the place is data, not a function of the mean: its log-probability alone carries the gradient
         drawn = jax.lax.stop_gradient(mean + std * noise)
         log_prob = DiagonalGaussian(mean, jnp.log(jnp.maximum(std, 1e-8))).log_prob(drawn)
-        b = network.baseline(params["baseline"], still, label)
-        out = Glances(corner, log_prob, b, network.action_network(params["action"], h))
-        return (memory, jnp.clip(drawn, -1.0, 1.0)), out
+        return (memory, jnp.clip(drawn, -1.0, 1.0)), Glances(corner, h, log_prob)
 
     memory = network.first_memory(net, batch)
     return jax.lax.scan(step, (memory, first), (noise, noise if given is None else given))[1]
@@ -94,20 +89,33 @@ def given_places(config: RAM, key: Key, steps: int, batch: int) -> Array | None:
     return jnp.broadcast_to(lattice, (steps, batch, 2))
 
 
+def advantage(b: Array, reward: Array, lam: float | Array) -> Array:
+    """Of each place drawn, [T-1, B]: the λ-return minus the baseline ``b`` [T-1, B].
+
+    The one ``reward`` [B] comes after the last glimpse. λ = 1 is the paper's R - b_t. With a smaller one a place is
+    credited with what the next glimpses made of the baseline, rather than with all that came later: b_{t+1} - b_t at 0.
+    """
+    late = jnp.zeros_like(b).at[-1].set(reward)
+    discount = jnp.ones_like(b).at[-1].set(0.0)
+    beyond = jnp.zeros_like(b[:1])  # the episode ends there
+    return psi.gae(late, discount, jnp.ones_like(b), jnp.concatenate([b, beyond]), lam)
+
+
 def hybrid_loss(
     params: Params, config: RAM, net: Glimpsing, images: Array, label: Array, key: Key, std: Array
 ) -> tuple[Array, Metrics]:
     """The loss over B images (this device's share of it) and its metrics."""
-    glances = glance(params, config, net, images, label, key, std)
-    log_likelihood = jax.nn.log_softmax(glances.logits[-1])
+    glances = glance(params, config, net, images, key, std)
+    log_likelihood = jax.nn.log_softmax(network.action_network(params["action"], glances.core[-1]))
     of_label = jnp.take_along_axis(log_likelihood, label[:, None], -1)[:, 0]
     correct = (log_likelihood.argmax(-1) == label) * 1.0
-    reward = jax.lax.stop_gradient(jnp.exp(of_label) if config.reward == "probability" else correct)
+    reward = jax.lax.stop_gradient(reward_of(config.reward, of_label, correct))
     # the place drawn after the last glimpse is looked at by nobody
-    log_prob, b = glances.log_prob[:-1], glances.baseline[:-1]
+    log_prob, core = glances.log_prob[:-1], jax.lax.stop_gradient(glances.core[:-1])
+    b = network.baseline(params["baseline"], core, jnp.broadcast_to(label, log_prob.shape))
     every, once = jnp.ones_like(log_prob), jnp.ones_like(of_label)
-    advantage = losses.standardize(jax.lax.stop_gradient(reward - b), every)
-    location_loss = losses.decision_mean(losses.policy_gradient(log_prob, advantage), every)
+    weight = losses.standardize(jax.lax.stop_gradient(advantage(b, reward, config.gae_lambda)), every)
+    location_loss = losses.decision_mean(losses.policy_gradient(log_prob, weight), every)
     baseline_loss = losses.decision_mean(losses.squared_error(b, reward), every)
     classification_loss = losses.decision_mean(-of_label, once)
     return classification_loss + location_loss + baseline_loss, {
@@ -116,3 +124,10 @@ def hybrid_loss(
         "train/value_loss": baseline_loss,
         "train/accuracy": losses.decision_mean(correct, once),
     }
+
+
+def reward_of(kind: str, log_likelihood: Array, correct: Array) -> Array:
+    """R [B] of the log-likelihood of the true label, and of whether it was the likeliest."""
+    if kind == "correct":
+        return correct
+    return jnp.exp(log_likelihood) if kind == "probability" else jnp.maximum(log_likelihood, WORST)

@@ -22,6 +22,9 @@ class Scene(NamedTuple):
     piece: int = 8  # pixels of a patch's side
 
 
+SCENES = 1_000_000_007  # the key of the scenes that agents are judged on: the same ones for every agent of a task
+
+
 class Augmentation(NamedTuple):
     """Random affine change of a training image, uniform between minus and plus each of these."""
 
@@ -102,3 +105,8 @@ def augment(key: Key, images: Array, how: Augmentation) -> Array:
     lower = pixel(top + 1, left) * (1 - right) + pixel(top + 1, left + 1) * right
     mixed = jnp.round(upper * (1 - down) + lower * down)
     return mixed.astype(images.dtype).reshape(images.shape)
+
+
+def judged_scenes(images: Array, clutter: Array, scene: Scene, group: Array | int) -> Array:
+    """The scenes of group number ``group`` of the images that an agent is judged on, [B, H, W, C]."""
+    return compose(jax.random.fold_in(jax.random.key(SCENES), group), images, clutter, scene)

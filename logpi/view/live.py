@@ -111,7 +111,11 @@ class _Progress:
     def scores(self) -> list[tuple[str, str]]:
         names = {"return": "rollout/ep_rew_mean", "evaluation": "eval/mean_reward"}
         found = [(label, self.metrics.get(name, math.nan)) for label, name in names.items()]
-        return [(label, f"{value:,.1f}") for label, value in found if not math.isnan(value)]
+        return [
+            (label, f"{value:,.1f}" if abs(value) > 1 else f"{value:.3f}")
+            for label, value in found
+            if not math.isnan(value)
+        ]
 
     def time_shares(self) -> list[tuple[str, int]]:
         total = sum(self.shares.values())
@@ -215,6 +219,11 @@ def sparkline(values: list[float]) -> str:
     low, high = min(values), max(values)
     scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
     return "".join(_BLOCKS[round((value - low) * scale)] for value in values)
+
+
+def _score(value: float) -> str:
+    """A return; of accuracies the digits behind the point count."""
+    return f"{value:,.1f}" if abs(value) > 1 else f"{value:.3f}"
 
 
 def short(number: float) -> str:

@@ -26,7 +26,11 @@ Floats = NDArray[np.float64]
 
 
 def learning_curve(
-    runs: Sequence[Metrics], path: str | Path, title: str, expected: tuple[float, float] | None = None
+    runs: Sequence[Metrics],
+    path: str | Path,
+    title: str,
+    expected: tuple[float, float] | None = None,
+    what: str = "mean return of an episode",
 ) -> Path:
     """Mean return against environment steps, training (thin) and greedy evaluation (bold), over all seeds.
 
@@ -35,11 +39,13 @@ def learning_curve(
         path: the PNG to write.
         title: over the picture.
         expected: lowest and highest expected score, drawn as a band.
+        what: is measured, as the axis says it.
 
     Raises:
         LogpiError: no return was measured yet, or the disk refuses.
     """
     figure, axes = _figure(title)
+    axes.set_ylabel(what, color=_INK)
     if expected:
         low, high = expected
         axes.axhspan(low, high, color="#999999", alpha=0.18, lw=0, label=f"expected {low:g} to {high:g}")

@@ -1,0 +1,213 @@
+"""Pictures of an agent that looks: a film of its glimpses, a sheet of their paths, and where it looks most."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logpi.files import atomic_write
+from logpi.view.video import Frame, write_video
+
+SCALES = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442")  # of the patches; Okabe and Ito, safe for all eyes
+RIGHT, WRONG, OTHER, INK = "#0072B2", "#D55E00", "#BBBBBB", "#333333"
+FRAMES_A_GLIMPSE, FPS = 2, 2
+
+
+class Looking(NamedTuple):
+    """What an agent made of B images, T glimpses each."""
+
+    scenes: NDArray[Any]  # [B, H, W, C], 0 to 255
+    label: NDArray[np.int32]  # [B]
+    probabilities: NDArray[np.float32]  # [T, B, K]
+    corner: NDArray[np.int32]  # [T, B, 2]
+    patch: int  # pixels of the finest patch's side
+    scales: int
+    classes: Sequence[str]
+
+
+def squares(corner: NDArray[Any], patch: int, scales: int) -> list[tuple[int, int, int]]:
+    """(top, left, side) of each patch of the glimpse at ``corner`` [2]."""
+    found = []
+    for scale in range(scales):
+        shift = (2**scale - 1) * patch // 2
+        found.append((int(corner[0]) - shift, int(corner[1]) - shift, patch * 2**scale))
+    return found
+
+
+def seen_so_far(scene: NDArray[Any], corners: NDArray[Any], patch: int, scales: int) -> NDArray[Any]:
+    """What the glimpses at ``corners`` [t, 2] have shown of ``scene`` [H, W, C], 0 to 1, as sharp as it was seen.
+
+    Each pixel has its value in the finest patch that has covered it; NaN where none has.
+    """
+    height, width, _ = scene.shape
+    seen = np.full(scene.shape, np.nan)
+    for scale in reversed(range(scales)):  # finer patches over coarser ones
+        block, margin = 2**scale, patch * 2**scale
+        padded = np.pad(scene / 255.0, ((margin, margin), (margin, margin), (0, 0)))
+        for corner in corners:
+            top, left, side = squares(corner, patch, scales)[scale]
+            top, left = np.clip([top, left], -margin, [height, width])
+            cut = padded[top + margin : top + margin + side, left + margin : left + margin + side]
+            mean = cut.reshape(patch, block, patch, block, -1).mean((1, 3)).repeat(block, 0).repeat(block, 1)
+            rows, columns = slice(max(top, 0), max(top + side, 0)), slice(max(left, 0), max(left + side, 0))
+            target = seen[rows, columns]
+            target[:] = mean[max(-top, 0) :, max(-left, 0) :][: target.shape[0], : target.shape[1]]
+    return seen
+
+
+def film_glimpses(looking: Looking, path: Path) -> Path:
+    """Film each image in turn: the patches moving, what has been seen, the class probabilities; .mp4 or .gif.
+
+    Raises:
+        LogpiError: the disk refuses.
+    """
+    return write_video(_frames(looking), path, FPS)
+
+
+def _frames(looking: Looking) -> Iterator[Frame]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    for b in range(len(looking.label)):
+        for t in range(len(looking.corner)):
+            figure = Figure(figsize=(9.6, 3.9), dpi=100, layout="constrained")
+            canvas = FigureCanvasAgg(figure)
+            _draw_moment(figure, looking, b, t)
+            canvas.draw()
+            frame = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+            again = FRAMES_A_GLIMPSE if t < len(looking.corner) - 1 else 2 * FRAMES_A_GLIMPSE
+            yield from (frame for _ in range(again))
+
+
+def _draw_moment(figure: Any, looking: Looking, b: int, t: int) -> None:
+    whole, seen, bars = figure.subplots(1, 3, width_ratios=(1, 1, 0.9))
+    scene, corners = looking.scenes[b], looking.corner[: t + 1, b]
+    truth = looking.classes[looking.label[b]]
+    _image(whole, scene / 255.0, f"image {b + 1}: {truth}")
+    _path(whole, corners, looking.patch)
+    for (top, left, side), color in zip(squares(corners[-1], looking.patch, looking.scales), SCALES, strict=False):
+        whole.add_patch(_rectangle(top, left, side, color))
+    _image(seen, seen_so_far(scene, corners, looking.patch, looking.scales), f"seen after glimpse {t + 1}")
+    _bars(bars, looking.probabilities[t, b], looking.classes, int(looking.label[b]))
+
+
+def _rectangle(top: int, left: int, side: int, color: str) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((left - 0.5, top - 0.5), side, side, fill=False, ec=color, lw=2, clip_on=True)
+
+
+def _image(axes: Any, picture: NDArray[Any], title: str, color: str = INK) -> None:
+    shown = np.where(np.isnan(picture), [[[0.25, 0.32, 0.42]]], picture)  # a colour that no grey image has
+    axes.imshow(np.clip(shown, 0, 1), interpolation="nearest")
+    height, width = picture.shape[:2]
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
+    axes.set_title(title, loc="left", fontsize=11, color=color, parse_math=False)
+
+
+def _path(axes: Any, corners: NDArray[Any], patch: int) -> None:
+    """The centres of the glimpses, from pale to strong."""
+    row, column = (corners + patch / 2 - 0.5).T
+    axes.plot(column, row, color=SCALES[0], lw=1.2, alpha=0.8)
+    strength = np.linspace(0.5, 1.0, len(row)) if len(row) > 1 else [1.0]
+    axes.scatter(column, row, s=18, color=SCALES[0], alpha=strength, edgecolors="black", linewidths=0.4, zorder=3)
+
+
+def _bars(axes: Any, probabilities: NDArray[Any], classes: Sequence[str], label: int) -> None:
+    shown = np.arange(len(classes)) if len(classes) <= 12 else np.sort(np.argsort(probabilities)[-12:])
+    best = int(probabilities.argmax())
+    colors = [(RIGHT if k == label else WRONG) if k == best else OTHER for k in shown]
+    place = np.arange(len(shown))
+    axes.barh(place, probabilities[shown], color=colors)
+    axes.set_yticks(place, [classes[k] for k in shown], parse_math=False)
+    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.4, -0.6), xticks=(0, 0.5, 1))
+    said = f"says {classes[best]}, {probabilities[best]:.0%}"
+    axes.set_title(said, loc="left", fontsize=11, color=INK, parse_math=False)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for text, k in zip(axes.get_yticklabels(), shown, strict=True):
+        text.set_fontweight("bold" if k == label else "normal")
+
+
+def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
+    """A sheet of images with the paths of their glimpses, and what was said of each.
+
+    Raises:
+        LogpiError: the disk refuses.
+    """
+    count = len(looking.label)
+    rows = math.ceil(count / columns)
+    figure = _figure(1.55 * columns, 1.8 * rows + 0.4)
+    figure.suptitle("where it looked, from pale to strong; first patch dashed", x=0.01, ha="left", fontsize=10)
+    for b, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
+        if b >= count:
+            axes.set_axis_off()
+            continue
+        said, truth = int(looking.probabilities[-1, b].argmax()), int(looking.label[b])
+        right = said == truth
+        words = looking.classes[said] if right else f"{looking.classes[said]}, not {looking.classes[truth]}"
+        _image(axes, looking.scenes[b] / 255.0, words, INK if right else WRONG)
+        _path(axes, looking.corner[:, b], looking.patch)
+        first = _rectangle(*squares(looking.corner[0, b], looking.patch, 1)[0], SCALES[1])
+        first.set(lw=1, ls="--")
+        axes.add_patch(first)
+    return _save(figure, path)
+
+
+def heat_map(looking: Looking, path: Path) -> Path:
+    """How often each pixel lay in the finest patch, all together and glimpse by glimpse, beside the mean image.
+
+    Raises:
+        LogpiError: the disk refuses.
+    """
+    steps, (height, width) = len(looking.corner), looking.scenes.shape[1:3]
+    each = np.stack([_coverage(looking.corner[t], looking.patch, height, width) for t in range(steps)])
+    panels = [("mean image", looking.scenes.mean((0, 3)) / 255.0, "gray"), ("all glimpses", each.mean(0), "viridis")]
+    panels += [(f"glimpse {t + 1}", each[t], "viridis") for t in range(steps)]
+    columns = min(5, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = _figure(1.9 * columns, 1.75 * rows + 0.4)
+    title = f"share of {len(looking.label):,} images in which a pixel lay in the finest patch"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    grid = np.ravel(figure.subplots(rows, columns, squeeze=False))
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, (title, picture, colors) in zip(grid, panels, strict=False):
+        drawn = axes.imshow(picture, cmap=colors, vmin=0, vmax=max(float(picture.max()), 1e-9))
+        axes.set_title(title, fontsize=9, color=INK)
+        if colors != "gray":
+            bar = figure.colorbar(drawn, ax=axes, fraction=0.046, format=lambda x, _: f"{x:.0%}")
+            bar.ax.tick_params(labelsize=6, length=0)
+            bar.outline.set_visible(False)
+    return _save(figure, path)
+
+
+def _coverage(corner: NDArray[Any], patch: int, height: int, width: int) -> NDArray[Any]:
+    """[H, W] share of the images whose finest patch, at ``corner`` [B, 2], covered each pixel."""
+    row, column = np.arange(height), np.arange(width)
+    rows = (row >= corner[:, :1]) & (row < corner[:, :1] + patch)
+    columns = (column >= corner[:, 1:]) & (column < corner[:, 1:] + patch)
+    return rows.astype(float).T @ columns.astype(float) / len(corner)
+
+
+def _figure(width: float, height: float) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Any, path: Path) -> Path:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, picture.getvalue())
+    return path
