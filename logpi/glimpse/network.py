@@ -56,12 +56,14 @@ def _init_core(layer: Any, config: Glimpsing, glimpse: int, core: int) -> Params
 
 
 def dense(layer: Params, x: Array) -> Array:
-    return x @ layer["w"] + layer["b"]
+    y = x @ layer["w"]
+    return y + jnp.broadcast_to(layer["b"], y.shape)
 
 
 def narrow(layer: Params, x: Array) -> Array:
     """A layer of few units, whose weights are kept [units, inputs]."""
-    return x @ layer["w"].T + layer["b"]
+    y = x @ layer["w"].T
+    return y + jnp.broadcast_to(layer["b"], y.shape)
 
 
 def where_features(config: Glimpsing) -> int:

@@ -116,7 +116,7 @@ def hybrid_loss(
     every, once = jnp.ones_like(log_prob), jnp.ones_like(of_label)
     weight = losses.standardize(jax.lax.stop_gradient(advantage(b, reward, config.gae_lambda)), every)
     location_loss = losses.decision_mean(losses.policy_gradient(log_prob, weight), every)
-    baseline_loss = losses.decision_mean(losses.squared_error(b, reward), every)
+    baseline_loss = losses.decision_mean(losses.squared_error(b, jnp.broadcast_to(reward, b.shape)), every)
     classification_loss = losses.decision_mean(-of_label, once)
     return classification_loss + location_loss + baseline_loss, {
         "train/classification_loss": classification_loss,

@@ -45,13 +45,13 @@ def corner_of(location: Array, shape: tuple[int, int], size: int) -> Array:
 
     (0, 0) is the image's centre and (-1, -1) its top left corner, as in the paper; a patch at an edge is half outside.
     """
-    extent = jnp.asarray(shape, jnp.float32)
+    extent = jnp.broadcast_to(jnp.asarray(shape, jnp.float32), location.shape)
     return jnp.round((location + 1) / 2 * extent - size / 2).astype(jnp.int32)
 
 
 def location_of(corner: Array, shape: tuple[int, int], size: int) -> Array:
     """Where the centre of the patch at ``corner`` lies, float32 [..., 2]: the inverse of ``corner_of``."""
-    return (corner + size / 2) / jnp.asarray(shape, jnp.float32) * 2 - 1
+    return (corner + size / 2) / jnp.broadcast_to(jnp.asarray(shape, jnp.float32), corner.shape) * 2 - 1
 
 
 def glimpse(sums: Array, corner: Array, size: int, scales: int) -> Array:
@@ -64,14 +64,14 @@ def glimpse(sums: Array, corner: Array, size: int, scales: int) -> Array:
         scales: k, the number of patches. Patch s covers (size·2^s)² pixels around the same centre.
     """
     batch, channels, height, width = sums.shape
-    plane = (jnp.arange(batch)[:, None] * channels + jnp.arange(channels)) * (height * width)
+    plane = jnp.arange(batch * channels).reshape(batch, channels) * (height * width)
     flat = sums.reshape(-1)
     patches = []
     for scale in range(scales):
         block = 2**scale
         edges = jnp.arange(size + 1) * block - (block - 1) * size // 2
-        row = jnp.clip(corner[:, :1] + edges, 0, height - 1)
-        column = jnp.clip(corner[:, 1:] + edges, 0, width - 1)
+        row = jnp.clip(corner[:, :1] + edges[None], 0, height - 1)
+        column = jnp.clip(corner[:, 1:] + edges[None], 0, width - 1)
         place = plane[:, None, None, :] + (row[:, :, None] * width + column[:, None, :])[..., None]
         s = jnp.take(flat, place, mode="clip")  # [B, size+1, size+1, C]
         patches.append((s[:, 1:, 1:] - s[:, :-1, 1:] - s[:, 1:, :-1] + s[:, :-1, :-1]) / (block * block))

@@ -42,9 +42,8 @@ def compose(key: Key, images: Array, clutter: Array, scene: Scene) -> Array:
     batch, height, width, channels = images.shape
     if (height, width) == (scene.height, scene.width) and not scene.pieces:
         return images.astype(jnp.float32)
-    room = jnp.array([scene.height - height + 1, scene.width - width + 1])
     place_key, piece_key = jax.random.split(key)
-    place = jax.random.randint(place_key, (batch, 2), 0, room)
+    place = _places(place_key, (batch,), scene.height - height, scene.width - width)
     which, source, target = _pieces(piece_key, batch, len(clutter), (height, width), scene)
 
     def one(x: tuple[Array, ...]) -> Array:
@@ -69,11 +68,14 @@ def _pieces(key: Key, batch: int, count: int, size: tuple[int, int], scene: Scen
     """Which image each piece is cut from [B, P], where from and where to [B, P, 2]."""
     keys, shape = jax.random.split(key, 3), (batch, scene.pieces)
     which = jax.random.randint(keys[0], shape, 0, count)
-    spare = jnp.array([side - scene.piece + 1 for side in size])
-    room = jnp.array([scene.height - scene.piece + 1, scene.width - scene.piece + 1])
-    source = jax.random.randint(keys[1], (*shape, 2), 0, spare)
-    target = jax.random.randint(keys[2], (*shape, 2), 0, room)
-    return which, source, target
+    source = _places(keys[1], shape, size[0] - scene.piece, size[1] - scene.piece)
+    return which, source, _places(keys[2], shape, scene.height - scene.piece, scene.width - scene.piece)
+
+
+def _places(key: Key, shape: tuple[int, ...], lowest: int, rightmost: int) -> Array:
+    """Top left corners [*shape, 2], uniform from (0, 0) to (lowest, rightmost)."""
+    room = jnp.broadcast_to(jnp.array([lowest + 1, rightmost + 1]), (*shape, 2))
+    return jax.random.randint(key, (*shape, 2), 0, room)
 
 
 def augment(key: Key, images: Array, how: Augmentation) -> Array:

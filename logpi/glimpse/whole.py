@@ -51,7 +51,7 @@ def logits(params: Params, net: Whole, images: Array) -> Array:
         x = jax.lax.conv_general_dilated(
             x, layer["w"], (net.stride, net.stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
-        x = jax.nn.relu(x + layer["b"])
+        x = jax.nn.relu(x + jnp.broadcast_to(layer["b"], x.shape))
     x = x.reshape(len(x), -1)
     for layer in params["layers"]:
         x = jax.nn.relu(dense(layer, x))

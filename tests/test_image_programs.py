@@ -1,0 +1,267 @@
+"""Learning from images through the driver: it learns, resumes bit for bit, trains seeds together, refuses bad data."""
+
+import json
+import signal
+import time
+
+import jax
+import numpy as np
+import pytest
+from small import Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
+
+from logpi import api, assemble, session
+from logpi.errors import LogpiError
+from logpi.experiments import resolve
+from logpi.glimpse.agent import load_image_agent
+from logpi.glimpse.judging import judge, stop_when_sure
+from logpi.glimpse.showing import pictures
+from logpi.view.glimpses import film_glimpses, seen_so_far, squares
+
+RUN = {"video": False, "tensorboard": False, "eval_episodes": 60, "final_episodes": 60, "eval_points": 3}
+GLIMPSING = {"patch": 4, "scales": 2, "sensor_size": 16, "glimpse_size": 16, "core_size": 16, "location_size": 8}
+STILL = {"rotation": 0.0, "scaling": 0.0, "shear": 0.0, "shift": 0.0}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with quick_compilation():
+        yield
+
+
+@pytest.fixture(scope="module")
+def corners(tmp_path_factory):
+    """Three classes: in which corner of 12x12 pixels, but the bottom right one, a noisy square is bright."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(360) % 3
+    images = rng.integers(0, 60, (360, 12, 12)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        row, column = [(1, 1), (1, 7), (7, 1)][label]
+        image[row : row + 4, column : column + 4] += 150
+    path = tmp_path_factory.mktemp("data") / "corners.npz"
+    np.savez(path, images=images, labels=labels)
+    return path
+
+
+def experiment(data, log_dir, algo="ram", run=None, network=None, **method):
+    tables = {
+        "run": {**RUN, "log_dir": str(log_dir), **(run or {})},
+        "network": {**(GLIMPSING if algo == "ram" else {"kernel": 5, "stride": 3}), **(network or {})},
+        "method": {"data": str(data), "total_images": 800, "n_updates": 5, "batch_size": 20, **STILL, **method},
+    }
+    if algo == "ram":
+        tables["method"] = {"n_glimpses": 3, "warmup": 100.0, **tables["method"]}
+    return resolve("ram/own", algo, tables)[0]
+
+
+@pytest.mark.parametrize(
+    ("algo", "options"),
+    [
+        ("ram", {}),
+        ("ram", {"network": {"core": "lstm"}, "where": "random"}),
+        ("ram", {"run": {"seeds": 2, "seed": 5}}),
+        (
+            "ram",
+            {"canvas": 20, "pieces": 2, "piece": 4, "batch_size": 64, "total_images": 2560},
+        ),  # shared by two devices
+        ("classifier", {"network": {"net": "conv"}}),
+    ],
+    ids=["ram", "lstm", "seeds", "shared", "conv"],
+)
+def test_a_killed_run_resumes_exactly(corners, tmp_path, algo, options):
+    watcher = Watcher()
+    whole = session.start(experiment(corners, tmp_path / "whole", algo, **options), ["test"], watcher).folder
+    assert watcher.rows >= 4
+    with pytest.raises(Killed):
+        session.start(experiment(corners, tmp_path / "cut", algo, **options), ["test"], Watcher(kill_at=4))
+    folder = only_run(tmp_path / "cut")
+    assert folder.status == "interrupted"
+    again = Watcher()
+    session.resume(folder.path, again)
+    assert 0 < again.rows < watcher.rows
+    assert outcome(folder) == outcome(whole)
+
+
+def test_kill_9_leaves_a_run_that_resumes(corners, tmp_path):
+    flags = ["ram/own", "--data", corners, "--quiet", "--no-video", "--total-images", 60_000, "--n-updates", 5]
+    flags += ["--batch-size", 20, "--checkpoint-points", 10_000, "--log-dir", tmp_path, "--n-glimpses", 3]
+    running = start("train", *flags)
+    until = time.monotonic() + 100
+    while not list(tmp_path.glob("*/*/checkpoints/iteration_000000[2-9]*")) and time.monotonic() < until:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    folder = only_run(tmp_path)
+    assert folder.status == "interrupted"
+    done = logpi("resume", folder.path, "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert only_run(tmp_path).status == "finished"
+
+
+def test_one_seed_learns_the_same_alone_and_beside_others(corners, tmp_path):
+    five = session.start(experiment(corners, tmp_path / "a", run={"seeds": 4, "seed": 3}), ["test"], Watcher()).folder
+    alone = session.start(experiment(corners, tmp_path / "b", run={"seed": 5}), ["test"], Watcher()).folder
+    beside, single = (load_image_agent(folder).params for folder in (five.last / "seed_5", alone.last))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4), beside, single)
+    other = load_image_agent(five.last / "seed_4").params
+    assert not jax.tree.all(jax.tree.map(np.allclose, other, single))
+
+
+def test_a_batch_is_dealt_out_to_the_devices(corners, tmp_path):
+    assert assemble.work(experiment(corners, tmp_path, batch_size=64)).sharing == 2
+    assert assemble.work(experiment(corners, tmp_path, batch_size=63)).sharing == 1
+
+
+@pytest.mark.parametrize(
+    ("algo", "network"), [("ram", {}), ("classifier", {"net": "fc"}), ("classifier", {"net": "conv"})]
+)
+def test_it_learns(corners, tmp_path, algo, network):
+    more = {"total_images": 24_000, "n_updates": 40, "averaging": 0.9}
+    chosen = experiment(corners, tmp_path, algo, network=network, run={"final_episodes": 1000}, **more)
+    scores = session.start(chosen, ["test"], Watcher()).scores
+    assert scores.shape == (1, 60), "one in six images is a test image"
+    assert scores.mean() > 0.9
+
+
+@pytest.fixture(scope="module")
+def agent(corners, tmp_path_factory):
+    chosen = experiment(corners, tmp_path_factory.mktemp("run"), total_images=4000)
+    return load_image_agent(session.start(chosen, ["test"], Watcher()).folder.last)
+
+
+def test_errors_are_counted(agent):
+    found = judge(agent, 1000, passes=3)
+    assert (found.images, found.passes, len(found.after)) == (60, 3, 3)
+    assert found.one_pass == found.after[-1]
+    many = judge(agent, 1000, passes=1)
+    assert 0 <= many.averaged <= 1
+    assert many.one_pass == found.one_pass, "the same scenes and the same first places"
+    with pytest.raises(LogpiError, match="at least 1"):
+        judge(agent, 0)
+    with pytest.raises(LogpiError, match="allowed: test, validation"):
+        judge(agent, 10, split="train")
+
+
+def test_stopping_when_sure():
+    probabilities = np.array([[[0.6, 0.4], [0.9, 0.1]], [[0.1, 0.9], [0.2, 0.8]]])  # [T, N, K]
+    label = np.array([1, 0])
+    assert stop_when_sure(probabilities, label, 0.5) == {"threshold": 0.5, "mean_glimpses": 1.0, "error": 0.5}
+    assert stop_when_sure(probabilities, label, 0.8) == {"threshold": 0.8, "mean_glimpses": 1.5, "error": 0.0}
+    assert stop_when_sure(probabilities, label, 0.99) == {"threshold": 0.99, "mean_glimpses": 2.0, "error": 0.5}
+
+
+def test_what_has_been_seen():
+    scene = np.random.default_rng(1).integers(0, 256, (16, 16, 1)).astype(np.float32)
+    assert squares(np.array([6, 6]), 4, 2) == [(6, 6, 4), (4, 4, 8)]
+    seen = seen_so_far(scene, np.array([[6, 6]]), 4, 2)
+    np.testing.assert_allclose(seen[6:10, 6:10], scene[6:10, 6:10] / 255)
+    np.testing.assert_allclose(seen[4, 4], scene[4:6, 4:6].mean() / 255)
+    assert np.isnan(seen).sum() == 16 * 16 - 8 * 8
+    edge = seen_so_far(scene, np.array([[-2, 14]]), 4, 1)
+    np.testing.assert_allclose(edge[:2, 14:], scene[:2, 14:] / 255)
+    assert np.isfinite(edge).sum() == 4
+    assert np.isnan(seen_so_far(scene, np.array([[-40, 90]]), 4, 1)).all()
+
+
+def test_pictures_and_film(agent, tmp_path):
+    import imageio.v3 as iio
+
+    from logpi.glimpse.showing import looking
+
+    drawn = pictures(agent, tmp_path)
+    assert all(iio.imread(path).std() > 10 for path in drawn.values())
+    video = film_glimpses(looking(agent, 2), tmp_path / "film.mp4")
+    frames = iio.imread(video)
+    assert len(frames) == 2 * (2 + 2 + 4), "half a second a frame; the last glimpse stays on longer"
+
+
+def test_a_classifier_of_whole_images_has_no_film(corners, tmp_path):
+    chosen = experiment(corners, tmp_path, "classifier", network={"net": "fc"})
+    seeing = load_image_agent(session.start(chosen, ["test"], Watcher()).folder.last)
+    with pytest.raises(LogpiError, match="no glimpses"):
+        api.film(seeing, tmp_path / "film.mp4")
+    assert judge(seeing, 100).passes == 1
+
+
+def bad(tmp_path, **arrays):
+    good = {"images": np.zeros((30, 8, 8), np.uint8), "labels": np.arange(30) % 3}
+    path = tmp_path / "bad.npz"
+    np.savez(path, **{name: x for name, x in (good | arrays).items() if x is not None})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"labels": None}, "labels"),
+        ({"labels": np.arange(30) - 1}, "-1"),
+        ({"labels": np.where(np.arange(30) % 3 == 1, 2, np.arange(30) % 3)}, "no .*image|empty"),
+        ({"images": np.full((30, 8, 8), np.nan, np.float32)}, "NaN|nan"),
+    ],
+    ids=["no labels", "negative", "empty class", "NaN"],
+)
+def test_bad_data_is_refused_before_anything_is_made(tmp_path, arrays, words):
+    path = bad(tmp_path, **arrays)
+    with pytest.raises(LogpiError, match=words) as refused:
+        session.start(experiment(path, tmp_path / "runs"), ["test"], Watcher())
+    assert "bad.npz" in str(refused.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_broken_picture_among_many(tmp_path):
+    from PIL import Image
+
+    for label in ("cat", "dog"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for k in range(20):
+            Image.new("L", (8, 8), 10 * k).save(tmp_path / "data" / label / f"{k}.png")
+    (tmp_path / "data" / "dog" / "7.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    with pytest.raises(LogpiError, match=r"dog.7\.png"):
+        session.start(experiment(tmp_path / "data", tmp_path / "runs"), ["test"], Watcher())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_settings_that_do_not_fit(corners, tmp_path):
+    def refused(words, *arguments, **options):
+        with pytest.raises(LogpiError, match=words):
+            session.start(experiment(corners, tmp_path / "runs", *arguments, **options), ["test"], Watcher())
+
+    refused("canvas is 10", canvas=10)
+    refused("piece is 13", pieces=1, piece=13)
+    refused("kernel is 13", "classifier", network={"net": "conv", "kernel": 13})
+    with pytest.raises(LogpiError, match="images to classify, which ppo does not do"):
+        resolve("ram/mnist", "ppo")
+    with pytest.raises(LogpiError, match="none of its tasks: ram/mnist"):
+        resolve("CartPole-v1", "ram")
+    with pytest.raises(LogpiError, match="did you mean ram/cluttered"):
+        resolve("ram/clutered", "ram")
+    with pytest.raises(LogpiError, match="--data"):
+        resolve("ram/own", None)
+    with pytest.raises(LogpiError, match="n_glimpses"):
+        resolve("ram/mnist", None, {"method": {"n_glimpse": 3}})
+    with pytest.raises(LogpiError, match=r"n_glimpses is 0"):
+        resolve("ram/mnist", None, {"method": {"n_glimpses": 0}})
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_altered_agent_is_refused(agent, tmp_path, corners):
+    chosen = experiment(corners, tmp_path)
+    folder = session.start(chosen, ["test"], Watcher()).folder.last
+    card = json.loads((folder / "agent.json").read_text())
+    (folder / "agent.json").write_text(json.dumps(card | {"classes": ["one"]}))
+    with pytest.raises(LogpiError):
+        load_image_agent(folder)
+    (folder / "agent.json").write_text("{}")
+    with pytest.raises(LogpiError, match=r"agent\.json"):
+        load_image_agent(folder)
+
+
+def test_eval_and_watch_on_the_command_line(corners, tmp_path):
+    folder = session.start(experiment(corners, tmp_path), ["test"], Watcher()).folder
+    done = logpi("eval", folder.path, "--passes", 2, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["images"] == 60
+    assert found["passes"] == 2
+    done = logpi("watch", folder.path, "--sheet", "--out", tmp_path / "drawn", "--json")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "drawn" / "glimpses.png").exists()

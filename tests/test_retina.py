@@ -1,0 +1,79 @@
+"""The retina against a slow and obvious reference."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from logpi.glimpse.retina import corner_of, glimpse, integral, location_of
+
+
+def reference(image, corner, size, scales):
+    """[scales, size, size, C]: pad with zeros, cut a square, average its blocks, pixel by pixel."""
+    patches = []
+    for scale in range(scales):
+        block = 2**scale
+        side = size * block
+        top = corner[0] - (block - 1) * size // 2
+        left = corner[1] - (block - 1) * size // 2
+        patch = np.zeros((size, size, image.shape[2]))
+        for i in range(side):
+            for j in range(side):
+                row, column = top + i, left + j
+                if 0 <= row < image.shape[0] and 0 <= column < image.shape[1]:
+                    patch[i // block, j // block] += image[row, column] / block**2
+        patches.append(patch)
+    return np.stack(patches)
+
+
+CASES = [  # height, width, channels, size, scales
+    (28, 28, 1, 8, 1),
+    (28, 28, 1, 8, 2),
+    (60, 60, 1, 12, 3),
+    (40, 24, 1, 5, 3),
+    (17, 33, 3, 6, 2),
+    (12, 12, 3, 3, 4),
+    (9, 50, 1, 1, 1),
+    (30, 30, 1, 7, 2),
+    (64, 48, 3, 4, 3),
+    (100, 100, 1, 12, 4),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_glimpses_equal_the_reference(case):
+    height, width, channels, size, scales = case
+    rng = np.random.default_rng(sum(case))
+    count = 100
+    images = rng.integers(0, 256, (count, height, width, channels)).astype(np.float32)
+    location = rng.uniform(-1.4, 1.4, (count, 2))  # beyond the edge too
+    location[:5] = [(-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0)]
+    location[5] = (3, -3)  # far outside
+    corner = np.asarray(corner_of(jnp.asarray(location), (height, width), size))
+    found = jax.jit(lambda x, c: glimpse(integral(x), c, size, scales))(images, corner)
+    wanted = np.stack([reference(*pair, size, scales) for pair in zip(images, corner, strict=True)])
+    np.testing.assert_allclose(np.asarray(found) / 255, wanted / 255, rtol=0, atol=1e-6)
+
+
+def test_places_are_named_as_in_the_paper():
+    assert corner_of(jnp.zeros(2), (28, 28), 8).tolist() == [10, 10], "(0, 0) is the centre"
+    assert corner_of(-jnp.ones(2), (28, 28), 8).tolist() == [-4, -4], "(-1, -1) is the top left corner"
+    assert corner_of(jnp.array([-1.0, 1.0]), (20, 60), 8).tolist() == [-4, 56], "rows first"
+
+
+def test_a_corner_and_its_location_are_inverse():
+    corner = jnp.stack(jnp.meshgrid(jnp.arange(-6, 60), jnp.arange(-6, 40), indexing="ij"), -1)
+    for size in (1, 7, 8, 12):
+        assert jnp.array_equal(corner_of(location_of(corner, (60, 40), size), (60, 40), size), corner)
+
+
+def test_sums_are_exact_on_a_white_image():
+    sums = integral(jnp.full((1, 256, 256, 1), 255.0))
+    assert float(sums[0, 0, -1, -1]) == 256 * 256 * 255.0
+    assert jnp.all(glimpse(sums, jnp.array([[100, 130]]), 8, 5) == 255.0)
+
+
+def test_an_image_does_not_depend_on_its_neighbours():
+    images = jax.random.uniform(jax.random.key(0), (7, 20, 20, 1))
+    alone = jnp.concatenate([integral(image[None]) for image in images])
+    np.testing.assert_array_equal(integral(images), alone)
