@@ -35,7 +35,7 @@ VARIANTS: dict[str, list[str]] = {
     "grid": ["--where", "grid"],
     "centre": ["--where", "centre"],
 }
-# Mnih et al. 2014, tables 1 and 2, in per cent: arXiv's version, and the proceedings' where it differs, which is stricter
+# Mnih et al. 2014, tables 1 and 2, in per cent: arXiv's version; the proceedings', which is stricter
 PAPER = {
     "ram/mnist": {"learned": "1.29 (6 glimpses); 1.07 (7)", "conv": "1.21", "fc": "1.69"},
     "ram/translated": {"learned": "1.84; 1.20", "conv": "1.62", "fc": "2.63"},
@@ -199,8 +199,8 @@ def report(results: Path) -> None:
     about = (
         "Errors on the 10,000 MNIST test digits, each seed's last agent, looked at once; recipes were chosen on 5,000 "
         "training digits kept apart. Intervals are Student's over seeds; of differences, Welch's. M = 10: the class "
-        "probabilities of ten passes with sampled places averaged. Minutes are core-minutes over two, with compilation, "
-        f"validation and checkpoints. Trained at commit {', '.join(commits)}. The paper's figures are those of its two "
+        "probabilities of ten passes with sampled places averaged. Minutes are core-minutes over two, compilation, "
+        f"validation and checkpoints included. Trained at commit {', '.join(commits)}. The paper's figures are those of its two "
         "versions (arXiv 1406.6247; NIPS 2014), as quoted by others; one figure: the proceedings'."
     )
     parts = [table(header, mine), about, "## Who chooses the places", table(titles, others)]

@@ -84,6 +84,10 @@ def learn_images(experiment: Experiment) -> Work:
     from logpi.glimpse.programs import ImagePrograms
 
     method, run = experiment.method, experiment.run
+    if experiment.env == "ram/own" and method.data == "mnist":
+        raise LogpiError(
+            "ram/own needs your images: --data FILE.npz (images, labels), or a folder with a folder for each class"
+        )
     images = data.load(method.data)
     splits, task = agent.splits(images, method), agent.task_of(images, method)
     made = make_method(method, experiment.network, task)

@@ -87,8 +87,6 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
 
     kwargs = {k: v for layer in layers for k, v in layer.get("env_kwargs", {}).items()}
     method = section("method", ALGORITHMS[algo])
-    if env == "ram/own" and method.data == "mnist":
-        raise LogpiError("ram/own needs your images: --data FILE.npz (images, labels), or a folder of folders")
     network = section("network", NETWORKS.get(algo, Network))
     return Experiment(env, algo, section("run", Run), method, network, kwargs), recipe
 

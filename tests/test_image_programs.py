@@ -82,11 +82,12 @@ def test_a_killed_run_resumes_exactly(corners, tmp_path, algo, options):
 
 
 def test_kill_9_leaves_a_run_that_resumes(corners, tmp_path):
-    flags = ["ram/own", "--data", corners, "--quiet", "--no-video", "--total-images", 60_000, "--n-updates", 5]
+    flags = ["ram/own", "--data", corners, "--quiet", "--no-video", "--total-images", 8_000, "--n-updates", 5]
     flags += ["--batch-size", 20, "--checkpoint-points", 10_000, "--log-dir", tmp_path, "--n-glimpses", 3]
     running = start("train", *flags)
     until = time.monotonic() + 100
     while not list(tmp_path.glob("*/*/checkpoints/iteration_000000[2-9]*")) and time.monotonic() < until:
+        assert running.poll() is None, running.stderr.read()
         time.sleep(0.05)
     running.send_signal(signal.SIGKILL)
     running.wait()
@@ -235,7 +236,7 @@ def test_settings_that_do_not_fit(corners, tmp_path):
     with pytest.raises(LogpiError, match="did you mean ram/cluttered"):
         resolve("ram/clutered", "ram")
     with pytest.raises(LogpiError, match="--data"):
-        resolve("ram/own", None)
+        assemble.work(resolve("ram/own", None)[0])
     with pytest.raises(LogpiError, match="n_glimpses"):
         resolve("ram/mnist", None, {"method": {"n_glimpse": 3}})
     with pytest.raises(LogpiError, match=r"n_glimpses is 0"):

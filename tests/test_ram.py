@@ -30,7 +30,11 @@ PARAMS = params_of()
 
 def gradient(which, params=PARAMS, config=CONFIG, net=NET):
     """Of one term of the loss, by part: the largest absolute entry."""
-    return jax.grad(lambda p: ram.hybrid_loss(p, config, net, IMAGES, LABEL, KEY, STD)[1][LOSSES[which]])(params)
+
+    def loss(p):
+        return ram.hybrid_loss(p, config, net, IMAGES, LABEL, KEY, STD)[1][LOSSES[which]]
+
+    return jax.jit(jax.grad(loss))(params)
 
 
 def largest(tree):
