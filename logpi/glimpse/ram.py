@@ -1,6 +1,8 @@
 """The recurrent attention model (Mnih et al. 2014): REINFORCE over where to look, cross-entropy over what it is.
 
-    hybrid loss = -log π(y | h_T)  -  mean_t (R - b_t) log π(l_{t+1} | h_t)  +  mean_t (R - b_t)²,    t = 1 … T-1
+    hybrid loss = -log π(y | h_T)  -  mean_t A_t log π(l_{t+1} | h_t)  +  mean_t (R - b_t)²,    t = 1 … T-1
+
+A_t is R - b_t in the paper, and here its λ-return (``advantage``).
 
 Glimpses are drawn and learnt from in one pass: the episode is on policy and always T long, so the forward pass that
 acts is the one that is differentiated. What passes no gradient is said where it happens.
