@@ -88,7 +88,7 @@ def test_names_of_other_libraries():
             resolve("CartPole-v1", "ppo", {"method": {alias: 8}})
 
 
-@pytest.mark.parametrize("algo", ALGORITHMS)
+@pytest.mark.parametrize("algo", ["reinforce", "actor_critic", "a2c", "ppo"])
 def test_a_config_file_of_a_run_gives_the_same_experiment(algo):
     tables = {
         "run": {"seed": 4, "seeds": 2, "video": False},
@@ -100,6 +100,14 @@ def test_a_config_file_of_a_run_gives_the_same_experiment(algo):
     text = toml.dumps(experiment_to_table(experiment))
     assert experiment_from_table(tomllib.loads(text)) == experiment
     assert experiment.network.hidden == (3, 5)
+
+
+@pytest.mark.parametrize("algo", ["ram", "classifier"])
+def test_a_config_file_of_a_run_over_images_gives_the_same_experiment(algo):
+    tables = {"method": {"learning_rate": 1 / 3, "max_grad_norm": math.inf, "canvas": 70}}
+    experiment, _ = resolve("ram/cluttered", algo, tables)
+    assert experiment_from_table(tomllib.loads(toml.dumps(experiment_to_table(experiment)))) == experiment
+    assert (experiment.method.canvas, experiment.method.pieces) == (70, 4), "the flag over the task, the task's clutter"
 
 
 def test_values_are_checked_not_converted():

@@ -10,6 +10,7 @@ import logpi
 ROOT = Path(logpi.__file__).parent
 MATHEMATICS = {"types", "errors", "config", "arrays", "returns", "psi", "losses", "distributions", "statistics"}
 DRIVERS = {"rollout", "programs", "loop", "evaluate", "devices"}
+GLIMPSE = {f"glimpse.{name}" for name in ("retina", "scenes", "network", "ram", "whole", "methods")}
 CONTRACT = {"envs.spaces", "envs.device", "envs.voids"}  # what drivers may know of environments: no concrete one
 OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "time"}
 
@@ -18,9 +19,11 @@ LAYERS = {  # layer: the logpi modules or packages that it may import
     "nets": MATHEMATICS | {"nets", "envs.spaces"},
     "envs": MATHEMATICS | {"envs"},
     "algorithms": MATHEMATICS | {"nets", "algorithms"},
+    "glimpse": MATHEMATICS | GLIMPSE | {"algorithms"},
+    "games": MATHEMATICS | {"games"},
     "drivers": MATHEMATICS | DRIVERS | CONTRACT,
 }
-PURE = ("mathematics", "nets", "algorithms")  # no file, no clock, no logger
+PURE = ("mathematics", "nets", "algorithms", "glimpse")  # no file, no clock, no logger
 
 
 def name_of(path):
@@ -35,8 +38,10 @@ def layer_of(module):
         return "mathematics"
     if module in DRIVERS:
         return "drivers"
+    if module in GLIMPSE:
+        return "glimpse"
     top = module.split(".")[0]
-    return top if top in ("nets", "envs", "algorithms") else "shell"
+    return top if top in ("nets", "envs", "algorithms", "games") else "shell"
 
 
 def imports(path):
