@@ -197,9 +197,9 @@ def report(results: Path) -> None:
     titles = ["task", "places", "paper", "seeds", "one pass, %", "M = 10, %", "minus learned (95 %)", "minutes"]
     commits = sorted({r["commit"] for runs in found.values() for r in runs})
     about = (
-        "Errors on the 10,000 MNIST test digits of each seed's last agent; recipes were chosen on 5,000 training digits "
-        "kept apart. Intervals are Student's over seeds; of differences, Welch's. M = 10: the class probabilities of ten "
-        "passes with sampled places, averaged. Minutes are core-minutes over two, compilation, validation and "
+        "Errors on the 10,000 MNIST test digits of each seed's last agent; recipes were chosen on 5,000 training "
+        "digits kept apart. Intervals are Student's over seeds; of differences, Welch's. M = 10: the probabilities of "
+        "ten passes with sampled places, averaged. Minutes are core-minutes over two, compilation, validation and "
         f"checkpoints included. Trained at commit {', '.join(commits)}. The paper's figures are those of its two "
         "versions (arXiv 1406.6247; NIPS 2014), as quoted by others; where there is one, the proceedings'."
     )

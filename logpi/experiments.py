@@ -203,7 +203,7 @@ def check_ranges(where: str, config: Any) -> None:
             or (name in FRACTIONS and not 0 <= value <= 1 and "between 0 and 1")
             or (
                 name == "total_images"
-                and not 0 < config.total_timesteps <= MOST_STEPS
+                and not (value > 0 and config.total_timesteps <= MOST_STEPS)
                 and "above 0, at most 2e9 glimpses"
             )
             or (name == "total_timesteps" and not 0 < value <= MOST_STEPS and f"above 0 and at most {MOST_STEPS:g}")
