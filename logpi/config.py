@@ -128,6 +128,7 @@ class Pictures:
     canvas: int = 0  # pixels of the side on which the image is placed at random; 0: the image as it is
     pieces: int = 0  # clutter: patches of other training images at random places
     piece: int = 8  # pixels of a patch's side
+    curriculum: float = 0.0  # share of total_images over which the pieces of a training image grow from 0 to all
     rotation: float = 10.0  # augmentation of a training image, uniform within ±: degrees
     scaling: float = 0.1  # log of the factor of each side
     shear: float = 0.1

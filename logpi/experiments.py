@@ -190,7 +190,7 @@ NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "cli
 NOT_NEGATIVE |= {"canvas", "pieces", "frequencies", "warmup", "start", "location_rate"}
 NOT_NEGATIVE |= {"rotation", "scaling", "shear", "shift"}
 NOT_NEGATIVE |= {"eval_points", "checkpoint_points"}
-FRACTIONS = {"gamma", "gae_lambda", "averaging"}
+FRACTIONS = {"gamma", "gae_lambda", "averaging", "curriculum"}
 
 
 def check_ranges(where: str, config: Any) -> None:

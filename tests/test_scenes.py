@@ -50,6 +50,19 @@ def test_clutter_is_cut_from_images_and_the_brightest_wins():
     assert np.all((over == 255).sum((1, 2, 3)) >= 30), "no piece darkens the image"
 
 
+def test_the_number_of_pieces_grows():
+    scene, black = Scene(40, 40, pieces=3, piece=4), jnp.zeros_like(IMAGES)
+    many = jnp.repeat(black, 8, 0)
+
+    def mean_pieces(pieces):
+        lit = (compose(jax.random.key(2), many, IMAGES, scene, pieces) > 0).sum((1, 2, 3))
+        return float(lit.mean()) / 16
+
+    assert mean_pieces(0.0) == 0
+    np.testing.assert_allclose([mean_pieces(n) for n in (0.5, 1.0, 2.0, 3.0)], [0.5, 1, 2, 3], atol=0.1)
+    assert mean_pieces(3.0) == mean_pieces(9.0) == mean_pieces(None)
+
+
 def test_scenes_follow_from_the_key():
     scene = Scene(20, 20, pieces=2, piece=3)
     one, same, other = (compose(jax.random.key(k), IMAGES, IMAGES, scene) for k in (1, 1, 2))

@@ -106,7 +106,8 @@ def _method(config: Any, task: Task, init: Any, loss: Any, rates: Any, predict: 
         progress = jnp.minimum(seen / h.total_images, 1.0)
         augment_key, scene_key, loss_key = jax.random.split(key, 3)
         how = Augmentation(h.rotation, h.scaling, h.shear, h.shift)
-        scenes = compose(scene_key, augment(augment_key, images[which], how), images, task.scene)
+        pieces = task.scene.pieces * jnp.where(h.curriculum > progress, progress / h.curriculum, 2.0)
+        scenes = compose(scene_key, augment(augment_key, images[which], how), images, task.scene, pieces)
         anneal = jnp.minimum((seen + config.batch_size) / jnp.maximum(h.warmup, 1.0), 1.0) * _half_cosine(progress)
         step_size = anneal * h.learning_rate
         params, opt_state, metrics = improve(

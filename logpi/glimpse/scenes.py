@@ -34,10 +34,11 @@ class Augmentation(NamedTuple):
     shift: Array | float  # pixels
 
 
-def compose(key: Key, images: Array, clutter: Array, scene: Scene) -> Array:
+def compose(key: Key, images: Array, clutter: Array, scene: Scene, pieces: Array | float | None = None) -> Array:
     """``images`` [B, h, w, C] on the scene's canvas among pieces of ``clutter`` [N, h, w, C]: float32 [B, H, W, C].
 
-    Where an image and pieces overlap, the brightest wins.
+    Where an image and pieces overlap, the brightest wins. ``pieces``, if given, are how many of the scene's pieces
+    there are; of a broken one the last is there in as many of the images as its fraction says.
     """
     batch, height, width, channels = images.shape
     if (height, width) == (scene.height, scene.width) and not scene.pieces:
@@ -45,23 +46,26 @@ def compose(key: Key, images: Array, clutter: Array, scene: Scene) -> Array:
     place_key, piece_key = jax.random.split(key)
     place = _places(place_key, (batch,), scene.height - height, scene.width - width)
     which, source, target = _pieces(piece_key, batch, len(clutter), (height, width), scene)
+    luck = jax.random.uniform(jax.random.fold_in(piece_key, 3), (batch, 1))
+    rank = jnp.arange(scene.pieces)[None] + luck
+    there = rank < (scene.pieces + 1 if pieces is None else pieces)  # [B, P]
 
     def one(x: tuple[Array, ...]) -> Array:
-        image, corner, which, source, target = x
+        image, corner, which, source, target, shown = x
         canvas = jnp.zeros((scene.height, scene.width, channels), clutter.dtype)
         zero = jnp.int32(0)
         canvas = jax.lax.dynamic_update_slice(canvas, image.astype(clutter.dtype), (corner[0], corner[1], zero))
         for k in range(scene.pieces):
             shape = (scene.piece, scene.piece, channels)
             start = (which[k], source[k, 0], source[k, 1], zero)
-            patch = jax.lax.dynamic_slice(clutter, start, (1, *shape))[0]
+            patch = jax.lax.dynamic_slice(clutter, start, (1, *shape))[0] * shown[k].astype(clutter.dtype)
             at = (target[k, 0], target[k, 1], zero)
-            there = jax.lax.dynamic_slice(canvas, at, shape)
-            canvas = jax.lax.dynamic_update_slice(canvas, jnp.maximum(there, patch), at)
+            below = jax.lax.dynamic_slice(canvas, at, shape)
+            canvas = jax.lax.dynamic_update_slice(canvas, jnp.maximum(below, patch), at)
         return canvas
 
     # one image after the other: side by side, the updates would become a scatter, which is slow on CPUs
-    return jax.lax.map(one, (images, place, which, source, target)).astype(jnp.float32)
+    return jax.lax.map(one, (images, place, which, source, target, there)).astype(jnp.float32)
 
 
 def _pieces(key: Key, batch: int, count: int, size: tuple[int, int], scene: Scene) -> tuple[Array, Array, Array]:
