@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import tomllib
 import typing
@@ -43,6 +44,7 @@ class Recipe(NamedTuple):
     tables: Table  # run, method, network
 
 
+@functools.cache
 def recipes() -> list[Recipe]:
     """All recipes that ship with logpi."""
     found = []
