@@ -14,6 +14,7 @@ Target = Annotated[
     tyro.conf.Positional[str],
     tyro.conf.arg(help="a run, or an agent's folder (best/, last/); else the newest run in runs/", metavar="AGENT"),
 ]
+FILMED = 6  # images of a ram agent
 NO_OFF = (tyro.conf.FlagCreatePairsOff,)
 
 
@@ -98,7 +99,7 @@ def watch(argv: list[str]) -> int:
             tyro.conf.Positional[str],
             tyro.conf.arg(help="a run or an agent's folder, else the newest run; with --random, an environment"),
         ] = "",
-        episodes: int = 1,
+        episodes: int | None = None,
         seed: int = 10_000,
         random: bool = False,
         sampled: bool = False,
@@ -109,12 +110,12 @@ def watch(argv: list[str]) -> int:
         """Record a video and open it where there is a display.
 
         Args:
-            episodes: how many to film; for ram, images
+            episodes: how many to film, 1 by default; for ram, images, 6 by default
             seed: of the first reset
             random: a random agent in the environment TARGET
             sampled: sample actions, instead of the most probable one
             sheet: for ram, no film but a sheet of glimpse paths and a map of where it looks
-            out: the video's path (with --sheet a folder); else videos/ of the run, or here
+            out: the video's path (with --sheet a folder); else videos/ of the run (with --sheet the run), or here
             json: print a JSON object with the video's path
         """
         return target, episodes, seed, random, sampled, sheet, out, json
@@ -123,6 +124,7 @@ def watch(argv: list[str]) -> int:
         options, args=argv, prog="logpi watch", config=NO_OFF
     )
     from logpi import api, devices
+    from logpi.glimpse.agent import ImageAgent
     from logpi.view.video import open_file
 
     devices.prepare()
@@ -131,12 +133,16 @@ def watch(argv: list[str]) -> int:
     target = target or newest_run()
     if random:
         name = "".join(c if c.isalnum() else "-" for c in target)
+        episodes = 1 if episodes is None else episodes
         path = api.film_random(target, Path(out or f"random-{name}.mp4"), episodes, seed)
     else:
         agent = api.load(target)
-        if sheet:
-            return draw_sheet(agent, target, Path(out), seed, as_json)
         inside = Path(target) / "videos"
+        if sheet:
+            beside = inside.parent if inside.is_dir() else Path()
+            return draw_sheet(agent, target, Path(out) if out else beside, seed, as_json)
+        if episodes is None:
+            episodes = FILMED if isinstance(agent, ImageAgent) else 1
         path = Path(out) if out else (inside if inside.is_dir() else Path()) / f"watch-{seed}.mp4"
         path = api.film(agent, path, episodes, seed, sampled)
     if as_json:

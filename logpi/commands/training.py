@@ -115,8 +115,10 @@ def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
     else:
         lines.append(f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)")
     if recipe and means.mean() < recipe.low:
-        lines.append(f"below the {recipe.low:g} that this recipe reaches: try another --seed, or train for longer")
-    lines.append(f"{outcome.timesteps:,} steps in {seconds:.1f} s; everything is in {outcome.folder.path}")
+        missed = f"above the {_band(recipe)}" if outcome.classifies else f"below the {recipe.low:g}"
+        lines.append(f"{missed} that this recipe reaches: try another --seed, or train for longer")
+    unit = "glimpses" if outcome.classifies else "steps"
+    lines.append(f"{outcome.timesteps:,} {unit} in {seconds:.1f} s; everything is in {outcome.folder.path}")
     lines += [f"{what:7} {path}" for what, path in outcome.pictures.items()]
     lines.append(f"next    logpi watch {outcome.folder.path}")
     return "\n".join(lines)
@@ -129,12 +131,13 @@ def _errors(accuracy: Any, images: int) -> str:
 
         mean, half = interval(1 - accuracy[:, None])
         of_seeds = f"95 % interval over {len(accuracy)} seeds, {images:,} test images"
-        return f"error {mean[0]:.2%} ± {half[0]:.2%} ({of_seeds}, one pass)"
+        return f"error {100 * mean[0]:.2f} ± {100 * half[0]:.2f} % ({of_seeds}, one pass)"
     from logpi.glimpse.judging import interval as wilson
 
     error = float(1 - accuracy[0])
     low, high = wilson(error, images)
-    return f"error {error:.2%} (95 % interval {low:.2%} to {high:.2%}; {images:,} test images, one pass)"
+    of_images = f"95 % interval {100 * low:.2f} to {100 * high:.2f} %; {images:,} test images"
+    return f"error {100 * error:.2f} % ({of_images}, one pass)"
 
 
 def _title(experiment: Experiment) -> str:
@@ -147,8 +150,14 @@ def _expected(recipe: Recipe | None) -> str | None:
         return None
     method = recipe.tables.get("method", {})
     if recipe.env in TASKS:
-        return f"{recipe.low:g} to {recipe.high:g} after {method.get('total_images', math.nan):,.0f} images"
+        return f"error {_band(recipe)} after {method.get('total_images', math.nan):,.0f} images"
     return f"{recipe.low:g} to {recipe.high:g} by step {method.get('total_timesteps', math.nan):,.0f}"
+
+
+def _band(recipe: Recipe) -> str:
+    """The expected test error of a recipe over images, whose scores are accuracies."""
+    lowest, highest = 1 - recipe.high, 1 - recipe.low
+    return f"{100 * lowest:.3g} to {100 * highest:.3g} %" if recipe.high < 1 else f"at most {100 * highest:.3g} %"
 
 
 def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:

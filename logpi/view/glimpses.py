@@ -16,6 +16,7 @@ from logpi.view.video import Frame, write_video
 
 SCALES = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442")  # of the patches; Okabe and Ito, safe for all eyes
 RIGHT, WRONG, OTHER, INK = "#0072B2", "#D55E00", "#BBBBBB", "#333333"
+DIM, BRIGHT = "#8A4B00", "#F0E442"  # first and last glimpse: told apart by brightness alone
 FRAMES_A_GLIMPSE, FPS = 2, 2
 
 
@@ -89,7 +90,7 @@ def _draw_moment(figure: Any, looking: Looking, b: int, t: int) -> None:
     whole, seen, bars = figure.subplots(1, 3, width_ratios=(1, 1, 0.9))
     scene, corners = looking.scenes[b], looking.corner[: t + 1, b]
     truth = looking.classes[looking.label[b]]
-    _image(whole, scene / 255.0, f"image {b + 1}: {truth}")
+    _image(whole, scene / 255.0, f"image {b + 1}, label {truth}")
     _path(whole, corners, looking.patch)
     for (top, left, side), color in zip(squares(corners[-1], looking.patch, looking.scales), SCALES, strict=False):
         whole.add_patch(_rectangle(top, left, side, color))
@@ -112,11 +113,13 @@ def _image(axes: Any, picture: NDArray[Any], title: str, color: str = INK) -> No
 
 
 def _path(axes: Any, corners: NDArray[Any], patch: int) -> None:
-    """The centres of the glimpses, from pale to strong."""
+    """The centres of the glimpses, the later the brighter."""
+    from matplotlib.colors import LinearSegmentedColormap
+
     row, column = (corners + patch / 2 - 0.5).T
     axes.plot(column, row, color=SCALES[0], lw=1.2, alpha=0.8)
-    strength = np.linspace(0.5, 1.0, len(row)) if len(row) > 1 else [1.0]
-    axes.scatter(column, row, s=18, color=SCALES[0], alpha=strength, edgecolors="black", linewidths=0.4, zorder=3)
+    colors = LinearSegmentedColormap.from_list("order", (DIM, BRIGHT))(np.linspace(0, 1, len(row)))
+    axes.scatter(column, row, s=22, color=colors, edgecolors="black", linewidths=0.5, zorder=3)
 
 
 def _bars(axes: Any, probabilities: NDArray[Any], classes: Sequence[str], label: int) -> None:
@@ -126,7 +129,9 @@ def _bars(axes: Any, probabilities: NDArray[Any], classes: Sequence[str], label:
     place = np.arange(len(shown))
     axes.barh(place, probabilities[shown], color=colors)
     axes.set_yticks(place, [classes[k] for k in shown], parse_math=False)
-    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.4, -0.6), xticks=(0, 0.5, 1))
+    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.4, -0.6))
+    axes.set_xticks((0, 0.5, 1), ("0 %", "50 %", "100 %"))
+    axes.set_box_aspect(1)
     said = f"says {classes[best]}, {probabilities[best]:.0%}"
     axes.set_title(said, loc="left", fontsize=11, color=INK, parse_math=False)
     for side in ("top", "right"):
@@ -144,7 +149,7 @@ def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
     count = len(looking.label)
     rows = math.ceil(count / columns)
     figure = _figure(1.55 * columns, 1.8 * rows + 0.4)
-    figure.suptitle("where it looked, from pale to strong; first patch dashed", x=0.01, ha="left", fontsize=10)
+    figure.suptitle("where it looked, from dark to bright; first patch dashed", x=0.01, ha="left", fontsize=10)
     for b, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
         if b >= count:
             axes.set_axis_off()
@@ -166,6 +171,8 @@ def heat_map(looking: Looking, path: Path) -> Path:
     Raises:
         LogpiError: the disk refuses.
     """
+    from matplotlib.ticker import MaxNLocator
+
     steps, (height, width) = len(looking.corner), looking.scenes.shape[1:3]
     each = np.stack([_coverage(looking.corner[t], looking.patch, height, width) for t in range(steps)])
     panels = [("mean image", looking.scenes.mean((0, 3)) / 255.0, "gray"), ("all glimpses", each.mean(0), "viridis")]
@@ -179,10 +186,10 @@ def heat_map(looking: Looking, path: Path) -> Path:
     for axes in grid:
         axes.set_axis_off()
     for axes, (title, picture, colors) in zip(grid, panels, strict=False):
-        drawn = axes.imshow(picture, cmap=colors, vmin=0, vmax=max(float(picture.max()), 1e-9))
+        drawn = axes.imshow(picture * 100, cmap=colors, vmin=0, vmax=max(float(picture.max()) * 100, 1e-9))
         axes.set_title(title, fontsize=9, color=INK)
         if colors != "gray":
-            bar = figure.colorbar(drawn, ax=axes, fraction=0.046, format=lambda x, _: f"{x:.0%}")
+            bar = figure.colorbar(drawn, ax=axes, fraction=0.046, format="%g %%", ticks=MaxNLocator(4))
             bar.ax.tick_params(labelsize=6, length=0)
             bar.outline.set_visible(False)
     return _save(figure, path)

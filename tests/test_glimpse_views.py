@@ -1,0 +1,171 @@
+"""An agent that looks, judged and shown: what is printed and drawn is what the agent did."""
+
+import json
+
+import imageio.v3 as iio
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small import Watcher, quick_compilation
+
+from logpi import api, session
+from logpi.commands import playing, training
+from logpi.errors import LogpiError
+from logpi.experiments import recipe_for, resolve
+from logpi.glimpse import data
+from logpi.glimpse.agent import load_image_agent, splits
+from logpi.glimpse.judging import LOOK, interval, judge, judged_split, scenes_of
+from logpi.glimpse.methods import make_method
+from logpi.glimpse.programs import ImagePrograms
+from logpi.glimpse.showing import looking, pictures
+from logpi.view.glimpses import film_glimpses, seen_so_far
+
+COUNT = 60  # test images: one in six
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of 3 glimpses over a canvas with clutter, in three classes that noise hides."""
+    base = tmp_path_factory.mktemp("views")
+    rng = np.random.default_rng(0)
+    labels = np.arange(6 * COUNT) % 3
+    images = rng.integers(0, 120, (6 * COUNT, 12, 12)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[4 * label : 4 * label + 4] += 60
+    np.savez(base / "bars.npz", images=images, labels=labels)
+    settings = {"total_images": 2000, "n_updates": 5, "batch_size": 20, "warmup": 100.0, "n_glimpses": 3}
+    tables = {
+        "run": {"video": False, "tensorboard": False, "eval_points": 2, "log_dir": str(base)}
+        | {"eval_episodes": COUNT, "final_episodes": COUNT},
+        "network": {"patch": 4, "scales": 2, "core_size": 16, "sensor_size": 16, "glimpse_size": 16},
+        "method": {"data": str(base / "bars.npz"), "canvas": 16, "pieces": 2, "piece": 4, **settings},
+    }
+    with quick_compilation():
+        yield session.start(resolve("ram/own", "ram", tables)[0], ["test"], Watcher())
+
+
+@pytest.fixture(scope="module")
+def agent(run):
+    return load_image_agent(run.folder.last)
+
+
+def by_hand(agent, seed, sampled=False):
+    """Probabilities [T, N, K] and labels [N] of the test images."""
+    test, clutter = judged_split(agent, "test")
+    scenes, labels = scenes_of(agent, test, clutter, 0)
+    return agent.look(scenes, seed, sampled).probabilities[:, :COUNT], labels[:COUNT]
+
+
+def test_the_error_of_one_pass_is_a_count(agent):
+    probabilities, labels = by_hand(agent, LOOK)
+    wrong = [sum(int(p.argmax() != y) for p, y in zip(step, labels, strict=True)) / COUNT for step in probabilities]
+    found = judge(agent, COUNT, passes=1)
+    assert 0 < wrong[-1] < 1, "an agent that errs sometimes"
+    assert found.after == pytest.approx(wrong)
+    assert found.one_pass == pytest.approx(wrong[-1])
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_the_averaged_error_is_of_the_mean_probabilities(agent, sampled):
+    passes = [by_hand(agent, LOOK + 1000 * m, sampled)[0][-1] for m in (1, 2, 3)]
+    labels = by_hand(agent, LOOK)[1]
+    assert not np.allclose(passes[0], passes[1]), "other first places"
+    expected = np.mean((sum(passes) / 3).argmax(-1) != labels)
+    assert judge(agent, COUNT, passes=3, sampled=sampled).averaged == pytest.approx(expected)
+
+
+def test_the_scenes_are_those_that_a_training_is_judged_on(agent):
+    def sums(params, scenes, key, std):
+        return jax.nn.one_hot(scenes.sum((1, 2, 3)).astype(jnp.int32) % 3, 3)
+
+    images = data.load(agent.config.data)
+    method = make_method(agent.config, agent.net, agent.task)
+    method = method._replace(predict=sums, update=lambda learner, *_: (learner, {}))
+    programs = ImagePrograms(method, agent.task, splits(images, agent.config), 20, 1, [0], 1)
+    scores, _ = programs.judge(programs.init(), 0, COUNT)
+    scenes, labels = scenes_of(agent, *judged_split(agent, "test"), 0)
+    expected = scenes.sum((1, 2, 3)).astype(int) % 3 == labels
+    assert 0 < expected[:COUNT].mean() < 1
+    np.testing.assert_array_equal(scores, expected[:COUNT])
+
+
+def test_looking_longer_costs_more_glimpses_and_ends_at_the_full_error(agent):
+    found = judge(agent, COUNT, passes=1)
+    glimpses = [row["mean_glimpses"] for row in found.stopping]
+    assert glimpses == sorted(glimpses)
+    assert all(1 <= n <= 3 for n in glimpses)
+    probabilities, labels = by_hand(agent, LOOK)
+    row = next(row for row in found.stopping if row["threshold"] == 0.5)
+    stops = [next((t for t in range(2) if p[t].max() >= 0.5), 2) for p in probabilities.swapaxes(0, 1)]
+    assert row["mean_glimpses"] == pytest.approx(np.mean(stops) + 1)
+    said = [probabilities[t, n].argmax() for n, t in enumerate(stops)]
+    assert row["error"] == pytest.approx(np.mean(said != labels))
+
+
+def test_wilsons_interval():
+    assert interval(0.0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+
+
+def test_the_film_shows_each_glimpse_a_second_and_the_finest_patch_as_it_is(agent, tmp_path):
+    some = looking(agent, 2)
+    frames = iio.imread(film_glimpses(some, tmp_path / "film.mp4"))
+    assert len(frames) == 2 * (2 + 2 + 4), "two a second; the last glimpse stays on twice as long"
+    top, left = np.maximum(some.corner[0, 0], 0)
+    bottom, right = np.minimum(some.corner[0, 0] + 4, 16)
+    inside = slice(top, bottom), slice(left, right)
+    seen = seen_so_far(some.scenes[0], some.corner[:1, 0], 4, 2)
+    np.testing.assert_allclose(seen[inside], some.scenes[0][inside] / 255)
+    assert np.isnan(seen).any(), "what it has not looked at stays hidden"
+
+
+def test_the_pictures_mark_what_was_said(agent, tmp_path):
+    for path in pictures(agent, tmp_path).values():
+        picture = iio.imread(path)[..., :3]
+        assert picture.std() > 10
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+    assert {p.name for p in tmp_path.iterdir()} == {"glimpses.png", "heatmap.png"}
+
+
+def test_watch_films_six_images_and_puts_the_sheet_into_the_run(run, capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr(api, "film", lambda agent, path, episodes, *_: asked.append(episodes) or path)
+    monkeypatch.setattr("logpi.glimpse.showing.pictures", lambda agent, folder, *_: {"glimpses": folder / "drawn"})
+    folder = run.folder.path
+    assert playing.watch([str(folder), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"video": str(folder / "videos" / "watch-10000.mp4"), "episodes": 6, "seed": 10_000}
+    assert playing.watch([str(folder), "--episodes", "2", "--json"]) == 0
+    assert asked == [6, 2]
+    capsys.readouterr()
+    assert playing.watch([str(folder), "--sheet", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"glimpses": str(folder / "drawn")}
+
+
+def test_eval_prints_both_protocols(run, agent, capsys):
+    found = judge(agent, COUNT, passes=2)
+    assert playing.eval([str(run.folder.last), "--passes", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert f"{COUNT} test images" in printed
+    for name, error in (("one pass, mean locations", found.one_pass), ("M = 2 passes averaged", found.averaged)):
+        (line,) = (line for line in printed.splitlines() if name in line)
+        assert f"{error:.2%}" in line
+
+
+def test_other_episodes_than_images_are_refused(agent):
+    with pytest.raises(LogpiError, match="classifies images"):
+        api.evaluate(agent)
+    with pytest.raises(LogpiError, match="at least 1"):
+        looking(agent, 0)
+
+
+def test_a_finished_training_states_an_error(run):
+    recipe = recipe_for("ram/mnist", "ram")._replace(low=0.985, high=0.992)
+    done = api.Outcome(run.folder, np.array([[0.0] * 30 + [1.0] * 970]), 12_000, True, {})
+    said = training.report(done, recipe, 1.0)
+    assert "error 3.00 % (95 % interval 2.11 to 4.25 %; 1,000 test images, one pass)" in said
+    assert "above the 0.8 to 1.5 % that this recipe reaches" in said
+    assert "12,000 glimpses in" in said
+    assert training._expected(recipe) == "error 0.8 to 1.5 % after 12,000,000 images"
+    assert training._expected(recipe._replace(high=1.0)) == "error at most 1.5 % after 12,000,000 images"
