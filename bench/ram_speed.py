@@ -1,13 +1,14 @@
-"""RAM's training speed against the public PyTorch implementation, one thread each, and on all cores.
+"""RAM's training speed against the public PyTorch implementation, one thread each, and on two cores.
 
-    python bench/ram_speed.py --torch-python torch/bin/python --source recurrent-visual-attention [--seconds 15]
+    python bench/ram_speed.py --torch-python torch/bin/python --source recurrent-visual-attention [--seconds 5]
 
 Same sizes, batches and layers on both sides, random images in memory, augmentation of size 0 on ours, no file and no
 log in the loop; the two take turns, `--repeats` times. FLOPs of a training step are those of its matrix products,
 2·m·n·k each: all of the forward pass, and of the backward pass the weights' gradients and those of inputs that pass one
 on (not the retina's, nor what is cut off from the core). GFLOP/s are compared with the machine's own rate for a square
-product.
-`--own SIZE …` is what the script calls itself: it prints one JSON line.
+product on one core, the highest of those before and after (`peers/gemm.py`).
+
+`--own …` is what the script calls itself: it prints one JSON line.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from report import BENCH, PEERS, answer, parser, publish, spread, table
+from report import BENCH, PEERS, answer, parser, publish, spread, table, versions
 
 SETTINGS = [  # size, batch, glimpses, patch, scales, wanted ratio
     (28, 128, 6, 8, 1, 2.5),
@@ -69,21 +70,38 @@ def own(size: int, batch: int, glimpses: int, patch: int, scales: int, cores: in
 
 
 def gemm() -> float:
-    """GFLOP/s of a float32 product of 1,024 x 1,024 matrices on one core, the best of 20."""
-    from logpi import devices
+    """GFLOP/s of one core, at the best of the sizes measured."""
+    return float(max(answer(sys.executable, PEERS / "gemm.py")["one_core"].values()))
 
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    devices.prepare()
-    import jax
 
-    x = jax.random.normal(jax.random.key(0), (1024, 1024))
-    product = jax.jit(lambda x: x @ x).lower(x).compile()
-    took = []
-    for _ in range(20):
-        began = time.perf_counter()
-        product(x).block_until_ready()
-        took.append(time.perf_counter() - began)
-    return 2 * 1024**3 / min(took) / 1e9
+def race(args: argparse.Namespace, setting: tuple[Any, ...]) -> dict[str, list[float]]:
+    """Images/s of everybody at one setting, turn by turn."""
+    size, batch, glimpses, patch, scales, _ = setting
+    found: dict[str, list[float]] = {"one core": [], "peer": [], "two cores": [], "twice the batch": []}
+    for _ in range(args.repeats):
+        for name, b, cores in (("one core", batch, 1), ("two cores", batch, 2), ("twice the batch", 2 * batch, 2)):
+            shape = (size, b, glimpses, patch, scales, cores)
+            got = answer(sys.executable, BENCH / "ram_speed.py", "--own", *shape, "--seconds", args.seconds)
+            found[name].append(got["images_per_second"])
+            if name == "one core" and args.torch_python:
+                flags = ["--source", args.source, "--size", size, "--batch", batch, "--glimpses", glimpses]
+                flags += ["--glimpse-size", patch, "--scales", scales, "--threads", 1, "--seconds", args.seconds]
+                found["peer"].append(answer(args.torch_python, PEERS / "ram_torch.py", *flags)["images_per_second"])
+    return found
+
+
+def row(setting: tuple[Any, ...], found: dict[str, list[float]], rate: float) -> list[object]:
+    """The table's; ratios are of the best turns, which the machine's other work slowed least."""
+    size, batch, glimpses, patch, scales, least = setting
+    best = {name: max(rates, default=float("nan")) for name, rates in found.items()}
+    one, gflops = best["one core"], best["one core"] * flops(glimpses, patch, scales) / 1e9
+    return [
+        *(f"{size}x{size}, {glimpses} glimpses {patch}x{patch}, scales: {scales}", batch),
+        *(spread(found["one core"], ",.0f"), spread(found["peer"], ",.0f") if found["peer"] else ""),
+        *(f"{one / best['peer']:.2f}" if found["peer"] else "", least or "", f"{gflops:.0f} ({gflops / rate:.0%})"),
+        *(spread(found["two cores"], ",.0f"), f"{best['two cores'] / one:.2f}"),
+        *(spread(found["twice the batch"], ",.0f"), f"{best['twice the batch'] / one:.2f}"),
+    ]
 
 
 def main() -> None:
@@ -92,39 +110,28 @@ def main() -> None:
     arguments.add_argument(
         "--source", type=Path, metavar="DIR", help="a clone of kevinzakka/recurrent-visual-attention"
     )
-    arguments.add_argument("--seconds", type=float, default=15)
+    arguments.add_argument("--seconds", type=float, default=5)
     arguments.add_argument("--repeats", type=int, default=2)
-    arguments.add_argument("--own", nargs="*", type=int)
+    arguments.add_argument(
+        "--own", nargs=6, type=int, metavar=("SIZE", "BATCH", "GLIMPSES", "PATCH", "SCALES", "CORES")
+    )
     args: argparse.Namespace = arguments.parse_args()
     if args.own is not None:
-        print(json.dumps(own(*args.own, seconds=args.seconds) if args.own else {"gemm": gemm()}))
+        print(json.dumps(own(*args.own, seconds=args.seconds)))
         return
-    rate = answer(sys.executable, BENCH / "ram_speed.py", "--own")["gemm"]
-    rows = []
-    for size, batch, glimpses, patch, scales, least in SETTINGS:
-        ours, theirs, both = [], [], []
-        shape = (size, batch, glimpses, patch, scales)
-        for _ in range(args.repeats):
-            for cores, found in ((1, ours), (2, both)):
-                got = answer(sys.executable, BENCH / "ram_speed.py", "--own", *shape, cores, "--seconds", args.seconds)
-                found.append(got["images_per_second"])
-            if args.torch_python:
-                flags = ["--source", args.source, "--size", size, "--batch", batch, "--glimpses", glimpses]
-                flags += ["--glimpse-size", patch, "--scales", scales, "--threads", 1, "--seconds", args.seconds]
-                theirs.append(answer(args.torch_python, PEERS / "ram_torch.py", *flags)["images_per_second"])
-        ratio = max(ours) / max(theirs) if theirs else float("nan")
-        gflops = max(ours) * flops(glimpses, patch, scales) / 1e9
-        rows.append(
-            [
-                *(f"{size}x{size}, {glimpses} glimpses {patch}x{patch}, {scales} scales", batch),
-                *(spread(ours, ",.0f"), spread(theirs, ",.0f") if theirs else "", f"{ratio:.2f}", least or ""),
-                *(f"{gflops:.0f} ({gflops / rate:.0%})", spread(both, ",.0f"), f"{max(both) / max(ours):.2f}"),
-            ]
-        )
+    products, found = [gemm()], [race(args, setting) for setting in SETTINGS]
+    products.append(gemm())
+    rate = max(products)
+    rows = [row(setting, rates, rate) for setting, rates in zip(SETTINGS, found, strict=True)]
     header = ["images", "batch", "logpi, images/s", "PyTorch, images/s", "ratio of the best", "wanted"]
-    header += ["GFLOP/s (of GEMM)", "logpi, two cores", "two cores / one"]
-    about = f"One thread each. The machine's own GEMM: {rate:.0f} GFLOP/s a core. {__doc__.split(chr(10) * 2)[2]}"
-    publish(args.results, "ram_speed", "RAM: speed", {}, [table(header, rows), about.replace("\n", " ")])
+    header += ["GFLOP/s (of GEMM)", "logpi, two cores", "two cores / one", "logpi, two cores, twice the batch", "/ one"]
+    about = (
+        f"Median (least to greatest) of {args.repeats} turns. The machine's own product: {products[0]:.0f} and "
+        f"{products[1]:.0f} GFLOP/s. Layers: sensor 128, glimpse 256, core 256, location 128. "
+        + (__doc__ or "").split("\n\n")[2]
+    )
+    peer = {"peer": versions(args.torch_python, ("torch", "numpy"))} if args.torch_python else {}
+    publish(args.results, "ram_speed", "RAM: speed", peer, [table(header, rows), about.replace("\n", " ")])
 
 
 if __name__ == "__main__":
