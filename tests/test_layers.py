@@ -23,7 +23,7 @@ LAYERS = {  # layer: the logpi modules or packages that it may import
     "games": MATHEMATICS | {"games"},
     "drivers": MATHEMATICS | DRIVERS | CONTRACT,
 }
-PURE = ("mathematics", "nets", "algorithms", "glimpse")  # no file, no clock, no logger
+PURE = ("mathematics", "nets", "algorithms", "glimpse", "games")  # no file, no clock, no logger
 
 
 def name_of(path):
