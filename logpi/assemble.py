@@ -84,12 +84,18 @@ def learn_images(experiment: Experiment) -> Work:
     from logpi.glimpse.programs import ImagePrograms
 
     method, run = experiment.method, experiment.run
+    if experiment.env_kwargs:
+        raise LogpiError(
+            f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is no environment and takes none; what "
+            "is done to its images are settings of the method, such as --canvas and --pieces"
+        )
     if experiment.env == "ram/own" and method.data == "mnist":
         raise LogpiError(
             "ram/own needs your images: --data FILE.npz (images, labels), or a folder with a folder for each class"
         )
     images = data.load(method.data)
-    splits, task = agent.splits(images, method), agent.task_of(images, method)
+    splits = agent.splits(images, method)
+    task = agent.task_of(method, images.train_images.shape[1:], len(images.classes))
     made = make_method(method, experiment.network, task)
     rows = method.batch_size * method.n_updates * method.steps_an_image
     seeds = list(range(run.seed, run.seed + run.seeds))

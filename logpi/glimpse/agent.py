@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,22 +79,22 @@ class ImageAgent:
         return Looked(np.asarray(probabilities), np.asarray(corner))
 
 
-def task_of(images: Images, config: Pictures) -> Task:
-    """What ``config`` makes of the data.
+def task_of(config: Pictures, shape: tuple[int, ...], classes: int) -> Task:
+    """What ``config`` makes of images of ``shape`` (H, W, C).
 
     Raises:
         LogpiError: the canvas is smaller than the images, or a piece of clutter larger.
     """
-    height, width, channels = images.train_images.shape[1:]
+    height, width, channels = shape
     if config.canvas and config.canvas < max(height, width):
         raise LogpiError(
-            f"method.canvas is {config.canvas}; the images of {images.name} have {height}x{width} pixels: "
+            f"method.canvas is {config.canvas}; the images of {config.data} have {height}x{width} pixels: "
             f"take at least {max(height, width)}, or 0 for the images as they are"
         )
     if config.pieces and config.piece > min(height, width):
         raise LogpiError(f"method.piece is {config.piece}; the images have only {min(height, width)} pixels a side")
     scene = Scene(config.canvas or height, config.canvas or width, config.pieces, config.piece)
-    return Task((height, width, channels), scene, len(images.classes))
+    return Task((height, width, channels), scene, classes)
 
 
 def splits(images: Images, config: Pictures) -> Splits:
@@ -124,7 +125,8 @@ def save_image_agent(
         "kind": KIND,
         "env": experiment.env,
         "algo": experiment.algo,
-        "method": to_table(experiment.method),
+        # an infinite setting is the default, and JSON has no infinity
+        "method": {k: v for k, v in to_table(experiment.method).items() if v != math.inf},
         "network": to_table(experiment.network),
         "shape": list(images.train_images.shape[1:]),
         "classes": list(images.classes),
@@ -154,13 +156,11 @@ def load_image_agent(folder: Path) -> ImageAgent:
         config = from_table(ALGORITHMS[card["algo"]], card["method"], "method")
         net = from_table(NETWORKS[card["algo"]], card["network"], "network")
         classes = tuple(str(name) for name in card["classes"])
-        height, width, channels = (int(n) for n in card["shape"])
+        task = task_of(config, tuple(int(n) for n in card["shape"]), len(classes))
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, LogpiError):
             raise
         raise LogpiError(f"{folder}/agent.json is incomplete or altered ({error!r}); take another copy") from error
-    scene = Scene(config.canvas or height, config.canvas or width, config.pieces, config.piece)
-    task = Task((height, width, channels), scene, len(classes))
     like = {"params": jax.eval_shape(make_method(config, net, task).init, jax.random.key(0)).params}
     arrays, _ = load_tree(folder / "agent.safetensors", like)
     return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card)

@@ -31,10 +31,10 @@ class Method(NamedTuple):
     """A way to classify images: pure functions of one learner."""
 
     init: Callable[[Key], Learner]
-    update: Callable[
-        [Learner, Array, Array, Array, Key], tuple[Learner, Metrics]
-    ]  # learner, images, labels, which, key
-    predict: Callable[[PyTree, Array, Key, Array | float], Array]  # (params, scenes, key, std) -> log_prob [B, K]
+    # (learner, images [N, H, W, C], labels [N], which [B], key)
+    update: Callable[[Learner, Array, Array, Array, Key], tuple[Learner, Metrics]]
+    # (params, scenes [B, H, W, C], key, std) -> log_prob [B, K]
+    predict: Callable[[PyTree, Array, Key, Array | float], Array]
     hyper: Any
     steps: int  # timesteps of one image
 

@@ -66,7 +66,7 @@ class ImagePrograms:
             learner, metrics = jax.lax.scan(one, learner, jnp.arange(updates))
             return learner, jax.tree.map(jnp.mean, metrics) | {
                 "finite/observation": jnp.bool_(True),  # pixels are whole numbers
-                "finite/reward": jnp.bool_(True),  # and the reward is a probability
+                "finite/reward": jnp.bool_(True),  # a NaN of the network shows in its parameters
                 "finite/parameters": all_finite((learner.params, learner.opt_state)),
             }
 

@@ -20,11 +20,10 @@ from logpi import losses, psi
 from logpi.config import RAM, Glimpsing
 from logpi.distributions import DiagonalGaussian
 from logpi.glimpse import network
-from logpi.glimpse.retina import corner_of, glimpse, integral, location_of
+from logpi.glimpse.retina import WHITE, corner_of, glimpse, integral, location_of
 from logpi.types import Array, Key, Metrics
 
 Params = dict[str, Any]
-WHITE = 255.0
 WORST = -3.0  # the lowest reward: one hopeless image must not outweigh the batch
 
 
@@ -106,17 +105,25 @@ def advantage(b: Array, reward: Array, lam: float | Array) -> Array:
 def hybrid_loss(
     params: Params, config: RAM, net: Glimpsing, images: Array, label: Array, key: Key, std: Array
 ) -> tuple[Array, Metrics]:
-    """The loss over B images (this device's share of it) and its metrics."""
+    """The loss over B images (this device's share of it) and its metrics.
+
+    Weights and targets are data (``logpi.losses``): no gradient flows through reward or advantage.
+
+    Args:
+        images: [B, H, W, C], from 0 to 255.
+        label: [B] int32.
+        std: of the places drawn, in units of half the image's side.
+    """
     glances = glance(params, config, net, images, key, std)
     log_likelihood = jax.nn.log_softmax(network.action_network(params["action"], glances.core[-1]))
     of_label = jnp.take_along_axis(log_likelihood, label[:, None], -1)[:, 0]
     correct = (log_likelihood.argmax(-1) == label) * 1.0
-    reward = jax.lax.stop_gradient(reward_of(config.reward, of_label, correct))
+    reward = reward_of(config.reward, of_label, correct)
     # the place drawn after the last glimpse is looked at by nobody
     log_prob, core = glances.log_prob[:-1], jax.lax.stop_gradient(glances.core[:-1])
     b = network.baseline(params["baseline"], core, jnp.broadcast_to(label, log_prob.shape))
     every, once = jnp.ones_like(log_prob), jnp.ones_like(of_label)
-    weight = losses.standardize(jax.lax.stop_gradient(advantage(b, reward, config.gae_lambda)), every)
+    weight = losses.standardize(advantage(b, reward, config.gae_lambda), every)
     location_loss = losses.decision_mean(losses.policy_gradient(log_prob, weight), every)
     baseline_loss = losses.decision_mean(losses.squared_error(b, jnp.broadcast_to(reward, b.shape)), every)
     classification_loss = losses.decision_mean(-of_label, once)

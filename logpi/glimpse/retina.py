@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from logpi.types import Array
 
+WHITE = 255.0  # the brightest pixel
 GROUP = 16  # images integrated side by side: few enough for a core's cache
 
 

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from logpi import losses
 from logpi.config import Whole
 from logpi.glimpse.network import dense, narrow
+from logpi.glimpse.retina import WHITE
 from logpi.types import Array, Key, Metrics
 
 Params = dict[str, Any]
-WHITE = 255.0
 
 
 def init(key: Key, net: Whole, shape: tuple[int, int, int], classes: int) -> Params:
