@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from logpi.errors import LogpiError
 from logpi.games.game import Game
 from logpi.types import PyTree
 
@@ -30,6 +31,21 @@ class Thought(NamedTuple):
     variation: tuple[int, ...] = ()  # the line of play expected, ``action`` first
 
 
+Fault = Literal["illegal move", "engine died", "timed out", "refused a legal move", "resigned"]
+
+
+class ForfeitError(LogpiError):
+    """A player loses the game that it was asked about; of others it may still be asked.
+
+    ``choose`` raises it of the first position that it has no answer for; ``thoughts`` answer those before it.
+    """
+
+    def __init__(self, reason: Fault, note: str, thoughts: Sequence[Thought] = ()) -> None:
+        super().__init__(f"{reason}: {note}")
+        self.reason: Fault = reason
+        self.note, self.thoughts = note, list(thoughts)
+
+
 class Player(Protocol):
     """A player of one game; it may be shown positions of many matches at once, in any order."""
 
@@ -39,7 +55,8 @@ class Player(Protocol):
         """A legal action in each of the positions.
 
         Raises:
-            LogpiError: the player cannot go on, such as an engine that died.
+            ForfeitError: the player loses one of these games, such as by an engine that died.
+            LogpiError: the player cannot play this game at all.
         """
         ...
 

@@ -1,0 +1,157 @@
+"""Records: what is written is read back, other programs' SGF is understood, broken files are told by line."""
+
+import json
+
+import numpy as np
+import pytest
+
+from logpi.arena.players import Referee, begin
+from logpi.arena.records import Record, append, dumps, game_of, read, replay, suffix
+from logpi.errors import LogpiError
+from logpi.games.make import make_game
+
+NASTY = "a]b\\c:d;(e) “ü”"
+
+
+def random_actions(game, seed):
+    referee, rng, position = Referee(game), np.random.default_rng(seed), begin(game)
+    while referee.result(position) is None:
+        position = referee.play(position, int(rng.choice(referee.legal(position))))
+    return position.actions, referee.result(position)
+
+
+@pytest.mark.parametrize("name", ["go-9x9", "othello", "hex-6x6", "connect-four", "tic-tac-toe"])
+def test_what_is_written_is_read_back(name, tmp_path):
+    path = tmp_path / "deep" / f"games{suffix(name)}"
+    game = make_game(name)
+    records = []
+    for seed in range(4):
+        actions, outcome = random_actions(game, seed)
+        records.append(Record(name, (NASTY, f"p{seed}"), actions, outcome, seed, date="2026-01-31"))
+    faulty = Record(name, ("a", "b"), records[0].actions[:5], -1.0, 2, "engine died", f"exit code 3: {NASTY}")
+    records += [faulty, Record(name, ("", ""), (), None), faulty._replace(reason="timed out", outcome=1.0)]
+    for record in records:
+        append(path, record)
+    found = read(path)
+    wanted = [r._replace(komi=7.5) for r in records] if name == "go-9x9" else records
+    assert found == wanted
+    assert len(replay(found[0])) == len(records[0].actions) + 1
+    assert found[0] == read(path)[0], "reading changes nothing"
+
+
+def test_sgf_as_others_expect_it():
+    go = make_game("go-9x9")
+    actions = tuple(go.parse(move) for move in ("C3", "G7", "pass", "J1", "A9"))
+    text = dumps(Record("go-9x9", ("x", "y]"), actions, 1.0, 1, "resigned", "tired", "2026-01-31"))
+    assert text.startswith("(;FF[4]GM[1]CA[UTF-8]AP[logpi]SZ[9]KM[7.5]RU[")
+    assert "PB[x]PW[y\\]]RE[B+R]DT[2026-01-31]" in text
+    assert text.endswith(";B[cg];W[gc];B[];W[ii];B[aa])\n")
+    othello = dumps(Record("othello", ("x", "y"), (37, 45), 0.0))
+    assert "GM[2]" in othello
+    assert "RE[0]" in othello
+    assert othello.endswith(";B[f5];W[f6])\n")
+    played = dumps(Record("hex-11x11", ("x", "y"), (0, 120), -1.0, 0, "illegal move"))
+    assert "GM[11]" in played
+    assert "RE[W+F]" in played
+    assert played.endswith(";B[a1];W[k11])\n")
+
+
+def test_sgf_of_other_programs(tmp_path):
+    path = tmp_path / "other.sgf"
+    path.write_text(
+        "(;GaMe[1]FF[3]SZ[9]KM[6.5]PlayerBlack[Lee\\\n Sedol]PW[x]RE[W+12.5]C[a ; comment ( \\] ]\n"
+        ";B[cg];W[tt]C[pass](;B[aa];W[bb](;B[cc])(;B[dd]))\n(;B[ee]))\n(;GM[1]SZ[5];B[aa])"
+    )
+    first, second = read(path)
+    go = make_game("go-9x9")
+    assert [go.name(action) for action in first.actions] == ["C3", "pass", "A9", "B8", "C7"]
+    assert (first.players, first.outcome, first.komi) == (("Lee Sedol", "x"), -1.0, 6.5)
+    assert float(game_of(first).init().komi) == 6.5
+    assert second == Record("go-5x5", ("", ""), (0,), None)
+
+
+def test_a_json_line_is_plain():
+    fields = json.loads(
+        dumps(Record("connect-four", ("x", "y"), (3, 3, 0), 1.0, 2, "timed out", "slept", "2026-01-31"))
+    )
+    assert fields == {
+        "game": "connect-four",
+        "players": ["x", "y"],
+        "outcome": 1.0,
+        "plies": 2,
+        "reason": "timed out",
+        "note": "slept",
+        "date": "2026-01-31",
+        "moves": ["4", "4", "1"],
+    }
+
+
+GOOD = '{"game": "tic-tac-toe", "players": ["a", "b"], "moves": ["a1"], "outcome": null}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "line 3: not a JSON object"),
+        ("[" * 100_000, "line 3: not a JSON object"),
+        ("[1]", "line 3: '\\[1\\]' is not"),
+        ("{}", "line 3: wanted game: a text"),
+        (GOOD.replace("tic-tac-toe", "chess"), "line 3: unknown game 'chess'"),
+        (GOOD.replace('["a", "b"]', '["a"]'), "line 3: wanted players: two texts"),
+        (GOOD.replace('["a1"]', "[1]"), "line 3: wanted moves: a list of texts"),
+        (GOOD.replace("a1", "d9"), "line 3: 'd9' is no move"),
+        (GOOD.replace("null", "2"), "line 3: wanted outcome"),
+        (GOOD.replace("null", "true"), "line 3: wanted outcome"),
+        (GOOD.replace("null", 'null, "plies": 2'), "line 3: wanted plies: a number from 0 to 1"),
+        (GOOD.replace("null", 'null, "note": 2'), "line 3: wanted reason, note, date"),
+    ],
+)
+def test_broken_lines_are_named(tmp_path, text, message):
+    path = tmp_path / "games.jsonl"
+    path.write_text(GOOD + "\n" + text)
+    with pytest.raises(LogpiError, match=message) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hello", "line 2: 'hello' outside of a game"),
+        ("(;GM[1]\n;B[aa]", "line 3: the file ends inside a game"),
+        ("(;GM[1]\n;B[aa", "line 3: a value without its"),
+        ("(GM[1])", "line 2: 'GM' before the first node"),
+        ("(;[aa])", "line 2: the value '\\[aa\\]' belongs to no property"),
+        ("(;GM[1]@)", "line 2: '@\\)' is no SGF"),
+        ("(;GM[7])", "line 2: GM\\[7\\] is not a game of logpi"),
+        ("(;GM[1]SZ[99])", "line 2: no board for 'go-99x99'"),
+        ("(;GM[1]SZ[9]KM[x])", "line 2: could not convert"),
+        ("(;GM[1]SZ[9]LPOPENING[3];B[aa])", "line 2: LPOPENING\\[3\\] of 1 moves"),
+        ("(;GM[1]SZ[9];B[aa]\n;B[bb])", "line 3: B moves out of turn, at move 2"),
+        ("(;GM[1]SZ[9];B[aa]\n;W[zz])", "line 3: 'zz' is no point of go-9x9"),
+        ("(;GM[2]SZ[8]\n;B[f9])", "line 3: 'f9' is no move of othello"),
+        ("(;GM[1]SZ[9]AB[aa][bb])", "line 2: AB sets stones up"),
+        ("()", "a game without a node"),
+    ],
+)
+def test_broken_sgf_is_named(tmp_path, text, message):
+    path = tmp_path / "games.sgf"
+    path.write_text("(;GM[1]SZ[9])\n" + text)
+    with pytest.raises(LogpiError, match=message) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_what_is_no_text(tmp_path):
+    (tmp_path / "bad.sgf").write_bytes(b"(;GM[1]\n;C[\xff])")
+    with pytest.raises(LogpiError, match=r"bad\.sgf, line 2: not UTF-8"):
+        read(tmp_path / "bad.sgf")
+    with pytest.raises(LogpiError, match="cannot read"):
+        read(tmp_path / "none.jsonl")
+
+
+def test_illegal_moves_are_told_when_replayed():
+    with pytest.raises(LogpiError, match="tic-tac-toe: move 2, a1, is illegal"):
+        replay(Record("tic-tac-toe", ("", ""), (0, 0), None))
+    with pytest.raises(LogpiError, match="move 6, c3, comes after the end"):
+        replay(Record("tic-tac-toe", ("", ""), (0, 3, 1, 4, 2, 8), None))
