@@ -14,6 +14,7 @@ VERBS = {
     "resume": ("training", "continue an interrupted run exactly where its last checkpoint stood"),
     "eval": ("playing", "play episodes with a trained agent and report the returns"),
     "watch": ("playing", "film a trained agent (or a random one) and open the video"),
+    "play": ("play", "play a board game against an agent in the terminal"),
     "plot": ("reading", "draw the learning curves of one run or several"),
     "runs": ("reading", "list the runs in this folder"),
     "envs": ("reading", "list environments, with their recipes"),

@@ -1,0 +1,108 @@
+"""How a game of two stands at its end, in words, and the stones that show it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import jax
+import numpy as np
+
+from logpi.arena.drawing import Cell, Cells, family, skin
+from logpi.arena.players import Position
+from logpi.games.game import Game
+
+IN_A_ROW = {"tic-tac-toe": 3, "connect-four": 4}
+BESIDE = ((-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0))  # a cell's neighbours in Hex
+WORDS = {2: "two", 3: "three", 4: "four"}
+
+
+def winning(game: Game, cells: Cells, result: float) -> frozenset[Cell]:
+    """The stones that won: lines, a chain from edge to edge, or none where a game is counted.
+
+    Args:
+        game: the rules.
+        cells: [rows, columns] int8 of the last position.
+        result: 1, 0 or -1 for the first player.
+    """
+    if not result:
+        return frozenset()
+    own = cells == (1 if result > 0 else 2)
+    if family(game) == "hex":
+        return _chain(own) if result > 0 else frozenset((row, column) for column, row in _chain(own.T))
+    if length := IN_A_ROW.get(family(game)):
+        return frozenset(cell for line in _lines(game.shape, length) if all(own[c] for c in line) for cell in line)
+    return frozenset()
+
+
+def lead_of(game: Game) -> Callable[[Position], float] | None:
+    """By how many points the first player leads in a position, compiled; None for games that count no points."""
+    if family(game) != "go":
+        return None
+    from logpi.games.go import score
+
+    compiled = jax.jit(score)
+
+    def lead(position: Position) -> float:
+        mover = float(compiled(position.state))
+        return mover if len(position.actions) % 2 == 0 else -mover
+
+    return lead
+
+
+def verdict(game: Game, cells: Cells, result: float, lead: float | None) -> str:
+    """Who won and by what, such as ``White wins by 3.5 points``.
+
+    Args:
+        game: the rules.
+        cells: [rows, columns] int8 of the last position.
+        result: 1, 0 or -1 for the first player.
+        lead: the first player's, in points, where ``lead_of`` tells it.
+    """
+    counts = np.bincount(cells.ravel(), minlength=3)
+    score = f", {counts[1]} : {counts[2]}" if family(game) == "othello" else ""
+    if not result:
+        return f"a draw{score}"
+    wins = f"{skin(game).sides[0 if result > 0 else 1]} wins"
+    if lead is not None:
+        return f"{wins} by {abs(lead):g} points (area and komi; every stone on the board counts as alive)"
+    if length := IN_A_ROW.get(family(game)):
+        return f"{wins} with {WORDS[length]} in a row"
+    if family(game) == "hex":
+        return f"{wins}: {'top and bottom' if result > 0 else 'left and right'} are connected"
+    return f"{wins}{score}"
+
+
+def _lines(shape: tuple[int, int], length: int) -> Iterator[list[Cell]]:
+    """All rows, columns and diagonals of ``length`` cells."""
+    rows, columns = shape
+    for (row, column), (down, across) in product(
+        product(range(rows), range(columns)), ((0, 1), (1, 0), (1, 1), (1, -1))
+    ):
+        line = [(row + down * k, column + across * k) for k in range(length)]
+        if line[-1][0] < rows and 0 <= line[-1][1] < columns:
+            yield line
+
+
+def _chain(own: Cells) -> frozenset[Cell]:
+    """A shortest chain of stones from the top row to the bottom row; the transposed board has the same neighbours."""
+    size = own.shape[0]
+    before: dict[Cell, Cell | None] = {(0, int(column)): None for column in np.flatnonzero(own[0])}
+    waiting = deque(before)
+    while waiting:
+        cell = waiting.popleft()
+        if cell[0] == size - 1:
+            return frozenset(_back(before, cell))
+        for down, across in BESIDE:
+            near = cell[0] + down, cell[1] + across
+            if 0 <= near[0] < size and 0 <= near[1] < size and own[near] and near not in before:
+                before[near] = cell
+                waiting.append(near)
+    return frozenset()
+
+
+def _back(before: dict[Cell, Cell | None], cell: Cell | None) -> Iterator[Cell]:
+    while cell is not None:
+        yield cell
+        cell = before[cell]
