@@ -15,6 +15,7 @@ VERBS = {
     "eval": ("playing", "play episodes with a trained agent and report the returns"),
     "watch": ("playing", "film a trained agent (or a random one) and open the video"),
     "play": ("play", "play a board game against an agent in the terminal"),
+    "arena": ("arena", "play matches between agents, engines and solvers; Elo with intervals"),
     "plot": ("reading", "draw the learning curves of one run or several"),
     "runs": ("reading", "list the runs in this folder"),
     "envs": ("reading", "list environments, with their recipes"),

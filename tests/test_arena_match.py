@@ -125,8 +125,8 @@ def test_a_match_ends_when_it_is_enough():
     )
     assert len(results) == 6
     assert seen == results
-    assert moves == sorted(moves)
-    assert moves[-1] <= sum(len(result.actions) - result.plies for result in results)
+    assert set(moves) <= {0, 1, 2}
+    assert sum(moves) <= sum(len(result.actions) - result.plies for result in results)
 
 
 def test_pairs_are_counted_when_both_games_are_over():

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from logpi.arena.players import Fault, ForfeitError, Player, Position, Referee, Thought, begin
+from logpi.arena.referees import Played, Referees
 from logpi.errors import LogpiError
 from logpi.games.game import Game
 
@@ -58,7 +59,7 @@ def play_match(
         seed: of the openings.
         together: how many games are played side by side; a game that ends makes room for the next.
         on_game: told of every game that ends.
-        on_turn: told how many moves have been played in all, after each answer of a player.
+        on_turn: told how many moves a player has just made, each in another game.
         enough: asked after every game with all results so far; True ends the match, unfinished games do not count.
 
     Returns:
@@ -73,15 +74,17 @@ def play_match(
         raise LogpiError(f"together is {together}; give at least 1")
     openings = draw_openings(game, plies, games // 2, seed)
     waiting = deque(_Table(number, first, opening) for number, opening in enumerate(openings) for first in (0, 1))
-    referee, results, moves = Referee(game), list[Result](), 0
+    referees, results = Referees(game, min(together, games)), list[Result]()
     live: list[_Table] = []
     while waiting or live:
         live += [waiting.popleft() for _ in range(min(len(waiting), together - len(live)))]
         for turn, player in enumerate((a, b)):
             tables = [table for table in live if table.turn == turn]
-            for table, answer in zip(tables, _ask(player, [table.position for table in tables]), strict=True):
-                result = _move(referee, table, answer, plies)
-                moves += 1
+            answers = _ask(player, [table.position for table in tables])
+            chosen = [answer.action if isinstance(answer, Thought) else -1 for answer in answers]
+            played = referees.play([table.position for table in tables], chosen)
+            for table, answer, move in zip(tables, answers, played, strict=True):
+                result = _advance(table, answer, move, plies)
                 if result is None:
                     continue
                 live.remove(table)
@@ -89,7 +92,7 @@ def play_match(
                 on_game(result)
                 if enough(results):
                     return results
-            on_turn(moves)
+            on_turn(len(tables))
     return results
 
 
@@ -162,16 +165,15 @@ def _ask(player: Player, positions: list[Position]) -> list[Thought | ForfeitErr
     return answers
 
 
-def _move(referee: Referee, table: _Table, answer: Thought | ForfeitError, plies: int) -> Result | None:
-    """Play an answer on its table; the result, if that ended the game."""
-    position = table.position
+def _advance(table: _Table, answer: Thought | ForfeitError, played: Played | None, plies: int) -> Result | None:
+    """Put a move on its table; the result, if that ended the game."""
+    if played is not None:
+        table.position = played.position
+        if played.result is None:
+            return None
+        return Result(table.opening, table.first, table.position.actions, plies, played.result, PLAYED_OUT)
     if isinstance(answer, Thought):
-        if answer.action in referee.legal(position):
-            table.position = referee.play(position, answer.action)
-            outcome = referee.result(table.position)
-            if outcome is None:
-                return None
-            return Result(table.opening, table.first, table.position.actions, plies, outcome, PLAYED_OUT)
         answer = ForfeitError("illegal move", f"action {answer.action}")
-    lost = -1.0 if len(position.actions) % 2 == 0 else 1.0
-    return Result(table.opening, table.first, position.actions, plies, lost, answer.reason, answer.note)
+    actions = table.position.actions
+    lost = -1.0 if len(actions) % 2 == 0 else 1.0
+    return Result(table.opening, table.first, actions, plies, lost, answer.reason, answer.note)

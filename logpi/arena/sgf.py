@@ -28,8 +28,8 @@ def write(nodes: Sequence[dict[str, str]]) -> str:
 
 
 def escape(text: str) -> str:
-    """SimpleText: line breaks and other controls become spaces; ``\\``, ``]`` and ``:`` are escaped."""
-    return re.sub(r"([\\\]:])", r"\\\1", re.sub(r"\s|[\x00-\x1f\x7f]", " ", text))
+    """SimpleText: line breaks and other controls become spaces; ``\\`` and ``]`` are escaped."""
+    return re.sub(r"([\\\]])", r"\\\1", re.sub(r"\s|[\x00-\x1f\x7f]", " ", text))
 
 
 def unescape(text: str) -> str:

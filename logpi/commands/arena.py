@@ -1,0 +1,178 @@
+"""``logpi arena``."""
+
+from __future__ import annotations
+
+import contextlib
+import json as jsonlib
+import re
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from logpi.errors import LogpiError
+
+if TYPE_CHECKING:
+    from logpi.arena.players import Player
+    from logpi.arena.tournament import Duel, Settings
+    from logpi.games.game import Game
+
+
+def arena(argv: list[str]) -> int:
+    """Play matches and measure strength."""
+
+    def options(
+        game: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="such as connect-four, othello or go-9x9")],
+        players: Annotated[
+            tyro.conf.Positional[tuple[str, ...]],
+            tyro.conf.arg(
+                help="two or more, each as KIND or NAME=KIND; a wrong one tells what there is", metavar="PLAYER"
+            ),
+        ],
+        games: int = 100,
+        openings: int = 4,
+        seed: int = 0,
+        sprt: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="ELO0 ELO1")] = None,
+        alpha: float = 0.05,
+        beta: float = 0.05,
+        anchor: str = "",
+        seconds: float = 60.0,
+        together: int = 128,
+        out: str = "",
+        quiet: bool = False,
+        json: bool = False,
+    ) -> Any:
+        """Play every two of the players against each other, each opening with both colours, and rate them.
+
+        Args:
+            games: of every two players, an even number
+            openings: random moves that begin each game
+            seed: of the openings, and of players that are random
+            sprt: end a match as soon as a sequential test is decided between these two Elo differences
+            alpha: how often the test may accept ELO1 wrongly
+            beta: how often it may accept ELO0 wrongly
+            anchor: the player whose Elo is 0; else the mean is
+            seconds: that an external engine may take for one answer
+            together: games of a match that are played side by side
+            out: the folder of the result; else a new one in arena/
+            quiet: show no progress
+            json: print a JSON object
+        """
+        return game, players, games, openings, seed, sprt, (alpha, beta), anchor, seconds, together, out, quiet, json
+
+    name, texts, games, plies, seed, elos, errors, anchor, seconds, together, out, quiet, as_json = tyro.cli(
+        options, args=argv, prog="logpi arena", config=(tyro.conf.FlagCreatePairsOff,)
+    )
+    from logpi import devices
+    from logpi.arena.make_player import make_player
+    from logpi.arena.tournament import SequentialTest, Settings, report
+    from logpi.games.make import make_game
+    from logpi.view.matches import show
+
+    devices.prepare()
+    game = make_game(name)
+    test = SequentialTest(*elos, *errors) if elos else None
+    with contextlib.ExitStack() as closing:
+        players = []
+        for number, text in enumerate(texts):
+            players.append(make_player(text, game, seed + number, seconds))
+            closing.callback(players[-1].close)
+        names = [player.name for player in players]
+        if anchor and anchor not in names:
+            raise LogpiError(f"the anchor {anchor!r} does not play; allowed: {', '.join(names)}")
+        folder = new_folder(out, game.id)
+        closing.callback(remove_if_empty, folder)
+        duels = play(game, players, Settings(games, plies, seed, together, test), folder, quiet)
+    found = {
+        "game": game.id,
+        "openings": plies,
+        "seed": seed,
+        **report(names, duels, names.index(anchor) if anchor else None, test),
+        "folder": str(folder),
+    }
+    save(found, folder)
+    if as_json:
+        print(jsonlib.dumps(found))
+        return 0
+    show(found)
+    print(f"games, result and ladder: {folder}")
+    return 0
+
+
+def play(game: Game, players: Sequence[Player], settings: Settings, folder: Path, quiet: bool) -> list[Duel]:
+    """Play it all, showing progress and saving every game as it ends."""
+    from logpi.arena.match import Result
+    from logpi.arena.records import Record, append, suffix
+    from logpi.arena.tournament import play_all
+    from logpi.view.matches import Progress, watching
+
+    path = folder / f"games{suffix(game.id)}"
+    total = settings.games * len(players) * (len(players) - 1) // 2
+    with watching(Progress(total, game.longest), game.id, quiet) as watcher:
+
+        def on_game(a: int, b: int, result: Result) -> None:
+            first, second = (players[k].name for k in ((a, b) if result.first == 0 else (b, a)))
+            today = date.today().isoformat()
+            fields = (result.actions, result.outcome, result.plies, result.reason, result.note, today)
+            append(path, Record(game.id, (first, second), *fields))
+            watcher.progress.game(len(result.actions) - result.plies)
+            watcher.changed()
+
+        def on_turn(moves: int) -> None:
+            watcher.progress.moves += moves
+            watcher.changed()
+
+        try:
+            return play_all(game, players, settings, on_game, on_turn)
+        except KeyboardInterrupt as interrupt:
+            raise KeyboardInterrupt(f"the games that were over are in {path}") from interrupt
+
+
+def save(found: dict[str, Any], folder: Path) -> None:
+    """``result.json`` and ``ladder.png``."""
+    from logpi.files import atomic_write
+    from logpi.view.ladder import ladder
+
+    players = found["players"]
+    ladder(
+        [player["name"] for player in players],
+        [player["elo"] for player in players],
+        [player["interval"] for player in players],
+        folder / "ladder.png",
+        f"{found['game']}: {sum(match['games'] for match in found['matches']):,} games",
+        "Elo, "
+        + (f"{found['anchor']} is 0" if found["anchor"] else "the mean is 0")
+        + ("; a drawn game added for every two" if found["drawn_games_added"] else ""),
+    )
+    atomic_write(folder / "result.json", (jsonlib.dumps(found, indent=1) + "\n").encode())
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Leave no folder behind where nothing was played."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def new_folder(out: str, game: str) -> Path:
+    """``out``, or the next free ``arena/GAME_n``.
+
+    Raises:
+        LogpiError: there is a result in it already, or the disk refuses.
+    """
+    from logpi.files import disk_error
+
+    path = Path(out)
+    if not out:
+        parent = Path("arena")
+        taken = [re.fullmatch(rf"{game}_(\d+)", found.name) for found in parent.glob(f"{game}_*")]
+        path = parent / f"{game}_{max((int(match[1]) for match in taken if match), default=0) + 1}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        full = [child.name for child in path.iterdir() if child.stem in ("games", "result")]
+    except OSError as error:
+        raise disk_error(path, error) from error
+    if full:
+        raise LogpiError(f"{path} has {full[0]} of an earlier arena; choose another --out")
+    return path

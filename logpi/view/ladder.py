@@ -1,0 +1,71 @@
+"""A ladder: players in order, each with its Elo and the 95 % interval, as PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from logpi.files import atomic_write
+
+DOT, LINE, INK = "#0072B2", "#56B4E9", "#333333"  # Okabe and Ito
+ROW = 0.36  # inches
+LONGEST_NAME = 44  # characters
+
+
+def ladder(
+    names: Sequence[str],
+    elo: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
+    path: str | Path,
+    title: str,
+    axis: str = "Elo",
+    connected: bool = False,
+) -> Path:
+    """Draw the players from top to bottom in the order given.
+
+    Args:
+        names: [K] as they stand on the rungs.
+        elo: [K] finite.
+        intervals: [K] lowest and highest; equal to the Elo for the anchor, which is drawn hollow.
+        path: the PNG to write.
+        title: over the picture.
+        axis: what the numbers are, with the player or mean that is 0.
+        connected: join the points by a line, for the checkpoints of one run.
+
+    Raises:
+        LogpiError: the disk refuses.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 1.6 + ROW * len(names)), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=INK, pad=12, parse_math=False)
+    rungs = range(len(names))
+    if connected:
+        axes.plot(elo, rungs, color=LINE, lw=1.2, zorder=1)
+    for rung, value, (low, high) in zip(rungs, elo, intervals, strict=True):
+        fixed = low == high
+        axes.plot([low, high], [rung, rung], color=LINE, lw=5, solid_capstyle="butt", zorder=2)
+        axes.plot([value], [rung], "o", ms=6, color=DOT, mfc="white" if fixed else DOT, mew=1.5, zorder=3)
+        note = f"{value:.0f}, fixed" if fixed else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
+        axes.annotate(note, (1.01, rung), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK)
+    axes.axvline(0, color="#999999", lw=0.8, zorder=0)
+    axes.set_yticks(list(rungs), [_shortened(name) for name in names], fontsize=9, color=INK, parse_math=False)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlabel(f"{axis}; bars are 95 % intervals", color=INK)
+    axes.grid(axis="x", color="#E5E5E5", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    atomic_write(Path(path), picture.getvalue())
+    return Path(path)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
