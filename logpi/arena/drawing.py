@@ -20,7 +20,7 @@ from logpi.games.game import Game
 Cell = tuple[int, int]  # row, column; row 0 is drawn at the top
 Cells = np.ndarray[Any, Any]  # [rows, columns] int8: 0 empty, 1 first player's, 2 second player's
 LABEL, PEN = Style(dim=True), Style(dim=False, bold=True)
-DARK = "#101014"
+DARK = "#121212"
 
 
 class Look(NamedTuple):
@@ -37,6 +37,7 @@ class Scene(NamedTuple):
     last: Cell | None = None  # the stone placed last
     winning: frozenset[Cell] = frozenset()
     open: frozenset[Cell] = frozenset()  # where the player to move may place a stone, if that is to be shown
+    owned: Cells | None = None  # whose each point of a finished game of Go is
 
 
 class Mark(NamedTuple):
@@ -53,23 +54,21 @@ class Skin(NamedTuple):
 
     sides: tuple[str, str]
     colours: tuple[str, str] = (DARK, "#ffffff")  # of stones 1 and 2
-    board: tuple[str, ...] = ("#3b4a54",)  # its shades, in turn
-    lines: str = "#91a3ad"  # of what is drawn on it
+    board: tuple[str, ...] = ("#3a3a3a", "#444444")  # its shades, in turn
+    lines: str = "#8a8a8a"  # of what is drawn on it
     last: str = "#ffffff"  # of the brackets around the last move
     pitch: tuple[int, int] = (3, 1)  # characters from cell to cell, lines from row to row
     stones: tuple[str, str] = ("●", "○")  # without colours
     ascii: tuple[str, str] = ("X", "O")
 
 
-PLAIN = Skin(("First", "Second"))
-SKINS = {
-    "tic-tac-toe": Skin(("X", "O"), ("#7cc4ff", "#ffb35c"), ("#23262e",), "#6b7180", pitch=(4, 2), stones=("X", "O")),
-    "connect-four": Skin(("Red", "Yellow"), ("#ff4b3e", "#ffd93b"), ("#1d4ed8",), "#10266b"),
-    "othello": Skin(("Black", "White"), board=("#12804a", "#0f7342"), lines="#9be3bd", last="#ffe066"),
-    "hex": Skin(
-        ("Red", "Blue"), ("#d3302a", "#2f74e8"), ("#efe9da", "#e0d7c2", "#d0c5aa"), "#a39a84", DARK, pitch=(2, 1)
-    ),
-    "go": Skin(("Black", "White"), board=("#dcb167",), lines="#7d5c25", last="#c81e3a", pitch=(2, 1)),
+PLAIN = Skin(("First", "Second"), ("#5fd7ff", "#ffaf5f"))
+SKINS = {  # colours (nearly) of the 256 that lesser terminals have, so that they look alike on all
+    "tic-tac-toe": Skin(("X", "O"), ("#5fd7ff", "#ffaf5f"), ("#262626",), "#6c6c6c", pitch=(4, 2), stones=("X", "O")),
+    "connect-four": Skin(("Red", "Yellow"), ("#ff5f5f", "#ffd700"), ("#005fd7",), "#00005f"),
+    "othello": Skin(("Black", "White"), board=("#00875f", "#007d57"), lines="#87d7af", last="#ffff5f"),
+    "hex": Skin(("Red", "Blue"), ("#d70000", "#005fd7"), ("#eeeeee", "#dadada", "#c6c6c6"), last=DARK, pitch=(2, 1)),
+    "go": Skin(("Black", "White"), board=("#d7af5f",), lines="#875f00", last="#af0000", pitch=(2, 1)),
 }
 
 
@@ -239,6 +238,10 @@ def _grid(game: Game, scene: Scene, look: Look) -> Iterator[Mark]:
         yield Mark(-2, row, f"  {between.join([first, *[middle] * (size - 2), last])}  ", on)
     for cell in hoshi(size):
         yield Mark(*_at(game, cell), "╋" if look.unicode else "+", on)
+    for cell, x, y in _cells(game):
+        if scene.owned is not None and (owner := int(scene.owned[cell])):
+            glyph = looks.ascii[owner - 1].lower() if not look.unicode else "▪" if look.colour else "▪▫"[owner - 1]
+            yield Mark(x, y, glyph, Style(color=looks.colours[owner - 1]) if look.colour else LABEL)
 
 
 def _bricks(game: Game, scene: Scene, look: Look) -> Iterator[Mark]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import product
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,7 +16,14 @@ from logpi.games.game import Game
 
 IN_A_ROW = {"tic-tac-toe": 3, "connect-four": 4}
 BESIDE = ((-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0))  # a cell's neighbours in Hex
-WORDS = {2: "two", 3: "three", 4: "four"}
+WORDS = {3: "three", 4: "four"}
+
+
+class Area(NamedTuple):
+    """The count of a position of Go, if all stones on the board are alive."""
+
+    lead: float  # the first player's, in points, komi counted
+    owned: Cells  # [rows, columns]: 1 the first player's, 2 the second's, 0 nobody's
 
 
 def winning(game: Game, cells: Cells, result: float) -> frozenset[Cell]:
@@ -36,37 +44,38 @@ def winning(game: Game, cells: Cells, result: float) -> frozenset[Cell]:
     return frozenset()
 
 
-def lead_of(game: Game) -> Callable[[Position], float] | None:
-    """By how many points the first player leads in a position, compiled; None for games that count no points."""
+def area_of(game: Game) -> Callable[[Position], Area] | None:
+    """What each player owns in a position, compiled; None for games that do not count it."""
     if family(game) != "go":
         return None
-    from logpi.games.go import score
+    from logpi.games.go import ownership, score
 
-    compiled = jax.jit(score)
+    compiled = jax.jit(lambda state: (score(state), ownership(state).reshape(game.shape)))
 
-    def lead(position: Position) -> float:
-        mover = float(compiled(position.state))
-        return mover if len(position.actions) % 2 == 0 else -mover
+    def area(position: Position) -> Area:
+        lead, owned = jax.device_get(compiled(position.state))
+        sign = 1 if len(position.actions) % 2 == 0 else -1
+        return Area(sign * float(lead), np.choose(sign * owned + 1, (2, 0, 1)))
 
-    return lead
+    return area
 
 
-def verdict(game: Game, cells: Cells, result: float, lead: float | None) -> str:
+def verdict(game: Game, cells: Cells, result: float, area: Area | None) -> str:
     """Who won and by what, such as ``White wins by 3.5 points``.
 
     Args:
         game: the rules.
         cells: [rows, columns] int8 of the last position.
         result: 1, 0 or -1 for the first player.
-        lead: the first player's, in points, where ``lead_of`` tells it.
+        area: of that position, where ``area_of`` counts it.
     """
     counts = np.bincount(cells.ravel(), minlength=3)
     score = f", {counts[1]} : {counts[2]}" if family(game) == "othello" else ""
     if not result:
         return f"a draw{score}"
     wins = f"{skin(game).sides[0 if result > 0 else 1]} wins"
-    if lead is not None:
-        return f"{wins} by {abs(lead):g} points (area and komi; every stone on the board counts as alive)"
+    if area:
+        return f"{wins} by {abs(area.lead):g} points (area, komi)"
     if length := IN_A_ROW.get(family(game)):
         return f"{wins} with {WORDS[length]} in a row"
     if family(game) == "hex":

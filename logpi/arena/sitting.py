@@ -47,7 +47,7 @@ class Sitting:
         self.table, self.session, self.player, self.screen = table, session, player, screen
         self.pause, self.save, self.read = pause, save, read or input
         self.answers = read is not None or sys.stdin.isatty()  # somebody is there to be asked
-        self.kept = session.now.actions  # the moves that are in a file already
+        self.kept = self.record()  # the game as a file has it already
         if read is None and self.answers:
             complete_words(self.words)
 
@@ -153,13 +153,13 @@ class Sitting:
 
     def write(self, file: str) -> str:
         """Add the game to a file; returns what the person is told."""
-        end = suffix(self.table.game.id)
+        game, end = self.record(), suffix(self.table.game.id)
         path = Path(file if file.endswith(end) else f"{file}{end}").expanduser()
         try:
-            append(path, self.record())
+            append(path, game)
         except (LogpiError, OSError) as error:
             return f"not saved: {error}"
-        self.kept = self.session.now.actions
+        self.kept = game
         return f"saved: {path}"
 
     def record(self) -> Record:
@@ -180,7 +180,7 @@ class Sitting:
         if not self.session.now.actions:
             return ""
         file = self.save
-        if not file and self.answers and self.session.now.actions != self.kept:
+        if not file and self.answers and self.record() != self.kept:
             with contextlib.suppress(EOFError, KeyboardInterrupt):
                 file = self.read("a file to save the game to (Enter: none): ").strip()
         return self.write(file) if file else f"the game: {history(self.table, self.session)}"

@@ -90,8 +90,8 @@ def ending(table: Table, session: Session) -> str:
     if session.given_up:
         how = "resigns" if session.given_up == "resigned" else f"forfeits ({session.given_up})"
         return f"{sides[2 - session.turn]} wins: {sides[session.turn - 1]} {how}"
-    lead = table.lead(session.now) if table.lead else None
-    return verdict(table.game, table.cells(session.now), outcome, lead)
+    area = table.area(session.now) if table.area else None
+    return verdict(table.game, table.cells(session.now), outcome, area)
 
 
 def _scene(table: Table, session: Session) -> Scene:
@@ -104,7 +104,8 @@ def _scene(table: Table, session: Session) -> Scene:
     if len(session.positions) > 1:
         placed = np.argwhere((table.cells(session.positions[-2]) == 0) & (cells != 0))
         last = (int(placed[0][0]), int(placed[0][1])) if len(placed) else None
-    return Scene(cells, last, winning(table.game, cells, outcome or 0.0), open_cells)
+    owned = table.area(session.now).owned if table.area and outcome is not None else None
+    return Scene(cells, last, winning(table.game, cells, outcome or 0.0), open_cells, owned)
 
 
 def _panel(table: Table, session: Session) -> list[Text]:
@@ -147,14 +148,14 @@ def _chances(table: Table, session: Session, value: float) -> Text:
     """The person's chances, or the first player's where the person has no side of his own; a draw counts half."""
     reader = {"first": 1, "second": 2}.get(session.side, 1)
     share = (1 + (value if reader == session.turn else -value)) / 2
-    who = "you" if session.side in ("first", "second") else skin(table.game).sides[0]
+    who = "you win" if session.side in ("first", "second") else f"{skin(table.game).sides[0]} wins"
     full, empty = "█░" if table.look.unicode else "#."
     filled = round(share * BAR)
     return _labelled(who, f"{share:.0%}  ").append(full * filled + empty * (BAR - filled), LABEL)
 
 
 def _labelled(label: str, text: str) -> Text:
-    return Text.assemble((f"{label:9}", LABEL), text)
+    return Text.assemble((f"{label:11}", LABEL), text)
 
 
 def _fitting(names: Sequence[str]) -> str:

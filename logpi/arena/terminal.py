@@ -42,7 +42,7 @@ class Table(NamedTuple):
     agent: str  # its name
     referee: Referee
     cells: Callable[[Position], Cells]
-    lead: Callable[[Position], float] | None  # ``endings.lead_of``
+    area: Callable[[Position], endings.Area] | None
     look: Look
 
 
@@ -80,13 +80,13 @@ class Reply(NamedTuple):
 def lay(game: Game, agent: str, look: Look) -> Table:
     """The table for a game against ``agent``; everything that it will compute is compiled here."""
     cells = jax.jit(game.cells)
-    table = Table(game, agent, Referee(game), lambda p: np.asarray(cells(p.state)), endings.lead_of(game), look)
+    table = Table(game, agent, Referee(game), lambda p: np.asarray(cells(p.state)), endings.area_of(game), look)
     empty = begin(game)
     moved = table.referee.play(empty, table.referee.legal(empty)[0])
     table.cells(moved)
     table.referee.result(moved)
-    if table.lead:
-        table.lead(moved)
+    if table.area:
+        table.area(moved)
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -60,14 +60,13 @@ def play(argv: list[str]) -> int:
     devices.prepare()
     console = Console(highlight=False)
     game, positions = begin_from(record, name)
-    with busy(console, f"compiling {game.id} …"):
-        player = make_agent(game, agent, simulations, time.time_ns() % 2**31 if seed is None else seed)
-        table = lay(game, player.name, look_of(console))
-        player.choose([begin(game)])
-    try:
+    with contextlib.ExitStack() as stack:
+        with busy(console, f"compiling {game.id} …"):
+            player = make_agent(game, agent, simulations, time.time_ns() % 2**31 if seed is None else seed)
+            stack.callback(player.close)
+            table = lay(game, player.name, look_of(console))
+            player.choose([begin(game)])
         return Sitting(table, Session(positions, side), player, Screen(table, console), pause, save).through()
-    finally:
-        player.close()
 
 
 def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
@@ -93,7 +92,13 @@ def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
 
 
 def make_agent(game: Game, text: str, simulations: int | None, seed: int) -> Player:
-    """The player that ``text`` names, or the best there is: the newest run of the game, plain MCTS, at worst random.
+    """The player that ``text`` names, or the best there is: the newest run of the game, else a plain search.
+
+    Args:
+        game: what it is to play.
+        text: as ``make_player`` takes it, or nothing.
+        simulations: what is to stand after the colon.
+        seed: of its random choices.
 
     Raises:
         LogpiError: there is no such player.
@@ -101,11 +106,11 @@ def make_agent(game: Game, text: str, simulations: int | None, seed: int) -> Pla
     from logpi.arena.make_player import KINDS, make_player
     from logpi.runs import find_runs
 
+    if simulations is not None and ":" in text:
+        raise LogpiError(f"--simulations {simulations} and --agent {text}: say it once, as in --agent mcts:400")
     if not text:
         runs = [str(info.path) for info in find_runs() if info.env == game.id]
         text = runs[-1] if runs else "mcts" if "mcts" in KINDS else "random"
-    if re.fullmatch("[a-z-]*mcts", text):
-        text = f"{text}:{simulations or SEARCHED}"
-    elif simulations is not None:
-        raise LogpiError(f"--simulations is of agents that search, and {text!r} tells it itself or does not; leave it")
-    return make_player(text, game, seed)
+    if text == "mcts":
+        simulations = simulations or SEARCHED
+    return make_player(text if simulations is None else f"{text}:{simulations}", game, seed)
