@@ -1,0 +1,127 @@
+"""Gumbel search: policy improvement by planning with few simulations (Danihelka et al. 2022).
+
+At the root, m moves are drawn without replacement by the Gumbel-top-m trick, and sequential halving spends the
+simulations on those of the largest g(a) + logits(a) + σ(q(a)) (§3, algorithm 2). Elsewhere moves are chosen without any
+noise, so that their visits follow the improved policy (§5, eq. 14)
+
+    π' = softmax(logits + σ(completed q)),    σ(q) = (c_visit + max_b N(b)) c_scale q   (eq. 8, 11)
+
+where a move without a visit gets the mixed value estimate (appendix D, eq. 33). Values are scaled to [0, 1] over the
+node's moves before σ, as mctx does.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from logpi.distributions import ILLEGAL
+from logpi.games.search.puct import Searched, spread
+from logpi.games.search.tree import Edges, Expand, Leaf, Rule, edges, grow, plant
+from logpi.types import Array, Key
+
+LAST = -1e30  # of a move whose turn it is not; finite, since -inf is for what is illegal
+
+
+def gumbel(
+    root: Leaf,
+    expand: Expand,
+    key: Key,
+    simulations: int,
+    *,
+    considered: int = 16,
+    scale: float | Array = 1.0,
+    c_visit: float | Array = 50.0,
+    c_scale: float | Array = 0.1,
+    kept: int = 0,
+) -> Searched:
+    """Search ``simulations`` leaves below each of B positions.
+
+    Args:
+        root: the positions; none has ended.
+        expand: rules and network.
+        key: of the Gumbel noise.
+        simulations: new leaves a position.
+        considered: m, moves that the root begins with.
+        scale: of the Gumbel noise; 0 plays the move that is best by all that is known.
+        c_visit, c_scale: of σ.
+        kept: moves that a node keeps, those of the largest prior (at the root, of the largest g + logits); 0: all.
+    """
+    b, a = root.logits.shape
+    legal = root.logits > ILLEGAL / 2
+    noise = scale * jax.random.gumbel(key, (b, a))
+    noisy = jnp.where(legal, root.logits + noise, ILLEGAL)
+    tree = plant(root, simulations, kept, noisy)
+    g = noise if tree.move is None else jnp.take_along_axis(noise, tree.move[0], 1)
+    table = jnp.asarray(considered_visits(min(considered, a), simulations))
+    begun_with = jnp.minimum(considered, legal.sum(-1))  # [B]
+
+    def first(e: Edges, made: Array) -> Array:
+        score = g + e.logits + sigma(e, c_visit, c_scale)
+        return jnp.where(e.visits == table[begun_with, made][:, None], score, LAST)
+
+    tree = grow(tree, expand, first, rule(c_visit, c_scale))
+    kept_edges = edges(tree, jnp.zeros(b, jnp.int32), 0)
+    visits, q = (spread(x, tree, a) for x in (kept_edges.visits, kept_edges.q))
+    e = Edges(root.logits, visits, q, root.value)
+    policy = improved(e, c_visit, c_scale)
+    score = jnp.where(visits == visits.max(-1, keepdims=True), noisy + sigma(e, c_visit, c_scale), LAST)
+    action = jnp.where(legal, score, -jnp.inf).argmax(-1).astype(jnp.int32)
+    return Searched(action, policy, (policy * completed(e)).sum(-1), visits, tree)
+
+
+def rule(c_visit: float | Array, c_scale: float | Array) -> Rule:
+    """π'(a) - N(a) / (1 + Σ_b N(b)): the move whose visits lag behind the improved policy the most (eq. 14)."""
+
+    def score(e: Edges) -> Array:
+        return improved(e, c_visit, c_scale) - e.visits / (1.0 + e.visits.sum(-1, keepdims=True))
+
+    return score
+
+
+def improved(e: Edges, c_visit: float | Array, c_scale: float | Array) -> Array:
+    """π' [B, K] (eq. 11)."""
+    return jax.nn.softmax(e.logits + sigma(e, c_visit, c_scale))
+
+
+def completed(e: Edges) -> Array:
+    """q(a) [B, K], and the mixed value estimate where there was no visit (eq. 10 and 33)."""
+    visited = e.visits > 0
+    prior = jnp.maximum(jax.nn.softmax(e.logits), jnp.finfo(jnp.float32).tiny)
+    weight = jnp.where(visited, prior, 0.0)
+    weighted = (weight * e.q).sum(-1) / jnp.where(visited.any(-1), weight.sum(-1), 1.0)
+    made = e.visits.sum(-1)
+    mixed = (e.value + made * weighted) / (1.0 + made)
+    return jnp.where(visited, e.q, mixed[:, None])
+
+
+def sigma(e: Edges, c_visit: float | Array, c_scale: float | Array) -> Array:
+    """σ of the completed q [B, K], scaled to [0, 1] over the node's moves (eq. 8)."""
+    q = completed(e)
+    low, high = q.min(-1, keepdims=True), q.max(-1, keepdims=True)
+    unit = (q - low) / jnp.maximum(high - low, 1e-8)
+    return (c_visit + e.visits.max(-1, keepdims=True)) * c_scale * unit
+
+
+def considered_visits(considered: int, simulations: int) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+    """[considered + 1, simulations]: for m moves to begin with, how often the move of each simulation was visited.
+
+    Sequential halving (algorithm 2): the rounds are of about equal length, and each spends its simulations evenly on
+    the better half of the moves of the round before. A move of the best score among those of that many visits is next.
+    """
+    return np.asarray([_halving(m, simulations) for m in range(considered + 1)], np.int32)
+
+
+def _halving(m: int, simulations: int) -> list[int]:
+    if m <= 1:
+        return list(range(simulations))
+    rounds, left, visits, table = math.ceil(math.log2(m)), m, 0, list[int]()
+    while len(table) < simulations:
+        for _ in range(max(1, simulations // (rounds * left))):
+            table += [visits] * left
+            visits += 1
+        left = max(2, left // 2)
+    return table[:simulations]

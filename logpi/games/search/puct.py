@@ -1,0 +1,106 @@
+"""PUCT, the search of AlphaGo Zero and AlphaZero (Silver et al. 2017, 2018).
+
+    a = argmax_a Q(s, a) + C(s) P(s, a) √N(s) / (1 + N(s, a)),    C(s) = log((1 + N(s) + c_base) / c_base) + c_init
+
+N(s) counts the visit that made the node, as in the pseudocode of Silver et al. 2018 (else the first choice in a new
+node would not heed the prior). A move without a visit has Q = 0, or less by the first-play urgency reduction.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from logpi.distributions import ILLEGAL
+from logpi.games.search.tree import Edges, Expand, Leaf, Rule, Tree, edges, grow, plant
+from logpi.types import Array, Key
+
+
+class Searched(NamedTuple):
+    """What a search says of B positions."""
+
+    action: Array  # [B] int32, to be played
+    policy: Array  # [B, A] to learn from: it sums to 1 over the legal moves
+    value: Array  # [B] for the player to move
+    visits: Array  # [B, A] of the root's moves
+    tree: Tree
+
+
+def puct(
+    root: Leaf,
+    expand: Expand,
+    key: Key,
+    simulations: int,
+    temperature: Array,
+    *,
+    noise: float | Array = 0.0,
+    alpha: float | Array = 1.0,
+    c_init: float | Array = 1.25,
+    c_base: float | Array = 19652.0,
+    reduction: float | Array = 0.0,
+    kept: int = 0,
+) -> Searched:
+    """Search ``simulations`` leaves below each of B positions, and draw a move by N(root, a) ^ (1 / temperature).
+
+    Args:
+        root: the positions; none has ended.
+        expand: rules and network.
+        key: of the noise, and of the moves drawn.
+        simulations: new leaves a position.
+        temperature: [B]; 0 plays the most visited move.
+        noise: ε of P(root, ·) = (1 - ε) p + ε η with η ~ Dirichlet(alpha) over the legal moves.
+        alpha: of the Dirichlet distribution.
+        c_init, c_base: of C(s).
+        reduction: what a move without a visit is worth less than its node.
+        kept: moves that a node keeps, those of the largest prior; 0: all.
+    """
+    noise_key, move_key = jax.random.split(key)
+    legal = root.logits > ILLEGAL / 2
+    prior = jax.nn.softmax(root.logits)
+    eta = dirichlet(noise_key, alpha, legal)
+    mixed = jnp.where(legal, jnp.log((1.0 - noise) * prior + noise * eta + 1e-30), ILLEGAL)
+    score = rule(c_init, c_base, reduction)
+    tree = plant(root._replace(logits=mixed), simulations, kept)
+    tree = grow(tree, expand, lambda e, _: score(e), score)
+    visits = spread(edges(tree, jnp.zeros(len(legal), jnp.int32), 0).visits, tree, legal.shape[1])
+    policy = visits / visits.sum(-1, keepdims=True)
+    return Searched(by_visits(move_key, visits, temperature), policy, tree.total[0] / tree.visits[0], visits, tree)
+
+
+def rule(c_init: float | Array, c_base: float | Array, reduction: float | Array) -> Rule:
+    """Q(s, a) + U(s, a)."""
+
+    def score(e: Edges) -> Array:
+        n = 1.0 + e.visits.sum(-1, keepdims=True)
+        c = jnp.log((1.0 + n + c_base) / c_base) + c_init
+        prior = jax.nn.softmax(e.logits)
+        mean = (e.value[:, None] + (e.q * e.visits).sum(-1, keepdims=True)) / n
+        q = jnp.where(e.visits > 0, e.q, jnp.where(jnp.asarray(reduction) > 0, mean - reduction, 0.0))
+        return q + c * prior * jnp.sqrt(n) / (1.0 + e.visits)
+
+    return score
+
+
+def dirichlet(key: Key, alpha: float | Array, legal: Array) -> Array:
+    """A draw from the symmetric Dirichlet distribution over the ``legal`` [B, A] moves of each position."""
+    # of logarithms: for the small alpha of large games the gamma variates themselves would be 0
+    log_gamma = jax.random.loggamma(key, jnp.broadcast_to(jnp.asarray(alpha, jnp.float32), legal.shape))
+    return jax.nn.softmax(jnp.where(legal, log_gamma, -jnp.inf))
+
+
+def by_visits(key: Key, visits: Array, temperature: Array) -> Array:
+    """A move [B] drawn by ``visits`` [B, A] ^ (1 / ``temperature`` [B]); the most visited one where that is 0."""
+    log_visits = jnp.where(visits > 0, jnp.log(jnp.maximum(visits, 1.0)), -jnp.inf)
+    warmth = jnp.maximum(temperature, 1e-3)[:, None]
+    drawn = jax.random.categorical(key, jnp.where(visits > 0, log_visits / warmth, -jnp.inf))
+    return jnp.where(temperature > 0, drawn, visits.argmax(-1)).astype(jnp.int32)
+
+
+def spread(of_slots: Array, tree: Tree, actions: int) -> Array:
+    """[B, A] from the root's slots [B, K]; 0 for the moves that were not kept."""
+    if tree.move is None:
+        return of_slots
+    row = jnp.arange(len(of_slots))[:, None]
+    return jnp.zeros((len(of_slots), actions)).at[row, tree.move[0]].set(of_slots)

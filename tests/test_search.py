@@ -1,0 +1,301 @@
+"""Tree search: against mctx, on trees worked out by hand, and what would show a wrong sign, mask or discount."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import mctx
+import numpy as np
+import pytest
+
+from logpi.distributions import ILLEGAL
+from logpi.games.make import make_game
+from logpi.games.search.gumbel import considered_visits, gumbel
+from logpi.games.search.kept import best
+from logpi.games.search.puct import by_visits, dirichlet, puct
+from logpi.games.search.tree import Leaf
+
+B, SIMULATIONS, CONSIDERED = 32, 60, 6
+
+
+class Hashed(NamedTuple):
+    """A game without end whose priors, values and masks are hashes of the moves made."""
+
+    actions: int
+    ending: float = 0.0  # share of the positions that end the game
+    allowed: float = 0.7  # share of the moves that are legal
+
+    def leaf(self, state):
+        def uniform(salt, count=None):
+            """[B] or [B, count] in [0, 1)."""
+            column = jnp.arange(count or 1, dtype=jnp.uint32)[None] + jnp.uint32(1000 * salt)
+            x = (state.astype(jnp.uint32)[:, None] * jnp.uint32(2654435761)) ^ (column * jnp.uint32(0x9E3779B1))
+            for shift in (15, 13, 16):
+                x = (x ^ (x >> shift)) * jnp.uint32(0x85EBCA6B)
+            values = (x >> 8).astype(jnp.float32) / 2**24
+            return values if count else values[:, 0]
+
+        terminal = uniform(0) < self.ending
+        value = jnp.where(terminal, jnp.sign(uniform(1) - 0.5), uniform(2) * 2 - 1)
+        always = jnp.arange(self.actions)[None] == state[:, None] % self.actions
+        legal = (uniform(3, self.actions) < self.allowed) | always
+        logits = jnp.where(legal, 3 * uniform(4, self.actions), ILLEGAL)
+        return Leaf(state, logits, value, terminal)
+
+    def step(self, state, action):
+        return (state * 1_000_003 + action * 7919 + 17) & 0xFFFFFF
+
+    def root(self):
+        leaf = self.leaf(jnp.arange(B, dtype=jnp.int32) * 3 + 1)
+        return leaf._replace(terminal=jnp.zeros(B, bool))
+
+    def expand(self, state, action):
+        return self.leaf(self.step(state, action))
+
+    def recurrent(self, params, key, action, state):
+        leaf = self.expand(state, action)
+        # mctx goes on behind an end of the game: reward and discount 0 make that worthless
+        return mctx.RecurrentFnOutput(
+            reward=jnp.where(leaf.terminal, -leaf.value, 0.0),
+            discount=jnp.where(leaf.terminal, 0.0, -1.0),
+            prior_logits=leaf.logits,
+            value=leaf.value,
+        ), leaf.state
+
+    def mctx_root(self):
+        root = self.root()
+        return mctx.RootFnOutput(prior_logits=root.logits, value=root.value, embedding=root.state), root.logits < -1e8
+
+
+GAMES = [Hashed(7), Hashed(7, 0.3), Hashed(4, 0.5), Hashed(40, 0.1)]
+
+
+@pytest.mark.parametrize("game", [Hashed(7, 0.0, 1.0), Hashed(4, 0.5, 1.0), Hashed(40, 0.1, 1.0)], ids=str)
+def test_puct_visits_what_mctx_visits(game):
+    """Where all moves are legal: below the root mctx may follow an illegal move, whose Q of 0 can be the largest."""
+    root, invalid = game.mctx_root()
+    with jax.numpy_rank_promotion("allow"):
+        theirs = jax.jit(
+            lambda: mctx.muzero_policy(
+                None,
+                jax.random.key(0),
+                root,
+                game.recurrent,
+                SIMULATIONS,
+                invalid_actions=invalid,
+                dirichlet_fraction=0.0,
+                temperature=0.0,
+                qtransform=lambda tree, node: tree.qvalues(node),
+            )
+        )()
+    ours = jax.jit(lambda: puct(game.root(), game.expand, jax.random.key(0), SIMULATIONS, jnp.zeros(B)))()
+    np.testing.assert_array_equal(ours.visits, theirs.search_tree.summary().visit_counts)
+    np.testing.assert_allclose(ours.policy, theirs.action_weights, atol=1e-6)
+    np.testing.assert_allclose(ours.value, theirs.search_tree.summary().value, atol=1e-5)
+
+
+@pytest.mark.parametrize("game", GAMES, ids=str)
+def test_gumbel_acts_and_visits_as_mctx(game):
+    """mctx splits its key once before it draws the same noise."""
+    root, invalid = game.mctx_root()
+    key = jax.random.key(5)
+    with jax.numpy_rank_promotion("allow"):
+        theirs = jax.jit(
+            lambda: mctx.gumbel_muzero_policy(
+                None,
+                key,
+                root,
+                game.recurrent,
+                SIMULATIONS,
+                invalid_actions=invalid,
+                max_num_considered_actions=CONSIDERED,
+            )
+        )()
+    _, noise_key = jax.random.split(key)
+    ours = jax.jit(lambda: gumbel(game.root(), game.expand, noise_key, SIMULATIONS, considered=CONSIDERED))()
+    np.testing.assert_array_equal(ours.visits, theirs.search_tree.summary().visit_counts)
+    np.testing.assert_array_equal(ours.action, theirs.action)
+    np.testing.assert_allclose(ours.policy, theirs.action_weights, atol=1e-5)
+    legal = ~np.asarray(invalid)
+    assert legal[np.arange(B), np.asarray(ours.action)].all()
+    assert (np.asarray(ours.visits)[~legal] == 0).all()
+    assert (np.asarray(ours.policy)[~legal] == 0).all()
+
+
+def test_keeping_every_legal_move_changes_nothing_but_their_order():
+    game, key = Hashed(40, 0.1), jax.random.key(1)
+    most = 39  # of 40 actions some position has 39 legal ones at most
+    assert int((game.root().logits > -1e8).sum(-1).max()) <= most
+    for search in (partial(gumbel, considered=8), partial(puct, temperature=jnp.zeros(B))):
+        whole = jax.jit(lambda search=search: search(game.root(), game.expand, key, 40))()
+        few = jax.jit(lambda search=search: search(game.root(), game.expand, key, 40, kept=most))()
+        np.testing.assert_array_equal(whole.visits, few.visits)
+        np.testing.assert_array_equal(whole.action, few.action)
+        np.testing.assert_allclose(whole.policy, few.policy, atol=1e-6)
+
+
+def test_of_few_kept_moves_only_those_of_the_largest_prior_are_visited():
+    game, key = Hashed(40), jax.random.key(1)
+    found = puct(game.root(), game.expand, key, 60, jnp.zeros(B), kept=4)
+    rank = np.argsort(np.argsort(-np.asarray(game.root().logits), 1), 1)
+    assert (np.asarray(found.visits)[rank >= 4] == 0).all()
+    assert ((np.asarray(found.visits)[rank < 4] > 0).sum() > 3 * B).all()
+    assert (np.asarray(found.visits).sum(1) == 60).all()
+
+
+@pytest.mark.parametrize(("a", "k"), [(7, 3), (200, 5), (4672, 32), (1000, 1)])
+def test_the_best_moves_are_those_of_a_full_sort(a, k):
+    scores = jax.random.normal(jax.random.key(a), (9, a))
+    values, where = best(scores, k)
+    order = np.argsort(-np.asarray(scores), axis=1)[:, :k]
+    np.testing.assert_array_equal(where, order)
+    np.testing.assert_array_equal(values, np.take_along_axis(np.asarray(scores), order, 1))
+
+
+def two_moves(values, ends=()):
+    """A game of two moves a position, states numbered as a heap (0; 1, 2; 3, 4, …), with these values for the mover."""
+    value = jnp.asarray([values.get(n, 0.0) for n in range(64)])
+    terminal = jnp.asarray([n in ends for n in range(64)])
+
+    def leaf(state):
+        return Leaf(state, jnp.zeros((len(state), 2)), value[state], terminal[state])
+
+    return leaf(jnp.zeros(1, jnp.int32)), lambda state, action: leaf(2 * state + 1 + action)
+
+
+def test_visits_and_values_worked_out_by_hand():
+    """c = log((1+N+19652)/19652) + 1.25 is 1.25 here to four digits; U = 1.25 · 0.5 · √N(s) / (1 + N(s, a)).
+
+    1: N=1, U = .625, .625: the first, a; its value for its mover is -0.4, so Q(a) = 0.4.
+    2: N=2, U = .884 √: a .4 + .442 = .842, b .884: b; its mover's value 0.2, so Q(b) = -0.2.
+    3: N=3, a .4 + .541, b -.2 + .541: a; below, 3 is worth 1 to the root's player (who moves there), so for a's mover
+       -1; W(a) = 0.4 + 1 = 1.4, Q = 0.7.
+    4: N=4, a .7 + .417, b -.2 + .625: a; there N=2, Q(3) for a's mover is -1: -1 + .442 < .884: 4, worth -0.6 to
+       the root's player: W(a) = 1.4 - 0.6 = 0.8.
+    """
+    root, expand = two_moves({0: 0.1, 1: -0.4, 2: 0.2, 3: 1.0, 4: -0.6})
+    found = puct(root, expand, jax.random.key(0), 4, jnp.zeros(1))
+    np.testing.assert_array_equal(found.visits, [[3, 1]])
+    np.testing.assert_allclose(found.value, [(0.1 + 0.4 - 0.2 + 1.0 - 0.6) / 5], atol=1e-6)
+    np.testing.assert_allclose(found.tree.total[:, 0], [0.7, 0.8, -0.2, 1.0, -0.6], atol=1e-6)
+    np.testing.assert_array_equal(found.tree.visits[:, 0], [5, 3, 1, 1, 1])
+
+
+def test_an_end_of_the_game_counts_each_time_it_is_reached_and_is_not_passed():
+    """State 2 is lost for its mover: the root's player wins by the second move, and should find nothing else."""
+    root, expand = two_moves({2: -1.0, 5: 1.0, 6: 1.0}, ends={2})
+    found = puct(root, expand, jax.random.key(0), 50, jnp.zeros(1))
+    assert found.action[0] == 1
+    assert found.visits[0, 1] > 35
+    second = int(found.tree.child[0, 0, 1])
+    assert (found.tree.child[second] == 0).all(), "nothing grows behind the end"
+    np.testing.assert_allclose(found.tree.total[second], found.tree.visits[second], atol=1e-5)
+
+
+def test_a_trap_one_move_deeper_is_seen():
+    """By the first move the other player can win at once (state 3 is lost for the root's player)."""
+    root, expand = two_moves({1: 0.0, 3: -1.0}, ends={3})
+    for search in (partial(puct, temperature=jnp.zeros(1)), partial(gumbel, scale=0.0)):
+        found = search(root, expand, jax.random.key(0), 32)
+        assert found.action[0] == 1
+        assert found.policy[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("search", [partial(puct, temperature=jnp.ones(B), noise=0.25), gumbel])
+def test_a_tree_does_not_depend_on_its_neighbours(search):
+    """The searches that finish early must not be moved on by those that go deeper."""
+    game = Hashed(7, 0.3)
+
+    def expand(state, action):
+        return game.expand(state, action)
+
+    whole = jax.jit(lambda: search(game.root(), expand, jax.random.key(3), 40))()
+    other = game.leaf(jnp.arange(B, dtype=jnp.int32) * 11 + 5)._replace(terminal=jnp.zeros(B, bool))
+    mixed = jax.tree.map(
+        lambda x, y: jnp.where((jnp.arange(B) % 2 == 0).reshape(-1, *[1] * (x.ndim - 1)), x, y), game.root(), other
+    )
+    half = jax.jit(lambda: search(mixed, expand, jax.random.key(3), 40))()
+    np.testing.assert_array_equal(whole.visits[::2], half.visits[::2])
+    np.testing.assert_array_equal(whole.action[::2], half.action[::2])
+
+
+def test_root_noise_is_a_dirichlet_draw_over_the_legal_moves():
+    legal = jnp.asarray(np.random.default_rng(0).random((4000, 10)) < 0.5) | (jnp.arange(10) == 0)[None]
+    for alpha in (0.03, 0.3, 1.0):
+        eta = np.asarray(dirichlet(jax.random.key(0), alpha, legal))
+        assert (eta[~np.asarray(legal)] == 0).all()
+        np.testing.assert_allclose(eta.sum(1), 1, atol=1e-5)
+        five = eta[np.asarray(legal).sum(1) == 5, 0]
+        assert abs(five.mean() - 0.2) < 0.03
+        wanted = (1 / 5) * (4 / 5) / (5 * alpha + 1)  # variance of one component of Dirichlet(alpha) over 5 moves
+        assert abs(five.var() / wanted - 1) < 0.15
+
+
+def test_noise_moves_the_root_and_nothing_else():
+    game = Hashed(7)
+    calm = puct(game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B))
+    moved = puct(game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B), noise=0.25, alpha=0.3)
+    assert (np.asarray(calm.visits) != np.asarray(moved.visits)).any(1).mean() > 0.9
+    legal = np.asarray(game.root().logits) > -1e8
+    assert (np.asarray(moved.visits)[~legal] == 0).all()
+    np.testing.assert_allclose(  # a node has the prior of the network, whatever the noise
+        moved.tree.logits[1], game.leaf(moved.tree.state[1]).logits, atol=1e-6
+    )
+
+
+def test_temperature_draws_by_powers_of_the_visits():
+    visits = jnp.broadcast_to(jnp.asarray([[1.0, 2.0, 0.0, 4.0]]), (20_000, 4))
+    for temperature, shares in ((1.0, [1, 2, 0, 4]), (0.5, [1, 4, 0, 16]), (0.0, [0, 0, 0, 1])):
+        drawn = np.asarray(by_visits(jax.random.key(0), visits, jnp.full(20_000, temperature)))
+        wanted = np.asarray(shares) / sum(shares)
+        np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 20_000, wanted, atol=0.015)
+
+
+def test_sequential_halving_spends_evenly():
+    """8 moves and 24 simulations: three rounds of 8, on 8, then 4, then 2 moves."""
+    table = considered_visits(8, 24)
+    assert table[8].tolist() == [0] * 8 + [1] * 4 + [2] * 4 + [3] * 2 + [4] * 2 + [5] * 2 + [6] * 2
+    assert table[1].tolist() == list(range(24))
+    assert table[5].tolist()[:5] == [0] * 5
+
+
+def random_playouts(game):
+    """Rules, a flat prior, and the outcome of one random game as the value: plain Monte-Carlo tree search."""
+
+    def leaf(state, key):
+        ended, legal = game.ended(state), game.legal(state)
+
+        def move(carry):
+            state, key, sign = carry
+            key, mine = jax.random.split(key)
+            action = jax.random.categorical(mine, jnp.where(game.legal(state), 0.0, -jnp.inf))
+            return game.step(state, action), key, -sign
+
+        last, _, sign = jax.lax.while_loop(lambda c: ~game.ended(c[0]), move, (state, key, 1.0))
+        return Leaf(state, jnp.where(legal, 0.0, ILLEGAL), sign * game.outcome(last), ended)
+
+    def expand(state, action):
+        new = jax.vmap(game.step)(state, action)
+        seed = jax.vmap(lambda s: jnp.abs(s).astype(jnp.uint32).sum())(new)
+        return jax.vmap(leaf)(new, jax.vmap(jax.random.key)(seed))
+
+    return leaf, expand
+
+
+@pytest.mark.parametrize(
+    ("moves", "answer"),
+    [("4 1 4 1 4", "4"), ("1 4 2 4 7 4", "4"), ("1 4 2 4 7 4 7", "4")],
+    ids=["block", "stack", "win"],
+)
+def test_connect_four_tactics(moves, answer):
+    """The player to move must stop four in a row, or make it."""
+    game = make_game("connect-four")
+    state = game.init()
+    for move in moves.split():
+        state = game.step(state, jnp.int32(game.parse(move)))
+    leaf, expand = random_playouts(game)
+    root = jax.vmap(leaf)(state[None], jax.random.key(0)[None])
+    for search in (partial(puct, temperature=jnp.zeros(1)), partial(gumbel, scale=0.0)):
+        found = jax.jit(lambda search=search: search(root, expand, jax.random.key(0), 2000))()
+        assert game.name(int(found.action[0])) == answer
