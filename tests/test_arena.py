@@ -119,11 +119,14 @@ def test_progress_estimates_from_the_games_so_far(monkeypatch):
     assert progress.text() == "0 / 10 games  0%"
     now[0], progress.moves = 110.0, 100
     assert progress.text() == "0 / 10 games  0%  10 moves/s  at most 0:30 left"
+    assert progress.share() == 0.25
     progress.game(20)
     assert progress.text() == "1 / 10 games  10%  10 moves/s  about 0:10 left"
+    assert progress.share() == 0.5
     for _ in range(9):
         progress.game(20)
     assert progress.text() == "10 / 10 games  100%  10 moves/s"
+    assert progress.share() == 1
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from logpi.arena.engine import GAMES_FOLDER
+from logpi.arena.engine import GAMES_FOLDER, Engine
 from logpi.arena.gtp import GtpPlayer
+from logpi.arena.make_player import make_player
 from logpi.arena.match import play_match
 from logpi.arena.players import ForfeitError, RandomPlayer, Referee, begin
 from logpi.errors import LogpiError
+from logpi.games.go import score
 from logpi.games.make import make_game
 
 FAKE = f"{sys.executable} {Path(__file__).with_name('fake_gtp_engine.py')}"
@@ -206,6 +208,25 @@ def test_rhino_beats_a_random_player():
         player.close()
     assert sum(result.score for result in results) >= 5
     assert {result.reason for result in results} == {"played out"}
+
+
+@needs_gnugo
+def test_gnugo_counts_its_games_as_we_do():
+    """With the options of ``gnugo:LEVEL`` no dead stone is left on the board when both have passed."""
+    game = make_game("go-7x7")
+    players = [make_player(f"p{level}=gnugo:{level}", game, level) for level in (1, 2)]
+    judge = Engine("gnugo --mode gtp --chinese-rules")
+    try:
+        for result in play_match(game, *players, games=4, plies=4):
+            position = after(" ".join(map(game.name, result.actions)), game)
+            lead = float(score(position.state)) * (1 if len(result.actions) % 2 == 0 else -1)
+            moves = [f"play {('black', 'white')[t % 2]} {game.name(a)}" for t, a in enumerate(result.actions)]
+            judge.ask(["boardsize 7", "clear_board", "komi 7.5", *moves], 30)
+            assert judge.ask(["final_score"], 60)[0].text == f"{'B' if lead > 0 else 'W'}+{abs(lead):g}"
+            assert result.reason == "played out"
+    finally:
+        for closing in (*players, judge):
+            closing.close()
 
 
 @needs_gnugo

@@ -24,7 +24,9 @@ def arena(argv: list[str]) -> int:
     """Play matches and measure strength."""
 
     def options(
-        game: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="such as connect-four, othello or go-9x9")],
+        game: Annotated[
+            tyro.conf.Positional[str], tyro.conf.arg(help="such as connect-four, othello or go-9x9", metavar="GAME")
+        ],
         players: Annotated[
             tyro.conf.Positional[tuple[str, ...]],
             tyro.conf.arg(

@@ -38,11 +38,18 @@ class Progress:
         said = f"{self.games:,} / {self.total:,} games  {100 * self.games // max(self.total, 1)}%"
         rate = self.moves / max(time.monotonic() - self._began, 1e-9)
         if self.moves:
-            length = self._lengths / self.games if self.games else self._longest
-            left = max(self.total * length - self.moves, 0) / rate
+            left = max(self._expected() - self.moves, 0) / rate
             most = "about" if self.games else "at most"
             said += f"  {short(rate)} moves/s" + (f"  {most} {clock(left)} left" if self.games < self.total else "")
         return said
+
+    def share(self) -> float:
+        """Of all moves, as far as can be told; games side by side end late and nearly together."""
+        return 1.0 if self.games >= self.total else min(self.moves / self._expected(), 1.0)
+
+    def _expected(self) -> float:
+        """Moves of all games, if those to come are as long as those that are over."""
+        return max(self.total * (self._lengths / self.games if self.games else self._longest), 1)
 
 
 class Watcher:
@@ -61,7 +68,7 @@ class Watcher:
             self._due = time.monotonic() + _LINE_EVERY
             return
         line = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=max(self.progress.total, 1), completed=self.progress.games, width=30)
+        bar = ProgressBar(total=1, completed=self.progress.share(), width=30)
         line.add_row(Text(self.title, "bold"), bar, Text(self.progress.text()))
         self._live.update(line, refresh=True)
         self._due = time.monotonic() + _REDRAW
