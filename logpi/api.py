@@ -14,7 +14,7 @@ from logpi import devices, session
 from logpi.agent import Agent, load_agent
 from logpi.algorithms.learning import make_act
 from logpi.assemble import NOTHING, Method, Own
-from logpi.config import RAM, Experiment, Pictures
+from logpi.config import RAM, Experiment, Pictures, SelfPlay
 from logpi.envs.classic import CLASSIC
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
@@ -23,10 +23,11 @@ from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
 from logpi.evaluate import evaluate_device, evaluate_host
 from logpi.experiments import Recipe, experiment_from_table, recipe_for, resolve
+from logpi.games.agent import is_game_agent
 from logpi.glimpse import showing
 from logpi.glimpse.agent import ImageAgent, is_image_agent, load_image_agent
 from logpi.metrics import read_metrics
-from logpi.runs import RunFolder, open_run
+from logpi.runs import RunFolder, agent_folder
 from logpi.types import DeviceEnv, Policy
 from logpi.view.live import View, live
 from logpi.view.plots import learning_curve
@@ -117,14 +118,11 @@ def load(path: str | Path, policy: Policy | None = None) -> Agent | ImageAgent:
     Raises:
         LogpiError: nothing that can be loaded is there.
     """
-    folder = Path(path)
-    if not (folder / "agent.json").exists():
-        run = open_run(path)
-        choices = [p for base in (run.best, run.last) for p in (base, *sorted(base.glob("seed_*")))]
-        found = next((p for p in choices if (p / "agent.json").exists()), None)
-        if found is None:
-            raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, or `logpi resume {path}`")
-        folder = found
+    folder = agent_folder(path)
+    if is_game_agent(folder):
+        raise LogpiError(
+            f"{path} plays a board game: `logpi play` and `logpi arena` take it, in Python load_game_agent"
+        )
     return load_image_agent(folder) if is_image_agent(folder) else load_agent(folder, policy)
 
 
@@ -249,12 +247,14 @@ def _show(
     band = (recipe.low, recipe.high) if recipe else None
     title = f"{experiment.env}, {experiment.algo}"
     what = "accuracy" if isinstance(experiment.method, Pictures) else "mean return of an episode"
+    if isinstance(experiment.method, SelfPlay):
+        what = "value kept" if experiment.env == "connect-four" else "mean result"
     pictures: dict[str, Path] = {}
     try:  # a run without pictures is still a good run
         pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band, what)
     except LogpiError as error:
         view.note(f"no curve: {error}; `logpi plot {folder.path}` draws it")
-    if experiment.run.video:
+    if experiment.run.video and not isinstance(experiment.method, SelfPlay):
         view.note("filming the trained agent")
         try:
             pictures |= _pictures(load(folder.path, policy), folder)

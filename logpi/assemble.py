@@ -11,7 +11,7 @@ import jax
 from logpi import devices
 from logpi.agent import save_agent
 from logpi.algorithms import METHODS
-from logpi.config import PPO, Experiment, Pictures
+from logpi.config import PPO, Experiment, Pictures, SelfPlay
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
 from logpi.envs.make import make, spec_of
@@ -68,6 +68,10 @@ def work(experiment: Experiment, own: Own = NOTHING) -> Work:
         if own != NOTHING:
             raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
         return learn_images(experiment)
+    if isinstance(experiment.method, SelfPlay):
+        if own != NOTHING:
+            raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
+        return learn_game(experiment)
     made = parts(experiment, own)
     network = None if own.policy else experiment.network
 
@@ -109,6 +113,32 @@ def learn_images(experiment: Experiment) -> Work:
         return ImagePrograms(made, task, splits, method.batch_size, method.n_updates, seeds, shared)
 
     return Work(rows, shared, build, save)
+
+
+def learn_game(experiment: Experiment) -> Work:
+    """A board game, from self-play."""
+    from logpi.arena.judges import judges_of
+    from logpi.games.agent import save_game_agent
+    from logpi.games.alphazero import alphazero
+    from logpi.games.make import make_game
+    from logpi.games.programs import GamePrograms
+
+    method, run = experiment.method, experiment.run
+    if experiment.env_kwargs:
+        raise LogpiError(f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is a game and takes none")
+    if run.seeds > 1:
+        raise LogpiError(f"seeds={run.seeds}: self-play trains one seed; start one run a seed, with --seed")
+    game = make_game(experiment.env)
+    shared = devices.shared_by(method.n_games, method.batch_size)
+    system = alphazero(method, experiment.network, game, shared)
+
+    def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
+        save_game_agent(folder, learner.extra, experiment, facts)
+
+    def build() -> Programs:
+        return GamePrograms(system, judges_of(game, method), run.seed, shared)
+
+    return Work(method.n_games * method.n_steps, shared, build, save)
 
 
 def parts(experiment: Experiment, own: Own = NOTHING) -> Parts:

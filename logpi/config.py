@@ -18,6 +18,7 @@ Schedule = Literal["constant", "linear"]
 Where = Literal["learned", "random", "grid", "centre"]
 Reward = Literal["log-probability", "probability", "correct"]
 Core = Literal["rectifier", "lstm"]
+Search = Literal["gumbel", "puct"]
 Combine = Literal["product", "sum"]
 Rung = Literal[
     "total-reward",
@@ -195,15 +196,78 @@ class Whole:
     units: int = 256  # of the layer on top of the convolutions
 
 
-ALGORITHMS: dict[str, type[Common] | type[Pictures]] = {
+@dataclasses.dataclass(frozen=True)
+class SelfPlay:
+    """What learning a board game from its own games needs. The agent is a moving average of the parameters."""
+
+    total_timesteps: float = 2e6  # moves of self-play, the schedule's horizon
+    n_games: int = 256  # games side by side, B
+    n_steps: int = 16  # moves of each game in one iteration, T
+    simulations: int = 32  # of the search, a move
+    search: Search = "gumbel"  # Danihelka et al. 2022, or the papers' PUCT
+    considered: int = 16  # Gumbel: moves that the root begins with, m
+    c_visit: float = 50.0  # Gumbel: σ(q) = (c_visit + max N) c_scale q
+    c_scale: float = 0.1
+    c_init: float = 1.25  # PUCT: C(s) = log((1 + N + c_base) / c_base) + c_init
+    c_base: float = 19652.0
+    noise: float = 0.25  # PUCT: share of Dirichlet noise in the root's prior
+    alpha: float = 1.0  # PUCT: of that noise, about 10 / the number of legal moves
+    temperature: float = 1.0  # PUCT: moves are drawn by N ^ (1 / temperature)
+    temperature_moves: int = 30  # PUCT: for so many moves of a game
+    temperature_end: float = 0.0  # PUCT: and by this behind them; 0: the most visited move
+    kept: int = 0  # moves that a node of the tree keeps, those of the largest prior; 0: all
+    openings: float = 0.5  # share of the games that begin with random moves, which are not learnt from
+    opening_moves: int = 8  # 1 to so many
+    fast_simulations: int = 0  # playout-cap randomisation (Wu 2019): of moves only played on by; 0: none
+    fast_share: float = 0.75  # of the moves that are searched so
+    resign: float = 2.0  # a player resigns whose search value is below minus this; above 1: never
+    play_on: float = 0.1  # share of the games in which nobody resigns, to measure how often that were wrong
+    value_lambda: float = 0.9  # λ of the value's target; 1: the outcome, as in the papers
+    window: float = 4e5  # moves that are learnt from, the newest
+    reuse: float = 4.0  # how often a move is learnt from, on average
+    batch_size: int = 512  # moves of one update
+    learning_rate: float = 2e-3  # it falls along a half cosine
+    final_learning_rate: float = 1e-4  # to this at total_timesteps
+    weight_decay: float = 0.1  # of the parameters, decoupled (Loshchilov & Hutter 2019), times the learning rate
+    vf_coef: float = 1.0  # weight of the value loss
+    max_grad_norm: float = 1.0  # clip the global gradient norm to this
+    optimizer: Optimizer = "adam"  # from optax
+    averaging: float = 0.99  # per update, of the moving average of the parameters
+    symmetries: bool = True  # learn from each move under a symmetry of the board drawn at random
+    judge_simulations: int = 64  # of the search in evaluations
+    judge_opponent: int = 64  # random games a move of the plain search that the agent is judged against
+
+
+@dataclasses.dataclass(frozen=True)
+class AlphaZero(SelfPlay):
+    """AlphaZero (Silver et al. 2018): the newest network plays."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BoardNet:
+    """The network for boards: residual blocks, a policy head and a value head."""
+
+    torso: Literal["mlp", "tower"] = "mlp"  # fully connected blocks, or the papers' 3x3 convolutions
+    units: int = 256  # of a layer (mlp), channels (tower)
+    blocks: int = 3
+    value_units: int = 64  # of the value head's hidden layer
+
+
+Settings = Common | Pictures | SelfPlay  # of a method
+ALGORITHMS: dict[str, type[Settings]] = {
     "reinforce": Reinforce,
     "actor_critic": ActorCritic,
     "a2c": A2C,
     "ppo": PPO,
     "ram": RAM,
     "classifier": Classifier,
+    "alphazero": AlphaZero,
 }
-NETWORKS: dict[str, type[Any]] = {"ram": Glimpsing, "classifier": Whole}  # of the methods that have not the usual one
+NETWORKS: dict[str, type[Any]] = {
+    "ram": Glimpsing,
+    "classifier": Whole,
+    "alphazero": BoardNet,
+}  # of the methods that have not the usual one
 
 
 TASKS: dict[str, dict[str, int]] = {  # images to classify (Mnih et al. 2014, §4.1): settings of Pictures
@@ -213,6 +277,14 @@ TASKS: dict[str, dict[str, int]] = {  # images to classify (Mnih et al. 2014, §
     "ram/cluttered-100": {"canvas": 100, "pieces": 8},
     "ram/own": {},
 }
+
+BOARDS = ("tic-tac-toe", "connect-four", "othello")  # games; of these there are boards of many sizes, as hex-11x11:
+SIZED_BOARDS = ("hex", "go")
+
+
+def is_game(name: str) -> bool:
+    """Whether ``name`` is that of a board game, of a size that there is or not."""
+    return name in BOARDS or name.startswith(tuple(f"{game}-" for game in SIZED_BOARDS))
 
 
 @dataclasses.dataclass(frozen=True)

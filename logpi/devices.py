@@ -125,6 +125,13 @@ def sharing(environments: int, rows: int, units: int) -> int:
     return max(d for d in counts if d == 1 or (environments % d == 0 and units % d == 0 and rows >= least * d))
 
 
+def shared_by(*counts: int) -> int:
+    """The most devices that can share what there are ``counts`` of, each the same number."""
+    import jax
+
+    return max(d for d in range(1, jax.local_device_count() + 1) if all(n % d == 0 for n in counts))
+
+
 def over_environments(f: Callable[..., Any], count: int, takes: Any, gives: Any) -> Callable[..., Any]:
     """``f`` compiled for ``count`` devices that share one learner's environments (``arrays.total`` is their sum).
 

@@ -16,7 +16,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from logpi.config import ALGORITHMS, NETWORKS, TASKS, Experiment, Network, Pictures, Run
+from logpi.config import (
+    ALGORITHMS,
+    BOARDS,
+    NETWORKS,
+    SIZED_BOARDS,
+    TASKS,
+    Common,
+    Experiment,
+    Network,
+    Pictures,
+    Run,
+    SelfPlay,
+    Settings,
+    is_game,
+)
 from logpi.errors import LogpiError
 
 Table = Mapping[str, Any]
@@ -70,7 +84,7 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     if algo is not None and algo not in ALGORITHMS:
         raise LogpiError(f"unknown algorithm {algo!r}; allowed: {', '.join(ALGORITHMS)}{_near(algo, ALGORITHMS)}")
     recipe = recipe_for(env, algo)
-    algo = algo or (recipe.algo if recipe else "ram" if env.startswith("ram/") else "ppo")
+    algo = algo or (recipe.algo if recipe else _usual(env))
     _check_pair(env, algo)
     layers = [{"method": TASKS.get(env, {})}, *([recipe.tables] if recipe else []), *tables]
     for layer in layers:
@@ -93,14 +107,24 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     return Experiment(env, algo, section("run", Run), method, network, kwargs), recipe
 
 
+def _usual(env: str) -> str:
+    """The algorithm for what has no recipe."""
+    return "ram" if env.startswith("ram/") else "alphazero" if is_game(env) else "ppo"
+
+
 def _check_pair(env: str, algo: str) -> None:
-    if (env in TASKS) == issubclass(ALGORITHMS[algo], Pictures):
+    """Images, games and environments each have their own algorithms."""
+    kind = ALGORITHMS[algo]
+    wanted: type[Settings] = Pictures if env in TASKS else SelfPlay if is_game(env) else Common
+    what = "images to classify" if env in TASKS else "a board game"
+    if issubclass(kind, wanted):
         return
-    if env in TASKS:
-        fit = ", ".join(name for name, kind in ALGORITHMS.items() if issubclass(kind, Pictures))
-        raise LogpiError(f"{env} is images to classify, which {algo} does not do; its algorithms: {fit}")
-    tasks = ", ".join(TASKS)
-    raise LogpiError(f"{algo} classifies images, and {env!r} is none of its tasks: {tasks}{_near(env, TASKS)}")
+    if env in TASKS or is_game(env):
+        fit = ", ".join(name for name, other in ALGORITHMS.items() if issubclass(other, wanted))
+        raise LogpiError(f"{env} is {what}, which {algo} does not learn; its algorithms: {fit}")
+    known = (*BOARDS, *(f"{game}-NxN" for game in SIZED_BOARDS)) if issubclass(kind, SelfPlay) else tuple(TASKS)
+    verb = "learns board games" if issubclass(kind, SelfPlay) else "classifies images"
+    raise LogpiError(f"{algo} {verb}, and {env!r} is none of its tasks: {', '.join(known)}{_near(env, known)}")
 
 
 def read_file(path: str | Path) -> Table:
@@ -186,13 +210,17 @@ AT_LEAST_1 |= {
     "stride",
     "units",
 }
+AT_LEAST_1 |= {"n_games", "simulations", "considered", "units", "value_units", "judge_simulations", "judge_opponent"}
 AT_LEAST_1 |= {"seeds", "eval_episodes", "final_episodes", "keep", "log_points"}
-POSITIVE = {"max_grad_norm", "target_kl", "std_start", "std_end"}
+POSITIVE = {"alpha", "c_base", "window", "max_grad_norm", "target_kl", "std_start", "std_end"}
 NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range"}
 NOT_NEGATIVE |= {"canvas", "pieces", "frequencies", "warmup", "start", "location_rate"}
 NOT_NEGATIVE |= {"rotation", "scaling", "shear", "shift"}
-NOT_NEGATIVE |= {"eval_points", "checkpoint_points"}
+NOT_NEGATIVE |= {"eval_points", "checkpoint_points", "blocks", "kept", "opening_moves", "fast_simulations", "resign"}
+NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end", "temperature_moves", "weight_decay"}
+NOT_NEGATIVE |= {"final_learning_rate", "reuse"}
 FRACTIONS = {"gamma", "gae_lambda", "averaging", "curriculum"}
+FRACTIONS |= {"noise", "openings", "fast_share", "play_on", "value_lambda"}
 
 
 def check_ranges(where: str, config: Any) -> None:

@@ -282,3 +282,20 @@ def _try_lock(file: BinaryIO | io.FileIO) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def agent_folder(path: str | Path) -> Path:
+    """The folder of the agent of a run (its best, in periodic evaluation), or of ``path`` itself.
+
+    Raises:
+        LogpiError: nothing that can be loaded is there.
+    """
+    folder = Path(path)
+    if (folder / "agent.json").exists():
+        return folder
+    run = open_run(path)
+    choices = [p for base in (run.best, run.last) for p in (base, *sorted(base.glob("seed_*")))]
+    found = next((p for p in choices if (p / "agent.json").exists()), None)
+    if found is None:
+        raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, or `logpi resume {path}`")
+    return found

@@ -12,6 +12,7 @@ MATHEMATICS = {"types", "errors", "config", "arrays", "returns", "psi", "losses"
 DRIVERS = {"rollout", "programs", "loop", "evaluate", "devices"}
 GLIMPSE = {f"glimpse.{name}" for name in ("retina", "scenes", "network", "ram", "whole", "methods")}
 CONTRACT = {"envs.spaces", "envs.device", "envs.voids"}  # what drivers may know of environments: no concrete one
+SHELL_OF_GAMES = {"games.programs", "games.agent"}
 OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "time"}
 
 LAYERS = {  # layer: the logpi modules or packages that it may import
@@ -34,6 +35,8 @@ MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
 def layer_of(module):
+    if module in SHELL_OF_GAMES:
+        return "shell"
     if module in MATHEMATICS:
         return "mathematics"
     if module in DRIVERS:

@@ -15,6 +15,7 @@ from logpi.games.search.gumbel import considered_visits, gumbel
 from logpi.games.search.kept import best
 from logpi.games.search.puct import by_visits, dirichlet, puct
 from logpi.games.search.tree import Leaf
+from logpi.games.search.uct import uct
 
 B, SIMULATIONS, CONSIDERED = 32, 60, 6
 
@@ -260,29 +261,6 @@ def test_sequential_halving_spends_evenly():
     assert table[5].tolist()[:5] == [0] * 5
 
 
-def random_playouts(game):
-    """Rules, a flat prior, and the outcome of one random game as the value: plain Monte-Carlo tree search."""
-
-    def leaf(state, key):
-        ended, legal = game.ended(state), game.legal(state)
-
-        def move(carry):
-            state, key, sign = carry
-            key, mine = jax.random.split(key)
-            action = jax.random.categorical(mine, jnp.where(game.legal(state), 0.0, -jnp.inf))
-            return game.step(state, action), key, -sign
-
-        last, _, sign = jax.lax.while_loop(lambda c: ~game.ended(c[0]), move, (state, key, 1.0))
-        return Leaf(state, jnp.where(legal, 0.0, ILLEGAL), sign * game.outcome(last), ended)
-
-    def expand(state, action):
-        new = jax.vmap(game.step)(state, action)
-        seed = jax.vmap(lambda s: jnp.abs(s).astype(jnp.uint32).sum())(new)
-        return jax.vmap(leaf)(new, jax.vmap(jax.random.key)(seed))
-
-    return leaf, expand
-
-
 @pytest.mark.parametrize(
     ("moves", "answer"),
     [("4 1 4 1 4", "4"), ("1 4 2 4 7 4", "4"), ("1 4 2 4 7 4 7", "4")],
@@ -294,8 +272,5 @@ def test_connect_four_tactics(moves, answer):
     state = game.init()
     for move in moves.split():
         state = game.step(state, jnp.int32(game.parse(move)))
-    leaf, expand = random_playouts(game)
-    root = jax.vmap(leaf)(state[None], jax.random.key(0)[None])
-    for search in (partial(puct, temperature=jnp.zeros(1)), partial(gumbel, scale=0.0)):
-        found = jax.jit(lambda search=search: search(root, expand, jax.random.key(0), 2000))()
-        assert game.name(int(found.action[0])) == answer
+    action, _ = jax.jit(lambda: uct(game, state[None], jax.random.key(0), 2000))()
+    assert game.name(int(action[0])) == answer

@@ -13,12 +13,12 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from logpi.arrays import select, total
-from logpi.config import Common
+from logpi.config import Settings
 from logpi.errors import LogpiError
 from logpi.statistics import Statistics, normalize_obs
 from logpi.types import Act, Array, Key, Learner, Metrics, Output, Policy, PyTree, Trajectory
 
-C = TypeVar("C", bound=Common)
+C = TypeVar("C", bound=Settings)
 
 
 def traced(config: C) -> C:
@@ -86,7 +86,7 @@ def value_of(out: Output) -> Array:
     return out.value
 
 
-def transform(hyper: Common) -> optax.GradientTransformation:
+def transform(hyper: Settings) -> optax.GradientTransformation:
     """Gradient clipping and the optimizer's direction, on all parameters as one flat vector."""
     direction = {
         "adam": optax.scale_by_adam(eps=1e-5),
@@ -96,14 +96,14 @@ def transform(hyper: Common) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(hyper.max_grad_norm), direction)
 
 
-def init_optimizer(hyper: Common, params: PyTree) -> PyTree:
+def init_optimizer(hyper: Settings, params: PyTree) -> PyTree:
     """The optimizer's first state."""
     return transform(hyper).init(ravel_pytree(params)[0])
 
 
 def improve(
     loss: Callable[[PyTree], tuple[Array, Metrics]],
-    hyper: Common,
+    hyper: Settings,
     params: PyTree,
     opt_state: PyTree,
     step_size: Array,

@@ -45,11 +45,39 @@ def make_player(text: str, game: Game, seed: int = 0, seconds: float = SECONDS) 
     named = re.fullmatch(r"([A-Za-z0-9_.+-]+)=(.+)", text, re.DOTALL)
     name, wanted = (named[1], named[2]) if named else (text, text)
     kind, _, argument = wanted.partition(":")
-    if kind not in KINDS:
-        raise LogpiError(f"unknown player {wanted!r}; allowed: {', '.join(k.form for k in KINDS.values())}")
-    player = KINDS[kind].make(Asked(game, argument, name, seed, seconds))
+    if kind in KINDS:
+        player = KINDS[kind].make(Asked(game, argument, name, seed, seconds))
+    else:
+        player = _trained(Asked(game, wanted, name, seed, seconds))
     player.name = name
     return player
+
+
+def _trained(asked: Asked) -> Player:
+    """An agent from a run or an agent's folder, optionally with ``:SIMULATIONS`` behind it."""
+    from logpi.arena.searching import AgentPlayer
+    from logpi.games.agent import load_game_agent
+    from logpi.runs import agent_folder
+
+    path, _, count = (
+        asked.argument.rpartition(":") if re.search(r":[0-9]+$", asked.argument) else (asked.argument, "", "")
+    )
+    try:
+        folder = agent_folder(path)
+    except LogpiError as error:
+        forms = ", ".join(kind.form for kind in KINDS.values())
+        raise LogpiError(f"unknown player {asked.argument!r} ({error}); allowed: {forms}, RUN[:SIMULATIONS]") from error
+    agent = load_game_agent(folder)
+    if agent.game.id != asked.game.id:
+        raise LogpiError(f"{path} plays {agent.game.id}, not {asked.game.id}")
+    simulations = _count(asked._replace(argument=count), "RUN:SIMULATIONS", range(1, 10**6)) if count else 0
+    return AgentPlayer(agent, asked.name, simulations, asked.seed)
+
+
+def _mcts(asked: Asked) -> Player:
+    from logpi.arena.searching import PlainPlayer
+
+    return PlainPlayer(asked.game, _count(asked, "mcts:N", range(2, 10**6)), asked.seed)
 
 
 def _random(asked: Asked) -> Player:
@@ -109,6 +137,7 @@ def _no_argument(asked: Asked, kind: str) -> None:
 
 KINDS = {
     "random": Kind("random", _random),
+    "mcts": Kind("mcts:SIMULATIONS", _mcts),
     "solver": Kind("solver (connect-four)", _solver),
     "openspiel-mcts": Kind("openspiel-mcts:SIMULATIONS", _openspiel_mcts),
     "gnugo": Kind("gnugo:LEVEL (go)", _gnugo),

@@ -25,7 +25,7 @@ class Searched(NamedTuple):
     policy: Array  # [B, A] to learn from: it sums to 1 over the legal moves
     value: Array  # [B] for the player to move
     visits: Array  # [B, A] of the root's moves
-    tree: Tree
+    tree: Tree | None = None  # left out where it would only be carried about
 
 
 def puct(

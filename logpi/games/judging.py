@@ -1,0 +1,103 @@
+"""How an agent of a game is judged while it learns: on positions with known answers, or against plain search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from logpi.arrays import apart, select
+from logpi.games.game import Game
+from logpi.games.search.puct import Searched
+from logpi.games.search.uct import uct
+from logpi.games.selfplay import openings
+from logpi.types import Array, Key, PyTree
+
+GROUP = 256  # cases that a device judges at once
+
+Think = Callable[[PyTree, PyTree, Key, int], Searched]  # (the agent's params, states [B, ...], key, simulations)
+
+
+class Judge(NamedTuple):
+    """A measure of strength."""
+
+    cases: int  # how many there are
+    group: Callable[[int, int], PyTree]  # (number, devices) -> as many cases for each, the last ones repeated
+    score: Callable[[Think, PyTree, PyTree, Key], Array]  # (think, params, cases, key) -> [cases]
+
+
+def by_answers(state: Any, keeping: np.ndarray[Any, Any], simulations: int) -> Judge:
+    """1 where the agent's move is one of the right ones, else 0.
+
+    Args:
+        state: N positions.
+        keeping: [N, A] bool, the moves that keep the value of the game.
+        simulations: of the agent.
+    """
+    count = len(keeping)
+
+    def group(number: int, devices: int) -> PyTree:
+        which = np.arange(number * GROUP * devices, (number + 1) * GROUP * devices) % count
+        return jax.tree.map(lambda x: x[which], (state, keeping))
+
+    def score(think: Think, params: PyTree, cases: PyTree, key: Key) -> Array:
+        state, keeping = cases
+        action = think(params, state, key, simulations).action
+        return jnp.take_along_axis(keeping, action[:, None], 1)[:, 0].astype(jnp.float32)
+
+    return Judge(count, group, score)
+
+
+def by_games(game: Game, simulations: int, opponent: int, side: int = 64, plies: int = 2) -> Judge:
+    """1, 0 or -1 for games against plain Monte-Carlo tree search, half of them moved first.
+
+    Args:
+        game: the rules.
+        simulations: of the agent.
+        opponent: random games that the opponent plays at each move.
+        side: games that a device plays at once.
+        plies: random moves at the beginning, at most.
+    """
+
+    def group(number: int, devices: int) -> PyTree:
+        return np.zeros(side * devices, np.int32)
+
+    def score(think: Think, params: PyTree, cases: PyTree, key: Key) -> Array:
+        opening_key, play_key = jax.random.split(apart(key))
+        half = side // 2
+        start, _ = openings(game, opening_key, half, 1.0, plies)
+
+        # at every ply the agent moves in one half of the games and its opponent in the other
+        def ply(carry: tuple[Array, Half, Half]) -> tuple[Array, Half, Half]:
+            t, mine, theirs = carry
+            agent_key, other_key = jax.random.split(jax.random.fold_in(play_key, t))
+            action = think(params, mine.state, agent_key, simulations).action
+            answer, _ = uct(game, theirs.state, other_key, opponent)
+            return t + 1, _moved(game, theirs, answer, 1.0), _moved(game, mine, action, -1.0)
+
+        begun = Half(start, jnp.zeros(half, bool), jnp.zeros(half))
+        _, mine, theirs = jax.lax.while_loop(
+            lambda carry: ~(carry[1].over.all() & carry[2].over.all()), ply, (jnp.int32(0), begun, begun)
+        )
+        return jnp.concatenate([mine.result, theirs.result])
+
+    return Judge(2**30, group, score)
+
+
+class Half(NamedTuple):
+    """Half of the games, in which the same side is to move."""
+
+    state: PyTree  # [B, ...]
+    over: Array  # [B] bool
+    result: Array  # [B] for the agent, once the game is over
+
+
+def _moved(game: Game, half: Half, action: Array, sign: float) -> Half:
+    """``half`` after a move each; ``sign`` is 1 where the agent is to move then."""
+    state = select(half.over, half.state, jax.vmap(game.step)(half.state, action))
+    ended = ~half.over & jax.vmap(game.ended)(state)
+    result = jnp.where(ended, sign * jax.vmap(game.outcome)(state), half.result)
+    return Half(state, half.over | ended, result)

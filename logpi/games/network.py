@@ -1,0 +1,67 @@
+"""Networks for boards: one torso, a policy head and a value head (Silver et al. 2017).
+
+On CPUs fully connected residual blocks evaluate small boards six times faster than convolutions of the same strength;
+on accelerators, and on large boards, the papers' residual tower is the choice.
+"""
+
+from __future__ import annotations
+
+import math
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from logpi.config import BoardNet
+from logpi.nets.torsos import Head, dense
+from logpi.types import Array
+
+
+class PolicyValue(nn.Module):
+    """Observations [B, rows, columns, planes] to logits [B, A] and values [B] in [-1, 1] for the player to move."""
+
+    config: BoardNet
+    actions: int
+
+    @nn.compact
+    def __call__(self, obs: Array) -> tuple[Array, Array]:
+        c = self.config
+        if c.torso == "mlp":
+            x = dense(c.units, math.sqrt(2))(obs.reshape(len(obs), -1))
+            for _ in range(c.blocks):
+                x = x + _Block(c.units)(x)
+            policy = value = nn.relu(nn.RMSNorm()(x))
+        else:
+            x = _convolution(c.units)(obs)
+            for _ in range(c.blocks):
+                x = x + _Residual(c.units)(x)
+            x = nn.relu(nn.RMSNorm()(x))
+            policy, value = (nn.relu(nn.Conv(k, (1, 1))(x)).reshape(len(obs), -1) for k in (4, 2))
+        logits = Head(self.actions, 0.01)(policy)
+        hidden = nn.relu(dense(c.value_units, math.sqrt(2))(value))
+        return logits, jnp.tanh(Head(1, 0.01)(hidden)[:, 0])
+
+
+class _Block(nn.Module):
+    """Two layers behind a normalisation; the second begins small, so that the block begins near the identity."""
+
+    units: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        x = nn.relu(dense(self.units, math.sqrt(2))(nn.RMSNorm()(x)))
+        return dense(self.units, 0.1)(x)
+
+
+class _Residual(nn.Module):
+    """The same of 3x3 convolutions."""
+
+    channels: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        x = nn.relu(_convolution(self.channels)(nn.RMSNorm()(x)))
+        return _convolution(self.channels, 0.1)(x)
+
+
+def _convolution(channels: int, scale: float = math.sqrt(2)) -> nn.Conv:
+    return nn.Conv(channels, (3, 3), kernel_init=nn.initializers.orthogonal(scale))

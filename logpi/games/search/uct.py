@@ -1,0 +1,71 @@
+"""Plain Monte-Carlo tree search: UCT with one random game from each new leaf (Kocsis & Szepesvári 2006).
+
+a = argmax_a Q(s, a) + c √(ln N(s) / N(s, a)),    a move without a visit first
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from logpi.arrays import select
+from logpi.distributions import ILLEGAL
+from logpi.games.game import Game
+from logpi.games.search.tree import Edges, Leaf, edges, grow, plant
+from logpi.types import Array, Key, PyTree
+
+FIRST = 1e6  # the score of a move without a visit
+
+
+def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -> tuple[Array, Array]:
+    """(the most visited move [B], the value for the player to move [B]) of positions that have not ended.
+
+    Args:
+        game: the rules.
+        state: B positions.
+        key: of the random games, and of the order in which moves are tried.
+        simulations: random games a position.
+        c: weight of exploration; values are in [-1, 1].
+    """
+    batch = len(jax.tree.leaves(state)[0])
+
+    def leaf(state: PyTree, salt: Array) -> Leaf:
+        """Random logits: they only break ties."""
+        order_key, game_key = jax.random.split(jax.random.fold_in(key, salt))
+        legal = jax.vmap(game.legal)(state)
+        logits = jnp.where(legal, jax.random.uniform(order_key, legal.shape), ILLEGAL)
+        return Leaf(
+            (state, jnp.broadcast_to(salt, batch)), logits, playout(game, state, game_key), jax.vmap(game.ended)(state)
+        )
+
+    def expand(at: tuple[PyTree, Array], action: Array) -> Leaf:
+        state, salt = at
+        return leaf(jax.vmap(game.step)(state, action), salt.max() + 1)
+
+    def score(e: Edges) -> Array:
+        n = 1.0 + e.visits.sum(-1, keepdims=True)
+        bonus = c * jnp.sqrt(jnp.log(n) / jnp.maximum(e.visits, 1.0))
+        return jnp.where(e.visits > 0, e.q + bonus, FIRST) + 1e-3 * e.logits
+
+    tree = plant(leaf(state, jnp.int32(0)), simulations, 0)
+    tree = grow(tree, expand, lambda e, _: score(e), score)
+    visits = edges(tree, jnp.zeros(batch, jnp.int32), 0).visits
+    return visits.argmax(-1).astype(jnp.int32), tree.total[0] / tree.visits[0]
+
+
+def playout(game: Game, state: PyTree, key: Key) -> Array:
+    """The outcome of one game of uniformly random moves from each of B positions, for the player to move there: [B]."""
+
+    def going(carry: tuple[PyTree, Array, Array]) -> Array:
+        return ~jax.vmap(game.ended)(carry[0]).all()
+
+    def move(carry: tuple[PyTree, Array, Array]) -> tuple[PyTree, Array, Array]:
+        state, sign, t = carry
+        ended, legal = jax.vmap(game.ended)(state), jax.vmap(game.legal)(state)
+        action = jax.random.categorical(jax.random.fold_in(key, t), jnp.where(legal, 0.0, ILLEGAL))
+        after = jax.vmap(game.step)(state, action)
+        return select(ended, state, after), jnp.where(ended, sign, -sign), t + 1
+
+    sign = jnp.ones(len(jax.tree.leaves(state)[0]))
+    last, sign, _ = jax.lax.while_loop(going, move, (state, sign, jnp.int32(0)))
+    return sign * jax.vmap(game.outcome)(last)

@@ -1,0 +1,179 @@
+"""Self-play: B games side by side, each move searched, T moves at a time; games go on from one call to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from logpi.arrays import select, total
+from logpi.config import SelfPlay
+from logpi.distributions import ILLEGAL
+from logpi.games.game import Game
+from logpi.games.search.gumbel import gumbel
+from logpi.games.search.puct import Searched, puct
+from logpi.games.search.tree import Leaf
+from logpi.games.window import Moves
+from logpi.types import Array, Key, Metrics, PyTree
+
+Apply = Callable[[PyTree, Array], tuple[Array, Array]]  # (params, obs [B, ...]) -> (logits [B, A], value [B])
+
+
+class Games(NamedTuple):
+    """B games under way."""
+
+    state: PyTree  # [B, ...]
+    moves: Array  # [B] int32, made since the empty board
+    plays_on: Array  # [B] bool: never resigned, to measure what resignation costs
+    gave_up: Array  # [B] int32: the player (1 or 2) who would have resigned in a game that is played on, or 0
+
+
+def assess(game: Game, apply: Apply, params: PyTree, state: PyTree) -> Leaf:
+    """What rules and network say of B positions."""
+    logits, value = apply(params, jax.vmap(game.observe)(state))
+    ended = jax.vmap(game.ended)(state)
+    logits = jnp.where(jax.vmap(game.legal)(state), logits, ILLEGAL)
+    return Leaf(state, logits, jnp.where(ended, jax.vmap(game.outcome)(state), value), ended)
+
+
+def think(
+    game: Game,
+    apply: Apply,
+    params: PyTree,
+    state: PyTree,
+    key: Key,
+    h: SelfPlay,
+    simulations: int,
+    temperature: Array | None = None,
+) -> Searched:
+    """Search B positions that have not ended. With a ``temperature`` [B] to explore; without, to play the best move."""
+
+    def expand(state: PyTree, action: Array) -> Leaf:
+        return assess(game, apply, params, jax.vmap(game.step)(state, action))
+
+    root = assess(game, apply, params, state)
+    explores = temperature is not None
+    if h.search == "gumbel":
+        return gumbel(
+            root,
+            expand,
+            key,
+            simulations,
+            considered=h.considered,
+            scale=1.0 if explores else 0.0,
+            c_visit=h.c_visit,
+            c_scale=h.c_scale,
+            kept=h.kept,
+        )
+    return puct(
+        root,
+        expand,
+        key,
+        simulations,
+        jnp.zeros_like(root.value) if temperature is None else temperature,
+        noise=h.noise if explores else 0.0,
+        alpha=h.alpha,
+        c_init=h.c_init,
+        c_base=h.c_base,
+        kept=h.kept,
+    )
+
+
+def openings(game: Game, key: Key, games: int, share: float | Array, most: int) -> tuple[PyTree, Array]:
+    """(states [games, ...], moves made [games]): a ``share`` of them after 1 to ``most`` uniformly random moves."""
+    share_key, count_key, move_key = jax.random.split(key, 3)
+    state = jax.tree.map(lambda x: jnp.broadcast_to(x, (games, *jnp.shape(x))), game.init())
+    count = jax.random.randint(count_key, (games,), 1, max(most, 1) + 1)
+    count = jnp.where(jax.random.uniform(share_key, (games,)) < share, count, 0)
+
+    def move(i: Array, carry: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
+        state, made = carry
+        legal = jax.vmap(game.legal)(state)
+        action = jax.random.categorical(jax.random.fold_in(move_key, i), jnp.where(legal, 0.0, -jnp.inf))
+        after = jax.vmap(game.step)(state, action)
+        going = (i < count) & ~jax.vmap(game.ended)(after)  # a game that random moves would end begins before them
+        return select(going, after, state), made + going
+
+    return jax.lax.fori_loop(0, most, move, (state, jnp.zeros(games, jnp.int32)))
+
+
+def begin(game: Game, key: Key, h: SelfPlay, games: int) -> Games:
+    """New games."""
+    opening_key, on_key = jax.random.split(key)
+    state, made = openings(game, opening_key, games, h.openings, h.opening_moves)
+    plays_on = jax.random.uniform(on_key, (games,)) < h.play_on
+    return Games(state, made, plays_on, jnp.zeros(games, jnp.int32))
+
+
+def play(
+    game: Game, apply: Apply, params: PyTree, h: SelfPlay, games: Games, key: Key
+) -> tuple[Games, Moves, Array, Metrics]:
+    """T = ``h.n_steps`` moves of each game: (games, moves [T, B], value of the positions that follow [B], metrics)."""
+    count = len(games.moves)
+    fresh_key, move_key = jax.random.split(key)
+    fresh = begin(game, fresh_key, h, count)
+
+    def search(state: PyTree, moves: Array, key: Key) -> tuple[Searched, Array]:
+        temperature = jnp.where(moves < h.temperature_moves, h.temperature, h.temperature_end)
+
+        def full(simulations: int) -> Any:
+            found = think(game, apply, params, state, key, h, simulations, temperature)
+            return found._replace(tree=None)
+
+        if not h.fast_simulations:
+            return full(h.simulations), jnp.ones(count, bool)
+        # one coin for all games, so that no simulation is wasted on those that had the other side
+        is_fast = jax.random.uniform(jax.random.fold_in(key, 1)) < h.fast_share
+        found = jax.lax.cond(is_fast, lambda: full(h.fast_simulations), lambda: full(h.simulations))
+        return found, jnp.broadcast_to(~is_fast, count)
+
+    def move(games: Games, key: Key) -> tuple[Games, tuple[Moves, Metrics]]:
+        found, learn = search(games.state, games.moves, key)
+        state = jax.vmap(game.step)(games.state, found.action)
+        over = jax.vmap(game.ended)(state)
+        result = -jax.vmap(game.outcome)(state)  # for the player who moved
+        hopeless = found.value < -h.resign
+        resigns = hopeless & ~games.plays_on
+        mover = 1 + games.moves % 2
+        gave_up = jnp.where((games.gave_up == 0) & hopeless & games.plays_on, mover, games.gave_up)
+        ended = over | resigns
+        reward = jnp.where(resigns, -1.0, jnp.where(over, result, 0.0))
+        row = Moves(
+            jax.vmap(game.observe)(games.state).astype(jnp.float16),
+            jnp.where(jax.vmap(game.legal)(games.state), found.policy, -1.0).astype(jnp.float16),
+            found.value,
+            reward,
+            jnp.where(ended, 0.0, -1.0),
+            learn,
+        )
+        theirs = jnp.where(mover == gave_up, reward, -reward)  # the outcome for whoever would have resigned
+        seen = {
+            "games": ended,
+            "moves": jnp.where(ended, games.moves + 1, 0),
+            "first": ended & (jnp.where(mover == 1, reward, -reward) > 0),
+            "drawn": ended & (reward == 0),
+            "resigned": resigns,
+            "given_up": ended & (gave_up > 0),
+            "wrongly": ended & (gave_up > 0) & (theirs >= 0),
+        }
+        following = Games(state, games.moves + 1, games.plays_on, gave_up)
+        return select(ended, fresh, following), (row, jax.tree.map(lambda x: x.sum(), seen))
+
+    games, (moves, seen) = jax.lax.scan(move, games, jax.random.split(move_key, h.n_steps))
+    following = assess(game, apply, params, games.state).value
+    return games, moves, following, _metrics(jax.tree.map(lambda x: x.sum(), seen))
+
+
+def _metrics(seen: dict[str, Array]) -> Metrics:
+    n = jax.tree.map(lambda x: x.astype(jnp.float32), total(seen))
+    games = jnp.maximum(n["games"], 1.0)
+    return {
+        "selfplay/games": n["games"],
+        "selfplay/moves_a_game": n["moves"] / games,
+        "selfplay/first_wins": n["first"] / games,
+        "selfplay/draws": n["drawn"] / games,
+        "selfplay/resigned": n["resigned"] / games,
+        "selfplay/wrongly_resigned": n["wrongly"] / jnp.maximum(n["given_up"], 1.0),
+    }

@@ -1,0 +1,115 @@
+"""The replay window of self-play: the last W moves of each of B games, a trajectory written in a ring.
+
+What a move was worth follows from what came after it, by the one backward recursion (``logpi.returns``) with the
+discount -1 of a change of sides. It is computed anew for the newest rows whenever some are written, so that games may
+be cut anywhere: a move is learnt from once its game has ended.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from logpi.returns import lambda_returns
+from logpi.types import Array, Key
+
+
+class Moves(NamedTuple):
+    """T moves of each of B games."""
+
+    obs: Array  # [T, B, rows, columns, planes] float16
+    policy: Array  # [T, B, A] float16 of the search; -1 where a move is illegal
+    value: Array  # [T, B] of the search, for the player to move
+    reward: Array  # [T, B] for the player who moved: the outcome where the game ended, else 0
+    discount: Array  # [T, B] 0 where the game ended, else -1
+    learn: Array  # [T, B] bool: searched in full
+
+
+class Window(NamedTuple):
+    """The ring; W rows."""
+
+    moves: Moves
+    target: Array  # [W, B] the λ-return of each move
+    known: Array  # [W, B] bool: the game has ended
+    head: Array  # [] int32: the row that is written next
+    filled: Array  # [] int32: rows that hold moves
+
+
+class Samples(NamedTuple):
+    """N moves to learn from."""
+
+    obs: Array  # [N, rows, columns, planes] float32
+    policy: Array  # [N, A] float32
+    legal: Array  # [N, A] bool
+    target: Array  # [N]
+    weight: Array  # [N] 1, or 0 where there is nothing to learn
+
+
+def empty(like: Moves, rows: int) -> Window:
+    """A window of ``rows`` rows for moves of the shapes of ``like`` [T, B, ...]."""
+    moves = jax.tree.map(lambda x: jnp.zeros((rows, *x.shape[1:]), x.dtype), like)
+    games = like.value.shape[1]
+    zero = jnp.int32(0)
+    return Window(moves, jnp.zeros((rows, games)), jnp.zeros((rows, games), bool), zero, zero)
+
+
+def push(window: Window, new: Moves, following: Array, lam: float | Array, longest: int) -> Window:
+    """``window`` with T ``new`` rows in place of its oldest, and targets to match.
+
+    Args:
+        window: W rows, a multiple of T.
+        new: [T, B].
+        following: [B] the value of the positions that follow, for the player to move.
+        lam: λ of the targets; 1: the game's outcome.
+        longest: moves of the longest game: no game reaches further back.
+    """
+    w, t = window.target.shape[0], new.value.shape[0]
+    moves = jax.tree.map(
+        lambda ring, rows: jax.lax.dynamic_update_slice_in_dim(ring, rows, window.head, 0), window.moves, new
+    )
+    head, filled = (window.head + t) % w, jnp.minimum(window.filled + t, w)
+    last = min(longest + t, w)
+    rows = (head - last + jnp.arange(last)) % w
+    reward, discount, value = moves.reward[rows], moves.discount[rows], moves.value[rows]
+    target = lambda_returns(reward, discount, jnp.ones_like(reward), jnp.concatenate([value, following[None]]), lam)
+    known = jax.lax.associative_scan(jnp.logical_or, discount == 0, reverse=True)
+    known &= (jnp.arange(last) >= last - filled)[:, None]
+    return Window(moves, window.target.at[rows].set(target), window.known.at[rows].set(known), head, filled)
+
+
+def sample(window: Window, key: Key, count: int) -> Samples:
+    """``count`` moves, each of the window's with the same probability."""
+    w, games = window.target.shape
+    age_key, game_key = jax.random.split(key)
+    age = jax.random.randint(age_key, (count,), 0, jnp.maximum(window.filled, 1))
+    row, game = (window.head - 1 - age) % w, jax.random.randint(game_key, (count,), 0, games)
+    policy = window.moves.policy[row, game].astype(jnp.float32)
+    return Samples(
+        window.moves.obs[row, game].astype(jnp.float32),
+        jnp.maximum(policy, 0.0),
+        policy >= 0,
+        window.target[row, game],
+        (window.known & window.moves.learn)[row, game].astype(jnp.float32),
+    )
+
+
+def mirrored(samples: Samples, key: Key, cells: Array, actions: Array) -> Samples:
+    """``samples``, each under a symmetry of the board drawn at random.
+
+    Args:
+        samples: N moves.
+        key: of the symmetries.
+        cells: [S, rows * columns] as ``Game.symmetries``.
+        actions: [S, A] as ``Game.action_symmetries``.
+    """
+    n, rows, columns, planes = samples.obs.shape
+    which = jax.random.randint(key, (n,), 0, len(cells))
+    obs = jnp.take_along_axis(samples.obs.reshape(n, -1, planes), cells[which][:, :, None], 1)
+    moved = actions[which]
+    return samples._replace(
+        obs=obs.reshape(n, rows, columns, planes),
+        policy=jnp.take_along_axis(samples.policy, moved, 1),
+        legal=jnp.take_along_axis(samples.legal, moved, 1),
+    )
