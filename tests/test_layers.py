@@ -21,7 +21,7 @@ LAYERS = {  # layer: the logpi modules or packages that it may import
     "envs": MATHEMATICS | {"envs"},
     "algorithms": MATHEMATICS | {"nets", "algorithms"},
     "glimpse": MATHEMATICS | GLIMPSE | {"algorithms"},
-    "games": MATHEMATICS | {"games"},
+    "games": MATHEMATICS | {"games", "algorithms", "nets"},
     "drivers": MATHEMATICS | DRIVERS | CONTRACT,
 }
 PURE = ("mathematics", "nets", "algorithms", "glimpse", "games")  # no file, no clock, no logger
