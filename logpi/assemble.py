@@ -11,7 +11,7 @@ import jax
 from logpi import devices
 from logpi.agent import save_agent
 from logpi.algorithms import METHODS
-from logpi.config import PPO, Experiment, Pictures, SelfPlay
+from logpi.config import PPO, AlphaGoZero, Experiment, Pictures, SelfPlay
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
 from logpi.envs.make import make, spec_of
@@ -119,9 +119,9 @@ def learn_game(experiment: Experiment) -> Work:
     """A board game, from self-play."""
     from logpi.arena.judges import judges_of
     from logpi.games.agent import save_game_agent
-    from logpi.games.alphazero import alphazero
     from logpi.games.make import make_game
     from logpi.games.programs import GamePrograms
+    from logpi.games.systems import SYSTEMS
 
     method, run = experiment.method, experiment.run
     if experiment.env_kwargs:
@@ -130,13 +130,14 @@ def learn_game(experiment: Experiment) -> Work:
         raise LogpiError(f"seeds={run.seeds}: self-play trains one seed; start one run a seed, with --seed")
     game = make_game(experiment.env)
     shared = devices.shared_by(method.n_games, method.batch_size)
-    system = alphazero(method, experiment.network, game, shared)
+    system = SYSTEMS[experiment.algo](method, experiment.network, game, shared)
 
     def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
-        save_game_agent(folder, learner.extra, experiment, facts)
+        save_game_agent(folder, learner.extra.params, experiment, facts)
 
     def build() -> Programs:
-        return GamePrograms(system, judges_of(game, method), run.seed, shared)
+        every = method.gate_every if isinstance(method, AlphaGoZero) else 1
+        return GamePrograms(system, judges_of(game, method), run.seed, shared, every)
 
     return Work(method.n_games * method.n_steps, shared, build, save)
 

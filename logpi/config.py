@@ -244,6 +244,20 @@ class AlphaZero(SelfPlay):
 
 
 @dataclasses.dataclass(frozen=True)
+class AlphaGoZero(SelfPlay):
+    """AlphaGo Zero (Silver et al. 2017): a newer network plays once it has beaten the best one."""
+
+    search: Search = "puct"
+    openings: float = 0.0
+    value_lambda: float = 1.0
+    gate_every: int = 20  # iterations between two matches of the newest network against the best
+    gate_games: int = 128  # of a match; the paper has 400
+    gate_share: float = 0.55  # of the points, which the newest must exceed
+    gate_simulations: int = 32
+    gate_plies: int = 4  # a match's games begin with 1 to so many random moves, each opening played by both sides
+
+
+@dataclasses.dataclass(frozen=True)
 class BoardNet:
     """The network for boards: residual blocks, a policy head and a value head."""
 
@@ -262,11 +276,13 @@ ALGORITHMS: dict[str, type[Settings]] = {
     "ram": RAM,
     "classifier": Classifier,
     "alphazero": AlphaZero,
+    "alphago_zero": AlphaGoZero,
 }
 NETWORKS: dict[str, type[Any]] = {
     "ram": Glimpsing,
     "classifier": Whole,
     "alphazero": BoardNet,
+    "alphago_zero": BoardNet,
 }  # of the methods that have not the usual one
 
 

@@ -220,7 +220,8 @@ NOT_NEGATIVE |= {"eval_points", "checkpoint_points", "blocks", "kept", "opening_
 NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end", "temperature_moves", "weight_decay"}
 NOT_NEGATIVE |= {"final_learning_rate", "reuse"}
 FRACTIONS = {"gamma", "gae_lambda", "averaging", "curriculum"}
-FRACTIONS |= {"noise", "openings", "fast_share", "play_on", "value_lambda"}
+AT_LEAST_1 |= {"gate_every", "gate_games", "gate_simulations", "gate_plies"}
+FRACTIONS |= {"gate_share", "noise", "openings", "fast_share", "play_on", "value_lambda"}
 
 
 def check_ranges(where: str, config: Any) -> None:

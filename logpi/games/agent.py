@@ -19,10 +19,10 @@ from logpi.config import ALGORITHMS, NETWORKS, Experiment
 from logpi.errors import LogpiError
 from logpi.experiments import from_table, to_table
 from logpi.files import atomic_write
-from logpi.games.alphazero import alphazero
 from logpi.games.game import Game
 from logpi.games.make import make_game
 from logpi.games.search.puct import Searched
+from logpi.games.systems import SYSTEMS
 from logpi.types import PyTree
 
 FORMAT_VERSION = 1
@@ -34,7 +34,7 @@ class GameAgent:
 
     def __init__(self, game: Game, config: Any, net: Any, params: PyTree, facts: dict[str, Any]) -> None:
         self.game, self.config, self.net, self.params, self.facts = game, config, net, params, facts
-        system = alphazero(config, net, game)
+        system = SYSTEMS[facts["algo"]](config, net, game)
         self.think = jax.jit(system.think, static_argnums=3)
 
     def search(self, states: PyTree, simulations: int = 0, seed: int = 0) -> Searched:
@@ -95,6 +95,6 @@ def load_game_agent(folder: Path) -> GameAgent:
         if isinstance(error, LogpiError):
             raise
         raise LogpiError(f"{folder}/agent.json is incomplete or altered ({error!r}); take another copy") from error
-    like = {"params": jax.eval_shape(alphazero(config, net, game).init, jax.random.key(0)).params}
+    like = {"params": jax.eval_shape(SYSTEMS[card["algo"]](config, net, game).init, jax.random.key(0)).params}
     arrays, _ = load_tree(folder / "agent.safetensors", like)
     return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), card)

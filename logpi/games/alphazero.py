@@ -1,119 +1,23 @@
 """AlphaZero (Silver et al. 2018): one network, trained without end on the games that it plays against itself.
 
-    (p, v) = f_θ(s),    l = (z - v)² - πᵀ log p + c ‖θ‖²       (eq. 1)
-
-π is the search's policy at the root and z the outcome of the game for the player to move. ``docs/alphazero.md`` lists
-the paper's constants and where we deviate. The agent that plays is a moving average of the parameters.
+No evaluator decides which network plays: the newest does, here as a moving average over the last updates, which is
+steadier. ``docs/alphazero.md`` lists the paper's constants, and every deviation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import jax
-import jax.numpy as jnp
 
-from logpi.algorithms.learning import improve, init_optimizer, traced
-from logpi.arrays import apart, total
 from logpi.config import BoardNet, SelfPlay
-from logpi.distributions import masked
 from logpi.games.game import Game
-from logpi.games.network import PolicyValue
-from logpi.games.search.puct import Searched
-from logpi.games.selfplay import Games, begin, play, think
-from logpi.games.window import Samples, Window, empty, mirrored, push, sample
-from logpi.losses import decision_mean, squared_error
-from logpi.statistics import Statistics
-from logpi.types import Array, Key, Learner, Metrics, PyTree
-
-
-class Carry(NamedTuple):
-    """What self-play has under way, and what it has left behind."""
-
-    games: Games
-    window: Window
-
-
-class System(NamedTuple):
-    """A way to learn a game from nothing, as pure functions."""
-
-    init: Callable[[Key], Learner]
-    begin: Callable[[Learner, Key], Carry]
-    play: Callable[[Learner, Carry, Key], tuple[Carry, Metrics]]
-    train: Callable[[Learner, Window, Key], tuple[Learner, Metrics]]
-    think: Callable[[PyTree, PyTree, Key, int], Searched]  # (the agent's params, states [B, ...], key, simulations)
-    hyper: SelfPlay
+from logpi.games.learning import System, make_system
+from logpi.types import PyTree
 
 
 def alphazero(config: SelfPlay, net: BoardNet, game: Game, sharing: int = 1) -> System:
-    """The system on one of ``sharing`` devices, which have the same learner and each its share of the games."""
-    network, hyper = PolicyValue(net, game.actions), traced(config)
-    games = config.n_games // sharing
-    moves = config.n_games * config.n_steps
-    rows = -(-max(int(config.window) // config.n_games, game.longest) // config.n_steps) * config.n_steps
-    updates = max(1, round(config.reuse * moves / config.batch_size))
+    """AlphaZero on one of ``sharing`` devices."""
 
-    def apply(params: PyTree, obs: Array) -> tuple[Array, Array]:
-        return network.apply(params, obs)
+    def follow(player: PyTree, newest: PyTree, h: SelfPlay) -> PyTree:
+        return jax.tree.map(lambda old, new: h.averaging * old + (1 - h.averaging) * new, player, newest)
 
-    def init(key: Key) -> Learner:
-        params = network.init(key, jax.vmap(game.observe)(jax.tree.map(lambda x: jnp.asarray(x)[None], game.init())))
-        return Learner(params, init_optimizer(hyper, params), Statistics(), hyper, jnp.int32(0), params)
-
-    def begin_all(learner: Learner, key: Key) -> Carry:
-        started = begin(game, apart(key), learner.hyper, games)
-        _, shapes, _, _ = jax.eval_shape(
-            lambda: play(game, apply, learner.extra, learner.hyper, started, jax.random.key(0))
-        )
-        return Carry(started, empty(shapes, rows))
-
-    def play_some(learner: Learner, carry: Carry, key: Key) -> tuple[Carry, Metrics]:
-        h = learner.hyper
-        now, new, following, metrics = play(game, apply, learner.extra, h, carry.games, apart(key))
-        return Carry(now, push(carry.window, new, following, h.value_lambda, game.longest)), metrics
-
-    def loss(params: PyTree, h: SelfPlay, samples: Samples) -> tuple[Array, Metrics]:
-        logits, value = apply(params, samples.obs)
-        pi = masked(logits, samples.legal)
-        log_prob = jax.nn.log_softmax(pi.logits)
-        cross_entropy = -(samples.policy * jnp.where(samples.legal, log_prob, 0.0)).sum(-1)
-        errors = decision_mean(squared_error(value, samples.target), samples.weight)
-        policy_loss = decision_mean(cross_entropy, samples.weight)
-        return policy_loss + h.vf_coef * errors, {
-            "train/policy_loss": policy_loss,
-            "train/value_loss": errors,
-            "train/entropy": decision_mean(pi.entropy(), samples.weight),
-        }
-
-    def train(learner: Learner, window: Window, key: Key) -> tuple[Learner, Metrics]:
-        h = learner.hyper
-        progress = jnp.minimum(learner.timesteps / h.total_timesteps, 1.0)
-        cosine = 0.5 * (1.0 + jnp.cos(jnp.pi * progress))
-        step_size = h.final_learning_rate + (h.learning_rate - h.final_learning_rate) * cosine
-
-        def one(learner: Learner, key: Key) -> tuple[Learner, Metrics]:
-            sample_key, symmetry_key = jax.random.split(apart(key))
-            samples = sample(window, sample_key, config.batch_size // sharing)
-            if config.symmetries:
-                cells, actions = jnp.asarray(game.symmetries), jnp.asarray(game.action_symmetries)
-                samples = mirrored(samples, symmetry_key, cells, actions)
-            params, opt_state, metrics = improve(
-                lambda p: loss(p, h, samples), h, learner.params, learner.opt_state, step_size
-            )
-            params = jax.tree.map(lambda x: x * (1.0 - step_size * h.weight_decay), params)
-            average = jax.tree.map(lambda old, new: h.averaging * old + (1 - h.averaging) * new, learner.extra, params)
-            return learner._replace(params=params, opt_state=opt_state, extra=average), metrics
-
-        learner, metrics = jax.lax.scan(one, learner, jax.random.split(key, updates))
-        made = learner.timesteps + total(jnp.int32(games * config.n_steps))
-        known = total(window.known.sum())
-        return learner._replace(timesteps=made), jax.tree.map(jnp.mean, metrics) | {
-            "train/learning_rate": step_size,
-            "train/window": known.astype(jnp.float32),
-        }
-
-    def consider(params: PyTree, state: PyTree, key: Key, simulations: int) -> Searched:
-        return think(game, apply, params, state, key, config, simulations)
-
-    return System(init, begin_all, play_some, train, consider, hyper)
+    return make_system(config, net, game, sharing, follow)

@@ -9,16 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.arrays import apart, select
+from logpi.arrays import apart
 from logpi.games.game import Game
-from logpi.games.search.puct import Searched
+from logpi.games.learning import Think
 from logpi.games.search.uct import uct
 from logpi.games.selfplay import openings
+from logpi.games.versus import versus
 from logpi.types import Array, Key, PyTree
 
 GROUP = 256  # cases that a device judges at once
-
-Think = Callable[[PyTree, PyTree, Key, int], Searched]  # (the agent's params, states [B, ...], key, simulations)
 
 
 class Judge(NamedTuple):
@@ -67,37 +66,13 @@ def by_games(game: Game, simulations: int, opponent: int, side: int = 64, plies:
 
     def score(think: Think, params: PyTree, cases: PyTree, key: Key) -> Array:
         opening_key, play_key = jax.random.split(apart(key))
-        half = side // 2
-        start, _ = openings(game, opening_key, half, 1.0, plies)
-
-        # at every ply the agent moves in one half of the games and its opponent in the other
-        def ply(carry: tuple[Array, Half, Half]) -> tuple[Array, Half, Half]:
-            t, mine, theirs = carry
-            agent_key, other_key = jax.random.split(jax.random.fold_in(play_key, t))
-            action = think(params, mine.state, agent_key, simulations).action
-            answer, _ = uct(game, theirs.state, other_key, opponent)
-            return t + 1, _moved(game, theirs, answer, 1.0), _moved(game, mine, action, -1.0)
-
-        begun = Half(start, jnp.zeros(half, bool), jnp.zeros(half))
-        _, mine, theirs = jax.lax.while_loop(
-            lambda carry: ~(carry[1].over.all() & carry[2].over.all()), ply, (jnp.int32(0), begun, begun)
+        start, _ = openings(game, opening_key, side // 2, 1.0, plies)
+        return versus(
+            game,
+            lambda state, key: think(params, state, key, simulations).action,
+            lambda state, key: uct(game, state, key, opponent)[0],
+            start,
+            play_key,
         )
-        return jnp.concatenate([mine.result, theirs.result])
 
     return Judge(2**30, group, score)
-
-
-class Half(NamedTuple):
-    """Half of the games, in which the same side is to move."""
-
-    state: PyTree  # [B, ...]
-    over: Array  # [B] bool
-    result: Array  # [B] for the agent, once the game is over
-
-
-def _moved(game: Game, half: Half, action: Array, sign: float) -> Half:
-    """``half`` after a move each; ``sign`` is 1 where the agent is to move then."""
-    state = select(half.over, half.state, jax.vmap(game.step)(half.state, action))
-    ended = ~half.over & jax.vmap(game.ended)(state)
-    result = jnp.where(ended, sign * jax.vmap(game.outcome)(state), half.result)
-    return Half(state, half.over | ended, result)

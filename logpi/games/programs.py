@@ -17,12 +17,14 @@ from jax.sharding import PartitionSpec
 
 from logpi import devices
 from logpi.arrays import DATA, all_finite
-from logpi.games.alphazero import Carry, System
 from logpi.games.judging import Judge
+from logpi.games.learning import Carry, System
 from logpi.games.selfplay import Games
 from logpi.games.window import Moves, Window
 from logpi.programs import COLLECT, ENVS, EVALUATE, LEARNER, UPDATE, State, stream
 from logpi.types import Array, Learner, Metrics, PyTree
+
+GATE = 5  # a stream of random numbers beside those of logpi.programs
 
 _ALL: Any = PartitionSpec()
 _SHARE: Any = PartitionSpec(DATA)
@@ -42,11 +44,11 @@ class Judges(NamedTuple):
 class GamePrograms:
     """Self-play, learning and judging of one learner on ``sharing`` devices."""
 
-    def __init__(self, system: System, judges: Judges, seed: int, sharing: int) -> None:
+    def __init__(self, system: System, judges: Judges, seed: int, sharing: int, gate_every: int) -> None:
         self.shares = {"compile": 0.0, "self-play": 0.0, "update": 0.0, "evaluate": 0.0}
         self._judges, self._sharing = judges, sharing
         self._seed: Any = np.uint32(seed)
-        self._hyper = system.hyper
+        self._hyper, self._gate_every = system.hyper, gate_every
 
         def learner(seed: Array, hyper: PyTree) -> Learner:
             return system.init(stream(seed, LEARNER))._replace(hyper=hyper)
@@ -65,6 +67,10 @@ class GamePrograms:
                 "finite/parameters": all_finite((learner.params, learner.opt_state)),
             }
 
+        def gate(learner: Learner, seed: Array, iteration: Array) -> Learner:
+            assert system.gate is not None
+            return system.gate(learner, stream(seed, GATE, iteration))
+
         def dealt(f: Callable[..., Any], takes: Any, gives: Any) -> Any:
             return devices.over_environments(f, sharing, takes, gives)
 
@@ -72,6 +78,7 @@ class GamePrograms:
         self._begin: Any = dealt(begin, (_ALL, _ALL), _CARRY)
         self._play: Any = dealt(play, (_ALL, _CARRY, _ALL, _ALL), (_CARRY, _ALL))
         self._train: Any = dealt(train, (_ALL, _CARRY.window, _ALL, _ALL), (_ALL, _ALL))
+        self._gate: Any = dealt(gate, (_ALL, _ALL, _ALL), _ALL) if system.gate else None
         self._judge: Any = dealt(
             lambda params, cases, key: judges.validation.score(system.think, params, cases, key),
             (_ALL, _SHARE, _ALL),
@@ -93,11 +100,14 @@ class GamePrograms:
         wanted = [
             devices.Program(self._play, (learner, carry, seed, i)),
             devices.Program(self._train, (learner, carry.window, seed, i)),
-            devices.Program(self._judge, (learner.extra, cases, stream(seed, EVALUATE)), hot=False),
+            devices.Program(self._judge, (learner.extra.params, cases, stream(seed, EVALUATE)), hot=False),
             devices.Program(self._learner, (seed, self._hyper), hot=False),
             devices.Program(self._begin, (learner, seed), hot=False),
         ]
-        self._play, self._train, self._judge, self._learner, self._begin = devices.compile_all(wanted)
+        if self._gate is not None:
+            wanted.append(devices.Program(self._gate, (learner, seed, i)))
+        self._play, self._train, self._judge, self._learner, self._begin, *gate = devices.compile_all(wanted)
+        self._gate = gate[0] if gate else None
         self._compiled = True
         self.shares["compile"] += time.perf_counter() - began
 
@@ -114,8 +124,12 @@ class GamePrograms:
         middle = time.perf_counter()
         learner, metrics = self._train(state.learner, carry.window, state.seed, i)
         jax.block_until_ready(learner)
+        after = time.perf_counter()
         self.shares["self-play"] += middle - began
-        self.shares["update"] += time.perf_counter() - middle
+        self.shares["update"] += after - middle
+        if self._gate is not None and (iteration + 1) % self._gate_every == 0:
+            learner = jax.block_until_ready(self._gate(learner, state.seed, i))
+            self.shares["evaluate"] += time.perf_counter() - after
         return State(learner, carry, state.seed), metrics | played
 
     def evaluate(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
@@ -132,7 +146,7 @@ class GamePrograms:
         count, key = min(episodes, judge.cases), stream(self._seed, EVALUATE, iteration)
         size = len(jax.tree.leaves(judge.group(0, self._sharing))[0])
         groups = [
-            self._judge(state.learner.extra, judge.group(n, self._sharing), jax.random.fold_in(key, n))
+            self._judge(state.learner.extra.params, judge.group(n, self._sharing), jax.random.fold_in(key, n))
             for n in range(-(-count // size))
         ]
         scores = np.concatenate([np.asarray(jax.device_get(g)) for g in groups])[:count].astype(np.float32)
