@@ -204,7 +204,8 @@ class SelfPlay:
     n_games: int = 256  # games side by side, B
     n_steps: int = 16  # moves of each game in one iteration, T
     simulations: int = 32  # of the search, a move
-    search: Search = "gumbel"  # Danihelka et al. 2022, or the papers' PUCT
+    search: Search = "gumbel"  # of self-play: Danihelka et al. 2022, or the papers' PUCT
+    play_search: Search = "puct"  # of evaluations and matches, where the best move is wanted and nothing is explored
     considered: int = 16  # Gumbel: moves that the root begins with, m
     c_visit: float = 50.0  # Gumbel: σ(q) = (c_visit + max N) c_scale q
     c_scale: float = 0.1
@@ -215,6 +216,7 @@ class SelfPlay:
     temperature: float = 1.0  # PUCT: moves are drawn by N ^ (1 / temperature)
     temperature_moves: int = 30  # PUCT: for so many moves of a game
     temperature_end: float = 0.0  # PUCT: and by this behind them; 0: the most visited move
+    forced: float = 0.0  # PUCT: forced playouts (Wu 2019), k of n_forced = √(k P N); 0: none, the paper's is 2
     kept: int = 0  # moves that a node of the tree keeps, those of the largest prior; 0: all
     openings: float = 0.5  # share of the games that begin with random moves, which are not learnt from
     opening_moves: int = 8  # 1 to so many
@@ -296,11 +298,12 @@ TASKS: dict[str, dict[str, int]] = {  # images to classify (Mnih et al. 2014, §
 
 BOARDS = ("tic-tac-toe", "connect-four", "othello")  # games; of these there are boards of many sizes, as hex-11x11:
 SIZED_BOARDS = ("hex", "go")
+PGX = "pgx:"  # begins the names of the package pgx's games, as pgx:animal_shogi
 
 
 def is_game(name: str) -> bool:
-    """Whether ``name`` is that of a board game, of a size that there is or not."""
-    return name in BOARDS or name.startswith(tuple(f"{game}-" for game in SIZED_BOARDS))
+    """Whether ``name`` is that of a board game, one that there is or not."""
+    return name in BOARDS or name.startswith((*(f"{game}-" for game in SIZED_BOARDS), PGX))
 
 
 @dataclasses.dataclass(frozen=True)

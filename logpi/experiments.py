@@ -216,7 +216,16 @@ POSITIVE = {"alpha", "c_base", "window", "max_grad_norm", "target_kl", "std_star
 NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range"}
 NOT_NEGATIVE |= {"canvas", "pieces", "frequencies", "warmup", "start", "location_rate"}
 NOT_NEGATIVE |= {"rotation", "scaling", "shear", "shift"}
-NOT_NEGATIVE |= {"eval_points", "checkpoint_points", "blocks", "kept", "opening_moves", "fast_simulations", "resign"}
+NOT_NEGATIVE |= {
+    "eval_points",
+    "checkpoint_points",
+    "blocks",
+    "kept",
+    "opening_moves",
+    "fast_simulations",
+    "resign",
+    "forced",
+}
 NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end", "temperature_moves", "weight_decay"}
 NOT_NEGATIVE |= {"final_learning_rate", "reuse"}
 FRACTIONS = {"gamma", "gae_lambda", "averaging", "curriculum"}

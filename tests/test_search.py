@@ -274,3 +274,23 @@ def test_connect_four_tactics(moves, answer):
         state = game.step(state, jnp.int32(game.parse(move)))
     action, _ = jax.jit(lambda: uct(game, state[None], jax.random.key(0), 2000))()
     assert game.name(int(action[0])) == answer
+
+
+def test_forced_playouts_leave_the_policy_as_it_was():
+    """Each visited move has its √(k P N) visits (Wu 2019); what was forced is taken off the policy again."""
+    game = Hashed(40)
+    key, k = jax.random.key(4), 2.0
+    search = partial(puct, noise=0.25, alpha=0.3)
+    plain = search(game.root(), game.expand, key, 200, jnp.zeros(B))
+    forced = search(game.root(), game.expand, key, 200, jnp.zeros(B), forced=k)
+    prior = np.exp(np.asarray(forced.tree.logits[0]))
+    visits = np.asarray(forced.visits)
+    wanted = np.sqrt(k * prior * 200)
+    assert (visits[visits > 0] >= np.floor(wanted)[visits > 0] - 1).all()
+    np.testing.assert_allclose(forced.policy.sum(1), 1, atol=1e-5)
+    raw = visits / visits.sum(1, keepdims=True)
+    best = visits.argmax(1)
+    rows = np.arange(B)
+    assert (np.asarray(forced.policy)[rows, best] >= raw[rows, best] - 1e-6).all(), "pruning takes from the others"
+    far = [np.abs(p - np.asarray(plain.policy)).sum(1).mean() for p in (np.asarray(forced.policy), raw)]
+    assert far[0] < far[1], "the pruned policy is nearer to the one without forcing"

@@ -70,10 +70,12 @@ def arena(argv: list[str]) -> int:
     from logpi import devices
     from logpi.arena.make_player import make_player
     from logpi.arena.tournament import SequentialTest, Settings, report
+    from logpi.commands.remarks import tell
     from logpi.games.make import make_game
     from logpi.view.matches import show
 
     devices.prepare()
+    tell(name)
     game = make_game(name)
     test = SequentialTest(*elos, *errors) if elos else None
     with contextlib.ExitStack() as closing:

@@ -56,8 +56,10 @@ def play(argv: list[str]) -> int:
     from logpi.arena.screen import Screen, busy, look_of
     from logpi.arena.sitting import Sitting
     from logpi.arena.terminal import Session, lay
+    from logpi.commands.remarks import tell
 
     devices.prepare()
+    tell(name)
     console = Console(highlight=False)
     game, positions = begin_from(record, name)
     with contextlib.ExitStack() as stack:

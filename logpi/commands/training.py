@@ -27,7 +27,9 @@ def train(argv: list[str]) -> int:
     """Train; every setting of the method, the network and the run is a flag, shown with its value by ``--help``."""
     experiment, recipe, quiet = parse_train(argv)
     from logpi import api
+    from logpi.commands.remarks import tell
 
+    tell(experiment.env)
     command = ["logpi", "train", *argv]
     with live(int(experiment.method.total_timesteps), _title(experiment), _expected(recipe), quiet) as view:
         began = time.perf_counter()

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Callable
 
+from logpi.config import PGX
 from logpi.errors import LogpiError
 from logpi.games.connect_four import connect_four
 from logpi.games.game import Game
@@ -32,13 +33,17 @@ SIZED: dict[str, tuple[Callable[[int], Game], range]] = {  # called such as hex-
 
 
 def make_game(name: str) -> Game:
-    """The game called ``name``, such as ``connect-four`` or ``hex-11x11``.
+    """The game called ``name``, such as ``connect-four`` or ``hex-11x11``; ``pgx:`` begins the names of pgx's games.
 
     Raises:
         LogpiError: no such game (with the nearest names), or no board of that size.
     """
     if name in GAMES:
         return GAMES[name]()
+    if name.startswith(PGX):
+        from logpi.games.pgx import pgx_game
+
+        return pgx_game(name.removeprefix(PGX))
     found = re.fullmatch(r"([a-z]+)-([1-9][0-9]*)x([1-9][0-9]*)", name, re.ASCII)
     if found is not None and found[1] in SIZED:
         build, sizes = SIZED[found[1]]
@@ -50,4 +55,4 @@ def make_game(name: str) -> Game:
     begun = [game for game in known if name and game.startswith(name)]
     near = begun[:3] or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise LogpiError(f"unknown game {name!r}; {hint}allowed: {', '.join(GAMES)}, hex-NxN, go-NxN")
+    raise LogpiError(f"unknown game {name!r}; {hint}allowed: {', '.join(GAMES)}, hex-NxN, go-NxN, {PGX}NAME")

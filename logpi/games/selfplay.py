@@ -55,7 +55,7 @@ def think(
 
     root = assess(game, apply, params, state)
     explores = temperature is not None
-    if h.search == "gumbel":
+    if (h.search if explores else h.play_search) == "gumbel":
         return gumbel(
             root,
             expand,
@@ -77,6 +77,7 @@ def think(
         alpha=h.alpha,
         c_init=h.c_init,
         c_base=h.c_base,
+        forced=h.forced if explores else 0.0,
         kept=h.kept,
     )
 

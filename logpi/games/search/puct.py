@@ -40,6 +40,7 @@ def puct(
     c_init: float | Array = 1.25,
     c_base: float | Array = 19652.0,
     reduction: float | Array = 0.0,
+    forced: float | Array = 0.0,
     kept: int = 0,
 ) -> Searched:
     """Search ``simulations`` leaves below each of B positions, and draw a move by N(root, a) ^ (1 / temperature).
@@ -53,6 +54,7 @@ def puct(
         noise: ε of P(root, ·) = (1 - ε) p + ε η with η ~ Dirichlet(alpha) over the legal moves.
         alpha: of the Dirichlet distribution.
         c_init, c_base: of C(s).
+        forced: k of the forced playouts, of which the policy is pruned again (Wu 2019, §3.2); 0: none.
         reduction: what a move without a visit is worth less than its node.
         kept: moves that a node keeps, those of the largest prior; 0: all.
     """
@@ -63,9 +65,10 @@ def puct(
     mixed = jnp.where(legal, jnp.log((1.0 - noise) * prior + noise * eta + 1e-30), ILLEGAL)
     score = rule(c_init, c_base, reduction)
     tree = plant(root._replace(logits=mixed), simulations, kept)
-    tree = grow(tree, expand, lambda e, _: score(e), score)
-    visits = spread(edges(tree, jnp.zeros(len(legal), jnp.int32), 0).visits, tree, legal.shape[1])
-    policy = visits / visits.sum(-1, keepdims=True)
+    tree = grow(tree, expand, lambda e, _: forcing(e, score(e), forced), score)
+    e = edges(tree, jnp.zeros(len(legal), jnp.int32), 0)
+    visits, learnt = (spread(x, tree, legal.shape[1]) for x in (e.visits, pruned(e, score, forced)))
+    policy = learnt / learnt.sum(-1, keepdims=True)
     return Searched(by_visits(move_key, visits, temperature), policy, tree.total[0] / tree.visits[0], visits, tree)
 
 
@@ -81,6 +84,33 @@ def rule(c_init: float | Array, c_base: float | Array, reduction: float | Array)
         return q + c * prior * jnp.sqrt(n) / (1.0 + e.visits)
 
     return score
+
+
+def forced_playouts(e: Edges, k: float | Array) -> Array:
+    """n_forced [B, K] = √(k P(a) Σ_b N(b)) of the moves that were visited (Wu 2019, §3.2)."""
+    n = jnp.sqrt(k * jax.nn.softmax(e.logits) * e.visits.sum(-1, keepdims=True))
+    return jnp.where(e.visits > 0, n, 0.0)
+
+
+def forcing(e: Edges, score: Array, k: float | Array) -> Array:
+    """``score`` [B, K], but with the moves first that have fewer visits than are forced."""
+    return jnp.where(e.visits < forced_playouts(e, k), 1e6, score)
+
+
+def pruned(e: Edges, score: Rule, k: float | Array) -> Array:
+    """The visits [B, K] without those that were only forced (Wu 2019, §3.2).
+
+    Of every move but the most visited one up to n_forced are taken off, as long as its score stays below that one's;
+    a move that is left with one visit or less loses that too.
+    """
+    best = jax.nn.one_hot(e.visits.argmax(-1), e.visits.shape[-1], dtype=bool)
+    limit = jnp.where(best, score(e), -jnp.inf).max(-1, keepdims=True)
+    # the visits at which Q + c P √N / (1 + visits) would reach the limit
+    bonus = (score(e) - e.q) * (1.0 + e.visits)
+    needed = bonus / jnp.maximum(limit - e.q, 1e-6) - 1.0
+    left = jnp.minimum(e.visits, jnp.maximum(jnp.ceil(needed), e.visits - jnp.floor(forced_playouts(e, k))))
+    left = jnp.where(left <= 1.0, 0.0, left)
+    return jnp.where(best | (jnp.asarray(k) == 0), e.visits, left)
 
 
 def dirichlet(key: Key, alpha: float | Array, legal: Array) -> Array:
