@@ -225,6 +225,7 @@ NOT_NEGATIVE |= {
     "fast_simulations",
     "resign",
     "forced",
+    "area_coef",
 }
 NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end", "temperature_moves", "weight_decay"}
 NOT_NEGATIVE |= {"final_learning_rate", "reuse"}

@@ -35,3 +35,6 @@ class Game(NamedTuple):
     action_symmetries: np.ndarray[Any, Any]  # [S, A] int32: action a on the transformed board was action s[a]
     name: Callable[[int], str]  # an action as people write it
     parse: Callable[[str], int]  # and back; LogpiError where it is none
+    # of an ended game: [rows * columns] int8, whose each cell is: 1 the player's to move, -1 the other's, 0 nobody's;
+    # None where the outcome does not come from owning cells
+    ownership: Callable[[PyTree], Array] | None = None

@@ -117,6 +117,7 @@ def go(size: int, komi: float = 7.5) -> Game:
         action_symmetries=boards.with_pass(symmetries),
         name=lambda action: _name(action, size),
         parse=lambda text: _parse(text, size),
+        ownership=ownership,
     )
 
 

@@ -21,7 +21,7 @@ from logpi.games.game import Game
 from logpi.games.network import PolicyValue
 from logpi.games.search.puct import Searched
 from logpi.games.selfplay import Games, begin, play, think
-from logpi.games.window import Samples, Window, empty, mirrored, push, sample
+from logpi.games.window import UNKNOWN, Samples, Window, empty, mirrored, push, sample
 from logpi.losses import decision_mean, squared_error
 from logpi.statistics import Statistics
 from logpi.types import Array, Key, Learner, Metrics, PyTree
@@ -53,6 +53,20 @@ class System(NamedTuple):
     hyper: SelfPlay
 
 
+def area_loss(owned: Array, area: Array, weight: Array) -> Array:
+    """Ownership and score (Wu 2019, §4.1): the mean squared error of each cell, and of their mean, the score.
+
+    Args:
+        owned: [N, cells] predicted, from -1 to 1.
+        area: [N, cells] as ``Samples.area``.
+        weight: [N] as ``Samples.weight``.
+    """
+    played_out = weight * (jnp.abs(area[:, 0]) < UNKNOWN)
+    cells = squared_error(owned, area).mean(-1)
+    score = squared_error(owned.mean(-1), area.mean(-1))
+    return decision_mean(cells + score, played_out)
+
+
 Think = Callable[[PyTree, PyTree, Key, int], Searched]  # (params, states [B, ...], key, simulations)
 Follow = Callable[[PyTree, PyTree, SelfPlay], PyTree]
 Gate = Callable[[Think, Learner, Key], Learner]
@@ -79,13 +93,14 @@ def make_system(
         gate: (think, learner, key) -> learner, every ``config.gate_every`` iterations.
         match: names of the numbers that the gate leaves in ``Player.match``.
     """
-    network, hyper = PolicyValue(net, game.actions), traced(config)
+    area = game.ownership is not None and config.area_coef > 0
+    network, hyper = PolicyValue(net, game.actions, area), traced(config)
     games = config.n_games // sharing
     moves = config.n_games * config.n_steps
     rows = -(-max(int(config.window) // config.n_games, game.longest) // config.n_steps) * config.n_steps
     updates = max(1, round(config.reuse * moves / config.batch_size))
 
-    def apply(params: PyTree, obs: Array) -> tuple[Array, Array]:
+    def apply(params: PyTree, obs: Array) -> tuple[Array, Array, Array | None]:
         return network.apply(params, obs)
 
     def init(key: Key) -> Learner:
@@ -102,27 +117,32 @@ def make_system(
     def begin_all(learner: Learner, key: Key) -> Carry:
         started = begin(game, apart(key), learner.hyper, games)
         _, shapes, _, _ = jax.eval_shape(
-            lambda: play(game, apply, learner.extra.params, learner.hyper, started, jax.random.key(0))
+            lambda: play(game, apply, learner.extra.params, learner.hyper, started, jax.random.key(0), area)
         )
         return Carry(started, empty(shapes, rows))
 
     def play_some(learner: Learner, carry: Carry, key: Key) -> tuple[Carry, Metrics]:
         h = learner.hyper
-        now, new, following, metrics = play(game, apply, learner.extra.params, h, carry.games, apart(key))
+        now, new, following, metrics = play(game, apply, learner.extra.params, h, carry.games, apart(key), area)
         return Carry(now, push(carry.window, new, following, h.value_lambda, game.longest)), metrics
 
     def loss(params: PyTree, h: SelfPlay, samples: Samples) -> tuple[Array, Metrics]:
-        logits, value = apply(params, samples.obs)
+        logits, value, owned = apply(params, samples.obs)
         pi = masked(logits, samples.legal)
         log_prob = jax.nn.log_softmax(pi.logits)
         cross_entropy = -(samples.policy * jnp.where(samples.legal, log_prob, 0.0)).sum(-1)
         errors = decision_mean(squared_error(value, samples.target), samples.weight)
         policy_loss = decision_mean(cross_entropy, samples.weight)
-        return policy_loss + h.vf_coef * errors, {
+        metrics = {
             "train/policy_loss": policy_loss,
             "train/value_loss": errors,
             "train/entropy": decision_mean(pi.entropy(), samples.weight),
         }
+        whole = policy_loss + h.vf_coef * errors
+        if owned is not None and samples.area is not None:
+            metrics["train/area_loss"] = area_loss(owned, samples.area, samples.weight)
+            whole += config.area_coef * metrics["train/area_loss"]
+        return whole, metrics
 
     def train(learner: Learner, window: Window, key: Key) -> tuple[Learner, Metrics]:
         h = learner.hyper

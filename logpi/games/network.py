@@ -17,28 +17,37 @@ from logpi.types import Array
 
 
 class PolicyValue(nn.Module):
-    """Observations [B, rows, columns, planes] to logits [B, A] and values [B] in [-1, 1] for the player to move."""
+    """Observations [B, rows, columns, planes] to logits [B, A] and values [B] in [-1, 1] for the player to move.
+
+    With ``area`` also to whose each cell will be in the end, [B, rows * columns] from -1 to 1, else None.
+    """
 
     config: BoardNet
     actions: int
+    area: bool = False
 
     @nn.compact
-    def __call__(self, obs: Array) -> tuple[Array, Array]:
+    def __call__(self, obs: Array) -> tuple[Array, Array, Array | None]:
         c = self.config
         if c.torso == "mlp":
             x = dense(c.units, math.sqrt(2))(obs.reshape(len(obs), -1))
             for _ in range(c.blocks):
                 x = x + _Block(c.units)(x)
-            policy = value = nn.relu(nn.RMSNorm()(x))
+            policy = value = cells = nn.relu(nn.RMSNorm()(x))
         else:
             x = _convolution(c.units)(obs)
             for _ in range(c.blocks):
                 x = x + _Residual(c.units)(x)
             x = nn.relu(nn.RMSNorm()(x))
+            cells = x.reshape(len(obs), -1, c.units)
             policy, value = (nn.relu(nn.Conv(k, (1, 1))(x)).reshape(len(obs), -1) for k in (4, 2))
         logits = Head(self.actions, 0.01)(policy)
         hidden = nn.relu(dense(c.value_units, math.sqrt(2))(value))
-        return logits, jnp.tanh(Head(1, 0.01)(hidden)[:, 0])
+        owned = None
+        if self.area:
+            owned = Head(obs.shape[1] * obs.shape[2] if c.torso == "mlp" else 1, 0.01)(cells)
+            owned = jnp.tanh(owned.reshape(len(obs), -1))
+        return logits, jnp.tanh(Head(1, 0.01)(hidden)[:, 0]), owned
 
 
 class _Block(nn.Module):

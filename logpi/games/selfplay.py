@@ -15,10 +15,11 @@ from logpi.games.game import Game
 from logpi.games.search.gumbel import gumbel
 from logpi.games.search.puct import Searched, puct
 from logpi.games.search.tree import Leaf
-from logpi.games.window import Moves
+from logpi.games.window import UNKNOWN, Moves
 from logpi.types import Array, Key, Metrics, PyTree
 
-Apply = Callable[[PyTree, Array], tuple[Array, Array]]  # (params, obs [B, ...]) -> (logits [B, A], value [B])
+# (params, obs [B, ...]) -> logits [B, A], value [B], whose each cell will be [B, cells] (or None)
+Apply = Callable[[PyTree, Array], tuple[Array, Array, Array | None]]
 
 
 class Games(NamedTuple):
@@ -32,7 +33,7 @@ class Games(NamedTuple):
 
 def assess(game: Game, apply: Apply, params: PyTree, state: PyTree) -> Leaf:
     """What rules and network say of B positions."""
-    logits, value = apply(params, jax.vmap(game.observe)(state))
+    logits, value, _ = apply(params, jax.vmap(game.observe)(state))
     ended = jax.vmap(game.ended)(state)
     logits = jnp.where(jax.vmap(game.legal)(state), logits, ILLEGAL)
     return Leaf(state, logits, jnp.where(ended, jax.vmap(game.outcome)(state), value), ended)
@@ -109,7 +110,7 @@ def begin(game: Game, key: Key, h: SelfPlay, games: int) -> Games:
 
 
 def play(
-    game: Game, apply: Apply, params: PyTree, h: SelfPlay, games: Games, key: Key
+    game: Game, apply: Apply, params: PyTree, h: SelfPlay, games: Games, key: Key, with_area: bool = False
 ) -> tuple[Games, Moves, Array, Metrics]:
     """T = ``h.n_steps`` moves of each game: (games, moves [T, B], value of the positions that follow [B], metrics)."""
     count = len(games.moves)
@@ -130,6 +131,12 @@ def play(
         found = jax.lax.cond(is_fast, lambda: full(h.fast_simulations), lambda: full(h.simulations))
         return found, jnp.broadcast_to(~is_fast, count)
 
+    def area(state: PyTree, resigns: Array) -> Array | None:
+        if game.ownership is None or not with_area:
+            return None
+        mine = -jax.vmap(game.ownership)(state)
+        return jnp.where(resigns[:, None], jnp.int8(UNKNOWN), mine)
+
     def move(games: Games, key: Key) -> tuple[Games, tuple[Moves, Metrics]]:
         found, learn = search(games.state, games.moves, key)
         state = jax.vmap(game.step)(games.state, found.action)
@@ -148,6 +155,7 @@ def play(
             reward,
             jnp.where(ended, 0.0, -1.0),
             learn,
+            area(state, resigns),
         )
         theirs = jnp.where(mover == gave_up, reward, -reward)  # the outcome for whoever would have resigned
         seen = {

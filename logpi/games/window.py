@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from logpi.returns import lambda_returns
 from logpi.types import Array, Key
 
+UNKNOWN = 2  # or -2: to whom a cell belongs, where a player resigned
+
 
 class Moves(NamedTuple):
     """T moves of each of B games."""
@@ -25,6 +27,7 @@ class Moves(NamedTuple):
     reward: Array  # [T, B] for the player who moved: the outcome where the game ended, else 0
     discount: Array  # [T, B] 0 where the game ended, else -1
     learn: Array  # [T, B] bool: searched in full
+    area: Array | None  # [T, B, cells] int8 where the game ended: whose each cell was, for the player who moved
 
 
 class Window(NamedTuple):
@@ -45,6 +48,7 @@ class Samples(NamedTuple):
     legal: Array  # [N, A] bool
     target: Array  # [N]
     weight: Array  # [N] 1, or 0 where there is nothing to learn
+    area: Array | None  # [N, cells] float32: whose each cell was in the end; UNKNOWN where that was not played out
 
 
 def empty(like: Moves, rows: int) -> Window:
@@ -74,9 +78,24 @@ def push(window: Window, new: Moves, following: Array, lam: float | Array, longe
     rows = (head - last + jnp.arange(last)) % w
     reward, discount, value = moves.reward[rows], moves.discount[rows], moves.value[rows]
     target = lambda_returns(reward, discount, jnp.ones_like(reward), jnp.concatenate([value, following[None]]), lam)
+    if moves.area is not None:
+        area = final_areas(moves.area[rows], discount == 0)
+        moves = moves._replace(area=moves.area.at[rows].set(area))
     known = jax.lax.associative_scan(jnp.logical_or, discount == 0, reverse=True)
     known &= (jnp.arange(last) >= last - filled)[:, None]
     return Window(moves, window.target.at[rows].set(target), window.known.at[rows].set(known), head, filled)
+
+
+def final_areas(area: Array, ended: Array) -> Array:
+    """``area`` [T, B, cells] with that of the end of its game in every row, in the view of each row's player."""
+
+    def back(after: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
+        own, last = row
+        now = jnp.where(last[:, None], own, -after)
+        return now, now
+
+    _, areas = jax.lax.scan(back, jnp.full_like(area[0], UNKNOWN), (area, ended), reverse=True)
+    return areas
 
 
 def sample(window: Window, key: Key, count: int) -> Samples:
@@ -92,6 +111,7 @@ def sample(window: Window, key: Key, count: int) -> Samples:
         policy >= 0,
         window.target[row, game],
         (window.known & window.moves.learn)[row, game].astype(jnp.float32),
+        None if window.moves.area is None else window.moves.area[row, game].astype(jnp.float32),
     )
 
 
@@ -112,4 +132,5 @@ def mirrored(samples: Samples, key: Key, cells: Array, actions: Array) -> Sample
         obs=obs.reshape(n, rows, columns, planes),
         policy=jnp.take_along_axis(samples.policy, moved, 1),
         legal=jnp.take_along_axis(samples.legal, moved, 1),
+        area=None if samples.area is None else jnp.take_along_axis(samples.area, cells[which], 1),
     )
