@@ -1,0 +1,202 @@
+"""A Connect Four agent by outside yardsticks: a perfect solver, and plain Monte-Carlo tree search of OpenSpiel's.
+
+    python bench/connect_four.py RUN [--simulations 800] [--games 200] [--perfect 100] [--name NAME]
+    python bench/connect_four.py --report
+
+Measured of the *last* agent of a run: the share of value-keeping moves on the 3,076 test positions where the choice
+matters (64 simulations a move, the network alone, and more simulations); a match against UCT with 1,000 rollouts,
+colours balanced, each opening of four random moves played by both sides; games moved first from the empty board against
+the perfect player, whose ties are broken at random. The curve is the run's own, on the validation positions. Needs the
+extras `solver` and `test` (open_spiel).
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import commit, machine, parser, publish, table
+
+from logpi import devices
+from logpi.arena.agreement import agreement, labelled
+from logpi.arena.make_player import make_player
+from logpi.arena.match import pair_counts, play_match
+from logpi.arena.players import Referee, begin
+from logpi.arena.rating import mean_score
+from logpi.arena.searching import AgentPlayer
+from logpi.files import atomic_write
+from logpi.games.agent import GameAgent, load_game_agent
+from logpi.games.make import make_game
+
+ROLLOUTS = 1000
+GROUP = 769  # positions searched at once: a quarter of the test set
+
+
+def agreements(agent: GameAgent) -> dict[str, Any]:
+    """By simulations a move; 0 is the network's likeliest move."""
+    positions = labelled("test")
+    positions = type(positions)(*(field[positions.decision] for field in positions))
+    count = len(positions.state)
+
+    def chosen(simulations: int) -> np.ndarray[Any, Any]:
+        found = []
+        for start in range(0, count, GROUP):
+            which = np.arange(start, start + GROUP) % count
+            states = positions.state[which]
+            if simulations:
+                found.append(np.asarray(agent.search(states, simulations).action))
+            else:
+                found.append(agent.evaluate(states)[0].argmax(-1))
+        return np.concatenate(found)[:count]
+
+    return {str(n): agreement(chosen(n), positions)["decision"] for n in (0, 64, 256, 800)}
+
+
+def against_perfect(agent: GameAgent, simulations: int, games: int) -> dict[str, Any]:
+    """Games from the empty board, all of them moved first by the agent."""
+    game = make_game("connect-four")
+    referee, solver = Referee(game), make_player("solver", game, seed=0)
+    player = AgentPlayer(agent, "agent", simulations)
+    live, results = [begin(game)] * games, []
+    for ply in range(game.longest):
+        thoughts = (player if ply % 2 == 0 else solver).choose(live)
+        after = [referee.play(p, t.action) for p, t in zip(live, thoughts, strict=True)]
+        ended = [referee.result(p) for p in after]
+        results += [r for r in ended if r is not None]
+        live = [p for p, r in zip(after, ended, strict=True) if r is None]
+        if not live:
+            break
+    won, drawn = sum(r == 1 for r in results), sum(r == 0 for r in results)
+    return {"games": len(results), "won": won, "drawn": drawn, "simulations": simulations}
+
+
+def against_uct(agent: GameAgent, simulations: int, games: int) -> dict[str, Any]:
+    """The share of the points against OpenSpiel's MCTS."""
+    game = make_game("connect-four")
+    player = AgentPlayer(agent, "agent", simulations)
+    results = play_match(game, player, make_player(f"openspiel-mcts:{ROLLOUTS}", game, seed=0), games, plies=4)
+    share = mean_score(pair_counts(results))
+    return {
+        "games": games,
+        "won": sum(r.score == 1 for r in results),
+        "drawn": sum(r.score == 0.5 for r in results),
+        "points": share.value,
+        "low": share.low,
+        "high": share.high,
+        "simulations": simulations,
+    }
+
+
+def curve(run: Path) -> list[dict[str, float]]:
+    """Validation by minutes of the run (of one piece: a resumed run's clock begins anew)."""
+    seconds = {r["time/total_timesteps"]: r["time/time_elapsed"] for r in _rows(run / "timing.jsonl")}
+    return [
+        {
+            "minutes": seconds[r["time/total_timesteps"]] / 60,
+            "moves": r["time/total_timesteps"],
+            "share": r["eval/mean_reward"],
+        }
+        for r in _rows(run / "metrics.jsonl")
+        if "eval/mean_reward" in r
+    ]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Everything, of one run."""
+    agent = load_game_agent(args.run / "last")
+    return {
+        "agreement": agreements(agent),
+        "uct": [against_uct(agent, n, args.games) for n in (64, args.simulations)],
+        "perfect": against_perfect(agent, args.simulations, args.perfect),
+        "curve": curve(args.run),
+        "machine": machine(),
+        "cores": json.loads((args.run / "manifest.json").read_text())["device"]["count"],
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
+        "command": (args.run / "command.txt").read_text().strip(),
+        "method": agent.facts["method"],
+        "network": agent.facts["network"],
+    }
+
+
+def report(results: Path) -> None:
+    """The table of all outcomes, and their curves in one picture."""
+    import matplotlib.pyplot as plt
+
+    kept = sorted((results / "connect_four").glob("*.json"))
+    rows, figure = [], plt.figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for path in kept:
+        outcome = json.loads(path.read_text())
+        share, (few, many), perfect = outcome["agreement"], outcome["uct"], outcome["perfect"]
+        end = outcome["curve"][-1]
+        rows.append(
+            [
+                path.stem,
+                f"{outcome['cores']} x {end['minutes']:.0f}",
+                f"{end['moves']:,.0f}",
+                *(
+                    f"{100 * share[n]['share']:.1f} ({100 * share[n]['low']:.1f} to {100 * share[n]['high']:.1f})"
+                    for n in ("0", "64", "800")
+                ),
+                *(f"{100 * m['points']:.1f} ({100 * m['low']:.1f} to {100 * m['high']:.1f})" for m in (few, many)),
+                f"{perfect['won']} + {perfect['drawn']} drawn of {perfect['games']}",
+            ]
+        )
+        minutes = [point["minutes"] for point in outcome["curve"]]
+        axes.plot(
+            minutes,
+            [100 * point["share"] for point in outcome["curve"]],
+            label=f"{path.stem}, {outcome['cores']} cores",
+        )
+    axes.set(
+        xlabel="minutes",
+        ylabel="value-keeping moves, % (validation, 64 simulations)",
+        title="Connect Four from nothing",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    figure.savefig(results / "connect_four" / "curve.png", dpi=120)
+    header = [
+        "run",
+        "cores x minutes",
+        "moves",
+        "network %",
+        "64 %",
+        "800 %",
+        "UCT, 64 %",
+        "UCT, 800 %",
+        "perfect, 800",
+    ]
+    commands = "\n".join(f"* {p.stem}: `{json.loads(p.read_text())['command']}`" for p in kept)
+    publish(results, "connect_four", "Connect Four by outside yardsticks", {}, [table(header, rows), commands])
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("run", type=Path, nargs="?")
+    arguments.add_argument("--report", action="store_true", help="measure nothing")
+    arguments.add_argument("--name", default="", help="of the outcome's file; else the run folder's")
+    arguments.add_argument("--simulations", type=int, default=800)
+    arguments.add_argument("--games", type=int, default=200, help="against UCT")
+    arguments.add_argument("--perfect", type=int, default=100, help="against the perfect player")
+    args = arguments.parse_args()
+    devices.prepare()
+    if not args.report:
+        if args.run is None:
+            arguments.error("give a run's folder, or --report")
+        outcome = measure(args)
+        folder = args.results / "connect_four"
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write(folder / f"{args.name or args.run.name}.json", (json.dumps(outcome, indent=1) + "\n").encode())
+    report(args.results)
+
+
+if __name__ == "__main__":
+    main()
