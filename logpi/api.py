@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -33,6 +33,9 @@ from logpi.view.live import View, live
 from logpi.view.plots import learning_curve
 from logpi.view.video import render_episodes
 
+# an environment: scores are returns; images: a share of right labels; a game: see ``logpi.arena.judges``
+Kind = Literal["environment", "images", "game"]
+
 
 class Outcome(NamedTuple):
     """A finished run: its folder, its scores and its pictures."""
@@ -40,7 +43,7 @@ class Outcome(NamedTuple):
     folder: RunFolder
     scores: np.ndarray[Any, Any]  # [S, episodes] returns of the last agent's final greedy evaluation
     timesteps: int  # environment moves learnt from
-    classifies: bool  # images: a score is a share of right labels
+    kind: Kind  # what was learnt: decides what a score is
     pictures: dict[str, Path]  # what → file
 
 
@@ -260,5 +263,10 @@ def _show(
             pictures |= _pictures(load(folder.path, policy), folder)
         except LogpiError as error:
             view.note(f"no video: {error}")
-    classifies = isinstance(experiment.method, Pictures)
-    return Outcome(folder, outcome.scores, outcome.timesteps, classifies, pictures)
+    return Outcome(folder, outcome.scores, outcome.timesteps, _kind(experiment), pictures)
+
+
+def _kind(experiment: Experiment) -> Kind:
+    if isinstance(experiment.method, Pictures):
+        return "images"
+    return "game" if isinstance(experiment.method, SelfPlay) else "environment"

@@ -104,8 +104,10 @@ def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
     means = scores.mean(1)
     episodes = scores.shape[1]
     lines = []
-    if outcome.classifies:
+    if outcome.kind == "images":
         lines.append(_errors(means, episodes))
+    elif outcome.kind == "game":
+        lines.append(_strength(outcome, scores[0]))
     elif len(means) > 1:
         from logpi.view.plots import interval
 
@@ -117,13 +119,23 @@ def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
     else:
         lines.append(f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)")
     if recipe and means.mean() < recipe.low:
-        missed = f"above the {_band(recipe)}" if outcome.classifies else f"below the {recipe.low:g}"
+        missed = f"above the {_band(recipe)}" if outcome.kind == "images" else f"below the {recipe.low:g}"
         lines.append(f"{missed} that this recipe reaches: try another --seed, or train for longer")
-    unit = "glimpses" if outcome.classifies else "steps"
+    unit = {"images": "glimpses", "game": "moves"}.get(outcome.kind, "steps")
     lines.append(f"{outcome.timesteps:,} {unit} in {seconds:.1f} s; everything is in {outcome.folder.path}")
     lines += [f"{what:7} {path}" for what, path in outcome.pictures.items()]
-    lines.append(f"next    logpi watch {outcome.folder.path}")
+    path = outcome.folder.path
+    game = f"play {outcome.folder.config['env']} --agent {path}" if outcome.kind == "game" else ""
+    lines.append(f"next    logpi {game or f'watch {path}'}")
     return "\n".join(lines)
+
+
+def _strength(outcome: Any, scores: Any) -> str:
+    """How well a game is played by what it was judged by."""
+    if outcome.folder.config["env"] == "connect-four":
+        return f"{100 * scores.mean():.1f} % of {len(scores)} moves keep the game's value where the choice matters"
+    opponent = outcome.folder.config["method"]["judge_opponent"]
+    return f"mean result {scores.mean():+.2f} of {len(scores)} games against plain search of {opponent} games a move"
 
 
 def _errors(accuracy: Any, images: int) -> str:
