@@ -299,6 +299,7 @@ TASKS: dict[str, dict[str, int]] = {  # images to classify (Mnih et al. 2014, §
 
 BOARDS = ("tic-tac-toe", "connect-four", "othello")  # games; of these there are boards of many sizes, as hex-11x11:
 SIZED_BOARDS = ("hex", "go")
+EXAMPLE_BOARDS = (*BOARDS, "hex-11x11", "go-9x9", "go-19x19")
 PGX = "pgx:"  # begins the names of the package pgx's games, as pgx:animal_shogi
 
 

@@ -97,14 +97,14 @@ def envs(argv: list[str]) -> int:
     json = tyro.cli(options, args=argv, prog="logpi envs", config=NO_OFF)
     import gymnasium
 
-    from logpi.config import TASKS
+    from logpi.config import EXAMPLE_BOARDS, TASKS
     from logpi.envs.make import DEVICE
     from logpi.experiments import recipes
 
     listed = []
-    for name in sorted({*DEVICE, *TASKS, *gymnasium.registry}):
+    for name in sorted({*DEVICE, *TASKS, *EXAMPLE_BOARDS, *gymnasium.registry}):
         found = [r for r in recipes() if r.env == name]
-        where = "device" if name in DEVICE or name in TASKS else "host"
+        where = "device" if name in DEVICE or name in TASKS or name in EXAMPLE_BOARDS else "host"
         listed.append({"env": name, "runs_on": where, "recipes": {r.algo: [r.low, r.high] for r in found}})
     if json:
         print(jsonlib.dumps(listed))
