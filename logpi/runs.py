@@ -3,7 +3,7 @@
     config.toml  command.txt  manifest.json        what was asked, where, with which versions and seeds
     metrics.jsonl  progress.csv  timing.jsonl  events.out.tfevents*          what was measured
     checkpoints/iteration_<8 digits>.safetensors   everything that resuming needs
-    best/  last/  curve.png  videos/  result.json  the agents, pictures, and (once finished) the outcome
+    best/  last/  stages/  curve.png  videos/  result.json  the agents, pictures, and (once finished) the outcome
 
 Importing this module does not import JAX.
 """
@@ -85,6 +85,11 @@ class RunFolder:
     @property
     def last(self) -> Path:
         return self.path / "last"
+
+    @property
+    def stages(self) -> Path:
+        """Agents of a game as they were at each periodic evaluation, in folders called by their timesteps."""
+        return self.path / "stages"
 
     @property
     def curve(self) -> Path:

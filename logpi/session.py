@@ -16,7 +16,7 @@ import numpy as np
 
 from logpi import assemble, runs
 from logpi.assemble import NOTHING, Own
-from logpi.config import Experiment
+from logpi.config import Experiment, SelfPlay
 from logpi.errors import LogpiError
 from logpi.experiments import experiment_from_table, experiment_to_table
 from logpi.loop import Event, Progress, training
@@ -111,6 +111,9 @@ class Session:
     def _keep_best(self, event: Event, best: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         assert event.scores is not None
         scores, learner = np.atleast_1d(event.scores), jax.device_get(event.state.learner)
+        if isinstance(self.experiment.method, SelfPlay):  # what a ladder is made of
+            stage = self.folder.stages / f"{event.timesteps:010}"
+            self._save_agent(stage, learner, 0, {"timesteps": event.timesteps})
         for k in np.flatnonzero(scores > best):
             facts = {"timesteps": event.timesteps, "eval/mean_reward": float(scores[k])}
             self._save_agent(self.folder.best, learner, int(k), facts)

@@ -54,6 +54,7 @@ def play_all(
     settings: Settings,
     on_game: Callable[[int, int, Result], None] = lambda a, b, result: None,
     on_turn: Callable[[int], None] = lambda moves: None,
+    reach: int = 0,
 ) -> list[Duel]:
     """A match of every two players, one after the other.
 
@@ -63,6 +64,7 @@ def play_all(
         settings: of every match.
         on_game: told of every game that ends, and by their numbers who played it.
         on_turn: told how many moves a player has just made.
+        reach: if not 0, only players at most so many places apart meet each other.
 
     Raises:
         LogpiError: fewer than two players, two of the same name, or settings that are none.
@@ -90,7 +92,12 @@ def play_all(
         )
         return Duel(a, b, results)
 
-    return [match(a, b) for a, b in combinations(range(len(players)), 2)]
+    return [match(a, b) for a, b in pairings(len(players), reach)]
+
+
+def pairings(count: int, reach: int = 0) -> list[tuple[int, int]]:
+    """Who meets whom, by number: every two players, or with a ``reach`` those at most so many places apart."""
+    return [(a, b) for a, b in combinations(range(count), 2) if not reach or b - a <= reach]
 
 
 def ratings(count: int, duels: Sequence[Duel], anchor: int | None = None) -> Ratings:

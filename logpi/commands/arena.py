@@ -40,6 +40,8 @@ def arena(argv: list[str]) -> int:
         alpha: float = 0.05,
         beta: float = 0.05,
         anchor: str = "",
+        ladder: Annotated[str, tyro.conf.arg(metavar="RUN")] = "",
+        rungs: int = 8,
         seconds: float = 60.0,
         together: int = 128,
         out: str = "",
@@ -56,16 +58,19 @@ def arena(argv: list[str]) -> int:
             alpha: how often the test may accept ELO1 wrongly
             beta: how often it may accept ELO0 wrongly
             anchor: the player whose Elo is 0; else the mean is
+            ladder: the run whose agents, as they were at its evaluations, play before the other players
+            rungs: how many of them; each meets the two before it and the two behind it
             seconds: that an external engine may take for one answer
             together: games of a match that are played side by side
             out: the folder of the result; else a new one in arena/
             quiet: show no progress
             json: print a JSON object
         """
-        return game, players, games, openings, seed, sprt, (alpha, beta), anchor, seconds, together, out, quiet, json
+        limits = (anchor, ladder, rungs, seconds, together, out)
+        return game, players, games, openings, seed, sprt, (alpha, beta), *limits, quiet, json
 
-    name, texts, games, plies, seed, elos, errors, anchor, seconds, together, out, quiet, as_json = tyro.cli(
-        options, args=argv, prog="logpi arena", config=(tyro.conf.FlagCreatePairsOff,)
+    name, texts, games, plies, seed, elos, errors, anchor, run, rungs, seconds, together, out, quiet, as_json = (
+        tyro.cli(options, args=argv, prog="logpi arena", config=(tyro.conf.FlagCreatePairsOff,))
     )
     from logpi import devices
     from logpi.arena.make_player import make_player
@@ -78,6 +83,7 @@ def arena(argv: list[str]) -> int:
     tell(name)
     game = make_game(name)
     test = SequentialTest(*elos, *errors) if elos else None
+    texts, reach = (*stages(run, rungs), *texts), 2 if run else 0
     with contextlib.ExitStack() as closing:
         players = []
         for number, text in enumerate(texts):
@@ -88,7 +94,7 @@ def arena(argv: list[str]) -> int:
             raise LogpiError(f"the anchor {anchor!r} does not play; allowed: {', '.join(names)}")
         folder = new_folder(out, game.id)
         closing.callback(remove_if_empty, folder)
-        duels = play(game, players, Settings(games, plies, seed, together, test), folder, quiet)
+        duels = play(game, players, Settings(games, plies, seed, together, test), folder, quiet, reach)
     found = {
         "game": game.id,
         "openings": plies,
@@ -96,7 +102,7 @@ def arena(argv: list[str]) -> int:
         **report(names, duels, names.index(anchor) if anchor else None, test),
         "folder": str(folder),
     }
-    save(found, folder)
+    save(found, folder, names if run else None)
     if as_json:
         print(jsonlib.dumps(found))
         return 0
@@ -105,15 +111,34 @@ def arena(argv: list[str]) -> int:
     return 0
 
 
-def play(game: Game, players: Sequence[Player], settings: Settings, folder: Path, quiet: bool) -> list[Duel]:
+def stages(run: str, rungs: int) -> list[str]:
+    """Players: agents of ``run`` as they were, at most ``rungs``, evenly spread from the first to the last."""
+    if not run:
+        return []
+    from logpi.runs import open_run
+
+    found = sorted(folder for folder in open_run(run).stages.glob("*") if (folder / "agent.json").exists())
+    if len(found) < 2 or rungs < 2:
+        raise LogpiError(
+            f"--ladder {run} --rungs {rungs}: it has {len(found)} agents; give 2 rungs at least, of a run of self-play "
+            "that has been evaluated twice"
+        )
+    count = min(rungs, len(found))
+    some = [found[round(k * (len(found) - 1) / (count - 1))] for k in range(count)]
+    return [f"{int(folder.name) // 1000}k={folder}" for folder in some]
+
+
+def play(
+    game: Game, players: Sequence[Player], settings: Settings, folder: Path, quiet: bool, reach: int = 0
+) -> list[Duel]:
     """Play it all, showing progress and saving every game as it ends."""
     from logpi.arena.match import Result
     from logpi.arena.records import Record, append, suffix
-    from logpi.arena.tournament import play_all
+    from logpi.arena.tournament import pairings, play_all
     from logpi.view.matches import Progress, watching
 
     path = folder / f"games{suffix(game.id)}"
-    total = settings.games * len(players) * (len(players) - 1) // 2
+    total = settings.games * len(pairings(len(players), reach))
     with watching(Progress(total, game.longest), game.id, quiet) as watcher:
 
         def on_game(a: int, b: int, result: Result) -> None:
@@ -129,17 +154,19 @@ def play(game: Game, players: Sequence[Player], settings: Settings, folder: Path
             watcher.changed()
 
         try:
-            return play_all(game, players, settings, on_game, on_turn)
+            return play_all(game, players, settings, on_game, on_turn, reach)
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(f"the games that were over are in {path}") from interrupt
 
 
-def save(found: dict[str, Any], folder: Path) -> None:
-    """``result.json`` and ``ladder.png``."""
+def save(found: dict[str, Any], folder: Path, order: Sequence[str] | None = None) -> None:
+    """``result.json`` and ``ladder.png``; in this ``order`` where there is one, else the strongest first."""
     from logpi.files import atomic_write
     from logpi.view.ladder import ladder
 
     players = found["players"]
+    if order:
+        players = sorted(players, key=lambda player: order.index(player["name"]))
     ladder(
         [player["name"] for player in players],
         [player["elo"] for player in players],
@@ -149,6 +176,7 @@ def save(found: dict[str, Any], folder: Path) -> None:
         "Elo, "
         + (f"{found['anchor']} is 0" if found["anchor"] else "the mean is 0")
         + ("; a drawn game added for every two" if found["drawn_games_added"] else ""),
+        connected=order is not None,
     )
     atomic_write(folder / "result.json", (jsonlib.dumps(found, indent=1) + "\n").encode())
 
