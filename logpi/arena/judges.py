@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from typing import Any
+
+import jax
 import numpy as np
 
 from logpi.arena.agreement import labelled
 from logpi.config import SelfPlay
+from logpi.games.agent import GameAgent
 from logpi.games.game import Game
 from logpi.games.judging import Judge, by_answers, by_games
 from logpi.games.programs import Judges
+
+LABELLED = "connect-four"
+GAMES = 200
 
 
 def judges_of(game: Game, config: SelfPlay) -> Judges:
@@ -18,11 +27,33 @@ def judges_of(game: Game, config: SelfPlay) -> Judges:
     other games: the mean result against plain Monte-Carlo tree search.
     """
     simulations = config.judge_simulations
-    if game.id != "connect-four":
+    if game.id != LABELLED:
         games = by_games(game, simulations, config.judge_opponent)
         return Judges(games, games)
     validation, test = (_answers(which, simulations) for which in ("validation", "test"))
     return Judges(validation, test)
+
+
+def judge(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
+    """How well ``agent`` plays, by the cases kept for the end, at most ``count`` of them (of games, 200)."""
+    test = judges_of(agent.game, agent.config).test
+    count = min(count, test.cases if agent.game.id == LABELLED else GAMES)
+    scored = jax.jit(lambda params, cases, key: test.score(agent.think, params, cases, key))
+    scores: list[float] = []
+    for n in itertools.count():
+        if len(scores) >= count:
+            break
+        key = jax.random.fold_in(jax.random.key(seed), n)
+        scores += np.asarray(scored(agent.params, test.group(n, 1), key)).tolist()
+    found = np.asarray(scores[:count])
+    return {
+        "game": agent.game.id,
+        "what": "share of value-keeping moves" if agent.game.id == LABELLED else "mean result against plain search",
+        "mean": float(found.mean()),
+        "interval": float(1.96 * found.std(ddof=1) / np.sqrt(count)) if count > 1 else math.inf,
+        "count": count,
+        "simulations": agent.config.judge_simulations,
+    }
 
 
 def _answers(which: str, simulations: int) -> Judge:

@@ -30,7 +30,8 @@ def eval(argv: list[str]) -> int:
         split: Literal["test", "validation"] = "test",
         json: bool = False,
     ) -> Any:
-        """Play episodes of the agent's Gymnasium environment, full games with unnormalised rewards; or classify images.
+        """Play episodes of the agent's Gymnasium environment, full games with unnormalised rewards; classify images; or
+        play a board game well: positions with known answers (connect-four), games against plain search (all others).
 
         Args:
             episodes: how many: 100 by default, or every image
@@ -44,10 +45,14 @@ def eval(argv: list[str]) -> int:
 
     path, asked, seed, sampled, passes, split, as_json = tyro.cli(options, args=argv, prog="logpi eval", config=NO_OFF)
     from logpi import api, devices
+    from logpi.games.agent import is_game_agent
     from logpi.glimpse.agent import ImageAgent
+    from logpi.runs import agent_folder
 
     devices.prepare()
     path = path or newest_run()
+    if is_game_agent(folder := agent_folder(path)):
+        return judge_player(folder, path, asked, seed, as_json)
     agent = api.load(path)
     if isinstance(agent, ImageAgent):
         return classify(agent, path, asked, passes, sampled, split, as_json)
@@ -61,6 +66,22 @@ def eval(argv: list[str]) -> int:
         f"{result['env']}: mean return {result['mean_reward']:.2f} ± {result['interval']:.2f} (95 % interval of the "
         f"mean; deviation {result['std_reward']:.2f}) over {episodes} {how} episodes on {result['on']}, seed {seed}"
     )
+    return 0
+
+
+def judge_player(folder: Path, path: str, asked: int | None, seed: int, as_json: bool) -> int:
+    """Report how well an agent plays its board game."""
+    from logpi.arena.judges import judge
+    from logpi.games.agent import load_game_agent
+
+    result = judge(load_game_agent(folder), 10**9 if asked is None else asked, seed)
+    if as_json:
+        print(json.dumps({"agent": path, **result}))
+    else:
+        print(
+            f"{result['game']}: {result['what']} {result['mean']:.4g} ± {result['interval']:.2g} (95 % interval) of "
+            f"{result['count']}, {result['simulations']} simulations a move"
+        )
     return 0
 
 
