@@ -1,0 +1,133 @@
+"""What each choice of self-play is worth in Connect Four at equal minutes, by a perfect solver's labels.
+
+    python bench/selfplay_choices.py --work DIR [--minutes 3] [--seeds 3] [--only base puct …]
+
+Each variant trains for the same time on one core, at a constant learning rate, and its last agent is judged on the
+3,095 validation positions with 64 simulations a move. Outcomes are kept as JSON in DIR: a second start goes on.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import parser, publish, table
+
+from logpi import devices
+from logpi.view.plots import interval
+
+VARIANTS: dict[str, tuple[str, list[str]]] = {
+    "base": ("the recipe at 16 simulations", []),
+    "simulations 32": ("twice the simulations", ["--simulations", "32"]),
+    "puct": ("PUCT with noise and temperature", ["--search", "puct"]),
+    "puct, forced": ("and forced playouts, k = 2, pruned", ["--search", "puct", "--forced", "2"]),
+    "playout cap": (
+        "three moves of four with 8 simulations, not learnt from; the others with 32",
+        ["--simulations", "32", "--fast-simulations", "8", "--fast-share", "0.75"],
+    ),
+    "outcome": ("λ = 1: the outcome alone is the value's target", ["--value-lambda", "1"]),
+    "lambda 0.9": ("λ = 0.9", ["--value-lambda", "0.9"]),
+    "no openings": ("all games from the empty board", ["--openings", "0"]),
+    "no symmetries": ("without the mirror", ["--no-symmetries"]),
+    "reuse 2": ("each move learnt from twice, not four times", ["--reuse", "2"]),
+    "resign": ("resignation below -0.95", ["--resign", "0.95"]),
+    "evaluator": ("AlphaGo Zero: PUCT, outcomes, a gate of 55 %", ["--algo", "alphago_zero"]),
+}
+COMMON = [
+    "--simulations",
+    "16",
+    "--final-learning-rate",
+    "2e-3",
+    "--total-timesteps",
+    "1e8",
+    "--eval-points",
+    "0",
+    "--checkpoint-points",
+    "100",
+    "--log-points",
+    "12000",
+    "--no-video",
+    "--no-tensorboard",
+    "--quiet",
+]
+EVALUATED = """
+import json, sys
+from logpi import devices
+devices.prepare()
+from logpi.arena.judges import judges_of
+from logpi.games.agent import load_game_agent
+import jax, numpy as np
+from pathlib import Path
+agent = load_game_agent(Path(sys.argv[1]))
+judge = judges_of(agent.game, agent.config).validation
+score = jax.jit(lambda params, cases, key: judge.score(agent.think, params, cases, key))
+size = 256
+scores = [score(agent.params, judge.group(n, 1), jax.random.key(n)) for n in range(-(-judge.cases // size))]
+print(json.dumps(float(np.concatenate(scores)[: judge.cases].mean())))
+"""
+
+
+def train(folder: Path, flags: list[str], seed: int, minutes: float) -> dict[str, Any]:
+    """Train for the time given, and judge."""
+    command = [sys.executable, "-m", "logpi", "train", "connect-four", *COMMON, *flags]
+    process = subprocess.Popen([*command, "--seed", str(seed), "--log-dir", str(folder)], start_new_session=True)
+    while not (rows := list(folder.glob("*/*/timing.jsonl"))) or not rows[0].stat().st_size:
+        if process.poll() is not None:
+            raise RuntimeError(f"{' '.join(command)} ended with exit code {process.returncode}")
+        time.sleep(0.2)
+    time.sleep(60 * minutes)  # the compilation before the first row does not count
+    process.terminate()  # it saves, and says how to go on
+    process.wait()
+    run = rows[0].parent
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    done = subprocess.run(
+        [sys.executable, "-c", EVALUATED, str(run / "last")], capture_output=True, text=True, check=True
+    )
+    return {"share": json.loads(done.stdout), "moves": last["time/total_timesteps"], "last": last}
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--work", type=Path, required=True, metavar="DIR")
+    arguments.add_argument("--minutes", type=float, default=3.0)
+    arguments.add_argument("--seeds", type=int, default=3)
+    arguments.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    arguments.add_argument("--core", type=int, default=0)
+    args = arguments.parse_args()
+    os.sched_setaffinity(0, {args.core})
+    os.environ["JAX_NUM_CPU_DEVICES"] = "1"
+    devices.prepare()
+    rows = []
+    for name in args.only:
+        about, flags = VARIANTS[name]
+        outcomes = []
+        for seed in range(args.seeds):
+            kept = args.work / f"{name.replace(' ', '-').replace(',', '')}-{args.minutes:g}-{seed}.json"
+            if not kept.exists():
+                outcome = train(kept.with_suffix(""), flags, seed, args.minutes)
+                kept.write_text(json.dumps(outcome))
+            outcomes.append(json.loads(kept.read_text()))
+        share = np.array([[100 * o["share"]] for o in outcomes])
+        mean, half = interval(share) if len(share) > 1 else (share[0], np.array([np.nan]))
+        moves = np.mean([o["moves"] for o in outcomes])
+        wrong = np.mean([o["last"]["selfplay/wrongly_resigned"] for o in outcomes])
+        rows.append(
+            [
+                name,
+                about,
+                f"{moves:,.0f}",
+                f"{mean[0]:.2f} ± {half[0]:.2f}",
+                f"{100 * wrong:.1f}" if "resign" in name else "",
+            ]
+        )
+    header = ["variant", "what it changes", "moves", "value-keeping %", "wrongly resigned %"]
+    title = f"Choices of self-play: Connect Four, {args.minutes:g} minutes of one core, {args.seeds} seeds"
+    publish(args.results, "selfplay_choices", title, {}, [table(header, rows)])
+
+
+if __name__ == "__main__":
+    main()
