@@ -43,6 +43,7 @@ def played(rows, seed=0, longest=LONGEST):
         np.where(ended, rng.integers(-1, 2, (rows, GAMES)), 0).astype(np.float32),
         np.where(ended, 0.0, -1.0).astype(np.float32),
         rng.random((rows, GAMES)) < 0.7,
+        None,
     )
 
 
@@ -149,7 +150,8 @@ class Positions(NamedTuple):
     def samples(self):
         n = len(self.action)
         policy = np.eye(self.game.actions, dtype=np.float32)[self.action]
-        return Samples(self.obs, policy, self.legal, np.arange(n, dtype=np.float32), np.arange(n) % np.float32(2))
+        target, weight = np.arange(n, dtype=np.float32), np.arange(n) % np.float32(2)
+        return Samples(self.obs, policy, self.legal, target, weight, None)
 
     @property
     def tables(self):

@@ -137,7 +137,8 @@ def play(
         mine = -jax.vmap(game.ownership)(state)
         return jnp.where(resigns[:, None], jnp.int8(UNKNOWN), mine)
 
-    def move(games: Games, key: Key) -> tuple[Games, tuple[Moves, Metrics]]:
+    def move(games: Games, now: tuple[Array, Key]) -> tuple[Games, tuple[Moves, Metrics]]:
+        t, key = now
         found, learn = search(games.state, games.moves, key)
         state = jax.vmap(game.step)(games.state, found.action)
         over = jax.vmap(game.ended)(state)
@@ -168,9 +169,11 @@ def play(
             "wrongly": ended & (gave_up > 0) & (theirs >= 0),
         }
         following = Games(state, games.moves + 1, games.plays_on, gave_up)
-        return select(ended, fresh, following), (row, jax.tree.map(lambda x: x.sum(), seen))
+        # another board's at each move: where games are short, a board would begin the same one again and again
+        begun = jax.tree.map(lambda x: jnp.roll(x, t, 0), fresh)
+        return select(ended, begun, following), (row, jax.tree.map(lambda x: x.sum(), seen))
 
-    games, (moves, seen) = jax.lax.scan(move, games, jax.random.split(move_key, h.n_steps))
+    games, (moves, seen) = jax.lax.scan(move, games, (jnp.arange(h.n_steps), jax.random.split(move_key, h.n_steps)))
     following = assess(game, apply, params, games.state).value
     return games, moves, following, _metrics(jax.tree.map(lambda x: x.sum(), seen))
 

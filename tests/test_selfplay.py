@@ -1,0 +1,300 @@
+"""Self-play with a made-up network on tic-tac-toe, whose boards show all that has happened; openings; resignation."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small import quick_compilation
+
+from logpi.algorithms.learning import traced
+from logpi.config import AlphaZero
+from logpi.games.make import make_game
+from logpi.games.selfplay import begin, openings, play, think
+from logpi.games.tic_tac_toe import LINES
+
+GAMES, STEPS, SIMULATIONS = 64, 40, 8
+TOE = make_game("tic-tac-toe")
+HALF = 1 << np.arange(9)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with quick_compilation(), jax.numpy_rank_promotion("raise"):
+        yield
+
+
+def network(params, obs):
+    """Every move is as good as another, and a position is worth ``params`` to the first player."""
+    stones = obs.sum((1, 2))
+    return jnp.zeros((len(obs), 9)), jnp.where(stones[:, 0] == stones[:, 1], params, -params), None
+
+
+BEGIN = jax.jit(lambda h, key: begin(TOE, key, h, GAMES))
+PLAY = jax.jit(lambda h, value, games, key: play(TOE, network, value, h, games, key))
+OPENINGS = {
+    name: jax.jit(partial(openings, make_game(name)), static_argnums=(1, 3)) for name in ("tic-tac-toe", "connect-four")
+}
+
+
+class Shown(NamedTuple):
+    """T moves of B games as their boards tell them."""
+
+    mine: np.ndarray  # [T, B] stones of the mover, one bit a cell
+    theirs: np.ndarray  # [T, B]
+    moves: object  # Moves
+    following: np.ndarray  # [B, 2] mover's and other's stones after the last row
+    games: object  # Games, before the first row
+    after: object  # Games
+    metrics: dict
+
+    @property
+    def stones(self):
+        return count(self.mine | self.theirs)
+
+    @property
+    def first(self):
+        """[T, B] whether the first player is to move."""
+        return self.stones % 2 == 0
+
+    @property
+    def ended(self):
+        return self.moves.discount == 0
+
+    @property
+    def stone(self):
+        """[T-1, B] the stone that turns each board into the one below it; meaningless where a game ended."""
+        return self.theirs[1:] & ~self.mine[:-1]
+
+
+def count(bits):
+    return np.array([bin(b).count("1") for b in range(512)])[bits]
+
+
+def line(bits):
+    """Whether there are three in a row."""
+    return (bits[..., None] & LINES == LINES).any(-1)
+
+
+def shown(h=None, value=0.0, seed=0, games=None, **settings):
+    settings = {"n_steps": STEPS, "simulations": SIMULATIONS, "openings": 0.0, "opening_moves": 7, **settings}
+    h = traced(AlphaZero(**settings))
+    begin_key, play_key = jax.random.split(jax.random.key(seed))
+    games = BEGIN(h, begin_key) if games is None else games
+    after, moves, _, metrics = jax.device_get(PLAY(h, value, games, play_key))
+    mine, theirs = ((moves.obs[..., plane].reshape(STEPS, GAMES, 9) * HALF).sum(-1).astype(int) for plane in (0, 1))
+    return Shown(mine, theirs, moves, after.state.astype(int), jax.device_get(games), after, metrics)
+
+
+@pytest.fixture(scope="module")
+def typical():
+    return shown(openings=0.5)
+
+
+def test_games_follow_the_rules_and_say_who_won(typical):
+    """From the boards alone: who ended a game wins with the stone that makes a line, or draws with the last one."""
+    s = typical
+    going = ~s.ended[:-1]
+    np.testing.assert_array_equal(s.mine[1:][going], s.theirs[:-1][going])
+    assert (count(s.stone)[going] == 1).all()
+    assert (s.theirs[1:] & s.mine[:-1] == s.mine[:-1])[going].all()
+    assert not (s.stone & (s.mine[:-1] | s.theirs[:-1]))[going].any(), "on an empty cell"
+    assert not line(s.mine).any()
+    assert not line(s.theirs).any()
+    assert (s.stones < 9).all()
+    empty = 511 & ~(s.mine | s.theirs)
+    can_win = np.any([(empty >> c & 1 == 1) & line(s.mine | 1 << c) for c in range(9)], axis=0)
+    assert can_win[s.moves.reward == 1].all()
+    assert (s.stones[s.ended & (s.moves.reward == 0)] == 8).all()
+    assert set(np.unique(s.moves.reward)) == {0, 1}, "nobody loses by a move of his own"
+    assert (s.moves.reward[~s.ended] == 0).all()
+    assert (s.moves.discount[~s.ended] == -1).all()
+    assert (s.moves.reward == 1).sum() > 50
+    assert s.ended.sum() > (s.moves.reward == 1).sum() > 50
+
+
+def test_where_a_game_ends_a_new_one_begins(typical):
+    s = typical
+    fresh = np.concatenate([np.ones((1, GAMES), bool), s.ended[:-1]])
+    begun = s.stones[fresh]
+    assert (np.diff(s.stones, axis=0)[~s.ended[:-1]] == 1).all()
+    assert 0.4 < (begun == 0).mean() < 0.6, "half of the games begin from the empty board"
+    assert begun.max() == 7
+    last = np.where(s.ended[-1], 0, s.stones[-1] + 1)
+    np.testing.assert_array_equal(s.after.moves[~s.ended[-1]], last[~s.ended[-1]])
+    np.testing.assert_array_equal(s.after.moves, count(s.following.sum(1)))
+    np.testing.assert_array_equal(s.games.moves, s.stones[0])
+
+
+def test_the_numbers_are_those_of_the_boards(typical):
+    s = typical
+    games, won = s.ended.sum(), s.ended & (s.moves.reward == 1)
+    assert s.metrics["selfplay/games"] == games
+    wanted = {
+        "moves_a_game": (s.stones[s.ended] + 1).mean(),
+        "first_wins": (won & s.first).sum() / games,
+        "draws": (s.ended & (s.moves.reward == 0)).sum() / games,
+        "resigned": 0,
+        "wrongly_resigned": 0,
+    }
+    for name, value in wanted.items():
+        np.testing.assert_allclose(s.metrics[f"selfplay/{name}"], value, rtol=1e-5, err_msg=name)
+
+
+def test_one_call_goes_on_where_the_last_one_stopped(typical):
+    again = shown(openings=0.0, games=typical.after, seed=1)
+    np.testing.assert_array_equal(again.mine[0], typical.following[:, 0])
+    np.testing.assert_array_equal(again.theirs[0], typical.following[:, 1])
+
+
+def test_policies_are_distributions_over_the_legal_moves(typical):
+    s = typical
+    taken = (s.mine | s.theirs)[..., None] >> np.arange(9) & 1 == 1
+    np.testing.assert_array_equal(s.moves.policy == -1, taken)
+    assert (s.moves.policy[~taken] >= 0).all()
+    np.testing.assert_allclose(np.where(taken, 0, s.moves.policy).sum(-1), 1, atol=5e-3)
+    assert (np.abs(s.moves.value) <= 1).all()
+    assert s.moves.learn.all()
+
+
+def test_the_search_sees_a_win_and_says_so_for_the_player_to_move(typical):
+    """Of two stones in a row and the third cell free, eight simulations on all moves must find the win."""
+    s = typical
+    empty = 511 & ~(s.mine | s.theirs)
+    wins = np.stack([(empty >> c & 1 == 1) & line(s.mine | 1 << c) for c in range(9)], -1)
+    can = wins.any(-1) & (count(empty) <= 6)
+    assert can.sum() > 50
+    assert (s.moves.value[can] > 0.5).mean() > 0.95
+    assert (np.where(wins, s.moves.policy, 0).sum(-1)[can] > 0.5).mean() > 0.95
+
+
+def test_openings_are_legal_of_the_lengths_asked_and_never_over():
+    state, made = jax.device_get(OPENINGS["tic-tac-toe"](jax.random.key(0), 4000, 0.75, 8))
+    mine, theirs = state.astype(int).T
+    np.testing.assert_array_equal(count(mine | theirs), made)
+    assert (mine & theirs == 0).all()
+    assert (count(theirs) - count(mine) == made % 2).all()
+    assert not line(mine).any()
+    assert not line(theirs).any()
+    assert abs((made == 0).mean() - 0.25) < 0.03
+    assert set(made) == set(range(9))
+    state, made = jax.device_get(OPENINGS["connect-four"](jax.random.key(0), 4000, 1.0, 5))
+    times = np.bincount(made, minlength=6)
+    assert times[0] == 0
+    assert abs(times[1:] / 800 - 1).max() < 0.15, "1 to 5 moves, each as often"
+    one = state[made == 1]
+    assert abs(one[:, 1].mean(0) * 7 - 1).max() < 0.3, "each first move as often"
+    for share, most in ((0.0, 5), (1.0, 0)):
+        _, made = OPENINGS["tic-tac-toe"](jax.random.key(0), 50, share, most)
+        assert (np.asarray(made) == 0).all()
+
+
+def outcomes(s):
+    """(of each ended game the result for its first player, whether the first and the second moved at all) [games]."""
+    found = []
+    for column in range(GAMES):
+        begin = 0
+        for end in np.flatnonzero(s.ended[:, column]):
+            moved = s.first[begin : end + 1, column]
+            result = s.moves.reward[end, column] * (1 if moved[-1] else -1)
+            found.append((result, moved.any(), not moved.all()))
+            begin = end + 1
+    return np.array(found).T
+
+
+def test_a_player_without_hope_resigns_at_once():
+    s = shown(value=-0.9, resign=0.8, play_on=0.0, openings=0.5)
+    resigned = s.moves.reward == -1
+    np.testing.assert_array_equal(resigned, s.first & (s.moves.value < -0.8))
+    assert s.ended[resigned].all()
+    assert resigned[s.stones == 0].all(), "nothing to hope for on an empty board"
+    result, *_ = outcomes(s)
+    np.testing.assert_allclose(s.metrics["selfplay/first_wins"], (result == 1).mean())
+    np.testing.assert_allclose(s.metrics["selfplay/resigned"], (s.moves.reward == -1).sum() / len(result))
+    assert s.metrics["selfplay/wrongly_resigned"] == 0, "nobody played on"
+    other = shown(value=0.9, resign=0.8, play_on=0.0, openings=0.5)
+    assert ((other.moves.reward == -1) & other.first).sum() == 0
+    assert ((other.moves.reward == -1) & ~other.first).sum() > 100
+
+
+@pytest.mark.parametrize("resign", [0.95, 2.0])
+def test_nobody_resigns_who_is_not_below_the_threshold(resign):
+    s = shown(value=-0.9 if resign < 1 else -1.0, resign=resign, play_on=0.0, openings=0.5)
+    assert (s.moves.reward >= 0).all()
+    assert s.metrics["selfplay/resigned"] == 0
+
+
+@pytest.mark.parametrize("value", [-0.9, 0.9], ids=["first", "second"])
+def test_wrong_resignations_are_measured_in_games_that_are_played_on(value):
+    """Whoever is to move first, or second, always believes to be lost: how many of them would not have lost?"""
+    s = shown(value=value, resign=0.8, play_on=1.0, openings=0.5)
+    assert (s.moves.reward >= 0).all(), "nobody resigns in them"
+    hopeless = s.moves.value < -0.8
+    given, wrongly = 0, 0
+    for column in range(GAMES):
+        begin = 0
+        for end in np.flatnonzero(s.ended[:, column]):
+            rows = np.flatnonzero(hopeless[begin : end + 1, column]) + begin
+            if len(rows):
+                same_side = (end - rows[0]) % 2 == 0
+                given += 1
+                wrongly += s.moves.reward[end, column] * (1 if same_side else -1) >= 0
+            begin = end + 1
+    assert 0 < wrongly < given
+    assert given < s.ended.sum() + GAMES
+    np.testing.assert_allclose(s.metrics["selfplay/wrongly_resigned"], wrongly / given, rtol=1e-6)
+    gave_up = s.after.gave_up[~s.ended[-1]]
+    assert set(gave_up) <= {0, 1 if value < 0 else 2}
+
+
+def test_some_games_are_played_on():
+    s = shown(value=-0.9, resign=0.8, play_on=0.5)
+    on = s.games.plays_on
+    assert 0.3 < on.mean() < 0.7
+    assert (s.ended[0] == (~on & (s.moves.value[0] < -0.8))).all()
+    assert (s.moves.reward[0][~on] == -1).all()
+    stops = np.array([np.flatnonzero(column)[0] for column in s.ended.T])
+    assert stops[on].min() >= 4, "five stones make a line at the earliest"
+
+
+PUCT = {"search": "puct", "noise": 0.0, "resign": 2.0}
+
+
+def test_moves_are_drawn_by_temperature_only_at_the_beginning():
+    s = shown(**PUCT, temperature_moves=2, temperature=1.0, temperature_end=0.0)
+    going = ~s.ended[:-1]
+    cell = np.log2(np.maximum(s.stone, 1)).astype(int)
+    chosen = np.take_along_axis(s.moves.policy[:-1], cell[..., None], -1)[..., 0]
+    most = s.moves.policy[:-1].max(-1)
+    early = s.stones[:-1] < 2
+    assert (chosen[going & ~early] == most[going & ~early]).all()
+    assert (chosen[going] > 0).all()
+    assert len(np.unique(s.theirs[1])) > 4
+    calm = shown(**PUCT, temperature_moves=2, temperature=0.0, temperature_end=0.0)
+    assert (calm.theirs == calm.theirs[:, :1]).all(), "nothing is drawn"
+    later = shown(**PUCT, temperature_moves=2, temperature=0.0, temperature_end=1.0)
+    assert (later.theirs[:3] == later.theirs[:3, :1]).all()
+    assert len(np.unique(later.theirs[4])) > 4
+
+
+def test_of_moves_searched_briefly_nothing_is_learnt():
+    """Of the policy: with one simulation all is on one move, with eight there are eighths."""
+    s = shown(**PUCT, fast_simulations=1, fast_share=0.75)
+    learn = s.moves.learn
+    assert (learn == learn[:, :1]).all(), "one coin for all games"
+    assert 0.05 < learn[:, 0].mean() < 0.5
+    policy = np.maximum(s.moves.policy, 0)
+    assert (policy[~learn].max(-1) == 1).all()
+    assert (policy[learn & (s.stones < 7)].max(-1) < 1).mean() > 0.5
+    np.testing.assert_array_equal(policy * 8 % 1, 0)
+
+
+@pytest.mark.parametrize("search", ["gumbel", "puct"])
+def test_thinking_without_a_temperature_is_no_gamble(search):
+    state = jax.tree.map(lambda x: jnp.broadcast_to(x, (GAMES, *x.shape)), TOE.init())
+    h = traced(AlphaZero(play_search=search, noise=0.5))
+    found = jax.jit(lambda key: think(TOE, network, 0.0, state, key, h, SIMULATIONS).action)
+    one, other = found(jax.random.key(0)), found(jax.random.key(1))
+    assert len(np.unique(np.concatenate([one, other]))) == 1
