@@ -5,7 +5,7 @@
 A state is one number, its value a hash of it, its logits the same random numbers times that value; every move is legal
 and no game ends, so that nearly all that is measured is the search. Each setting has a process of its own, in which the
 two searches are compiled and then take turns. Where nothing is truncated, the root's visits (Gumbel: the moves played
-too) are compared tree by tree; the search has no noise but Gumbel's, which is the same draw on both sides.
+too) are compared tree by tree. Gumbel's noise is the same draw on both sides; Dirichlet's is drawn, but weighed by 0.
 
 `--own …` is what the script calls itself: it prints one JSON line.
 """
@@ -40,8 +40,10 @@ def trivial(actions: int) -> tuple[Callable[[Any], Any], Callable[[Any, Any], An
     base = jax.random.normal(jax.random.key(0), (actions,))
 
     def model(state: Any) -> Any:
-        hashed = (state.astype(jnp.uint32) * jnp.uint32(2654435761)) >> 8
-        unit = (hashed % jnp.uint32(2001)).astype(jnp.float32) / 1000 - 1
+        hashed = state.astype(jnp.uint32)
+        for shift in (15, 13, 16):
+            hashed = (hashed ^ (hashed >> shift)) * jnp.uint32(0x85EBCA6B)
+        unit = (hashed >> 8).astype(jnp.float32) / 2**23 - 1
         return base[None] * unit[:, None], 0.5 * unit
 
     return model, lambda state, action: state * 31 + action + 7
@@ -65,7 +67,8 @@ def logpi_search(search: str, actions: int, simulations: int, kept: int) -> Sear
             return leaf(step(state, action))
 
         if search == "puct":
-            found = puct(leaf(state), expand, key, simulations, jnp.zeros(len(state)), kept=kept)
+            # the noise is weighed by 0, but drawn, as mctx does
+            found = puct(leaf(state), expand, key, simulations, jnp.zeros(len(state)), noise=jnp.float32(0), kept=kept)
         else:
             found = gumbel(leaf(state), expand, key, simulations, kept=kept)
         return found.action, found.visits
