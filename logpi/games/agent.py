@@ -21,7 +21,7 @@ from logpi.experiments import from_table, to_table
 from logpi.files import atomic_write
 from logpi.games.game import Game
 from logpi.games.make import make_game
-from logpi.games.search.puct import Searched
+from logpi.games.search.puct import Searched, spread
 from logpi.games.systems import SYSTEMS
 from logpi.types import PyTree
 
@@ -44,10 +44,11 @@ class GameAgent:
         return found
 
     def evaluate(self, states: PyTree) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(policy [B, A], value [B]) of the network alone."""
+        """(policy [B, A], value [B]) of the network alone; the policy is of the ``kept`` moves, where that is a few."""
         found = self.search(states, 1)
         assert found.tree is not None
-        return np.asarray(jax.nn.softmax(found.tree.logits[0])), np.asarray(found.tree.value[0])
+        policy = spread(jax.nn.softmax(found.tree.logits[0]), found.tree, self.game.actions)
+        return np.asarray(policy), np.asarray(found.tree.value[0])
 
 
 def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts: dict[str, Any]) -> None:

@@ -1,0 +1,137 @@
+"""Agents of games on the disk and back; settings, files and games that are refused."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small import Watcher, quick_compilation
+
+from logpi import session
+from logpi.arena.agreement import labelled
+from logpi.arena.make_player import make_player
+from logpi.errors import LogpiError
+from logpi.experiments import resolve
+from logpi.games.agent import GameAgent, load_game_agent, save_game_agent
+from logpi.games.make import make_game
+from logpi.games.systems import SYSTEMS
+
+NET = {"units": 32, "blocks": 1, "value_units": 8}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with quick_compilation():
+        yield
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A new agent's folder."""
+    chosen, _ = resolve("connect-four", "alphazero", {"network": NET})
+    system = SYSTEMS["alphazero"](chosen.method, chosen.network, make_game("connect-four"))
+    save_game_agent(tmp_path, system.init(jax.random.key(0)).params, chosen, {})
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("game", "algo", "tables", "words"),
+    [
+        ("hex-2x2", None, {}, "no board for 'hex-2x2'; allowed: squares from hex-3x3 to hex-19x19"),
+        ("go-9x8", None, {}, "no board for 'go-9x8'; allowed: squares from go-5x5 to go-19x19"),
+        ("hex-", None, {}, "unknown game 'hex-'"),
+        ("tic-tac-toe", "ppo", {}, "a board game, which ppo does not learn; its algorithms: alphazero, alphago_zero"),
+        ("tic-tac-to", "alphazero", {}, "did you mean tic-tac-toe"),
+        ("tic-tac-toe", None, {"run": {"seeds": 2}}, "self-play trains one seed"),
+        ("tic-tac-toe", None, {"env_kwargs": {"size": 3}}, "env_kwargs size: tic-tac-toe is a game"),
+        ("tic-tac-toe", None, {"method": {"simulations": 0}}, "simulations is 0; it must be at least 1"),
+        ("tic-tac-toe", None, {"method": {"n_games": 0}}, "n_games is 0; it must be at least 1"),
+        ("tic-tac-toe", None, {"method": {"noise": 1.5}}, "noise is 1.5; it must be between 0 and 1"),
+        ("tic-tac-toe", None, {"method": {"window": -1.0}}, "window is -1.0; it must be greater than 0"),
+        ("tic-tac-toe", None, {"method": {"resign": -0.5}}, "resign is -0.5; it must be at least 0"),
+        ("tic-tac-toe", None, {"method": {"search": "uct"}}, "search is 'uct'; allowed: 'gumbel', 'puct'"),
+        ("tic-tac-toe", None, {"method": {"simulation": 3}}, "did you mean simulations"),
+        ("tic-tac-toe", None, {"network": {"torso": "cnn"}}, "torso is 'cnn'; allowed: 'mlp', 'tower'"),
+    ],
+    ids=lambda x: str(x) if isinstance(x, str) else "",
+)
+def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path, game, algo, tables, words):
+    tables = {**tables, "run": {"log_dir": str(tmp_path / "runs"), **tables.get("run", {})}}
+    with pytest.raises(LogpiError, match=words):
+        session.start(resolve(game, algo, tables)[0], ["test"], Watcher())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_agent_comes_back_as_it_was(saved):
+    agent = load_game_agent(saved)
+    assert agent.game.id == "connect-four"
+    states = jax.tree.map(lambda x: jnp.stack([x] * 3), agent.game.init())
+    found = agent.search(states, 4)
+    assert found.visits.shape == (3, 7)
+    assert (np.asarray(found.visits).sum(1) == 4).all()
+
+
+def test_an_agent_that_keeps_few_moves_still_names_all(saved):
+    agent, states = load_game_agent(saved), labelled("validation").state[:64]
+    whole, value = agent.evaluate(states)
+    sparing = dataclasses.replace(agent.config, kept=3)
+    few, same = GameAgent(agent.game, sparing, agent.net, agent.params, agent.facts).evaluate(states)
+    np.testing.assert_array_equal(value, same)
+    assert few.shape == whole.shape
+    assert ((few > 0).sum(1) <= 3).all()
+    kept = np.where(few > 0, whole, 0)
+    np.testing.assert_allclose(few, kept / kept.sum(1, keepdims=True), atol=1e-5)
+    np.testing.assert_array_equal(kept.max(1), whole.max(1))
+
+
+def altered(folder, **fields):
+    card = json.loads((folder / "agent.json").read_text())
+    (folder / "agent.json").write_text(json.dumps({k: v for k, v in (card | fields).items() if v is not None}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"env": "othello"}, "expected float32"),
+        ({"env": "chess"}, "unknown game 'chess'"),
+        ({"env": None}, r"agent\.json is incomplete or altered"),
+        ({"algo": "ppo"}, r"unknown setting|incomplete or altered"),
+        ({"algo": "muzero"}, r"agent\.json is incomplete or altered"),
+        ({"method": None}, r"agent\.json is incomplete or altered"),
+        ({"method": {"simulations": -1}}, "simulations is -1"),
+        ({"network": {**NET, "units": 33}}, "expected float32"),
+        ({"network": {"unit": 33}}, "did you mean units"),
+        ({"network": 3}, r"agent\.json is incomplete or altered"),
+        ({"format_version": 99}, "newer logpi"),
+        ({"format_version": "1"}, r"agent\.json is incomplete or altered"),
+    ],
+    ids=str,
+)
+def test_an_altered_agent_is_refused(saved, fields, words):
+    altered(saved, **fields)
+    with pytest.raises(LogpiError, match=words):
+        load_game_agent(saved)
+
+
+def test_a_damaged_agent_is_refused(saved):
+    weights = saved / "agent.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(LogpiError, match="truncated or no safetensors file"):
+        load_game_agent(saved)
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(LogpiError, match="SHA-256"):
+        load_game_agent(saved)
+    weights.unlink()
+    with pytest.raises(LogpiError, match="there is no file"):
+        load_game_agent(saved)
+    (saved / "agent.json").write_text('{"kind": ')
+    with pytest.raises(LogpiError, match=r"agent\.json is incomplete or altered"):
+        load_game_agent(saved)
+
+
+def test_an_agent_does_not_play_another_game(saved):
+    with pytest.raises(LogpiError, match="plays connect-four, not othello"):
+        make_player(str(saved), make_game("othello"))
