@@ -119,7 +119,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "cores": json.loads((args.run / "manifest.json").read_text())["device"]["count"],
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit(),
-        "command": (args.run / "command.txt").read_text().strip(),
+        "command": (args.run / "command.txt").read_text().strip().partition(" --log-dir")[0],
         "method": agent.facts["method"],
         "network": agent.facts["network"],
     }

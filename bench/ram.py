@@ -117,7 +117,7 @@ def judged(run: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit(),
-        "command": (run / "command.txt").read_text().strip(),
+        "command": (run / "command.txt").read_text().strip().partition(" --log-dir")[0],
         "settings": {name: agent.facts[name] for name in ("method", "network")},
     }
 
