@@ -1,0 +1,223 @@
+"""Learning games through the driver: it learns, resumes bit for bit, survives kill -9, refuses what cannot be."""
+
+import os
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small import ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
+from test_resume import KILLER
+
+from logpi import assemble, session
+from logpi.arena.agreement import agreement, labelled, random_agreement
+from logpi.arena.solver import ILLEGAL
+from logpi.checkpoint import load_tree, read_meta, save_tree
+from logpi.experiments import resolve
+from logpi.games.agent import load_game_agent
+from logpi.games.make import make_game
+from logpi.games.systems import SYSTEMS
+
+RUN = {"video": False, "tensorboard": False, "eval_episodes": 8, "final_episodes": 8, "eval_points": 2}
+TINY = {
+    "n_games": 16,
+    "n_steps": 8,
+    "simulations": 4,
+    "batch_size": 64,
+    "reuse": 1.0,
+    "window": 1500,
+    "total_timesteps": 1400,
+    "judge_simulations": 2,
+    "judge_opponent": 2,
+}
+NET = {"units": 32, "blocks": 1, "value_units": 8}
+WIDTH = 64  # positions searched at once
+KILLS = 4
+TOE = make_game("tic-tac-toe")
+STEP = jax.jit(jax.vmap(TOE.step))
+SAYS = jax.jit(jax.vmap(lambda state: (TOE.legal(state), TOE.ended(state), TOE.outcome(state))))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with quick_compilation():
+        yield
+
+
+def experiment(log_dir, game="connect-four", algo="alphazero", run=None, network=None, **method):
+    tables = {
+        "run": {**RUN, "log_dir": str(log_dir), **(run or {})},
+        "network": {**NET, **(network or {})},
+        "method": {**TINY, **method},
+    }
+    return resolve(game, algo, tables)[0]
+
+
+def flags(log_dir, total):
+    """The same run as flags of ``logpi train``, saved at every iteration."""
+    method = {**TINY, "total_timesteps": total}
+    tables = ({**RUN, "log_dir": log_dir, "checkpoint_points": 10_000}, NET, method)
+    found = ["connect-four", "--algo", "alphazero", "--quiet"]
+    for name, value in (pair for table in tables for pair in table.items()):
+        flag = name.replace("_", "-")
+        found += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    return found
+
+
+def test_a_killed_run_resumes_exactly(tmp_path):
+    watcher = Watcher()
+    whole = session.start(experiment(tmp_path / "whole"), ["test"], watcher).folder
+    assert watcher.rows == 11
+    with pytest.raises(Killed):
+        session.start(experiment(tmp_path / "cut"), ["test"], Watcher(kill_at=6))
+    folder = only_run(tmp_path / "cut")
+    assert folder.status == "interrupted"
+    again = Watcher()
+    session.resume(folder.path, again)
+    assert 0 < again.rows <= 6
+    assert outcome(folder) == outcome(whole)
+
+
+def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
+    """With what the other systems leave off: an evaluator, searches of two lengths, resignation, games played on."""
+    more = {"search": "puct", "fast_simulations": 2, "resign": 0.3, "play_on": 0.5, "gate_every": 2, "gate_games": 8}
+    made = assemble.work(experiment(tmp_path, "hex-3x3", "alphago_zero", **more)).programs()
+    state = made.init()
+    for n in range(3):
+        state, _ = made.iterate(state, n, True)
+    save_tree(tmp_path / "state", jax.device_get(state), {})
+    again = jax.tree.map(jnp.asarray, load_tree(tmp_path / "state", made.like())[0])
+    for n in range(3, 6):
+        state, metrics = made.iterate(state, n, True)
+        again, same = made.iterate(again, n, True)
+    assert jax.device_get(metrics) == jax.device_get(same)
+    assert metrics["selfplay/resigned"] > 0
+    jax.tree.map(np.testing.assert_array_equal, *jax.device_get((state, again)))
+
+
+def test_kill_9_costs_the_unfinished_iteration_and_nothing_else(tmp_path):
+    """The command once, then at random moments; what is saved never grows less, and the end is the same to the bit."""
+    whole = logpi("train", *flags(tmp_path / "whole", 20_000))
+    assert whole.returncode == 0, whole.stderr
+    process = start("train", *flags(tmp_path / "cut", 20_000))
+    while not any(tmp_path.glob("cut/*/*/checkpoints/iteration_*[1-9].safetensors")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    folder = only_run(tmp_path / "cut")
+    assert folder.status == "interrupted"
+    newest = read_meta(max(folder.checkpoints.glob("*.safetensors")))["progress"]["iteration"]
+    rows = folder.metrics.read_text().splitlines()
+    assert 0 <= len(rows) - newest <= 1
+    arguments = [sys.executable, "-c", KILLER, str(folder.path), str(ROOT / "tests"), str(KILLS)]
+    environment = {**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    progress = list(map(int, done.stdout.split()))
+    assert progress == sorted(progress), "a kill cost what a checkpoint had saved"
+    assert progress[-1] > progress[0]
+    done = logpi("resume", folder.path, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert outcome(folder) == outcome(only_run(tmp_path / "whole"))
+
+
+@pytest.fixture(scope="module")
+def toe(tmp_path_factory):
+    """The agent of tic-tac-toe's recipe."""
+    tables = {"run": {**RUN, "eval_points": 1, "log_dir": str(tmp_path_factory.mktemp("toe"))}}
+    found = session.start(resolve("tic-tac-toe", None, tables)[0], ["test"], Watcher())
+    return load_game_agent(found.folder.last)
+
+
+def losses(agent, simulations):
+    """(games lost, positions met) by ``agent`` on either side, against every line of play that its opponent has."""
+
+    def answers(states):
+        """The positions after each legal move of each."""
+        row, action = np.nonzero(SAYS(states)[0])
+        return np.asarray(STEP(states[row], action.astype(np.int32)))
+
+    def chosen(states):
+        padded = np.resize(states, (-(-len(states) // WIDTH) * WIDTH, *states.shape[1:]))
+        found = [agent.search(part, simulations).action for part in np.split(padded, len(padded) // WIDTH)]
+        return np.concatenate(found)[: len(states)]
+
+    lost, met, empty = 0, 0, np.asarray(TOE.init())[None]
+    for states in (empty, answers(empty)):
+        while len(states):
+            states = np.unique(states, axis=0)
+            met += len(states)
+            moved = np.asarray(STEP(states, chosen(states)))
+            states = moved[~np.asarray(SAYS(moved)[1])]
+            if len(states):
+                states = answers(states)
+                _, ended, outcome = map(np.asarray, SAYS(states))
+                lost += (outcome[ended] == -1).sum()
+                states = states[~ended]
+    return lost, met
+
+
+@pytest.mark.parametrize("simulations", [0, 1], ids=["as evaluated", "the network alone"])
+def test_tic_tac_toe_is_never_lost_whatever_the_opponent_does(toe, simulations):
+    lost, met = losses(toe, simulations)
+    assert met > 200
+    assert lost == 0
+
+
+def test_nobody_is_born_a_master(toe):
+    """The check above does find who loses."""
+    learnt = toe.params
+    try:
+        toe.params = SYSTEMS["alphazero"](toe.config, toe.net, toe.game).init(jax.random.key(0)).params
+        assert losses(toe, 0)[0] > 5
+    finally:
+        toe.params = learnt
+
+
+def test_the_evaluator_knows_the_better_network(toe):
+    config = resolve("tic-tac-toe", "alphago_zero", {"method": {"gate_games": 64, "gate_simulations": 2}})[0].method
+    system = SYSTEMS["alphago_zero"](config, toe.net, toe.game)
+    new = system.init(jax.random.key(0))
+    gate = jax.jit(system.gate)
+
+    def match(newest, best):
+        learner = new._replace(params=newest, extra=new.extra._replace(params=best))
+        after = jax.device_get(gate(learner, jax.random.key(1)))
+        return after.extra.params, after.extra.match
+
+    def same(x, y):
+        return all(jax.tree.leaves(jax.tree.map(np.array_equal, x, y)))
+
+    best, found = match(toe.params, new.params)
+    assert found["gate/share"] > 0.6
+    assert found["gate/promotions"] == 1
+    assert same(best, toe.params)
+    best, found = match(new.params, toe.params)
+    assert found["gate/share"] < 0.4
+    assert found["gate/promotions"] == 0
+    assert same(best, toe.params)
+    best, found = match(toe.params, toe.params)
+    assert found["gate/share"] == 0.5, "each opening by both sides, and draws are half a point"
+
+
+def test_connect_four_gets_better_than_random(tmp_path):
+    """Of the network's moves alone, one in three keeps the value before it has learnt; a search would hide much."""
+    method = {"n_games": 64, "total_timesteps": 30_000, "simulations": 16, "batch_size": 256, "reuse": 4.0}
+    chosen = experiment(tmp_path, run={"eval_points": 0}, network={"units": 64}, window=3e4, **method)
+    agent = load_game_agent(session.start(chosen, ["test"], Watcher()).folder.last)
+    positions = labelled("validation")
+    policy, value = agent.evaluate(positions.state)
+    found = agreement(np.where(positions.legal, policy, -1).argmax(1), positions)["decision"]
+    assert found["low"] > random_agreement(positions)["decision"] + 0.1
+    best = np.sign(np.where(positions.legal, positions.score, ILLEGAL).max(1))
+    assert np.corrcoef(value, best)[0, 1] > 0.2
+
+
+@pytest.mark.skipif(jax.local_device_count() != 2, reason="needs two devices")
+def test_games_that_cannot_be_dealt_out_stay_on_one_device(tmp_path):
+    for sizes, sharing in (({}, 2), ({"batch_size": 63}, 1), ({"n_games": 15}, 1)):
+        assert assemble.work(experiment(tmp_path, **sizes)).sharing == sharing
