@@ -180,7 +180,7 @@ def test_every_kind_of_player_plays():
 @pytest.mark.parametrize(
     ("text", "game", "message"),
     [
-        ("nonsense", TOE, "unknown player 'nonsense'; allowed: random, solver"),
+        ("nonsense", TOE, "unknown player 'nonsense'; allowed: random, mcts:SIMULATIONS, solver"),
         ("", TOE, "unknown player ''"),
         ("random:3", TOE, "random takes no argument"),
         ("solver", TOE, "solver plays connect-four alone"),

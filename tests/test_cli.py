@@ -151,7 +151,7 @@ def test_envs(answer):
 
 def test_algos(answer):
     said = json.loads(answer("algos", "--json"))
-    assert list(said) == ["reinforce", "actor_critic", "a2c", "ppo", "ram", "classifier"]
+    assert list(said) == ["reinforce", "actor_critic", "a2c", "ppo", "ram", "classifier", "alphazero", "alphago_zero"]
     assert said["ppo"]["settings"]["clip_range"] == 0.2
     assert all(row["about"] for row in said.values())
     assert "Schulman" in answer("algos")

@@ -236,7 +236,7 @@ def test_settings_that_do_not_fit(corners, tmp_path):
         assemble.work(dataclasses.replace(experiment(corners, tmp_path), env_kwargs={"gravity": 1}))
     refused("piece is 13", pieces=1, piece=13)
     refused("kernel is 13", "classifier", network={"net": "conv", "kernel": 13})
-    with pytest.raises(LogpiError, match="images to classify, which ppo does not do"):
+    with pytest.raises(LogpiError, match="images to classify, which ppo does not learn"):
         resolve("ram/mnist", "ppo")
     with pytest.raises(LogpiError, match="none of its tasks: ram/mnist"):
         resolve("CartPole-v1", "ram")

@@ -66,7 +66,9 @@ def _trained(asked: Asked) -> Player:
         folder = agent_folder(path)
     except LogpiError as error:
         forms = ", ".join(kind.form for kind in KINDS.values())
-        raise LogpiError(f"unknown player {asked.argument!r} ({error}); allowed: {forms}, RUN[:SIMULATIONS]") from error
+        raise LogpiError(
+            f"unknown player {asked.argument!r}; allowed: {forms}, RUN[:SIMULATIONS]; as a run: {error}"
+        ) from error
     agent = load_game_agent(folder)
     if agent.game.id != asked.game.id:
         raise LogpiError(f"{path} plays {agent.game.id}, not {asked.game.id}")
