@@ -83,7 +83,7 @@ def test_a_killed_run_resumes_exactly(tmp_path):
 
 def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
     """With what the other systems leave off: an evaluator, searches of two lengths, resignation, games played on."""
-    more = {"search": "puct", "fast_simulations": 2, "resign": 0.3, "play_on": 0.5, "gate_every": 2, "gate_games": 8}
+    more = {"search": "puct", "fast_simulations": 2, "resign": 0.05, "play_on": 0.5, "gate_every": 2, "gate_games": 8}
     made = assemble.work(experiment(tmp_path, "hex-3x3", "alphago_zero", **more)).programs()
     state = made.init()
     for n in range(3):

@@ -84,11 +84,14 @@ class GamePrograms:
             (_ALL, _SHARE, _ALL),
             _SHARE,
         )
+        self._shapes: State | None = None
         self._compiled = False
 
     def like(self) -> State:
-        learner = jax.eval_shape(self._learner, self._seed, self._hyper)
-        return State(learner, jax.eval_shape(self._begin, learner, self._seed), self._seed)
+        if self._shapes is None:  # of compiled programs they can no longer be asked
+            learner = jax.eval_shape(self._learner, self._seed, self._hyper)
+            self._shapes = State(learner, jax.eval_shape(self._begin, learner, self._seed), self._seed)
+        return self._shapes
 
     def compile(self) -> None:
         """Compile all the programs."""
