@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from logpi.config import BoardNet
+from logpi.nets.convolution import Convolution
 from logpi.nets.torsos import Head, dense
 from logpi.types import Array
 
@@ -40,7 +41,7 @@ class PolicyValue(nn.Module):
                 x = x + _Residual(c.units)(x)
             x = nn.relu(nn.RMSNorm()(x))
             cells = x.reshape(len(obs), -1, c.units)
-            policy, value = (nn.relu(nn.Conv(k, (1, 1))(x)).reshape(len(obs), -1) for k in (4, 2))
+            policy, value = (nn.relu(dense(k, math.sqrt(2))(cells)).reshape(len(obs), -1) for k in (4, 2))
         logits = Head(self.actions, 0.01)(policy)
         hidden = nn.relu(dense(c.value_units, math.sqrt(2))(value))
         owned = None
@@ -72,5 +73,5 @@ class _Residual(nn.Module):
         return _convolution(self.channels, 0.1)(x)
 
 
-def _convolution(channels: int, scale: float = math.sqrt(2)) -> nn.Conv:
-    return nn.Conv(channels, (3, 3), kernel_init=nn.initializers.orthogonal(scale))
+def _convolution(channels: int, scale: float = math.sqrt(2)) -> Convolution:
+    return Convolution(channels, kernel_init=nn.initializers.orthogonal(scale))

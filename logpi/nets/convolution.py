@@ -1,0 +1,61 @@
+"""Convolutions whose gradient is as fast within a loop as outside of one.
+
+XLA's CPU backend has one quick kernel for convolutions: images and filters in their plain layout. The gradient by the
+filters, as JAX derives it, has batch and channels exchanged and misses that kernel inside of loops: 1.0 s in place of
+0.04 s for 512 boards of 9x9x32 (JAX 0.10). Here both gradients are written as plain convolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from logpi.types import Array
+
+
+def _plain(images: Array, filters: Array, margin: tuple[int, int]) -> Array:
+    padding = [(m, m) for m in margin]
+    return jax.lax.conv_general_dilated(images, filters, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+@jax.custom_vjp
+def convolve(images: Array, filters: Array) -> Array:
+    """[B, H, W, C] by [k, l, C, D], k and l odd, to [B, H, W, D]: zeros lie beyond the edges."""
+    return _plain(images, filters, _margin(filters))
+
+
+def _margin(filters: Array) -> tuple[int, int]:
+    return filters.shape[0] // 2, filters.shape[1] // 2
+
+
+def _forward(images: Array, filters: Array) -> tuple[Array, tuple[Array, Array]]:
+    return convolve(images, filters), (images, filters)
+
+
+def _backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    images, filters = kept
+    by_images = convolve(gradient, filters[::-1, ::-1].swapaxes(2, 3))
+    # a filter's gradient correlates images and gradient over batch and board: the batch takes the channels' place
+    by_filters = _plain(images.transpose(3, 1, 2, 0), gradient.transpose(1, 2, 0, 3), _margin(filters))
+    return by_images, by_filters.transpose(1, 2, 0, 3)
+
+
+convolve.defvjp(_forward, _backward)
+
+
+class Convolution(nn.Module):
+    """A layer of odd, square filters; images keep their height and width."""
+
+    channels: int
+    size: int = 3
+    kernel_init: Callable[..., Array] = nn.initializers.lecun_normal()
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shape = (self.size, self.size, x.shape[-1], self.channels)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,))
+        y = convolve(x, self.param("kernel", self.kernel_init, shape))
+        return y + jnp.broadcast_to(bias, y.shape)
