@@ -114,7 +114,7 @@ class Session:
         if isinstance(self.experiment.method, SelfPlay):  # what a ladder is made of
             stage = self.folder.stages / f"{event.timesteps:010}"
             self._save_agent(stage, learner, 0, {"timesteps": event.timesteps})
-        for k in np.flatnonzero(scores > best):
+        for k in np.flatnonzero(scores >= best):  # of equals the later one: it has learnt from more
             facts = {"timesteps": event.timesteps, "eval/mean_reward": float(scores[k])}
             self._save_agent(self.folder.best, learner, int(k), facts)
         return np.maximum(scores, best)

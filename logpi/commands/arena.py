@@ -125,7 +125,7 @@ def stages(run: str, rungs: int) -> list[str]:
         )
     count = min(rungs, len(found))
     some = [found[round(k * (len(found) - 1) / (count - 1))] for k in range(count)]
-    return [f"{int(folder.name) // 1000}k={folder}" for folder in some]
+    return [f"{int(folder.name) / 1000:g}k={folder}" for folder in some]
 
 
 def play(

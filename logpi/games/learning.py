@@ -98,7 +98,8 @@ def make_system(
     games = config.n_games // sharing
     moves = config.n_games * config.n_steps
     rows = -(-max(int(config.window) // config.n_games, game.longest) // config.n_steps) * config.n_steps
-    updates = max(1, round(config.reuse * moves / config.batch_size))
+    learnt = 1.0 - config.fast_share if config.fast_simulations else 1.0  # share of the moves that are learnt from
+    updates = max(1, round(config.reuse * learnt * moves / config.batch_size))
 
     def apply(params: PyTree, obs: Array) -> tuple[Array, Array, Array | None]:
         return network.apply(params, obs)

@@ -29,6 +29,8 @@ class Games(NamedTuple):
     moves: Array  # [B] int32, made since the empty board
     plays_on: Array  # [B] bool: never resigned, to measure what resignation costs
     gave_up: Array  # [B] int32: the player (1 or 2) who would have resigned in a game that is played on, or 0
+    given_up: Array  # [B] int32: such games that have ended, of all that this board has had
+    regretted: Array  # [B] int32: of those, games that were not lost after all
 
 
 def assess(game: Game, apply: Apply, params: PyTree, state: PyTree) -> Leaf:
@@ -48,8 +50,12 @@ def think(
     h: SelfPlay,
     simulations: int,
     temperature: Array | None = None,
+    noisy: bool = True,
 ) -> Searched:
-    """Search B positions that have not ended. With a ``temperature`` [B] to explore; without, to play the best move."""
+    """Search B positions that have not ended. With a ``temperature`` [B] to explore; without, to play the best move.
+
+    Where it explores without being ``noisy``, PUCT draws its move but leaves out noise and forced playouts.
+    """
 
     def expand(state: PyTree, action: Array) -> Leaf:
         return assess(game, apply, params, jax.vmap(game.step)(state, action))
@@ -74,11 +80,11 @@ def think(
         key,
         simulations,
         jnp.zeros_like(root.value) if temperature is None else temperature,
-        noise=h.noise if explores else 0.0,
+        noise=h.noise if explores and noisy else 0.0,
         alpha=h.alpha,
         c_init=h.c_init,
         c_base=h.c_base,
-        forced=h.forced if explores else 0.0,
+        forced=h.forced if explores and noisy else 0.0,
         kept=h.kept,
     )
 
@@ -106,7 +112,8 @@ def begin(game: Game, key: Key, h: SelfPlay, games: int) -> Games:
     opening_key, on_key = jax.random.split(key)
     state, made = openings(game, opening_key, games, h.openings, h.opening_moves)
     plays_on = jax.random.uniform(on_key, (games,)) < h.play_on
-    return Games(state, made, plays_on, jnp.zeros(games, jnp.int32))
+    none = jnp.zeros(games, jnp.int32)
+    return Games(state, made, plays_on, none, none, none)
 
 
 def play(
@@ -120,15 +127,15 @@ def play(
     def search(state: PyTree, moves: Array, key: Key) -> tuple[Searched, Array]:
         temperature = jnp.where(moves < h.temperature_moves, h.temperature, h.temperature_end)
 
-        def full(simulations: int) -> Any:
-            found = think(game, apply, params, state, key, h, simulations, temperature)
+        def full(simulations: int, noisy: bool = True) -> Any:
+            found = think(game, apply, params, state, key, h, simulations, temperature, noisy)
             return found._replace(tree=None)
 
         if not h.fast_simulations:
             return full(h.simulations), jnp.ones(count, bool)
         # one coin for all games, so that no simulation is wasted on those that had the other side
         is_fast = jax.random.uniform(jax.random.fold_in(key, 1)) < h.fast_share
-        found = jax.lax.cond(is_fast, lambda: full(h.fast_simulations), lambda: full(h.simulations))
+        found = jax.lax.cond(is_fast, lambda: full(h.fast_simulations, noisy=False), lambda: full(h.simulations))
         return found, jnp.broadcast_to(~is_fast, count)
 
     def area(state: PyTree, resigns: Array) -> Array | None:
@@ -144,7 +151,7 @@ def play(
         over = jax.vmap(game.ended)(state)
         result = -jax.vmap(game.outcome)(state)  # for the player who moved
         hopeless = found.value < -h.resign
-        resigns = hopeless & ~games.plays_on
+        resigns = hopeless & ~games.plays_on & ~over
         mover = 1 + games.moves % 2
         gave_up = jnp.where((games.gave_up == 0) & hopeless & games.plays_on, mover, games.gave_up)
         ended = over | resigns
@@ -165,20 +172,22 @@ def play(
             "first": ended & (jnp.where(mover == 1, reward, -reward) > 0),
             "drawn": ended & (reward == 0),
             "resigned": resigns,
-            "given_up": ended & (gave_up > 0),
-            "wrongly": ended & (gave_up > 0) & (theirs >= 0),
         }
-        following = Games(state, games.moves + 1, games.plays_on, gave_up)
+        given_up = games.given_up + (ended & (gave_up > 0))
+        regretted = games.regretted + (ended & (gave_up > 0) & (theirs >= 0))
+        following = Games(state, games.moves + 1, games.plays_on, gave_up, given_up, regretted)
         # another board's at each move: where games are short, a board would begin the same one again and again
-        begun = jax.tree.map(lambda x: jnp.roll(x, t, 0), fresh)
+        begun = jax.tree.map(lambda x: jnp.roll(x, t, 0), fresh)._replace(given_up=given_up, regretted=regretted)
         return select(ended, begun, following), (row, jax.tree.map(lambda x: x.sum(), seen))
 
     games, (moves, seen) = jax.lax.scan(move, games, (jnp.arange(h.n_steps), jax.random.split(move_key, h.n_steps)))
     following = assess(game, apply, params, games.state).value
+    seen |= {"given_up": games.given_up, "regretted": games.regretted}  # since the beginning: they are few
     return games, moves, following, _metrics(jax.tree.map(lambda x: x.sum(), seen))
 
 
 def _metrics(seen: dict[str, Array]) -> Metrics:
+    """Means over the games that have just ended; of wrong resignations over all since the run's beginning."""
     n = jax.tree.map(lambda x: x.astype(jnp.float32), total(seen))
     games = jnp.maximum(n["games"], 1.0)
     return {
@@ -187,5 +196,6 @@ def _metrics(seen: dict[str, Array]) -> Metrics:
         "selfplay/first_wins": n["first"] / games,
         "selfplay/draws": n["drawn"] / games,
         "selfplay/resigned": n["resigned"] / games,
-        "selfplay/wrongly_resigned": n["wrongly"] / jnp.maximum(n["given_up"], 1.0),
+        "selfplay/given_up": n["given_up"],
+        "selfplay/wrongly_resigned": n["regretted"] / jnp.maximum(n["given_up"], 1.0),
     }

@@ -26,8 +26,9 @@ class Half(NamedTuple):
 def versus(game: Game, one: Choose, other: Choose, start: PyTree, key: Key) -> Array:
     """Results [2B] for ``one``, 1, 0 or -1: each of the positions ``start`` [B, ...] is played twice.
 
-    In the first B games ``one`` moves first, in the others ``other`` does. At every ply each side moves in one half of
-    the games, so that neither waits. None of the positions has ended.
+    In the even games ``one`` moves first, in the odd ones ``other`` does, so that any even number of the results is
+    fair to both. At every ply each side moves in one half of the games, so that neither waits. None of the positions
+    has ended.
     """
 
     def ply(carry: tuple[Array, Half, Half]) -> tuple[Array, Half, Half]:
@@ -44,7 +45,7 @@ def versus(game: Game, one: Choose, other: Choose, start: PyTree, key: Key) -> A
     # the halves change places at every ply
     swapped = plies % 2 == 1
     first, second = (jnp.where(swapped, a, b) for a, b in ((theirs.result, ours.result), (ours.result, theirs.result)))
-    return jnp.concatenate([first, second])
+    return jnp.stack([first, second], -1).reshape(-1)
 
 
 def _moved(game: Game, half: Half, action: Array, sign: float) -> Half:

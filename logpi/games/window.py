@@ -99,11 +99,14 @@ def final_areas(area: Array, ended: Array) -> Array:
 
 
 def sample(window: Window, key: Key, count: int) -> Samples:
-    """``count`` moves, each of the window's with the same probability."""
-    w, games = window.target.shape
-    age_key, game_key = jax.random.split(key)
-    age = jax.random.randint(age_key, (count,), 0, jnp.maximum(window.filled, 1))
-    row, game = (window.head - 1 - age) % w, jax.random.randint(game_key, (count,), 0, games)
+    """``count`` moves, each of the window's that were searched in full with the same probability."""
+    games = window.target.shape[1]
+    row_key, game_key = jax.random.split(key)
+    # all moves of a row are searched alike (``selfplay.play``); rows not written yet hold none
+    searched = window.moves.learn.any(1)
+    number = jax.random.randint(row_key, (count,), 1, jnp.maximum(searched.sum(), 1) + 1)
+    row = jnp.searchsorted(jnp.cumsum(searched), number)
+    game = jax.random.randint(game_key, (count,), 0, games)
     policy = window.moves.policy[row, game].astype(jnp.float32)
     return Samples(
         window.moves.obs[row, game].astype(jnp.float32),

@@ -2,7 +2,8 @@
 
 XLA's CPU backend has one quick kernel for convolutions: images and filters in their plain layout. The gradient by the
 filters, as JAX derives it, has batch and channels exchanged and misses that kernel inside of loops: 1.0 s in place of
-0.04 s for 512 boards of 9x9x32 (JAX 0.10). Here both gradients are written as plain convolutions.
+0.04 s for 512 boards of 9x9x32 (JAX 0.10). Here both gradients are written as plain convolutions, that by the filters
+over a few images at a time, so that they stay in the cache: 9 ms in place of 31.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from logpi.types import Array
+
+GROUP = 32  # images whose gradient by the filters is one convolution
 
 
 def _plain(images: Array, filters: Array, margin: tuple[int, int]) -> Array:
@@ -38,9 +41,23 @@ def _forward(images: Array, filters: Array) -> tuple[Array, tuple[Array, Array]]
 def _backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     images, filters = kept
     by_images = convolve(gradient, filters[::-1, ::-1].swapaxes(2, 3))
-    # a filter's gradient correlates images and gradient over batch and board: the batch takes the channels' place
-    by_filters = _plain(images.transpose(3, 1, 2, 0), gradient.transpose(1, 2, 0, 3), _margin(filters))
-    return by_images, by_filters.transpose(1, 2, 0, 3)
+    groups, rest = divmod(len(images), GROUP)
+    if rest or groups < 2:
+        return by_images, _by_filters(images, gradient, _margin(filters))
+    grouped = [x.reshape(groups, GROUP, *x.shape[1:]) for x in (images, gradient)]
+    by_filters = jax.lax.fori_loop(
+        0,
+        groups,
+        lambda k, summed: summed + _by_filters(grouped[0][k], grouped[1][k], _margin(filters)),
+        jnp.zeros_like(filters),
+    )
+    return by_images, by_filters
+
+
+def _by_filters(images: Array, gradient: Array, margin: tuple[int, int]) -> Array:
+    """A filter's gradient correlates images and gradient over batch and board: the batch takes the channels' place."""
+    found = _plain(images.transpose(3, 1, 2, 0), gradient.transpose(1, 2, 0, 3), margin)
+    return found.transpose(1, 2, 0, 3)
 
 
 convolve.defvjp(_forward, _backward)

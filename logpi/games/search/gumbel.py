@@ -56,8 +56,9 @@ def gumbel(
     noisy = jnp.where(legal, root.logits + noise, ILLEGAL)
     tree = plant(root, simulations, kept, noisy)
     g = noise if tree.move is None else jnp.take_along_axis(noise, tree.move[0], 1)
-    table = jnp.asarray(considered_visits(min(considered, a), simulations))
-    begun_with = jnp.minimum(considered, legal.sum(-1))  # [B]
+    slots = tree.logits.shape[-1]
+    table = jnp.asarray(considered_visits(min(considered, slots), simulations))
+    begun_with = jnp.minimum(min(considered, slots), legal.sum(-1))  # [B]
 
     def first(e: Edges, made: Array) -> Array:
         score = g + e.logits + sigma(e, c_visit, c_scale)

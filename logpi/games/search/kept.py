@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from logpi.distributions import ILLEGAL
 from logpi.types import Array
 
 BLOCK = 16  # of 4,672 scores: 292 blocks, then 32 * 16 scores for the 32 best
@@ -21,7 +20,8 @@ def best(scores: Array, k: int) -> tuple[Array, Array]:
     if count <= 2 * k:
         values, where = jax.lax.top_k(scores, k)
         return values, where
-    blocks = jnp.pad(scores, ((0, 0), (0, count * BLOCK - a)), constant_values=ILLEGAL).reshape(b, count, BLOCK)
+    # what fills the last block must lose against every action, illegal ones too
+    blocks = jnp.pad(scores, ((0, 0), (0, count * BLOCK - a)), constant_values=-jnp.inf).reshape(b, count, BLOCK)
     _, which = jax.lax.top_k(blocks.max(-1), k)
     few = jnp.take_along_axis(blocks, which[:, :, None], 1).reshape(b, -1)
     values, where = jax.lax.top_k(few, k)

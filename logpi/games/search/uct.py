@@ -15,6 +15,7 @@ from logpi.games.search.tree import Edges, Leaf, edges, grow, plant
 from logpi.types import Array, Key, PyTree
 
 FIRST = 1e6  # the score of a move without a visit
+SPREAD = 0x9E3779B1  # odd, and far from a power of two: lines of play of equal length seldom share a number
 
 
 def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -> tuple[Array, Array]:
@@ -30,31 +31,36 @@ def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -
     batch = len(jax.tree.leaves(state)[0])
 
     def leaf(state: PyTree, salt: Array) -> Leaf:
-        """Random logits: they only break ties."""
-        order_key, game_key = jax.random.split(jax.random.fold_in(key, salt))
+        """Random logits: they only break ties. ``salt`` [B] uint32 differs from node to node, and tree to tree."""
+        order_key, game_key = jax.vmap(jax.random.split, out_axes=1)(jax.vmap(jax.random.fold_in, (None, 0))(key, salt))
         legal = jax.vmap(game.legal)(state)
-        logits = jnp.where(legal, jax.random.uniform(order_key, legal.shape), ILLEGAL)
-        return Leaf(
-            (state, jnp.broadcast_to(salt, batch)), logits, playout(game, state, game_key), jax.vmap(game.ended)(state)
-        )
+        logits = jnp.where(legal, jax.vmap(lambda k: jax.random.uniform(k, legal.shape[1:]))(order_key), ILLEGAL)
+        return Leaf((state, salt), logits, playout(game, state, game_key), jax.vmap(game.ended)(state))
 
     def expand(at: tuple[PyTree, Array], action: Array) -> Leaf:
         state, salt = at
-        return leaf(jax.vmap(game.step)(state, action), salt.max() + 1)
+        line = salt * jnp.uint32(SPREAD) + action.astype(jnp.uint32) + 1  # a number for the line of play
+        return leaf(jax.vmap(game.step)(state, action), line)
 
     def score(e: Edges) -> Array:
         n = 1.0 + e.visits.sum(-1, keepdims=True)
         bonus = c * jnp.sqrt(jnp.log(n) / jnp.maximum(e.visits, 1.0))
         return jnp.where(e.visits > 0, e.q + bonus, FIRST) + 1e-3 * e.logits
 
-    tree = plant(leaf(state, jnp.int32(0)), simulations, 0)
+    tree = plant(leaf(state, jnp.arange(batch, dtype=jnp.uint32)), simulations, 0)
     tree = grow(tree, expand, lambda e, _: score(e), score)
     visits = edges(tree, jnp.zeros(batch, jnp.int32), 0).visits
     return visits.argmax(-1).astype(jnp.int32), tree.total[0] / tree.visits[0]
 
 
-def playout(game: Game, state: PyTree, key: Key) -> Array:
-    """The outcome of one game of uniformly random moves from each of B positions, for the player to move there: [B]."""
+def playout(game: Game, state: PyTree, keys: Key) -> Array:
+    """The outcome of one game of uniformly random moves from each of B positions, for the player to move there: [B].
+
+    Each has a key of its own, ``keys`` [B].
+    """
+
+    def draw(key: Key, t: Array, legal: Array) -> Array:
+        return jax.random.categorical(jax.random.fold_in(key, t), jnp.where(legal, 0.0, ILLEGAL))
 
     def going(carry: tuple[PyTree, Array, Array]) -> Array:
         return ~jax.vmap(game.ended)(carry[0]).all()
@@ -62,7 +68,7 @@ def playout(game: Game, state: PyTree, key: Key) -> Array:
     def move(carry: tuple[PyTree, Array, Array]) -> tuple[PyTree, Array, Array]:
         state, sign, t = carry
         ended, legal = jax.vmap(game.ended)(state), jax.vmap(game.legal)(state)
-        action = jax.random.categorical(jax.random.fold_in(key, t), jnp.where(legal, 0.0, ILLEGAL))
+        action = jax.vmap(draw, (0, None, 0))(keys, t, legal)
         after = jax.vmap(game.step)(state, action)
         return select(ended, state, after), jnp.where(ended, sign, -sign), t + 1
 
