@@ -229,7 +229,7 @@ def test_a_match_gives_each_side_the_first_move_of_each_opening():
         return 8 - jax.vmap(TOE.legal)(state)[:, ::-1].argmax(-1)
 
     results = jax.jit(lambda start: versus(TOE, lowest, highest, start, jax.random.key(0)))(np.stack(states))
-    wanted = [by_hand(state, first) for first in (0, 1) for state in states]
+    wanted = [by_hand(state, first) for state in states for first in (0, 1)]
     np.testing.assert_array_equal(results, wanted)
     assert {-1, 1} <= set(wanted)
 

@@ -165,6 +165,36 @@ def two_moves(values, ends=()):
     return leaf(jnp.zeros(1, jnp.int32)), lambda state, action: leaf(2 * state + 1 + action)
 
 
+def test_what_fills_the_last_block_is_never_a_move():
+    """Fewer legal moves than are kept, the best of them in a last block that is not full."""
+    scores = np.full((3, 1225), ILLEGAL, np.float32)
+    scores[:, [3, 700, 1224]] = [1.0, 2.0, 3.0]
+    values, where = best(jnp.asarray(scores), 32)
+    assert (np.asarray(where) < 1225).all()
+    np.testing.assert_array_equal(where[:, :3], [[1224, 700, 3]] * 3)
+    np.testing.assert_array_equal(values[:, :3], [[3.0, 2.0, 1.0]] * 3)
+
+
+@pytest.mark.parametrize("considered", [4, 5, 16])
+def test_halving_spends_on_no_more_moves_than_are_kept(considered):
+    """Of four kept moves the first two get as much as the others together, or more; none is starved."""
+    game = Hashed(40, allowed=1.0)
+    found = gumbel(game.root(), game.expand, jax.random.key(0), 16, considered=considered, kept=4)
+    visits = np.sort(np.asarray(found.visits), -1)[:, ::-1]
+    np.testing.assert_array_equal(visits[:, :5], [[6, 6, 2, 2, 0]] * B)
+
+
+def test_random_games_of_a_search_are_independent():
+    """From positions that are alike, trees of their own: values differ, and their mean is a longer search's."""
+    game = make_game("tic-tac-toe")
+    state = jax.tree.map(lambda x: jnp.broadcast_to(x, (256, *x.shape)), game.init())
+    value = np.asarray(uct(game, state, jax.random.key(0), 9)[1])  # the root's and one of each move
+    # ten independent games, each ±1 or 0 with variance of about 0.85
+    assert 0.7 < value.std() / np.sqrt(0.85 / 10) < 1.3
+    alone = jax.tree.map(lambda x: x[:1], state)
+    np.testing.assert_allclose(uct(game, alone, jax.random.key(0), 9)[1], value[:1], atol=1e-6)
+
+
 def test_visits_and_values_worked_out_by_hand():
     """c = log((1+N+19652)/19652) + 1.25 is 1.25 here to four digits; U = 1.25 · 0.5 · √N(s) / (1 + N(s, a)).
 

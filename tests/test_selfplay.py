@@ -249,6 +249,33 @@ def test_wrong_resignations_are_measured_in_games_that_are_played_on(value):
     assert set(gave_up) <= {0, 1 if value < 0 else 2}
 
 
+def test_wrong_resignations_are_counted_since_the_beginning():
+    first = shown(value=-0.9, resign=0.8, play_on=1.0, openings=0.5)
+    second = shown(value=-0.9, resign=0.8, play_on=1.0, openings=0.5, seed=1, games=first.after)
+    assert second.metrics["selfplay/given_up"] > first.metrics["selfplay/given_up"] > 0
+    n, wrong = (
+        sum(x) for x in zip(*((s.after.given_up.sum(), s.after.regretted.sum()) for s in [second]), strict=True)
+    )
+    np.testing.assert_allclose(second.metrics["selfplay/wrongly_resigned"], wrong / n, rtol=1e-6)
+    only = shown(value=-0.9, resign=0.8, play_on=1.0, openings=0.5, seed=1, games=reset(first.after))
+    assert n == only.after.given_up.sum() + first.after.given_up.sum()
+    assert wrong == only.after.regretted.sum() + first.after.regretted.sum()
+
+
+def reset(games):
+    """The same games, on boards that have had none before."""
+    return games._replace(given_up=np.zeros_like(games.given_up), regretted=np.zeros_like(games.regretted))
+
+
+def test_a_move_that_ends_a_game_resigns_nothing():
+    """The first player always believes to be lost, and yet its stone that fills the board makes a draw."""
+    s = shown(value=-1.0, resign=0.05, play_on=0.0, openings=1.0)
+    last = (s.stones == 8) & (s.moves.value < -0.05)
+    drawn = last & ~line(s.mine | 511 & ~s.theirs)
+    assert drawn.sum() > 5
+    assert (s.moves.reward[drawn] == 0).all()
+
+
 def test_some_games_are_played_on():
     s = shown(value=-0.9, resign=0.8, play_on=0.5)
     on = s.games.plays_on

@@ -10,7 +10,7 @@ from small import quick_compilation
 
 from logpi.games.game import Game
 from logpi.games.make import make_game
-from logpi.games.window import Moves, Samples, empty, mirrored, push, sample
+from logpi.games.window import UNKNOWN, Moves, Samples, empty, mirrored, push, sample
 
 GAMES, ACTIONS, LONGEST = 5, 3, 7
 PUSH = jax.jit(partial(push, longest=LONGEST))
@@ -135,6 +135,41 @@ def test_of_a_window_that_is_not_full_only_what_is_there_is_drawn():
     assert (np.asarray(unused.weight) == 0).all(), "nor is anything learnt from an empty one"
 
 
+def test_moves_that_were_searched_briefly_are_not_even_drawn():
+    moves = played(24)
+    learn = np.broadcast_to(np.arange(24)[:, None] % 4 == 1, (24, GAMES))
+    *_, (window, _) = pushed(moves._replace(learn=learn), 4, 12, 1.0)
+    rows = (numbers(SAMPLE(window, jax.random.key(0), 3000)) - 1) // GAMES
+    assert set(rows) == {13, 17, 21}
+    assert np.bincount(rows)[[13, 17, 21]].min() > 900
+
+
+def test_the_area_at_the_end_is_every_move_s_in_the_view_of_its_player():
+    """A game of four moves, one of three that is resigned, and one that has not ended."""
+    moves = jax.tree.map(lambda x: x[:4, :3], played(6))
+    ended = np.zeros((4, 3), bool)
+    ended[3, 0], ended[2, 1] = True, True
+    area = np.full((4, 3, 2), 5, np.int8)
+    area[3, 0], area[2, 1] = (1, -1), (UNKNOWN, UNKNOWN)
+    new = moves._replace(discount=np.where(ended, 0.0, -1.0).astype(np.float32), area=area)
+    window = PUSH(empty(new, 8), new, np.zeros(3, np.float32), 1.0)
+    np.testing.assert_array_equal(window.moves.area[:4, 0], [[-1, 1], [1, -1], [-1, 1], [1, -1]])
+    assert (abs(np.asarray(window.moves.area)[:3, 1]) == UNKNOWN).all()
+    assert not np.asarray(window.known)[:4, 2].any()
+
+
+def test_a_mirrored_area_is_that_of_the_mirrored_board():
+    game = make_game("go-5x5")
+    area = np.arange(25, dtype=np.float32)[None]
+    board = np.zeros((1, 5, 5, 6), np.float32)
+    board[0, ..., 0] = area.reshape(5, 5)
+    one = Samples(board, np.eye(26, dtype=np.float32)[:1], np.ones((1, 26), bool), np.ones(1), np.ones(1), area)
+    for cells, actions in zip(game.symmetries, game.action_symmetries, strict=True):
+        turned = MIRRORED(one, jax.random.key(0), cells[None], actions[None])
+        np.testing.assert_array_equal(turned.area.reshape(5, 5), turned.obs[0, ..., 0])
+        assert turned.policy[0].argmax() == np.flatnonzero(np.asarray(turned.area[0]) == 0)
+
+
 class Positions(NamedTuple):
     """N positions after random moves, with a legal move each."""
 
@@ -158,7 +193,7 @@ class Positions(NamedTuple):
         return self.game.symmetries, self.game.action_symmetries
 
 
-@pytest.fixture(scope="module", params=["tic-tac-toe", "connect-four", "othello"])
+@pytest.fixture(scope="module", params=["tic-tac-toe", "connect-four", "othello", "hex-4x4", "go-5x5"])
 def positions(request):
     game, rng = make_game(request.param), np.random.default_rng(0)
     undone = np.argsort(game.action_symmetries, axis=1)
