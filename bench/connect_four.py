@@ -90,8 +90,13 @@ def against_uct(agent: GameAgent, simulations: int, games: int) -> dict[str, Any
 
 
 def curve(run: Path) -> list[dict[str, float]]:
-    """Validation by minutes of the run (of one piece: a resumed run's clock begins anew)."""
-    seconds = {r["time/total_timesteps"]: r["time/time_elapsed"] for r in _rows(run / "timing.jsonl")}
+    """Validation by minutes of the run, whose clock begins anew in each of its pieces."""
+    seconds, before, last = {}, 0.0, 0.0
+    for r in _rows(run / "timing.jsonl"):
+        if r["time/time_elapsed"] < last:
+            before += last
+        last = r["time/time_elapsed"]
+        seconds[r["time/total_timesteps"]] = before + last
     return [
         {
             "minutes": seconds[r["time/total_timesteps"]] / 60,

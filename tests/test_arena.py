@@ -12,7 +12,7 @@ from PIL import Image
 from rich.console import Console
 
 from logpi.arena.make_player import make_player
-from logpi.arena.match import Result
+from logpi.arena.match import Result, in_order, play_match
 from logpi.arena.outside import OpenSpielMCTS
 from logpi.arena.players import RandomPlayer, Referee, begin
 from logpi.arena.records import read, replay
@@ -56,6 +56,24 @@ def test_a_sequential_test_ends_a_match_early():
     (duel,) = play_all(FOUR, players, Settings(games=200, together=4, test=test))
     assert len(duel.results) < 60
     assert test.of(duel.results).verdict == "elo1"
+
+
+def test_games_that_end_soon_do_not_count_first():
+    quick = [result(k, first, 1.0) for k in (3, 1) for first in (0, 1)]
+    assert in_order([*quick, result(0, 0, 1.0)]) == []
+    both = [*quick, result(0, 0, 1.0), result(0, 1, -1.0)]
+    assert [r.opening for r in in_order(both)] == [0, 0, 1, 1]
+    counts = []
+
+    def enough(results):
+        counts.append(len(results))
+        return counts[-1] >= 8
+
+    results = play_match(FOUR, OpenSpielMCTS(FOUR, 20, 0), RandomPlayer(FOUR), games=40, enough=enough)
+    assert counts == sorted(counts)
+    assert counts[0] == 0
+    assert [r.opening for r in results[::2]] == list(range(len(results) // 2))
+    assert 8 <= len(results) < 40
 
 
 @pytest.mark.parametrize(("names", "message"), [(["a"], "two players"), (["a", "a"], "called 'a'; name them")])

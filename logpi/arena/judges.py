@@ -23,8 +23,9 @@ GAMES = 200
 def judges_of(game: Game, config: SelfPlay) -> Judges:
     """By which recipes are chosen, and what is looked at once.
 
-    Connect Four: the share of moves that keep the value of the game, where the choice matters (``agreement``). All
-    other games: the mean result against plain Monte-Carlo tree search.
+    Connect Four: the share of moves that keep the value of the game, where the choice matters (``agreement``), on two
+    sets of positions. All other games: the mean result against plain Monte-Carlo tree search, in games that are new
+    each time, so that validation and test need not differ.
     """
     simulations = config.judge_simulations
     if game.id != LABELLED:

@@ -60,7 +60,8 @@ def play_match(
         together: how many games are played side by side; a game that ends makes room for the next.
         on_game: told of every game that ends.
         on_turn: told how many moves a player has just made, each in another game.
-        enough: asked after every game with all results so far; True ends the match, unfinished games do not count.
+        enough: asked after every game with the results of all openings before the first that is not over yet: games
+            that end soon must not come first, for they are the clear ones. True ends the match with these results.
 
     Returns:
         The results in the order in which the games ended.
@@ -90,10 +91,24 @@ def play_match(
                 live.remove(table)
                 results.append(result)
                 on_game(result)
-                if enough(results):
-                    return results
+                if enough(settled := in_order(results)):
+                    return settled
             on_turn(len(tables))
     return results
+
+
+def in_order(results: Iterable[Result]) -> list[Result]:
+    """The results of opening 0, 1, … up to the first of which there are not both games."""
+    pairs: dict[int, list[Result]] = {}
+    for result in results:
+        pairs.setdefault(result.opening, []).append(result)
+    found: list[Result] = []
+    for opening in range(len(pairs)):
+        pair = pairs.get(opening, [])
+        if len(pair) < 2:
+            break
+        found += pair
+    return found
 
 
 def pair_counts(results: Iterable[Result]) -> list[int]:
