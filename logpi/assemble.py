@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from logpi import devices
 from logpi.agent import save_agent
@@ -46,6 +47,9 @@ class Work(NamedTuple):
     sharing: int  # devices that one learner's batch is dealt out to
     programs: Callable[[], Programs]
     save_agent: Callable[[Path, Learner, dict[str, Any]], None]  # (folder, one learner, facts of the run)
+    measured: Callable[[np.ndarray[Any, Any]], dict[str, Any]] = (
+        lambda scores: {}
+    )  # what final scores say beside a mean
 
 
 class Own(NamedTuple):
@@ -117,7 +121,7 @@ def learn_images(experiment: Experiment) -> Work:
 
 def learn_game(experiment: Experiment) -> Work:
     """A board game, from self-play."""
-    from logpi.arena.judges import judges_of
+    from logpi.arena.judges import judges_of, measured
     from logpi.games.agent import save_game_agent
     from logpi.games.make import make_game
     from logpi.games.programs import GamePrograms
@@ -139,7 +143,7 @@ def learn_game(experiment: Experiment) -> Work:
         every = method.gate_every if isinstance(method, AlphaGoZero) else 1
         return GamePrograms(system, judges_of(game, method), run.seed, shared, every)
 
-    return Work(method.n_games * method.n_steps, shared, build, save)
+    return Work(method.n_games * method.n_steps, shared, build, save, lambda scores: measured(game, method, scores))
 
 
 def parts(experiment: Experiment, own: Own = NOTHING) -> Parts:

@@ -155,6 +155,7 @@ class Session:
                 "mean_reward": scores.mean(1).tolist(),
                 "std_reward": scores.std(1).tolist(),
                 "seeds": list(range(run.seed, run.seed + run.seeds)),
+                **self.work.measured(scores[0]),
             }
         )
         return Outcome(self.folder, scores, timesteps, seconds, dict(programs.shares))

@@ -69,7 +69,7 @@ def test_games_that_end_soon_do_not_count_first():
         counts.append(len(results))
         return counts[-1] >= 8
 
-    results = play_match(FOUR, OpenSpielMCTS(FOUR, 20, 0), RandomPlayer(FOUR), games=40, enough=enough)
+    results = play_match(FOUR, OpenSpielMCTS(FOUR, 20, 0), RandomPlayer(FOUR), games=40, together=4, enough=enough)
     assert counts == sorted(counts)
     assert counts[0] == 0
     assert [r.opening for r in results[::2]] == list(range(len(results) // 2))

@@ -11,7 +11,9 @@ from small import Watcher, quick_compilation
 
 from logpi import session
 from logpi.arena.agreement import labelled
+from logpi.arena.judges import judge
 from logpi.arena.make_player import make_player
+from logpi.arena.players import Referee, begin
 from logpi.errors import LogpiError
 from logpi.experiments import resolve
 from logpi.games.agent import GameAgent, load_game_agent, save_game_agent
@@ -130,6 +132,56 @@ def test_a_damaged_agent_is_refused(saved):
     (saved / "agent.json").write_text('{"kind": ')
     with pytest.raises(LogpiError, match=r"agent\.json is incomplete or altered"):
         load_game_agent(saved)
+
+
+def board(moves):
+    """Connect Four after moves such as "1 2"."""
+    game, referee = make_game("connect-four"), Referee(make_game("connect-four"))
+    position = begin(game)
+    for move in moves.split():
+        position = referee.play(position, game.parse(move))
+    return position
+
+
+@pytest.mark.parametrize(("kind", "count"), [("{}:64", 64), ("mcts:64", 64)], ids=["a trained agent", "plain search"])
+def test_players_that_search_see_a_win_and_say_what_they_expect(saved, kind, count):
+    wins, quiet = board("1 7 1 7 1 6"), board("4")
+    player = make_player(kind.format(saved), quiet.game)
+    alone = player.choose([wins])[0]
+    several = player.choose([quiet, wins, quiet])
+    assert alone.action == several[1].action == 0, "four in the first column"
+    assert alone.value > 0.5
+    for position, thought in zip([quiet, wins, quiet], several, strict=True):
+        if kind == "mcts:64":
+            assert -1 <= thought.value <= 1
+            continue
+        assert sum(thought.visits.values()) == count
+        assert thought.action == max(thought.visits, key=thought.visits.get)
+        assert thought.variation[0] == thought.action
+        referee = Referee(position.game)
+        for number, action in enumerate(thought.variation):
+            assert action in referee.legal(position)
+            position = referee.play(position, action)
+            assert referee.result(position) is None or number == len(thought.variation) - 1
+    if kind != "mcts:64":
+        assert len(several[0].variation) > 1
+
+
+@pytest.mark.parametrize(("game", "count"), [("connect-four", 40), ("tic-tac-toe", 10)])
+def test_a_judge_says_what_it_measured(tmp_path, game, count):
+    method = {"judge_simulations": 4, "judge_opponent": 4}
+    chosen, _ = resolve(game, "alphazero", {"network": NET, "method": method})
+    save_game_agent(
+        tmp_path,
+        SYSTEMS["alphazero"](chosen.method, chosen.network, make_game(game)).init(jax.random.key(0)).params,
+        chosen,
+        {},
+    )
+    found = judge(load_game_agent(tmp_path), count)
+    assert found["count"] == count
+    assert found["simulations"] == 4
+    assert (0 if game == "connect-four" else -1) <= found["mean"] <= 1
+    assert found["interval"] > 0
 
 
 def test_an_agent_does_not_play_another_game(saved):

@@ -1,5 +1,6 @@
 """Learning games through the driver: it learns, resumes bit for bit, survives kill -9, refuses what cannot be."""
 
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from logpi import assemble, session
 from logpi.arena.agreement import agreement, labelled, random_agreement
 from logpi.arena.solver import ILLEGAL
 from logpi.checkpoint import load_tree, read_meta, save_tree
+from logpi.commands.arena import arena, stages
+from logpi.errors import LogpiError
 from logpi.experiments import resolve
 from logpi.games.agent import load_game_agent
 from logpi.games.make import make_game
@@ -125,6 +128,19 @@ def test_kill_9_costs_the_unfinished_iteration_and_nothing_else(tmp_path):
     assert outcome(folder) == outcome(only_run(tmp_path / "whole"))
 
 
+def test_the_agents_of_a_run_s_evaluations_climb_a_ladder(tmp_path, monkeypatch, capsys):
+    folder = session.start(experiment(tmp_path, "tic-tac-toe"), ["test"], Watcher()).folder
+    monkeypatch.chdir(tmp_path)
+    assert arena(["tic-tac-toe", "random", "--ladder", str(folder.path), "--games", "4", "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    names = [player["name"] for player in found["players"]]
+    assert {f"{int(stage.name) / 1000:g}k" for stage in folder.stages.iterdir()} == set(names) - {"random"}
+    assert len(names) == 3
+    assert (tmp_path / found["folder"] / "ladder.png").stat().st_size > 10_000
+    with pytest.raises(LogpiError, match="--rungs 1: it has 2 agents"):
+        stages(str(folder.path), 1)
+
+
 @pytest.fixture(scope="module")
 def toe(tmp_path_factory):
     """The agent of tic-tac-toe's recipe."""
@@ -207,8 +223,16 @@ def test_the_evaluator_knows_the_better_network(toe):
 def test_connect_four_gets_better_than_random(tmp_path):
     """Of the network's moves alone, one in three keeps the value before it has learnt; a search would hide much."""
     method = {"n_games": 64, "total_timesteps": 30_000, "simulations": 16, "batch_size": 256, "reuse": 4.0}
-    chosen = experiment(tmp_path, run={"eval_points": 0}, network={"units": 64}, window=3e4, **method)
-    agent = load_game_agent(session.start(chosen, ["test"], Watcher()).folder.last)
+    chosen = experiment(
+        tmp_path, run={"eval_points": 0, "final_episodes": 200}, network={"units": 64}, window=3e4, **method
+    )
+    folder = session.start(chosen, ["test"], Watcher()).folder
+    agent = load_game_agent(folder.last)
+    result = json.loads((folder.path / "result.json").read_text())
+    measured = result["agreement"]["decision"]
+    assert measured["share"] == pytest.approx(result["mean_reward"][0])
+    assert measured["n"] == result["episodes"] == sum(group["n"] for group in result["agreement"]["by_ply"].values())
+    assert measured["low"] < measured["share"] < measured["high"]
     positions = labelled("validation")
     policy, value = agent.evaluate(positions.state)
     found = agreement(np.where(positions.legal, policy, -1).argmax(1), positions)["decision"]

@@ -90,6 +90,21 @@ def agreement(actions: ArrayLike, positions: Labelled) -> dict[str, Any]:
     return _grouped(positions, positions.keeping[rows, chosen], positions.best[rows, chosen], _share)
 
 
+def shares_kept(kept: NDArray[Any], ply: NDArray[Any]) -> dict[str, Any]:
+    """``decision`` and ``by_ply`` of `agreement`, for positions where the choice matters.
+
+    Args:
+        kept: [N] 1 where the move kept the value.
+        ply: [N] stones on the board.
+    """
+    good = np.asarray(kept) > 0
+    groups = {f"{low}-{high}": good[(low <= ply) & (ply <= high)] for low, high in PLIES}
+    return {
+        "decision": _share(good),
+        "by_ply": {name: _share(group) for name, group in groups.items() if len(group)},
+    }
+
+
 def random_agreement(positions: Labelled) -> dict[str, Any]:
     """The exact expectation of ``share`` in `agreement` for moves that are uniformly random among the legal ones."""
     kept, best = (good.sum(1) / positions.legal.sum(1) for good in (positions.keeping, positions.best))

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from logpi.arena.agreement import labelled
+from logpi.arena.agreement import Labelled, labelled, shares_kept
 from logpi.config import SelfPlay
 from logpi.games.agent import GameAgent
 from logpi.games.game import Game
@@ -57,8 +57,21 @@ def judge(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
     }
 
 
+def measured(game: Game, config: SelfPlay, scores: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """What the first ``scores`` [n] of the test say, for a run's result."""
+    facts: dict[str, Any] = {"simulations": config.judge_simulations}
+    if game.id != LABELLED:
+        return facts | {"opponent": f"mcts:{config.judge_opponent}"}
+    positions = labelled("test")
+    return facts | {"agreement": shares_kept(scores, positions.ply[_order(positions)[: len(scores)]])}
+
+
+def _order(positions: Labelled) -> np.ndarray[Any, Any]:
+    """Where the choice matters, in an order of their own: the first few are a fair sample."""
+    return np.random.default_rng(0).permutation(np.flatnonzero(positions.decision))
+
+
 def _answers(which: str, simulations: int) -> Judge:
     positions = labelled("validation" if which == "validation" else "test")
-    # in an order of their own: the first few are a fair sample
-    order = np.random.default_rng(0).permutation(np.flatnonzero(positions.decision))
+    order = _order(positions)
     return by_answers(positions.state[order], positions.keeping[order], simulations)
