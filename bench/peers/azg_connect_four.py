@@ -61,6 +61,16 @@ class Player:
         return torch.exp(log_probabilities)[0].numpy(), float(value[0])
 
 
+def opened(source: str) -> tuple[Any, Any, Any]:
+    """(Coach, MCTS, an instance of Connect4Game) of the checkout at ``source``."""
+    np.int = int
+    sys.path.insert(0, source)
+    coach_class, mcts = import_module("Coach").Coach, import_module("MCTS").MCTS
+    rules = import_module("connect4.Connect4Game").Connect4Game
+    rules.stringRepresentation = lambda self, board: board.tobytes()
+    return coach_class, mcts, rules()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", required=True, metavar="PATH", help="checkout of the peer's repository")
@@ -71,13 +81,7 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     np.random.seed(args.seed)
-    np.int = int
-    sys.path.insert(0, args.source)
-    coach_class, mcts = import_module("Coach").Coach, import_module("MCTS").MCTS
-    rules = import_module("connect4.Connect4Game").Connect4Game
-
-    rules.stringRepresentation = lambda self, board: board.tobytes()
-    game = rules()
+    coach_class, mcts, game = opened(args.source)
     coach = coach_class(game, Player(game), SimpleNamespace(numMCTSSims=args.simulations, cpuct=1, tempThreshold=15))
 
     def play() -> tuple[int, float, float]:
