@@ -23,6 +23,8 @@ from logpi.view.plots import interval
 VARIANTS: dict[str, tuple[str, list[str]]] = {
     "base": ("the recipe at 16 simulations", []),
     "simulations 32": ("twice the simulations", ["--simulations", "32"]),
+    "paper's scale": ("σ of values from -1 to 1, c_scale 1", ["--no-rescale", "--c-scale", "1"]),
+    "paper's scale, 0.3": ("the same, c_scale 0.3", ["--no-rescale", "--c-scale", "0.3"]),
     "puct": ("PUCT with noise and temperature", ["--search", "puct"]),
     "puct, forced": ("and forced playouts, k = 2, pruned", ["--search", "puct", "--forced", "2"]),
     "playout cap": (
@@ -35,7 +37,10 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
     "no symmetries": ("without the mirror", ["--no-symmetries"]),
     "reuse 2": ("each move learnt from twice, not four times", ["--reuse", "2"]),
     "resign": ("resignation below -0.95", ["--resign", "0.95"]),
-    "evaluator": ("AlphaGo Zero: PUCT, outcomes, a gate of 55 %", ["--algo", "alphago_zero"]),
+    "evaluator": (
+        "AlphaGo Zero: PUCT, outcomes, a gate of 55 %",
+        ["--algo", "alphago_zero", "--units", "384", "--n-games", "512", "--openings", "0.7", "--opening-moves", "16"],
+    ),
 }
 COMMON = [
     "--simulations",
@@ -106,7 +111,8 @@ def main() -> None:
         about, flags = VARIANTS[name]
         outcomes = []
         for seed in range(args.seeds):
-            kept = args.work / f"{name.replace(' ', '-').replace(',', '')}-{args.minutes:g}-{seed}.json"
+            file = "".join(c if c.isalnum() or c == "." else "-" for c in name)
+            kept = args.work / f"{file}-{args.minutes:g}-{seed}.json"
             if not kept.exists():
                 outcome = train(kept.with_suffix(""), flags, seed, args.minutes)
                 kept.write_text(json.dumps(outcome))

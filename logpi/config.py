@@ -209,6 +209,7 @@ class SelfPlay:
     considered: int = 16  # Gumbel: moves that the root begins with, m
     c_visit: float = 50.0  # Gumbel: σ(q) = (c_visit + max N) c_scale q
     c_scale: float = 0.1
+    rescale: bool = True  # Gumbel: q relative to the node's least and greatest, as mctx; else to -1 and 1, as the paper
     c_init: float = 1.25  # PUCT: C(s) = log((1 + N + c_base) / c_base) + c_init
     c_base: float = 19652.0
     noise: float = 0.25  # PUCT: share of Dirichlet noise in the root's prior

@@ -72,6 +72,7 @@ def think(
             scale=1.0 if explores else 0.0,
             c_visit=h.c_visit,
             c_scale=h.c_scale,
+            rescale=h.rescale,
             kept=h.kept,
         )
     return puct(

@@ -6,8 +6,9 @@ noise, so that their visits follow the improved policy (§5, eq. 14)
 
     π' = softmax(logits + σ(completed q)),    σ(q) = (c_visit + max_b N(b)) c_scale q   (eq. 8, 11)
 
-where a move without a visit gets the mixed value estimate (appendix D, eq. 33). Values are scaled to [0, 1] over the
-node's moves before σ, as mctx does.
+where a move without a visit gets the mixed value estimate (appendix D, eq. 33). σ takes q from [0, 1]: in the paper's
+board games all of [-1, 1] is mapped there, or with ``rescale`` the range of the node's own moves, as mctx does. The
+latter needs a smaller c_scale, and blows up differences that mean nothing where all moves are about as good.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def gumbel(
     scale: float | Array = 1.0,
     c_visit: float | Array = 50.0,
     c_scale: float | Array = 0.1,
+    rescale: bool = True,
     kept: int = 0,
 ) -> Searched:
     """Search ``simulations`` leaves below each of B positions.
@@ -48,9 +50,11 @@ def gumbel(
         considered: m, moves that the root begins with.
         scale: of the Gumbel noise; 0 plays the move that is best by all that is known.
         c_visit, c_scale: of σ.
+        rescale: σ's values are relative to the node's least and greatest.
         kept: moves that a node keeps, those of the largest prior (at the root, of the largest g + logits); 0: all.
     """
     b, a = root.logits.shape
+    how = c_visit, c_scale, rescale
     legal = root.logits > ILLEGAL / 2
     noise = scale * jax.random.gumbel(key, (b, a))
     noisy = jnp.where(legal, root.logits + noise, ILLEGAL)
@@ -61,31 +65,31 @@ def gumbel(
     begun_with = jnp.minimum(min(considered, slots), legal.sum(-1))  # [B]
 
     def first(e: Edges, made: Array) -> Array:
-        score = g + e.logits + sigma(e, c_visit, c_scale)
+        score = g + e.logits + sigma(e, *how)
         return jnp.where(e.visits == table[begun_with, made][:, None], score, LAST)
 
-    tree = grow(tree, expand, first, rule(c_visit, c_scale))
+    tree = grow(tree, expand, first, rule(*how))
     kept_edges = edges(tree, jnp.zeros(b, jnp.int32), 0)
     visits, q = (spread(x, tree, a) for x in (kept_edges.visits, kept_edges.q))
     e = Edges(root.logits, visits, q, root.value)
-    policy = improved(e, c_visit, c_scale)
-    score = jnp.where(visits == visits.max(-1, keepdims=True), noisy + sigma(e, c_visit, c_scale), LAST)
+    policy = improved(e, *how)
+    score = jnp.where(visits == visits.max(-1, keepdims=True), noisy + sigma(e, *how), LAST)
     action = jnp.where(legal, score, -jnp.inf).argmax(-1).astype(jnp.int32)
     return Searched(action, policy, (policy * completed(e)).sum(-1), visits, tree)
 
 
-def rule(c_visit: float | Array, c_scale: float | Array) -> Rule:
+def rule(c_visit: float | Array, c_scale: float | Array, rescale: bool) -> Rule:
     """π'(a) - N(a) / (1 + Σ_b N(b)): the move whose visits lag behind the improved policy the most (eq. 14)."""
 
     def score(e: Edges) -> Array:
-        return improved(e, c_visit, c_scale) - e.visits / (1.0 + e.visits.sum(-1, keepdims=True))
+        return improved(e, c_visit, c_scale, rescale) - e.visits / (1.0 + e.visits.sum(-1, keepdims=True))
 
     return score
 
 
-def improved(e: Edges, c_visit: float | Array, c_scale: float | Array) -> Array:
+def improved(e: Edges, c_visit: float | Array, c_scale: float | Array, rescale: bool) -> Array:
     """π' [B, K] (eq. 11)."""
-    return jax.nn.softmax(e.logits + sigma(e, c_visit, c_scale))
+    return jax.nn.softmax(e.logits + sigma(e, c_visit, c_scale, rescale))
 
 
 def completed(e: Edges) -> Array:
@@ -99,10 +103,10 @@ def completed(e: Edges) -> Array:
     return jnp.where(visited, e.q, mixed[:, None])
 
 
-def sigma(e: Edges, c_visit: float | Array, c_scale: float | Array) -> Array:
-    """σ of the completed q [B, K], scaled to [0, 1] over the node's moves (eq. 8)."""
+def sigma(e: Edges, c_visit: float | Array, c_scale: float | Array, rescale: bool) -> Array:
+    """σ of the completed q [B, K], scaled to [0, 1] (eq. 8)."""
     q = completed(e)
-    low, high = q.min(-1, keepdims=True), q.max(-1, keepdims=True)
+    low, high = (q.min(-1, keepdims=True), q.max(-1, keepdims=True)) if rescale else (-1.0, 1.0)
     unit = (q - low) / jnp.maximum(high - low, 1e-8)
     return (c_visit + e.visits.max(-1, keepdims=True)) * c_scale * unit
 
