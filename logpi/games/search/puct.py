@@ -51,7 +51,7 @@ def puct(
         key: of the noise, and of the moves drawn.
         simulations: new leaves a position.
         temperature: [B]; 0 plays the most visited move.
-        noise: ε of P(root, ·) = (1 - ε) p + ε η with η ~ Dirichlet(alpha) over the legal moves.
+        noise: ε of P(root, ·) = (1 - ε) p + ε η with η ~ Dirichlet(alpha) over the legal moves that are kept.
         alpha: of the Dirichlet distribution.
         c_init, c_base: of C(s).
         forced: k of the forced playouts, of which the policy is pruned again (Wu 2019, §3.2); 0: none.
@@ -59,15 +59,14 @@ def puct(
         kept: moves that a node keeps, those of the largest prior; 0: all.
     """
     noise_key, move_key = jax.random.split(key)
-    legal = root.logits > ILLEGAL / 2
-    prior = jax.nn.softmax(root.logits)
-    eta = dirichlet(noise_key, alpha, legal)
-    mixed = jnp.where(legal, jnp.log((1.0 - noise) * prior + noise * eta + 1e-30), ILLEGAL)
     score = rule(c_init, c_base, reduction)
-    tree = plant(root._replace(logits=mixed), simulations, kept)
+    tree = plant(root, simulations, kept)
+    if not (isinstance(noise, float) and noise == 0.0):  # a draw of thousands takes longer than the search
+        tree = tree._replace(logits=tree.logits.at[0].set(mixed(tree.logits[0], noise_key, noise, alpha)))
     tree = grow(tree, expand, lambda e, _: forcing(e, score(e), forced), score)
-    e = edges(tree, jnp.zeros(len(legal), jnp.int32), 0)
-    visits, learnt = (spread(x, tree, legal.shape[1]) for x in (e.visits, pruned(e, score, forced)))
+    b, a = root.logits.shape
+    e = edges(tree, jnp.zeros(b, jnp.int32), 0)
+    visits, learnt = (spread(x, tree, a) for x in (e.visits, pruned(e, score, forced)))
     policy = learnt / learnt.sum(-1, keepdims=True)
     return Searched(by_visits(move_key, visits, temperature), policy, tree.total[0] / tree.visits[0], visits, tree)
 
@@ -111,6 +110,13 @@ def pruned(e: Edges, score: Rule, k: float | Array) -> Array:
     left = jnp.minimum(e.visits, jnp.maximum(jnp.ceil(needed), e.visits - jnp.floor(forced_playouts(e, k))))
     left = jnp.where(left <= 1.0, 0.0, left)
     return jnp.where(best | (jnp.asarray(k) == 0), e.visits, left)
+
+
+def mixed(logits: Array, key: Key, noise: float | Array, alpha: float | Array) -> Array:
+    """The logits [B, K] of (1 - noise) p + noise η, with η ~ Dirichlet(alpha) over the legal moves."""
+    legal = logits > ILLEGAL / 2
+    eta = dirichlet(key, alpha, legal)
+    return jnp.where(legal, jnp.log((1.0 - noise) * jax.nn.softmax(logits) + noise * eta + 1e-30), ILLEGAL)
 
 
 def dirichlet(key: Key, alpha: float | Array, legal: Array) -> Array:
