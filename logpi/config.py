@@ -233,6 +233,7 @@ class SelfPlay:
     final_learning_rate: float = 1e-4  # to this at total_timesteps
     weight_decay: float = 0.1  # of the parameters, decoupled (Loshchilov & Hutter 2019), times the learning rate
     vf_coef: float = 1.0  # weight of the value loss
+    margin_share: float = 0.0  # Go, Othello: of a game's value, for the points by which it is won (Wu 2019); 0: none
     area_coef: float = 0.0  # Go: weight of the loss of whose each point will be, and of the score (Wu 2019); 0: none
     max_grad_norm: float = 1.0  # clip the global gradient norm to this
     optimizer: Optimizer = "adam"  # from optax

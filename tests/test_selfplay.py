@@ -12,7 +12,7 @@ from small import quick_compilation
 from logpi.algorithms.learning import traced
 from logpi.config import AlphaZero
 from logpi.games.make import make_game
-from logpi.games.selfplay import begin, openings, play, think
+from logpi.games.selfplay import begin, openings, play, think, worth
 from logpi.games.tic_tac_toe import LINES
 
 GAMES, STEPS, SIMULATIONS = 64, 40, 8
@@ -284,6 +284,23 @@ def test_some_games_are_played_on():
     assert (s.moves.reward[0][~on] == -1).all()
     stops = np.array([np.flatnonzero(column)[0] for column in s.ended.T])
     assert stops[on].min() >= 4, "five stones make a line at the earliest"
+
+
+def test_a_won_game_is_worth_more_by_more_points():
+    """Go 5x5 after two passes at once, komi 7.5: black, who would be to move, has lost by it."""
+    go = make_game("go-5x5")
+    state = go.step(go.step(go.init(), jnp.int32(25)), jnp.int32(25))
+    assert go.margin(state) == -7.5
+    assert worth(go, state, 0.0) == -1
+    np.testing.assert_allclose(worth(go, state, 0.3), -0.7 - 0.3 * 2 / np.pi * np.arctan(7.5 / 10), rtol=1e-6)
+    close = state._replace(komi=jnp.float32(0.5))
+    assert -0.75 < worth(go, close, 0.3) < -0.7
+    full = TOE.init().at[0].set(0b111)
+    assert worth(TOE, full, 0.3) == TOE.outcome(full) != 0, "no points in it"
+    othello = make_game("othello")
+    wiped = othello.init().at[:2].set(0)
+    assert othello.ended(wiped)
+    assert othello.margin(wiped) == -2
 
 
 PUCT = {"search": "puct", "noise": 0.0, "resign": 2.0}

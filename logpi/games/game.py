@@ -38,3 +38,5 @@ class Game(NamedTuple):
     # of an ended game: [rows * columns] int8, whose each cell is: 1 the player's to move, -1 the other's, 0 nobody's;
     # None where the outcome does not come from owning cells
     ownership: Callable[[PyTree], Array] | None = None
+    # of an ended game: [] float32, points by which the player to move leads; None where there are no points
+    margin: Callable[[PyTree], Array] | None = None

@@ -75,8 +75,8 @@ def go(size: int, komi: float = 7.5) -> Game:
 
     Six planes are observed: the mover's stones, the other's, the last move, the one before it, the point that simple
     ko forbids, and everywhere the komi the mover gets (negative: gives), divided by the size.
-    ``outcome`` floods only boards of games that have ended; of the others it is 0. LogpiError for a size that is not
-    5 to 19, or a komi that is not a whole or half number of points.
+    ``outcome`` and ``margin`` flood only boards of games that have ended; of the others they are 0. LogpiError for a
+    size that is not 5 to 19, or a komi that is not a whole or half number of points.
     """
     if size not in SIZES:
         raise LogpiError(f"go: size {size!r} is not a board size; choose 5 to 19, such as 9, 13 or 19")
@@ -94,10 +94,9 @@ def go(size: int, komi: float = 7.5) -> Game:
             jnp.float32(komi),
         )
 
-    def outcome(state: State) -> Array:
+    def margin(state: State) -> Array:
         over = _ended(state)
-        result = jnp.sign(score(state._replace(chain=jnp.where(over, state.chain, 0))))
-        return jnp.where(over, result, 0.0)
+        return jnp.where(over, score(state._replace(chain=jnp.where(over, state.chain, 0))), 0.0)
 
     symmetries = boards.square(size)
     return Game(
@@ -109,7 +108,7 @@ def go(size: int, komi: float = 7.5) -> Game:
         step=_step,
         legal=_legal,
         ended=_ended,
-        outcome=outcome,
+        outcome=lambda state: jnp.sign(margin(state)),
         observe=_observe,
         cells=_cells,
         first_to_move=_first_to_move,
@@ -118,6 +117,7 @@ def go(size: int, komi: float = 7.5) -> Game:
         name=lambda action: _name(action, size),
         parse=lambda text: _parse(text, size),
         ownership=ownership,
+        margin=margin,
     )
 
 

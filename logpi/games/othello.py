@@ -49,6 +49,7 @@ def othello() -> Game:
         action_symmetries=boards.with_pass(symmetries),
         name=lambda action: "pass" if action == PASS else boards.cell_name(action, SIZE),
         parse=_parse,
+        margin=_lead,
     )
 
 
@@ -122,8 +123,12 @@ def _ended(state: Array) -> Array:
 
 
 def _outcome(state: Array) -> Array:
+    return jnp.sign(_lead(state))
+
+
+def _lead(state: Array) -> Array:
     counts = jax.lax.population_count(state[:4]).astype(jnp.int32)
-    return jnp.sign(counts[0] + counts[1] - counts[2] - counts[3]).astype(jnp.float32)
+    return (counts[0] + counts[1] - counts[2] - counts[3]).astype(jnp.float32)
 
 
 def _first_to_move(state: Array) -> Array:
