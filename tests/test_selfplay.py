@@ -295,7 +295,7 @@ def test_a_won_game_is_worth_more_by_more_points():
     np.testing.assert_allclose(worth(go, state, 0.3), -0.7 - 0.3 * 2 / np.pi * np.arctan(7.5 / 10), rtol=1e-6)
     close = state._replace(komi=jnp.float32(0.5))
     assert -0.75 < worth(go, close, 0.3) < -0.7
-    full = TOE.init().at[0].set(0b111)
+    full = TOE.init().at[1].set(0b111)
     assert worth(TOE, full, 0.3) == TOE.outcome(full) != 0, "no points in it"
     othello = make_game("othello")
     wiped = othello.init().at[:2].set(0)
