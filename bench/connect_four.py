@@ -1,23 +1,27 @@
 """A Connect Four agent by outside yardsticks: a perfect solver, and plain Monte-Carlo tree search of OpenSpiel's.
 
     python bench/connect_four.py RUN [--simulations 800] [--games 200] [--perfect 100] [--name NAME]
+    python bench/connect_four.py --peer torch/bin/python --azg alpha-zero-general [--minutes 30] [--core 1]
     python bench/connect_four.py --report
 
 Measured of the *last* agent of a run: the share of value-keeping moves on the 3,076 test positions where the choice
 matters (64 simulations a move, the network alone, and more simulations); a match against UCT with 1,000 rollouts,
 colours balanced, each opening of four random moves played by both sides; games moved first from the empty board against
 the perfect player, whose ties are broken at random. The curve is the run's own, on the validation positions. Needs the
-extras `solver` and `test` (open_spiel).
+extras `solver` and `test` (open_spiel). ``--peer``: alpha-zero-general learns for as many minutes, by its own loop and
+settings on one core (`peers/azg_learning.py`), judged with as many simulations on 500 of the test positions.
 """
 
 import argparse
 import json
+import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import commit, machine, parser, publish, table
+from report import PEERS, answer, commit, machine, parser, publish, table
 
 from logpi import devices
 from logpi.arena.agreement import agreement, labelled
@@ -31,6 +35,7 @@ from logpi.games.agent import GameAgent, load_game_agent
 from logpi.games.make import make_game
 
 ROLLOUTS = 1000
+PEER_POSITIONS = 500  # it searches one at a time
 GROUP = 769  # positions searched at once: a quarter of the test set
 
 
@@ -108,6 +113,27 @@ def curve(run: Path) -> list[dict[str, float]]:
     ]
 
 
+def peer(args: argparse.Namespace) -> None:
+    """Let alpha-zero-general learn, on one core."""
+    import jax
+
+    positions, folder = labelled("test"), args.results / "connect_four" / "peers"
+    which = np.random.default_rng(0).permutation(np.flatnonzero(positions.decision))[:PEER_POSITIONS]
+    mine, theirs = np.moveaxis(np.asarray(jax.vmap(make_game("connect-four").observe)(positions.state[which])), -1, 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        file, out = Path(scratch) / "positions.npz", Path(scratch) / "curve.json"
+        np.savez(file, board=(mine - theirs).astype(np.int8), keeping=positions.keeping[which])
+        os.sched_setaffinity(0, {args.core})
+        found = answer(
+            args.peer,
+            PEERS / "azg_learning.py",
+            *("--source", args.azg, "--positions", file, "--minutes", args.minutes, "--out", out),
+        )
+    found |= {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "commit": commit(args.azg)}
+    atomic_write(folder / "alpha-zero-general.json", (json.dumps(found, indent=1) + "\n").encode())
+
+
 def _rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
@@ -160,6 +186,17 @@ def report(results: Path) -> None:
             [100 * point["share"] for point in outcome["curve"]],
             label=f"{path.stem}, {outcome['cores']} cores",
         )
+    beside = []
+    for path in sorted((results / "connect_four" / "peers").glob("*.json")):
+        found = json.loads(path.read_text())
+        minutes = [point["minutes"] for point in found["curve"]]
+        shares = [100 * point["share"] for point in found["curve"]]
+        axes.plot(minutes, shares, "--", label=f"{path.stem}, 1 core")
+        beside.append(
+            f"* {path.stem}, {minutes[-1]:.0f} minutes of one core, {found['curve'][-1]['moves']:,} moves of self-play: "
+            f"{shares[-1]:.1f} % of {found['positions']} test positions with {found['simulations']} simulations, "
+            f"{shares[0]:.1f} % before it had learnt (commit {found['commit']}; {found['date']}; {found['machine']})"
+        )
     axes.set(
         xlabel="minutes",
         ylabel="value-keeping moves, % (validation, 64 simulations)",
@@ -180,20 +217,26 @@ def report(results: Path) -> None:
         "perfect, 800",
     ]
     commands = "\n".join(f"* {p.stem}: `{json.loads(p.read_text())['command']}`" for p in kept)
-    publish(results, "connect_four", "Connect Four by outside yardsticks", {}, [table(header, rows), commands])
+    publish(results, "connect_four", "Connect Four by outside yardsticks", {}, [table(header, rows), commands, *beside])
 
 
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("run", type=Path, nargs="?")
     arguments.add_argument("--report", action="store_true", help="measure nothing")
+    arguments.add_argument("--peer", metavar="PYTHON", help="with torch: let alpha-zero-general learn")
+    arguments.add_argument("--azg", type=Path, metavar="DIR", help="a clone of suragnair/alpha-zero-general")
+    arguments.add_argument("--minutes", type=float, default=30.0, help="of the peer")
+    arguments.add_argument("--core", type=int, default=0, help="the peer's")
     arguments.add_argument("--name", default="", help="of the outcome's file; else the run folder's")
     arguments.add_argument("--simulations", type=int, default=800)
     arguments.add_argument("--games", type=int, default=200, help="against UCT")
     arguments.add_argument("--perfect", type=int, default=100, help="against the perfect player")
     args = arguments.parse_args()
     devices.prepare()
-    if not args.report:
+    if args.peer:
+        peer(args)
+    elif not args.report:
         if args.run is None:
             arguments.error("give a run's folder, or --report")
         outcome = measure(args)
