@@ -193,7 +193,7 @@ def report(results: Path) -> None:
         shares = [100 * point["share"] for point in found["curve"]]
         axes.plot(minutes, shares, "--", label=f"{path.stem}, 1 core")
         beside.append(
-            f"* {path.stem}, {minutes[-1]:.0f} minutes of one core, {found['curve'][-1]['moves']:,} moves of self-play: "
+            f"* {path.stem}, {minutes[-1]:.0f} minutes of one core, {found['curve'][-1]['moves']:,} moves: "
             f"{shares[-1]:.1f} % of {found['positions']} test positions with {found['simulations']} simulations, "
             f"{shares[0]:.1f} % before it had learnt (commit {found['commit']}; {found['date']}; {found['machine']})"
         )
