@@ -212,6 +212,7 @@ class SelfPlay:
     rescale: bool = True  # Gumbel: q relative to the node's least and greatest, as mctx; else to -1 and 1, as the paper
     c_init: float = 1.25  # PUCT: C(s) = log((1 + N + c_base) / c_base) + c_init
     c_base: float = 19652.0
+    reduction: float = 0.0  # PUCT: what a move without a visit is worth less than its node; below 0: it has Q = 0
     noise: float = 0.25  # PUCT: share of Dirichlet noise in the root's prior
     alpha: float = 1.0  # PUCT: of that noise, about 10 / the number of legal moves
     temperature: float = 1.0  # PUCT: moves are drawn by N ^ (1 / temperature)

@@ -99,6 +99,7 @@ def think(
         alpha=h.alpha,
         c_init=h.c_init,
         c_base=h.c_base,
+        reduction=h.reduction,
         forced=h.forced if explores and noisy else 0.0,
         kept=h.kept,
     )

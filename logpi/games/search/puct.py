@@ -3,7 +3,8 @@
     a = argmax_a Q(s, a) + C(s) P(s, a) √N(s) / (1 + N(s, a)),    C(s) = log((1 + N(s) + c_base) / c_base) + c_init
 
 N(s) counts the visit that made the node, as in the pseudocode of Silver et al. 2018 (else the first choice in a new
-node would not heed the prior). A move without a visit has Q = 0, or less by the first-play urgency reduction.
+node would not heed the prior). A move without a visit has Q = 0, or its node's mean value less a reduction: with
+Q = 0 a player who is behind, to whom all moves look worse than an even game, tries every move once before any twice.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def puct(
     alpha: float | Array = 1.0,
     c_init: float | Array = 1.25,
     c_base: float | Array = 19652.0,
-    reduction: float | Array = 0.0,
+    reduction: float | Array = -1.0,
     forced: float | Array = 0.0,
     kept: int = 0,
 ) -> Searched:
@@ -55,7 +56,7 @@ def puct(
         alpha: of the Dirichlet distribution.
         c_init, c_base: of C(s).
         forced: k of the forced playouts, of which the policy is pruned again (Wu 2019, §3.2); 0: none.
-        reduction: what a move without a visit is worth less than its node.
+        reduction: what a move without a visit is worth less than its node; below 0: such moves have Q = 0.
         kept: moves that a node keeps, those of the largest prior; 0: all.
     """
     noise_key, move_key = jax.random.split(key)
@@ -79,7 +80,7 @@ def rule(c_init: float | Array, c_base: float | Array, reduction: float | Array)
         c = jnp.log((1.0 + n + c_base) / c_base) + c_init
         prior = jax.nn.softmax(e.logits)
         mean = (e.value[:, None] + (e.q * e.visits).sum(-1, keepdims=True)) / n
-        q = jnp.where(e.visits > 0, e.q, jnp.where(jnp.asarray(reduction) > 0, mean - reduction, 0.0))
+        q = jnp.where(e.visits > 0, e.q, jnp.where(jnp.asarray(reduction) >= 0, mean - reduction, 0.0))
         return q + c * prior * jnp.sqrt(n) / (1.0 + e.visits)
 
     return score
