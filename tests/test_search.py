@@ -189,7 +189,7 @@ def test_who_is_behind_does_not_try_every_move_before_any_twice():
 
     def leaf(state):
         value = jnp.where(state == 0, -0.5, 0.5)  # below the root, of the player who is ahead
-        logits = jnp.broadcast_to(-0.2 * jnp.arange(40.0), (len(state), 40))
+        logits = jnp.broadcast_to(-0.01 * jnp.arange(40.0), (len(state), 40))
         return Leaf(state, logits, value, jnp.zeros(len(state), bool))
 
     def visits(reduction):
