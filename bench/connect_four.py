@@ -203,7 +203,7 @@ def report(results: Path) -> None:
         title="Connect Four from nothing",
     )
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.legend(loc="center right")
     figure.savefig(results / "connect_four" / "curve.png", dpi=120)
     header = [
         "run",

@@ -185,24 +185,30 @@ def test_halving_spends_on_no_more_moves_than_are_kept(considered):
 
 
 def test_who_is_behind_does_not_try_every_move_before_any_twice():
-    """A position in which every move loses a little: with Q = 0 for the others no move gets a second visit."""
+    """Every move is bad, the first one the least: with Q = 0 for the others none gets a second visit."""
 
     def leaf(state):
-        value = jnp.where(state == 0, -0.5, 0.5)  # below the root, of the player who is ahead
+        # below the root, of the player who is ahead
+        value = jnp.where(state == 0, -0.5, jnp.where(state == 1, 0.3, 0.5))
         logits = jnp.broadcast_to(-0.01 * jnp.arange(40.0), (len(state), 40))
         return Leaf(state, logits, value, jnp.zeros(len(state), bool))
 
     def visits(reduction):
         root = leaf(jnp.zeros(1, jnp.int32))
         found = puct(
-            root, lambda state, action: leaf(state + 1), jax.random.key(0), 24, jnp.zeros(1), reduction=reduction
+            root,
+            lambda state, action: leaf(state + 1 + action),
+            jax.random.key(0),
+            24,
+            jnp.zeros(1),
+            reduction=reduction,
         )
         return np.asarray(found.visits[0])
 
     assert visits(-1.0).max() == 1
     assert visits(0.0).max() > 2
     assert visits(0.0).argmax() == 0, "the likeliest move"
-    assert (visits(0.3) > 0).sum() < (visits(0.0) > 0).sum()
+    assert (visits(0.3) > 0).sum() < (visits(0.0) > 0).sum() < (visits(-1.0) > 0).sum()
 
 
 def test_random_games_of_a_search_are_independent():
