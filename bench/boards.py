@@ -70,7 +70,7 @@ def begin(run: Path, agent: GameAgent) -> dict[str, Any]:
         "env": agent.game.id,
         "cores": json.loads((run / "manifest.json").read_text())["device"]["count"],
         "minutes": sum(pieces) / 60,
-        "moves": timing[-1]["time/total_timesteps"],
+        "moves": agent.facts["facts"]["timesteps"],  # a run that is cut has gone on since
         "machine": machine(),
         "command": (run / "command.txt").read_text().strip().partition(" --log-dir")[0],
         "method": agent.facts["method"],

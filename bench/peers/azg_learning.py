@@ -4,11 +4,10 @@
 
 Settings are those of its `main.py` (100 games an iteration, 25 simulations, a gate of 60 % over 40 games) and of its
 own network for the game (Adam, 0.001, ten epochs, batches of 64); only its examples are not written to the disk. The
-network itself is one of PyTorch with the layers
-of logpi's, as in `azg_connect_four.py`. After each iteration the network that it has kept chooses a move by its own
-search, with `--simulations`, in each of the positions: `board` [N, 6, 7], 1 the mover's stones and -1 the other's, and
-`keeping` [N, 7], the moves that keep the value of the game. The clock stands still meanwhile. Writes a JSON file after
-each iteration, and prints it at the end.
+network itself is one of PyTorch with the layers of logpi's, as in `azg_connect_four.py`. After each iteration the
+network that it has kept chooses a move by its own search, with `--simulations`, in each of the positions: `board` [N,
+6, 7], 1 the mover's stones and -1 the other's, and `keeping` [N, 7], the moves that keep the value of the game. The
+clock stands still meanwhile. Writes a JSON file after each iteration, and prints it at the end.
 """
 
 import argparse

@@ -97,12 +97,7 @@ def shares_kept(kept: NDArray[Any], ply: NDArray[Any]) -> dict[str, Any]:
         kept: [N] 1 where the move kept the value.
         ply: [N] stones on the board.
     """
-    good = np.asarray(kept) > 0
-    groups = {f"{low}-{high}": good[(low <= ply) & (ply <= high)] for low, high in PLIES}
-    return {
-        "decision": _share(good),
-        "by_ply": {name: _share(group) for name, group in groups.items() if len(group)},
-    }
+    return _decided(np.asarray(kept) > 0, ply, _share)
 
 
 def random_agreement(positions: Labelled) -> dict[str, Any]:
@@ -132,14 +127,13 @@ def _checked(actions: NDArray[Any], positions: Labelled) -> NDArray[np.int64]:
 def _grouped(
     positions: Labelled, kept: NDArray[Any], best: NDArray[Any], share: Callable[[NDArray[Any]], Any]
 ) -> dict[str, Any]:
-    decision, ply = positions.decision, positions.ply
-    groups = {f"{low}-{high}": kept[decision & (low <= ply) & (ply <= high)] for low, high in PLIES}
-    return {
-        "decision": share(kept[decision]),
-        "all": share(kept),
-        "best": share(best),
-        "by_ply": {name: share(group) for name, group in groups.items() if len(group)},
-    }
+    where = positions.decision
+    return {"all": share(kept), "best": share(best), **_decided(kept[where], positions.ply[where], share)}
+
+
+def _decided(kept: NDArray[Any], ply: NDArray[Any], share: Callable[[NDArray[Any]], Any]) -> dict[str, Any]:
+    groups = {f"{low}-{high}": kept[(low <= ply) & (ply <= high)] for low, high in PLIES}
+    return {"decision": share(kept), "by_ply": {name: share(group) for name, group in groups.items() if len(group)}}
 
 
 def _share(good: Mask) -> dict[str, float]:
