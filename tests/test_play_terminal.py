@@ -228,7 +228,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-class Late(AssertionError):
+class LateError(AssertionError):
     """What a terminal should have shown did not come."""
 
 
@@ -255,7 +255,7 @@ class Terminal:
         while not any(self.text.find(text, start) >= 0 for text in expected):
             ready, _, _ = select.select([self.master], [], [], max(0.0, limit - time.monotonic()))
             if not ready:
-                raise Late(f"waited {seconds} s in vain for {expected}: {self.text[-2000:]}")
+                raise LateError(f"waited {seconds} s in vain for {expected}: {self.text[-2000:]}")
             try:
                 data = os.read(self.master, 65536)
             except OSError:  # how Linux says that the other side has closed
@@ -270,9 +270,9 @@ class Terminal:
         """Press Ctrl-C until ``expected`` is seen: CPython loses one that comes between a prompt and its waiting."""
         for patience in (5, 10, 75):
             self.type("\x03")
-            with contextlib.suppress(Late):
+            with contextlib.suppress(LateError):
                 return self.until(expected, seconds=patience)
-        raise Late(f"Ctrl-C in vain: {self.text[-2000:]}")
+        raise LateError(f"Ctrl-C in vain: {self.text[-2000:]}")
 
     def end(self):
         """The exit code."""
