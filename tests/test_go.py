@@ -11,7 +11,7 @@ import pytest
 
 from logpi.errors import LogpiError
 from logpi.games.game import Game
-from logpi.games.go import State, go, ownership, score
+from logpi.games.go import State, go, liberties, ownership, score
 
 KOMI = 0.5
 
@@ -113,13 +113,16 @@ def test_a_move_is_forbidden_exactly_when_the_board_after_it_has_been_before(pos
     assert np.array_equal(claimed[where][:, 2], same[where])
 
 
-def test_chains_are_labelled_by_one_of_their_points(positions: State) -> None:
-    for chain in np.asarray(positions.chain)[::3]:
+def test_chains_are_labelled_by_one_of_their_points_and_have_their_liberties(positions: State) -> None:
+    free = np.asarray(jax.vmap(liberties)(positions))
+    for chain, count in zip(np.asarray(positions.chain)[::3], free[::3], strict=True):
         board = tuple(np.sign(chain).tolist())
+        assert not count[chain == 0].any()
         for point in np.flatnonzero(chain):
-            stones, _ = go_reference.region(board, int(point), 5)
+            stones, border = go_reference.region(board, int(point), 5)
             assert set(np.flatnonzero(chain == chain[point])) == stones
             assert abs(int(chain[point])) - 1 in stones
+            assert count[point] == sum(not board[near] for near in border)
 
 
 def test_symmetries_commute_with_the_rules() -> None:
@@ -139,7 +142,7 @@ def test_symmetries_commute_with_the_rules() -> None:
         assert np.array_equal(legal[s], legal[0][..., action])
         assert np.array_equal(cells[s].reshape(3, -1, 25), cells[0].reshape(3, -1, 25)[..., cell])
         assert np.array_equal(owned[s], owned[0][..., cell])
-        assert np.array_equal(planes[s].reshape(3, -1, 25, 6), planes[0].reshape(3, -1, 25, 6)[..., cell, :])
+        assert np.array_equal(planes[s].reshape(3, -1, 25, 9), planes[0].reshape(3, -1, 25, 9)[..., cell, :])
 
 
 def test_ko_may_be_taken_back_only_after_another_move() -> None:
@@ -273,18 +276,21 @@ def test_what_is_observed() -> None:
     game = go(5, 2.5)
     state = play(rules(5), game.init(), "B5 C5 A4")
     planes = np.asarray(game.observe(state))
-    assert planes.shape == (5, 5, 6)
+    assert planes.shape == (5, 5, 9)
     assert planes.dtype == np.float32
     at = {name: game.parse(name) for name in ("B5", "C5", "A4")}
-    assert [np.flatnonzero(plane).tolist() for plane in np.moveaxis(planes, -1, 0)[:5]] == [
+    assert [np.flatnonzero(plane).tolist() for plane in np.moveaxis(planes, -1, 0)[:8]] == [
         [at["C5"]],
         [at["B5"], at["A4"]],
         [at["A4"]],
         [at["C5"]],
         [],
+        [],
+        [at["B5"], at["C5"]],
+        [at["A4"]],
     ]
-    assert (planes[..., 5] == 0.5).all()
-    assert (game.observe(game.init())[..., 5] == -0.5).all()
+    assert (planes[..., 8] == 0.5).all()
+    assert (game.observe(game.init())[..., 8] == -0.5).all()
     passed = np.asarray(game.observe(play(rules(5), state, "pass")))
     assert not passed[..., 2].any()
     assert np.flatnonzero(passed[..., 3]).tolist() == [at["A4"]]

@@ -73,8 +73,9 @@ def score(state: State) -> Array:
 def go(size: int, komi: float = 7.5) -> Game:
     """Go on size x size points; action size ** 2 is the pass.
 
-    Six planes are observed: the mover's stones, the other's, the last move, the one before it, the point that simple
-    ko forbids, and everywhere the komi the mover gets (negative: gives), divided by the size.
+    Nine planes are observed: the mover's stones, the other's, the last move, the one before it, the point that simple
+    ko forbids, the stones of chains with one, two and three liberties (as Silver et al. 2016 and Wu 2019; Silver et
+    al. 2017 have none), and everywhere the komi the mover gets (negative: gives), divided by the size.
     ``outcome`` and ``margin`` flood only boards of games that have ended; of the others they are 0. LogpiError for a
     size that is not 5 to 19, or a komi that is not a whole or half number of points.
     """
@@ -158,6 +159,18 @@ def _room(chain: Array, size: int) -> Array:
     return sum((near.astype(jnp.int32) for near in _neighbours(chain == 0, size, False)), jnp.zeros((), jnp.int32))
 
 
+def liberties(state: State) -> Array:
+    """How many empty points adjoin the chain of each point: [N] int32, 0 where there is no stone."""
+    size, chain = _size(state), state.chain
+    near = [jnp.abs(x).astype(jnp.int32) for x in _neighbours(chain, size, 0)]
+    once = [near[0]]
+    for k, label in enumerate(near[1:], 1):
+        again = sum((label == x for x in near[:k]), jnp.zeros((), bool))
+        once.append(jnp.where(again, 0, label))
+    count = jnp.zeros(size**2 + 1, jnp.int32).at[jnp.stack(once)].add((chain == 0).astype(jnp.int32)[None])
+    return jnp.where(chain == 0, 0, count[jnp.abs(chain).astype(jnp.int32)])
+
+
 def _step(state: State, action: Array) -> State:
     size, chain = _size(state), state.chain
     n = size**2
@@ -236,7 +249,9 @@ def _observe(state: State) -> Array:
     before = state.hashes[jnp.maximum(state.moves - 1, 0)]
     ko = (chain == 0) & (last >= 0) & (last < n) & jnp.all(again == before[None], axis=1)
     komi = jnp.where(_first_to_move(state), -state.komi, state.komi) / size
-    planes = (chain > 0, chain < 0, point == last, point == state.recent[1], ko, jnp.full(n, komi))
+    free = liberties(state)
+    few = (free == count for count in (1, 2, 3))
+    planes = (chain > 0, chain < 0, point == last, point == state.recent[1], ko, *few, jnp.full(n, komi))
     return jnp.stack([plane.astype(jnp.float32) for plane in planes], axis=-1).reshape(size, size, len(planes))
 
 
