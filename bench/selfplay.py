@@ -1,11 +1,13 @@
 """Connect Four self-play end to end: simulations/s and positions/s against games side by side, simulations and cores.
 
-    python bench/selfplay.py --torch-python torch/bin/python --azg alpha-zero-general [--seconds 5]
+    python bench/selfplay.py --torch-python torch/bin/python --azg alpha-zero-general [--seconds 5] [--repeats 3]
 
 The programs are those that training runs: search (Gumbel), rules and the network (residual MLP, three blocks of 256)
 play 16 moves of every game, then learn from the window, each move four times on average. Clocked apart: playing alone,
 and both. Untrained networks on both sides: games of the same kind. The peer plays alpha-zero-general's own self-play,
 one position at a time, without learning (`peers/azg_connect_four.py`). Wall clock; a simulation is one leaf of a tree.
+Medians of the repeats, one core and two in turn. Two cores are compared with one at as many games a core: with as many
+in all, each core would have half the batch.
 
 `--own …` is what the script calls itself: it prints one JSON line.
 """
@@ -14,6 +16,7 @@ import argparse
 import itertools
 import json
 import os
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -71,6 +74,7 @@ def main() -> None:
     arguments.add_argument("--torch-python", metavar="PYTHON")
     arguments.add_argument("--azg", type=Path, metavar="DIR", help="a clone of suragnair/alpha-zero-general")
     arguments.add_argument("--seconds", type=float, default=5.0, help="of one measurement, at least")
+    arguments.add_argument("--repeats", type=int, default=3, help="of each measurement but the peer's")
     arguments.add_argument("--games", type=int, nargs="+", default=GAMES)
     arguments.add_argument("--simulations", type=int, nargs="+", default=SIMULATIONS)
     arguments.add_argument("--cores", type=int, nargs="+", default=(1, 2))
@@ -79,14 +83,18 @@ def main() -> None:
     if args.own:
         print(json.dumps(own(*args.own, args.seconds)))
         return
-    peers, ours = {}, {}
+    peers: dict[int, Any] = {}
+    ours: dict[tuple[int, int, int], Any] = {}
     for simulations in args.simulations:
         if args.torch_python:
             flags = ("--source", args.azg, "--simulations", simulations, "--seconds", 2 * args.seconds)
             peers[simulations] = answer(args.torch_python, PEERS / "azg_connect_four.py", *flags)
-        for games, cores in itertools.product(args.games, args.cores):
+        repeats: dict[tuple[int, int, int], list[dict[str, Any]]] = {}
+        for _, games, cores in itertools.product(range(args.repeats), args.games, args.cores):
             flags = ("--seconds", args.seconds, "--own", games, simulations, cores)
-            ours[games, simulations, cores] = answer(sys.executable, Path(__file__), *flags)
+            found = answer(sys.executable, Path(__file__), *flags)
+            repeats.setdefault((games, simulations, cores), []).append(found)
+        ours |= {setting: medians(found) for setting, found in repeats.items()}
     software = {}
     if peers:
         software["alpha-zero-general"] = f"commit {commit(args.azg)}; {versions(args.torch_python, ('torch', 'numpy'))}"
@@ -99,10 +107,15 @@ def main() -> None:
     publish(args.results, "selfplay", "Self-play of Connect Four", software, parts)
 
 
+def medians(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of each number of several repeats."""
+    return {name: statistics.median(one[name] for one in found) for name in found[0]}
+
+
 def goals(ours: dict[tuple[int, int, int], Any], peers: dict[int, Any]) -> str:
     """What was wanted, of the usual setting, where it was measured."""
     games, simulations = USUAL
-    one, two = (ours.get((*USUAL, cores)) for cores in (1, 2))
+    one, two = (ours.get((cores * games, simulations, cores)) for cores in (1, 2))
     rows: list[list[object]] = []
     if one:
         rate = simulations * one["playing"]
@@ -113,7 +126,7 @@ def goals(ours: dict[tuple[int, int, int], Any], peers: dict[int, Any]) -> str:
     if one and two:
         rows.append(["two cores over one, playing", f"{two['playing'] / one['playing']:.2f}", WANTED["cores"]])
         rows.append(["two cores over one, with learning", f"{two['both'] / one['both']:.2f}", ""])
-    return table([f"{games} games, {simulations} simulations a move", "measured", "wanted"], rows)
+    return table([f"{games} games a core, {simulations} simulations a move", "measured", "wanted"], rows)
 
 
 def everything(ours: dict[tuple[int, int, int], Any], args: argparse.Namespace) -> str:
@@ -141,7 +154,7 @@ def beside(ours: dict[tuple[int, int, int], Any], peers: dict[int, Any]) -> str:
         row += [f"{simulations * peer['positions_per_second'] / 1e3:.2f}", peer["games"], f"{peer['moves_a_game']:.0f}"]
         if found := ours.get((USUAL[0], simulations, 1)):
             row += [f"{found[what] / peer['positions_per_second']:.0f}" for what in ("playing", "both")]
-            row.append(f"{found['parameters']:,} and {peer['parameters']:,}")
+            row.append(f"{found['parameters']:,.0f} and {peer['parameters']:,}")
         rows.append(row)
     header = ["simulations", "alpha-zero-general: positions/s", "k simulations/s", "its games", "moves a game"]
     header += [f"logpi, {USUAL[0]} games, over it: playing", "with learning", "parameters, logpi's and its"]
