@@ -6,8 +6,8 @@ The programs are those that training runs: search (Gumbel), rules and the networ
 play 16 moves of every game, then learn from the window, each move four times on average. Clocked apart: playing alone,
 and both. Untrained networks on both sides: games of the same kind. The peer plays alpha-zero-general's own self-play,
 one position at a time, without learning (`peers/azg_connect_four.py`). Wall clock; a simulation is one leaf of a tree.
-Medians of the repeats, one core and two in turn. Two cores are compared with one at as many games a core: with as many
-in all, each core would have half the batch.
+Two cores are compared with one at as many games a core (with as many in all, each core would have half the batch), by
+medians of the repeats, in turn; all other settings are clocked once.
 
 `--own …` is what the script calls itself: it prints one JSON line.
 """
@@ -74,7 +74,7 @@ def main() -> None:
     arguments.add_argument("--torch-python", metavar="PYTHON")
     arguments.add_argument("--azg", type=Path, metavar="DIR", help="a clone of suragnair/alpha-zero-general")
     arguments.add_argument("--seconds", type=float, default=5.0, help="of one measurement, at least")
-    arguments.add_argument("--repeats", type=int, default=3, help="of each measurement but the peer's")
+    arguments.add_argument("--repeats", type=int, default=3, help="of what two cores are compared by")
     arguments.add_argument("--games", type=int, nargs="+", default=GAMES)
     arguments.add_argument("--simulations", type=int, nargs="+", default=SIMULATIONS)
     arguments.add_argument("--cores", type=int, nargs="+", default=(1, 2))
@@ -90,7 +90,9 @@ def main() -> None:
             flags = ("--source", args.azg, "--simulations", simulations, "--seconds", 2 * args.seconds)
             peers[simulations] = answer(args.torch_python, PEERS / "azg_connect_four.py", *flags)
         repeats: dict[tuple[int, int, int], list[dict[str, Any]]] = {}
-        for _, games, cores in itertools.product(range(args.repeats), args.games, args.cores):
+        for repeat, games, cores in itertools.product(range(args.repeats), args.games, args.cores):
+            if repeat and (games, simulations) != (cores * USUAL[0], USUAL[1]):
+                continue
             flags = ("--seconds", args.seconds, "--own", games, simulations, cores)
             found = answer(sys.executable, Path(__file__), *flags)
             repeats.setdefault((games, simulations, cores), []).append(found)
