@@ -222,6 +222,8 @@ class SelfPlay:
     kept: int = 0  # moves that a node of the tree keeps, those of the largest prior; 0: all
     openings: float = 0.5  # share of the games that begin with random moves, which are not learnt from
     opening_moves: int = 8  # 1 to so many
+    epsilon: float = 0.0  # share of the moves that are drawn at random instead, behind which the value's trace is cut
+    epsilon_moves: int = 20  # among so many first moves of a game
     fast_simulations: int = 0  # playout-cap randomisation (Wu 2019): of moves only played on by; 0: none
     fast_share: float = 0.75  # of the moves that are searched so
     resign: float = 2.0  # a player resigns whose search value is below minus this; above 1: never

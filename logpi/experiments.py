@@ -222,6 +222,7 @@ NOT_NEGATIVE |= {
     "blocks",
     "kept",
     "opening_moves",
+    "epsilon_moves",
     "fast_simulations",
     "resign",
     "forced",
@@ -231,7 +232,7 @@ NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end
 NOT_NEGATIVE |= {"final_learning_rate", "reuse"}
 FRACTIONS = {"gamma", "gae_lambda", "averaging", "curriculum"}
 AT_LEAST_1 |= {"gate_every", "gate_games", "gate_simulations", "gate_plies"}
-FRACTIONS |= {"gate_share", "noise", "openings", "fast_share", "play_on", "value_lambda", "margin_share"}
+FRACTIONS |= {"gate_share", "noise", "openings", "epsilon", "fast_share", "play_on", "value_lambda", "margin_share"}
 
 
 def check_ranges(where: str, config: Any) -> None:

@@ -335,6 +335,25 @@ def test_of_moves_searched_briefly_nothing_is_learnt():
     np.testing.assert_array_equal(policy * 8 % 1, 0)
 
 
+def test_moves_stray_from_the_search_as_often_as_asked_at_random_and_only_at_the_beginning():
+    calm = {**PUCT, "temperature_moves": 0}
+    s = shown(**calm, epsilon=0.3, epsilon_moves=4)
+    strays, early = s.moves.strays, s.stones < 4
+    assert not strays[~early].any()
+    share = strays[early].mean()
+    assert abs(share - 0.3) < 5 * (0.3 * 0.7 / early.sum()) ** 0.5
+    going = ~s.ended[:-1]
+    cell = np.log2(np.maximum(s.stone, 1)).astype(int)
+    chosen = np.take_along_axis(s.moves.policy[:-1], cell[..., None], -1)[..., 0]
+    assert (chosen[going] >= 0).all(), "what is made is legal"
+    best = chosen == s.moves.policy[:-1].max(-1)
+    assert best[going & ~strays[:-1]].all()
+    assert not best[going & strays[:-1]].all()
+    first = cell[going & strays[:-1] & (s.stones[:-1] == 0)]
+    assert len(np.unique(first)) == 9, "each of the empty board's cells"
+    assert not shown(**calm, epsilon=0.0).moves.strays.any()
+
+
 @pytest.mark.parametrize("search", ["gumbel", "puct"])
 def test_thinking_without_a_temperature_is_no_gamble(search):
     state = jax.tree.map(lambda x: jnp.broadcast_to(x, (GAMES, *x.shape)), TOE.init())

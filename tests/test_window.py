@@ -43,6 +43,7 @@ def played(rows, seed=0, longest=LONGEST):
         np.where(ended, rng.integers(-1, 2, (rows, GAMES)), 0).astype(np.float32),
         np.where(ended, 0.0, -1.0).astype(np.float32),
         rng.random((rows, GAMES)) < 0.7,
+        rng.random((rows, GAMES)) < 0.15,
         None,
     )
 
@@ -54,15 +55,21 @@ def numbers(samples):
 def targets(moves, lam):
     """[rows, GAMES] λ-returns as sums over n-step returns, NaN where the game has not ended by the last of ``moves``.
 
-    (1 - λ) Σ_n λ^(n-1) (-1)^n v(t + n) over the moves that follow, and the outcome with what is left of the weight.
+    (1 - λ) Σ_n λ^(n-1) (-1)^n v(t + n) over the moves that follow, and the outcome with what is left of the weight; if
+    a move strayed, the value before it in the outcome's place.
     """
     found = np.full(moves.value.shape, np.nan)
     for row, column in np.ndindex(found.shape):
         ends = np.flatnonzero(moves.discount[row:, column] == 0)
         if len(ends):
-            last = ends[0]
-            mixed = sum(lam ** (n - 1) * (-1) ** n * moves.value[row + n, column] for n in range(1, last + 1))
-            found[row, column] = (1 - lam) * mixed + (-lam) ** last * moves.reward[row + last, column]
+            last, worth, weight = ends[0], moves.reward[row + ends[0], column], lam ** ends[0]
+            beyond = last + 1
+            strayed = np.flatnonzero(moves.strays[row : row + last + 1, column])
+            if len(strayed):
+                last = beyond = strayed[0]
+                worth, weight = moves.value[row + last, column], lam ** max(last - 1, 0)
+            mixed = sum(lam ** (n - 1) * (-1) ** n * moves.value[row + n, column] for n in range(1, beyond))
+            found[row, column] = (1 - lam) * mixed + weight * (-1) ** last * worth
     return found
 
 
@@ -100,7 +107,7 @@ def test_the_loser_s_moves_are_worth_minus_one():
     reward[4, 0], reward[2, 1] = 1.0, -1.0
     discount = np.where(reward != 0, 0.0, -1.0).astype(np.float32)
     blank = jax.tree.map(lambda x: x[:5, :2], played(6))
-    new = blank._replace(reward=reward, discount=discount)
+    new = blank._replace(reward=reward, discount=discount, strays=np.zeros((5, 2), bool))
     window = PUSH(empty(new, 10), new, np.zeros(2, np.float32), 1.0)
     np.testing.assert_array_equal(window.target[:5, 0], [1, -1, 1, -1, 1])
     np.testing.assert_array_equal(window.target[:3, 1], [-1, 1, -1])

@@ -123,6 +123,17 @@ def openings(game: Game, key: Key, games: int, share: float | Array, most: int) 
     return jax.lax.fori_loop(0, most, move, (state, jnp.zeros(games, jnp.int32)))
 
 
+def stray(action: Array, legal: Array, key: Key, moves: Array, h: SelfPlay) -> tuple[Array, Array]:
+    """(the moves that are made [B], whether they were drawn at random [B] bool) where the search chose ``action`` [B].
+
+    What one side never chooses, the other never learns to answer: a share ``h.epsilon`` of a game's first moves strays.
+    """
+    whether_key, which_key = jax.random.split(key)
+    strays = (jax.random.uniform(whether_key, moves.shape) < h.epsilon) & (moves < h.epsilon_moves)
+    drawn = jax.random.categorical(which_key, jnp.where(legal, 0.0, -jnp.inf)).astype(action.dtype)
+    return jnp.where(strays, drawn, action), strays
+
+
 def begin(game: Game, key: Key, h: SelfPlay, games: int) -> Games:
     """New games."""
     opening_key, on_key = jax.random.split(key)
@@ -163,7 +174,9 @@ def play(
     def move(games: Games, now: tuple[Array, Key]) -> tuple[Games, tuple[Moves, Metrics]]:
         t, key = now
         found, learn = search(games.state, games.moves, key)
-        state = jax.vmap(game.step)(games.state, found.action)
+        legal = jax.vmap(game.legal)(games.state)
+        action, strays = stray(found.action, legal, jax.random.fold_in(key, 2), games.moves, h)
+        state = jax.vmap(game.step)(games.state, action)
         over = jax.vmap(game.ended)(state)
         result = -jax.vmap(lambda state: worth(game, state, h.margin_share))(state)  # for the player who moved
         hopeless = found.value < -h.resign
@@ -174,11 +187,12 @@ def play(
         reward = jnp.where(resigns, -1.0, jnp.where(over, result, 0.0))
         row = Moves(
             jax.vmap(game.observe)(games.state).astype(jnp.float16),
-            jnp.where(jax.vmap(game.legal)(games.state), found.policy, -1.0).astype(jnp.float16),
+            jnp.where(legal, found.policy, -1.0).astype(jnp.float16),
             found.value,
             reward,
             jnp.where(ended, 0.0, -1.0),
             learn,
+            strays,
             area(state, resigns),
         )
         theirs = jnp.where(mover == gave_up, reward, -reward)  # the outcome for whoever would have resigned

@@ -1,8 +1,8 @@
 """The replay window of self-play: the last W moves of each of B games, a trajectory written in a ring.
 
 What a move was worth follows from what came after it, by the one backward recursion (``logpi.returns``) with the
-discount -1 of a change of sides. It is computed anew for the newest rows whenever some are written, so that games may
-be cut anywhere: a move is learnt from once its game has ended.
+discount -1 of a change of sides; a move that strayed from the search cuts it. It is computed anew for the newest rows
+whenever some are written, so that games may be cut anywhere: a move is learnt from once its game has ended.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class Moves(NamedTuple):
     reward: Array  # [T, B] for the player who moved: the outcome where the game ended, else 0
     discount: Array  # [T, B] 0 where the game ended, else -1
     learn: Array  # [T, B] bool: searched in full
+    strays: Array  # [T, B] bool: another move was made than the search had chosen
     area: Array | None  # [T, B, cells] int8 where the game ended: whose each cell was, for the player who moved
 
 
@@ -77,7 +78,10 @@ def push(window: Window, new: Moves, following: Array, lam: float | Array, longe
     last = min(longest + t, w)
     rows = (head - last + jnp.arange(last)) % w
     reward, discount, value = moves.reward[rows], moves.discount[rows], moves.value[rows]
-    target = lambda_returns(reward, discount, jnp.ones_like(reward), jnp.concatenate([value, following[None]]), lam)
+    # what came after a move that the search had not chosen says nothing of the choice: there its own value stands
+    chosen = 1.0 - moves.strays[rows]
+    target = lambda_returns(reward, discount, chosen, jnp.concatenate([value, following[None]]), lam)
+    target = jnp.where(chosen > 0, target, value)
     if moves.area is not None:
         area = final_areas(moves.area[rows], discount == 0)
         moves = moves._replace(area=moves.area.at[rows].set(area))
