@@ -9,6 +9,7 @@ played by both sides. A match is kept as soon as it ends, so an interrupted meas
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from logpi.arena.searching import AgentPlayer
 from logpi.files import atomic_write
 from logpi.games.agent import GameAgent, load_game_agent
 
+ASKED = ("opponent", "moves", "simulations", "plies", "games")  # what tells one match from another
+
 
 def against(agent: GameAgent, run: Path, opponent: str, args: argparse.Namespace) -> dict[str, Any]:
     """One match."""
-    text = str(min((run / "stages").iterdir())) if opponent == "first" else opponent
+    text = f"{min((run / 'stages').iterdir())}:{args.simulations}" if opponent == "first" else opponent
     other = make_player(text, agent.game, seed=0)
     results: list[Result] = []
 
@@ -44,6 +47,7 @@ def against(agent: GameAgent, run: Path, opponent: str, args: argparse.Namespace
     share, elo = mean_score(counts), elo_difference(counts)
     return {
         "opponent": opponent,
+        "moves": agent.facts["facts"]["timesteps"],  # a run that is cut has gone on since
         "simulations": args.simulations,
         "games": len(results),
         "plies": args.plies,
@@ -52,7 +56,7 @@ def against(agent: GameAgent, run: Path, opponent: str, args: argparse.Namespace
         "points": share.value,
         "low": share.low,
         "high": share.high,
-        "elo": [elo.value, elo.low, elo.high],
+        "elo": [value if math.isfinite(value) else None for value in elo],
         "forfeits": sum(r.reason != PLAYED_OUT for r in results),
         "seconds": time.perf_counter() - began,
         "date": time.strftime("%Y-%m-%d"),
@@ -70,7 +74,6 @@ def begin(run: Path, agent: GameAgent) -> dict[str, Any]:
         "env": agent.game.id,
         "cores": json.loads((run / "manifest.json").read_text())["device"]["count"],
         "minutes": sum(pieces) / 60,
-        "moves": agent.facts["facts"]["timesteps"],  # a run that is cut has gone on since
         "machine": machine(),
         "command": (run / "command.txt").read_text().strip().partition(" --log-dir")[0],
         "method": agent.facts["method"],
@@ -90,7 +93,7 @@ def report(results: Path) -> None:
                 [
                     path.stem,
                     f"{outcome['cores']} x {outcome['minutes']:.0f}",
-                    f"{outcome['moves']:,.0f}",
+                    f"{match['moves']:,.0f}",
                     match["opponent"],
                     match["simulations"],
                     f"{match['won']} + {match['drawn']} drawn of {match['games']}",
@@ -122,8 +125,8 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         outcome = json.loads(path.read_text()) if path.exists() else begin(args.run, agent)
         for opponent in args.opponent:
-            asked = (opponent, args.simulations, args.plies, args.games)
-            if any((m["opponent"], m["simulations"], m["plies"], m["games"]) == asked for m in outcome["matches"]):
+            asked = (opponent, agent.facts["facts"]["timesteps"], args.simulations, args.plies, args.games)
+            if any(tuple(m[name] for name in ASKED) == asked for m in outcome["matches"]):
                 continue
             outcome["matches"].append(against(agent, args.run, opponent, args))
             atomic_write(path, (json.dumps(outcome, indent=1) + "\n").encode())

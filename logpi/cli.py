@@ -9,6 +9,8 @@ import difflib
 import importlib
 import sys
 
+LESS = "n_envs, n_steps or seeds; of board games n_games, window or keep"  # what memory goes to
+
 VERBS = {
     "train": ("training", "train an agent; show, save and film it"),
     "resume": ("training", "continue an interrupted run exactly where its last checkpoint stood"),
@@ -67,12 +69,12 @@ def main(argv: list[str] | None = None) -> int:
         print(f"logpi {argv[0]}: {error}", file=sys.stderr)
         return 1
     except MemoryError as error:
-        print(f"logpi {argv[0]}: out of memory ({error}); lower n_envs, n_steps or seeds", file=sys.stderr)
+        print(f"logpi {argv[0]}: out of memory ({error}); lower {LESS}", file=sys.stderr)
         return 1
     except RuntimeError as error:  # JAX's own, which must not be imported for the sake of its name
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        print(f"logpi {argv[0]}: the device is out of memory; lower n_envs, n_steps or seeds", file=sys.stderr)
+        print(f"logpi {argv[0]}: the device is out of memory; lower {LESS}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
         what = f"; {interrupt}" if str(interrupt) else ""

@@ -214,7 +214,7 @@ class SelfPlay:
     c_base: float = 19652.0
     reduction: float = 0.0  # PUCT: what a move without a visit is worth less than its node; below 0: it has Q = 0
     noise: float = 0.25  # PUCT: share of Dirichlet noise in the root's prior
-    alpha: float = 1.0  # PUCT: of that noise, about 10 / the number of legal moves
+    alpha: float = 0.0  # PUCT: of that noise; 0: 10 / the number of legal moves, which is about the papers'
     temperature: float = 1.0  # PUCT: moves are drawn by N ^ (1 / temperature)
     temperature_moves: int = 30  # PUCT: for so many moves of a game
     temperature_end: float = 0.0  # PUCT: and by this behind them; 0: the most visited move

@@ -212,7 +212,7 @@ AT_LEAST_1 |= {
 }
 AT_LEAST_1 |= {"n_games", "simulations", "considered", "units", "value_units", "judge_simulations", "judge_opponent"}
 AT_LEAST_1 |= {"seeds", "eval_episodes", "final_episodes", "keep", "log_points"}
-POSITIVE = {"alpha", "c_base", "window", "max_grad_norm", "target_kl", "std_start", "std_end"}
+POSITIVE = {"c_base", "window", "max_grad_norm", "target_kl", "std_start", "std_end"}
 NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range"}
 NOT_NEGATIVE |= {"canvas", "pieces", "frequencies", "warmup", "start", "location_rate"}
 NOT_NEGATIVE |= {"rotation", "scaling", "shear", "shift"}
@@ -226,6 +226,7 @@ NOT_NEGATIVE |= {
     "fast_simulations",
     "resign",
     "forced",
+    "alpha",
     "area_coef",
 }
 NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end", "temperature_moves", "weight_decay"}

@@ -181,7 +181,8 @@ def test_a_judge_says_what_it_measured(tmp_path, game, count):
     assert found["count"] == count
     assert found["simulations"] == 4
     assert (0 if game == "connect-four" else -1) <= found["mean"] <= 1
-    assert found["interval"] > 0
+    assert found["low"] <= found["mean"] <= found["high"]
+    assert found["low"] < found["high"], "nor is all or nothing certain"
 
 
 def test_an_agent_does_not_play_another_game(saved):

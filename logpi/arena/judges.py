@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any
 
 import jax
 import numpy as np
 
 from logpi.arena.agreement import Labelled, labelled, shares_kept
+from logpi.arena.rating import mean_score
 from logpi.config import SelfPlay
 from logpi.games.agent import GameAgent
 from logpi.games.game import Game
@@ -36,9 +36,12 @@ def judges_of(game: Game, config: SelfPlay) -> Judges:
 
 
 def judge(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
-    """How well ``agent`` plays, by the cases kept for the end, at most ``count`` of them (of games, 200)."""
+    """How well ``agent`` plays, by the cases kept for the end, at most ``count`` of them, with a 95 % interval.
+
+    Of games an even number, at least 2 and at most 200: each opening is played by both sides.
+    """
     test = judges_of(agent.game, agent.config).test
-    count = min(count, test.cases if agent.game.id == LABELLED else GAMES)
+    count = min(count, test.cases) if agent.game.id == LABELLED else 2 * max(1, min(count, GAMES) // 2)
     scored = jax.jit(lambda params, cases, key: test.score(agent.think, params, cases, key))
     scores: list[float] = []
     for n in itertools.count():
@@ -50,11 +53,23 @@ def judge(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
     return {
         "game": agent.game.id,
         "what": "share of value-keeping moves" if agent.game.id == LABELLED else "mean result against plain search",
-        "mean": float(found.mean()),
-        "interval": float(1.96 * found.std(ddof=1) / np.sqrt(count)) if count > 1 else math.inf,
+        **(_answered(found) if agent.game.id == LABELLED else _won(found)),
         "count": count,
         "simulations": agent.config.judge_simulations,
     }
+
+
+def _answered(kept: np.ndarray[Any, Any]) -> dict[str, float]:
+    positions = labelled("test")
+    decided = shares_kept(kept, positions.ply[_order(positions)[: len(kept)]])["decision"]
+    return {"mean": decided["share"], "low": decided["low"], "high": decided["high"]}
+
+
+def _won(results: np.ndarray[Any, Any]) -> dict[str, float]:
+    """Of 1, 0 and -1 for an even number of games; the two of one opening stand side by side (``versus``)."""
+    pairs = results.reshape(-1, 2).sum(1).astype(int)
+    share = mean_score(np.bincount(pairs + 2, minlength=5).tolist())
+    return {name: 2 * of - 1 for name, of in zip(("mean", "low", "high"), share, strict=True)}
 
 
 def measured(game: Game, config: SelfPlay, scores: np.ndarray[Any, Any]) -> dict[str, Any]:

@@ -154,6 +154,7 @@ def _match(names: Sequence[str], duel: Duel, test: SequentialTest | None) -> dic
         "drawn": scores.count(0.5),
         "lost": scores.count(0.0),
         "won_moving_first": sum(r.score for r in duel.results if r.first == 0 and r.score == 1),
+        "repeated": len(scores) - len({(r.first, r.actions) for r in duel.results}),
         "pairs": counts,
         "score": _finite(mean_score(counts)),
         "elo": _finite(elo_difference(counts)),

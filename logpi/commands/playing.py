@@ -52,6 +52,9 @@ def eval(argv: list[str]) -> int:
     devices.prepare()
     path = path or newest_run()
     if is_game_agent(folder := agent_folder(path)):
+        for name, given in (("--sampled", sampled), ("--passes", passes != 10), ("--split", split != "test")):
+            if given:
+                raise LogpiError(f"{name} is not for agents of board games, such as {path}; leave it out")
         return judge_player(folder, path, asked, seed, as_json)
     agent = api.load(path)
     if isinstance(agent, ImageAgent):
@@ -79,8 +82,8 @@ def judge_player(folder: Path, path: str, asked: int | None, seed: int, as_json:
         print(json.dumps({"agent": path, **result}))
     else:
         print(
-            f"{result['game']}: {result['what']} {result['mean']:.4g} ± {result['interval']:.2g} (95 % interval) of "
-            f"{result['count']}, {result['simulations']} simulations a move"
+            f"{result['game']}: {result['what']} {result['mean']:.4g} (95 % interval {result['low']:.4g} to "
+            f"{result['high']:.4g}) of {result['count']}, {result['simulations']} simulations a move"
         )
     return 0
 

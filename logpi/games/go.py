@@ -73,9 +73,10 @@ def score(state: State) -> Array:
 def go(size: int, komi: float = 7.5) -> Game:
     """Go on size x size points; action size ** 2 is the pass.
 
-    Nine planes are observed: the mover's stones, the other's, the last move, the one before it, the point that simple
-    ko forbids, the stones of chains with one, two and three liberties (as Silver et al. 2016 and Wu 2019; Silver et
-    al. 2017 have none), and everywhere the komi the mover gets (negative: gives), divided by the size.
+    Nine planes are observed: the mover's stones, the other's, the last move, the one before it, the point where a
+    single stone was just taken (simple ko forbids it, if it is ko), the stones of chains with one, two and three
+    liberties (as Silver et al. 2016 and Wu 2019; Silver et al. 2017 have none), and everywhere the komi the mover gets
+    (negative: gives), divided by the size.
     ``outcome`` and ``margin`` flood only boards of games that have ended; of the others they are 0. LogpiError for a
     size that is not 5 to 19, or a komi that is not a whole or half number of points.
     """

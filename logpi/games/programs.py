@@ -136,7 +136,10 @@ class GamePrograms:
         return State(learner, carry, state.seed), metrics | played
 
     def evaluate(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
-        """The scores of the agent on cases by which recipes are chosen, [episodes] at most, and as many ones."""
+        """The scores of the agent on cases by which recipes are chosen, and as many ones.
+
+        They are ``episodes``, or what fills the last group that the devices judge at once; at most all there are.
+        """
         return self._judged(self._judges.validation, state, iteration, episodes)
 
     def judge(self, state: State, iteration: int, episodes: int) -> tuple[np.ndarray[Any, Any], ...]:
@@ -152,7 +155,8 @@ class GamePrograms:
             self._judge(state.learner.extra.params, judge.group(n, self._sharing), jax.random.fold_in(key, n))
             for n in range(-(-count // size))
         ]
-        scores = np.concatenate([np.asarray(jax.device_get(g)) for g in groups])[:count].astype(np.float32)
+        # what was played beside those asked for counts as well
+        scores = np.concatenate([np.asarray(jax.device_get(g)) for g in groups])[: judge.cases].astype(np.float32)
         self.shares["evaluate"] += time.perf_counter() - began
         return scores, np.ones_like(scores)
 

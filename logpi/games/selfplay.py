@@ -123,14 +123,15 @@ def openings(game: Game, key: Key, games: int, share: float | Array, most: int) 
     return jax.lax.fori_loop(0, most, move, (state, jnp.zeros(games, jnp.int32)))
 
 
-def stray(action: Array, legal: Array, key: Key, moves: Array, h: SelfPlay) -> tuple[Array, Array]:
-    """(the moves that are made [B], whether they were drawn at random [B] bool) where the search chose ``action`` [B].
+def stray(action: Array, legal: Array, key: Key, may: Array, epsilon: float | Array) -> tuple[Array, Array]:
+    """(the moves that are made [B], whether they are others [B] bool) where the search chose ``action`` [B].
 
-    What one side never chooses, the other never learns to answer: a share ``h.epsilon`` of a game's first moves strays.
+    What one side never chooses, the other never learns to answer: a share ``epsilon`` of the moves that ``may`` [B]
+    stray is drawn at random.
     """
     whether_key, which_key = jax.random.split(key)
-    strays = (jax.random.uniform(whether_key, moves.shape) < h.epsilon) & (moves < h.epsilon_moves)
     drawn = jax.random.categorical(which_key, jnp.where(legal, 0.0, -jnp.inf)).astype(action.dtype)
+    strays = may & (jax.random.uniform(whether_key, action.shape) < epsilon) & (drawn != action)
     return jnp.where(strays, drawn, action), strays
 
 
@@ -175,7 +176,8 @@ def play(
         t, key = now
         found, learn = search(games.state, games.moves, key)
         legal = jax.vmap(game.legal)(games.state)
-        action, strays = stray(found.action, legal, jax.random.fold_in(key, 2), games.moves, h)
+        may = (games.moves < h.epsilon_moves) & (games.gave_up == 0)  # what resignation costs is measured without
+        action, strays = stray(found.action, legal, jax.random.fold_in(key, 2), may, h.epsilon)
         state = jax.vmap(game.step)(games.state, action)
         over = jax.vmap(game.ended)(state)
         result = -jax.vmap(lambda state: worth(game, state, h.margin_share))(state)  # for the player who moved
@@ -184,7 +186,8 @@ def play(
         mover = 1 + games.moves % 2
         gave_up = jnp.where((games.gave_up == 0) & hopeless & games.plays_on, mover, games.gave_up)
         ended = over | resigns
-        reward = jnp.where(resigns, -1.0, jnp.where(over, result, 0.0))
+        given = jnp.where(h.margin_share > 0, found.value, -1.0)  # nobody knows by how many points it was lost
+        reward = jnp.where(resigns, given, jnp.where(over, result, 0.0))
         row = Moves(
             jax.vmap(game.observe)(games.state).astype(jnp.float16),
             jnp.where(legal, found.policy, -1.0).astype(jnp.float16),

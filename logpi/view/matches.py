@@ -94,6 +94,9 @@ def show(report: Mapping[str, Any], console: Console | None = None) -> None:
     console.print()
     for match in report["matches"]:
         console.print(match_line(match), markup=False, highlight=False)
+    for match in report["matches"]:
+        if match["repeated"]:
+            console.print(repeated_line(match), markup=False, highlight=False, style="yellow")
     for player in report["players"]:
         for fault, count in player["faults"].items():
             console.print(f"{player['name']} forfeited {count}: {fault}", markup=False, highlight=False, style="yellow")
@@ -118,6 +121,15 @@ def match_line(match: Mapping[str, Any]) -> str:
         text += f"  SPRT {test['elo0']:g} or {test['elo1']:g}: {said}, LLR {test['llr']:.2f}"
         text += f" ({test['lower']:.2f} to {test['upper']:.2f})"
     return text
+
+
+def repeated_line(match: Mapping[str, Any]) -> str:
+    """What is to be said where games were the same as others, move by move."""
+    a, b = match["players"]
+    return (
+        f"{a} – {b}: {match['repeated']} of {match['games']} games repeat others move by move, and the intervals take "
+        "them for games of their own; begin with more random moves, as in --openings 4"
+    )
 
 
 def _signed(value: float | None, sign: float) -> str:

@@ -53,7 +53,8 @@ def puct(
         simulations: new leaves a position.
         temperature: [B]; 0 plays the most visited move.
         noise: ε of P(root, ·) = (1 - ε) p + ε η with η ~ Dirichlet(alpha) over the legal moves that are kept.
-        alpha: of the Dirichlet distribution.
+        alpha: of the Dirichlet distribution; 0: 10 / the number of those moves (0.3 for chess, 0.03 for Go in Silver et
+            al. 2018, "in inverse proportion to the approximate number of legal moves").
         c_init, c_base: of C(s).
         forced: k of the forced playouts, of which the policy is pruned again (Wu 2019, §3.2); 0: none.
         reduction: what a move without a visit is worth less than its node; below 0: such moves have Q = 0.
@@ -114,8 +115,12 @@ def pruned(e: Edges, score: Rule, k: float | Array) -> Array:
 
 
 def mixed(logits: Array, key: Key, noise: float | Array, alpha: float | Array) -> Array:
-    """The logits [B, K] of (1 - noise) p + noise η, with η ~ Dirichlet(alpha) over the legal moves."""
+    """The logits [B, K] of (1 - noise) p + noise η, with η ~ Dirichlet(alpha) over the legal moves.
+
+    ``alpha`` 0 is 10 / their number.
+    """
     legal = logits > ILLEGAL / 2
+    alpha = jnp.where(jnp.asarray(alpha) > 0, alpha, 10.0 / legal.sum(-1, keepdims=True))
     eta = dirichlet(key, alpha, legal)
     return jnp.where(legal, jnp.log((1.0 - noise) * jax.nn.softmax(logits) + noise * eta + 1e-30), ILLEGAL)
 
