@@ -13,6 +13,7 @@ settings on one core (`peers/azg_learning.py`), judged with as many simulations 
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import tempfile
@@ -59,11 +60,12 @@ def agreements(agent: GameAgent) -> dict[str, Any]:
     return {str(n): agreement(chosen(n), positions)["decision"] for n in (0, 64, 256, 800)}
 
 
-def against_perfect(agent: GameAgent, simulations: int, games: int) -> dict[str, Any]:
-    """Games from the empty board, all of them moved first by the agent."""
+def against_perfect(agent: GameAgent, search: str, simulations: int, games: int) -> dict[str, Any]:
+    """Games from the empty board, all of them moved first by the agent, by PUCT or Gumbel search without noise."""
     game = make_game("connect-four")
     referee, solver = Referee(game), make_player("solver", game, seed=0)
-    player = AgentPlayer(agent, "agent", simulations)
+    config = dataclasses.replace(agent.config, play_search=search)
+    player = AgentPlayer(GameAgent(game, config, agent.net, agent.params, agent.facts), "agent", simulations)
     live, results = [begin(game)] * games, []
     for ply in range(game.longest):
         thoughts = (player if ply % 2 == 0 else solver).choose(live)
@@ -74,7 +76,7 @@ def against_perfect(agent: GameAgent, simulations: int, games: int) -> dict[str,
         if not live:
             break
     won, drawn = sum(r == 1 for r in results), sum(r == 0 for r in results)
-    return {"games": len(results), "won": won, "drawn": drawn, "simulations": simulations}
+    return {"search": search, "games": len(results), "won": won, "drawn": drawn, "simulations": simulations}
 
 
 def against_uct(agent: GameAgent, simulations: int, games: int) -> dict[str, Any]:
@@ -144,7 +146,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "agreement": agreements(agent),
         "uct": [against_uct(agent, n, args.games) for n in (64, args.simulations)],
-        "perfect": against_perfect(agent, args.simulations, args.perfect),
+        "perfect": [against_perfect(agent, search, args.simulations, args.perfect) for search in ("puct", "gumbel")],
         "curve": curve(args.run),
         "machine": machine(),
         "cores": json.loads((args.run / "manifest.json").read_text())["device"]["count"],
@@ -177,7 +179,7 @@ def report(results: Path) -> None:
                     for n in ("0", "64", "800")
                 ),
                 *(f"{100 * m['points']:.1f} ({100 * m['low']:.1f} to {100 * m['high']:.1f})" for m in (few, many)),
-                f"{perfect['won']} + {perfect['drawn']} drawn of {perfect['games']}",
+                ", ".join(f"{m['search']} {m['won']} + {m['drawn']} drawn of {m['games']}" for m in perfect),
             ]
         )
         minutes = [point["minutes"] for point in outcome["curve"]]
