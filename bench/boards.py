@@ -58,6 +58,8 @@ def against(agent: GameAgent, run: Path, opponent: str, args: argparse.Namespace
         "high": share.high,
         "elo": [value if math.isfinite(value) else None for value in elo],
         "forfeits": sum(r.reason != PLAYED_OUT for r in results),
+        "forfeited_by_agent": sum(r.reason != PLAYED_OUT and r.score == 0 for r in results),
+        "notes": sorted({f"{r.reason}: {r.note}" for r in results if r.reason != PLAYED_OUT}),
         "seconds": time.perf_counter() - began,
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit(),

@@ -186,7 +186,7 @@ def report(results: Path) -> None:
         axes.plot(
             minutes,
             [100 * point["share"] for point in outcome["curve"]],
-            label=f"{path.stem}, {outcome['cores']} cores",
+            label=f"{path.stem}, {outcome['cores']} core{'s' * (outcome['cores'] > 1)}",
         )
     beside = []
     for path in sorted((results / "connect_four" / "peers").glob("*.json")):
