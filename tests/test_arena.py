@@ -300,3 +300,15 @@ def test_an_interrupt_keeps_the_games_and_ends_the_engine(arena, tmp_path, monke
     said = arena("tic-tac-toe", "random", "b=random", code=130)
     assert "the games that were over are in arena/tic-tac-toe_1/games.jsonl" in said.err
     assert sorted(closed) == ["b", "random"]
+
+
+def test_games_that_repeat_others_are_told():
+    """Four games of one line, moved first by either player in turn, are two games and two copies."""
+    copies = [result(n, first, 1.0 - 2 * first) for n in (0, 1) for first in (0, 1)]
+    found = report(["a", "b"], [Duel(0, 1, copies)])
+    assert found["matches"][0]["repeated"] == 2
+    out = io.StringIO()
+    view.show(found, Console(file=out, width=250))
+    assert "2 of 4 games repeat others" in out.getvalue()
+    own = [game._replace(actions=(n, 5)) for n, game in enumerate(copies)]
+    assert report(["a", "b"], [Duel(0, 1, own)])["matches"][0]["repeated"] == 0

@@ -14,6 +14,7 @@ from logpi.arena.agreement import labelled
 from logpi.arena.judges import judge
 from logpi.arena.make_player import make_player
 from logpi.arena.players import Referee, begin
+from logpi.cli import main
 from logpi.errors import LogpiError
 from logpi.experiments import resolve
 from logpi.games.agent import GameAgent, load_game_agent, save_game_agent
@@ -188,3 +189,9 @@ def test_a_judge_says_what_it_measured(tmp_path, game, count):
 def test_an_agent_does_not_play_another_game(saved):
     with pytest.raises(LogpiError, match="plays connect-four, not othello"):
         make_player(str(saved), make_game("othello"))
+
+
+@pytest.mark.parametrize("flags", [["--sampled"], ["--passes", "3"], ["--split", "validation"]])
+def test_eval_refuses_what_is_not_for_games(saved, flags, capsys):
+    assert main(["eval", str(saved), *flags]) == 1
+    assert f"{flags[0]} is not for agents of board games" in capsys.readouterr().err
