@@ -105,6 +105,11 @@ def think(
     )
 
 
+def any_legal(legal: Array, key: Key) -> Array:
+    """[B] int32: one of the ``legal`` [B, A] moves each, uniformly."""
+    return jax.random.categorical(key, jnp.where(legal, 0.0, -jnp.inf)).astype(jnp.int32)
+
+
 def openings(game: Game, key: Key, games: int, share: float | Array, most: int) -> tuple[PyTree, Array]:
     """(states [games, ...], moves made [games]): a ``share`` of them after 1 to ``most`` uniformly random moves."""
     share_key, count_key, move_key = jax.random.split(key, 3)
@@ -115,7 +120,7 @@ def openings(game: Game, key: Key, games: int, share: float | Array, most: int) 
     def move(i: Array, carry: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
         state, made = carry
         legal = jax.vmap(game.legal)(state)
-        action = jax.random.categorical(jax.random.fold_in(move_key, i), jnp.where(legal, 0.0, -jnp.inf))
+        action = any_legal(legal, jax.random.fold_in(move_key, i))
         after = jax.vmap(game.step)(state, action)
         going = (i < count) & ~jax.vmap(game.ended)(after)  # a game that random moves would end begins before them
         return select(going, after, state), made + going
@@ -130,7 +135,7 @@ def stray(action: Array, legal: Array, key: Key, may: Array, epsilon: float | Ar
     stray is drawn at random.
     """
     whether_key, which_key = jax.random.split(key)
-    drawn = jax.random.categorical(which_key, jnp.where(legal, 0.0, -jnp.inf)).astype(action.dtype)
+    drawn = any_legal(legal, which_key)
     strays = may & (jax.random.uniform(whether_key, action.shape) < epsilon) & (drawn != action)
     return jnp.where(strays, drawn, action), strays
 
