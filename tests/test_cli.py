@@ -230,7 +230,9 @@ def test_help_is_quick_and_imports_no_jax(argv):
     modules = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
     assert "logpi.cli" in modules
     assert not modules & {"jax", "gymnasium", "flax", "matplotlib", "scipy"}
-    assert any(cpu_seconds("-m", "logpi", *argv)[0] < 0.5 for _ in range(3))
+    yardstick = min(cpu_seconds("-c", "import numpy, rich.console, tyro")[0] for _ in range(2))
+    times = [cpu_seconds("-m", "logpi", *argv)[0] for _ in range(3)]
+    assert min(times) < 4 * yardstick, "in a machine's own time: a second on a laptop is three on a busy server"
 
 
 RECOMPILATION = """

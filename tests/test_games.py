@@ -60,7 +60,8 @@ def test_symmetries_commute_with_the_rules(played):
         np.testing.assert_array_equal(legal[~ended], fields[0][..., actions_from][~ended])
         np.testing.assert_array_equal(outcome[ended], fields[2][ended])
         np.testing.assert_array_equal(cells, transformed(fields[4][..., None], cells_from)[..., 0])
-        np.testing.assert_array_equal(observation, transformed(fields[5], cells_from))
+        planes = np.arange(fields[5].shape[-1]) if game.plane_symmetries is None else game.plane_symmetries[k]
+        np.testing.assert_array_equal(observation, transformed(fields[5], cells_from)[..., planes])
 
 
 def transformed(planes, cells_from):
@@ -83,16 +84,51 @@ def test_symmetries_are_a_group_that_begins_with_the_identity(name, count):
 
 def test_the_observation_is_the_movers_view_of_the_cells(played):
     name, game, games = played
-    mine = np.where(games.first, 1, 2)[..., None, None]
-    np.testing.assert_array_equal(games.observation[..., 0], games.cells == mine)
-    np.testing.assert_array_equal(games.observation[..., 1], games.cells == 3 - mine)
+    mine, cells = np.where(games.first, 1, 2)[..., None, None], games.cells
+    if name.startswith("hex"):  # the board is turned to the mover, who goes from top to bottom
+        cells = np.where(mine == 1, cells, cells.swapaxes(2, 3))
+    np.testing.assert_array_equal(games.observation[..., 0], cells == mine)
+    np.testing.assert_array_equal(games.observation[..., 1], cells == 3 - mine)
     assert games.observation.dtype == np.float32
     assert games.observation.shape[2:4] == game.shape
-    if name.startswith("hex"):
-        side = np.broadcast_to(games.first[..., None, None], games.cells.shape)
-        np.testing.assert_array_equal(games.observation[..., 2], side)
-    else:
-        assert games.observation.shape[-1] == 2
+    assert games.observation.shape[-1] == (6 if name.startswith("hex") else 2)
+
+
+def reached(stones, row):
+    """Of bool [N, N] the stones that are connected to row ``row``, by a search in plain Python."""
+    size = len(stones)
+    found, edge = np.zeros_like(stones), [(row % size, column) for column in range(size) if stones[row, column]]
+    while edge:
+        y, x = edge.pop()
+        found[y, x] = True
+        near = [(y, x - 1), (y, x + 1), (y - 1, x), (y - 1, x + 1), (y + 1, x), (y + 1, x - 1)]
+        near = [(y, x) for y, x in near if 0 <= y < size and 0 <= x < size]
+        edge += [(y, x) for y, x in near if stones[y, x] and not found[y, x]]
+    return found
+
+
+@pytest.mark.parametrize("size", [3, 6, 17])
+def test_hex_shows_what_is_connected_to_which_edge(size):
+    games = oracle.play(make_game(f"hex-{size}x{size}"), 20, seed=size)
+    for planes in games.observation[:-1].astype(bool)[~games.ended[:-1]][::7]:
+        mine, theirs, top, bottom, left, right = np.moveaxis(planes, -1, 0)
+        np.testing.assert_array_equal(top, reached(mine, 0))
+        np.testing.assert_array_equal(bottom, reached(mine, -1))
+        np.testing.assert_array_equal(left, reached(theirs.T, 0).T)
+        np.testing.assert_array_equal(right, reached(theirs.T, -1).T)
+
+
+def test_an_action_of_hex_is_observed_where_its_stone_will_be_seen():
+    game, state = after("hex-5x5", "b1 c3 a5 d2 e1")
+    for _ in range(2):  # either player's turn
+        observed = np.asarray(game.observed_action(state))
+        assert (observed[observed] == np.arange(25)).all()
+        legal = np.flatnonzero(game.legal(state))
+        for action, reply in zip(legal, np.roll(legal, 1), strict=True):
+            later = game.step(game.step(state, action), reply)
+            new = np.asarray(game.observe(later) - game.observe(state))[..., 0]
+            assert np.flatnonzero(new).tolist() == [observed[action]]
+        state = game.step(state, game.parse("d5"))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +173,7 @@ def test_connect_four_stones_fall_and_a_full_column_is_illegal():
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), [("tic-tac-toe", 4), ("connect-four", 14), ("othello", 20), ("hex-11x11", 88)]
+    ("name", "size"), [("tic-tac-toe", 4), ("connect-four", 14), ("othello", 20), ("hex-11x11", 132)]
 )
 def test_states_are_small(name, size):
     assert sum(leaf.nbytes for leaf in jax.tree.leaves(make_game(name).init())) == size

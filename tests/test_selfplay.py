@@ -12,7 +12,7 @@ from small import quick_compilation
 from logpi.algorithms.learning import traced
 from logpi.config import AlphaZero
 from logpi.games.make import make_game
-from logpi.games.selfplay import begin, openings, play, think, worth
+from logpi.games.selfplay import assess, begin, openings, play, think, worth
 from logpi.games.tic_tac_toe import LINES
 
 GAMES, STEPS, SIMULATIONS = 64, 40, 8
@@ -91,6 +91,25 @@ def shown(h=None, value=0.0, seed=0, games=None, **settings):
 @pytest.fixture(scope="module")
 def typical():
     return shown(openings=0.5)
+
+
+def test_where_rules_turn_the_board_the_network_answers_on_the_board_that_it_sees():
+    """The network always wants the cell in the first row's second column of what it sees: a2 for the second player."""
+    game = make_game("hex-3x3")
+    wants = 8.0 * jax.nn.one_hot(1, 9)
+
+    def apply(params, obs):
+        return jnp.broadcast_to(wants, (len(obs), 9)), jnp.zeros(len(obs)), None
+
+    h = traced(AlphaZero(n_steps=2, simulations=2, considered=1, openings=0.0))
+    games, moves, *_ = play(game, apply, None, h, begin(game, jax.random.key(0), h, 64), jax.random.key(1))
+    a, b = game.parse("b1"), game.parse("a2")
+    cells = np.asarray(jax.vmap(game.cells)(games.state)).reshape(64, 9)
+    as_wanted = (cells[:, a] == 1) & (cells[:, b] == 2)
+    assert as_wanted.mean() > 0.9, "Gumbel noise overrules so sure a network seldom"
+    assert (np.asarray(moves.policy).argmax(-1) == 1)[:, as_wanted].all()
+    positions = jnp.stack([game.init(), game.step(game.init(), game.parse("c3"))])
+    assert assess(game, apply, None, positions).logits.argmax(-1).tolist() == [a, b]
 
 
 def test_games_follow_the_rules_and_say_who_won(typical):

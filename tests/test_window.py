@@ -181,7 +181,7 @@ class Positions(NamedTuple):
     """N positions after random moves, with a legal move each."""
 
     game: Game
-    action: np.ndarray  # [N]
+    action: np.ndarray  # [N] as the observed board has it
     obs: np.ndarray  # [N, rows, columns, planes]
     legal: np.ndarray  # [N, A]
     moved_action: np.ndarray  # [S, N] the same in the games of transformed moves, one for each symmetry
@@ -197,30 +197,36 @@ class Positions(NamedTuple):
 
     @property
     def tables(self):
-        return self.game.symmetries, self.game.action_symmetries
+        planes = self.game.plane_symmetries
+        if planes is None:
+            planes = np.tile(np.arange(self.obs.shape[-1]), (len(self.game.symmetries), 1))
+        return self.game.symmetries, self.game.action_symmetries, planes
 
 
 @pytest.fixture(scope="module", params=["tic-tac-toe", "connect-four", "othello", "hex-4x4", "go-5x5"])
 def positions(request):
     game, rng = make_game(request.param), np.random.default_rng(0)
     undone = np.argsort(game.action_symmetries, axis=1)
-    says = jax.jit(jax.vmap(lambda state: (game.observe(state), game.legal(state), game.ended(state))))
+    observed = game.observed_action or (lambda state: np.arange(game.actions))
+    says = jax.jit(jax.vmap(lambda s: (game.observe(s), game.legal(s)[observed(s)], game.ended(s), observed(s))))
     step = jax.jit(jax.vmap(game.step))
     state = jax.tree.map(lambda x: np.stack([x] * (1 + len(undone))), game.init())  # as it is, and transformed
     rows = []
     for _ in range(6):
-        obs, legal, ended = jax.device_get(says(state))
+        obs, legal, ended, seen = jax.device_get(says(state))
         assert not ended.any()
-        action = rng.choice(np.flatnonzero(legal[0]))
-        rows.append((action, obs[0], legal[0], undone[:, action], obs[1:], legal[1:]))
-        state = step(state, np.array([action, *undone[:, action]], np.int32))
+        action = seen[0, rng.choice(np.flatnonzero(legal[0]))]
+        actions = np.array([action, *undone[:, action]], np.int32)
+        where = np.take_along_axis(seen, actions[:, None], 1)[:, 0]
+        rows.append((where[0], obs[0], legal[0], where[1:], obs[1:], legal[1:]))
+        state = step(state, actions)
     action, obs, legal, *moved = zip(*rows, strict=True)
     return Positions(game, *map(np.stack, (action, obs, legal)), *(np.stack(x, 1) for x in moved))
 
 
 def test_a_mirrored_move_is_the_move_of_the_mirrored_game(positions):
-    for k, (cells, actions) in enumerate(zip(*positions.tables, strict=True)):
-        ours = MIRRORED(positions.samples, jax.random.key(0), cells[None], actions[None])
+    for k, tables in enumerate(zip(*positions.tables, strict=True)):
+        ours = MIRRORED(positions.samples, jax.random.key(0), *(table[None] for table in tables))
         np.testing.assert_array_equal(ours.obs, positions.moved_obs[k])
         np.testing.assert_array_equal(ours.legal, positions.moved_legal[k])
         np.testing.assert_array_equal(ours.policy, np.eye(positions.game.actions)[positions.moved_action[k]])

@@ -14,7 +14,6 @@ import tyro
 from logpi.config import ALGORITHMS, NETWORKS, TASKS, Experiment, Network, Run
 from logpi.errors import LogpiError
 from logpi.experiments import ALIASES, Recipe, check_ranges, read_file, resolve
-from logpi.view.live import live
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
 CONFIG_HELP = "TOML file with [run], [method], [network], [env_kwargs]"
@@ -28,6 +27,7 @@ def train(argv: list[str]) -> int:
     experiment, recipe, quiet = parse_train(argv)
     from logpi import api
     from logpi.commands.remarks import tell
+    from logpi.view.live import live
 
     tell(experiment.env)
     command = ["logpi", "train", *argv]
@@ -88,6 +88,7 @@ def resume(argv: list[str]) -> int:
     from logpi import api
     from logpi.experiments import experiment_from_table, recipe_for
     from logpi.runs import open_run
+    from logpi.view.live import live
 
     experiment = experiment_from_table(open_run(path, root).config)
     recipe = recipe_for(experiment.env, experiment.algo)

@@ -40,3 +40,8 @@ class Game(NamedTuple):
     ownership: Callable[[PyTree], Array] | None = None
     # of an ended game: [] float32, points by which the player to move leads; None where there are no points
     margin: Callable[[PyTree], Array] | None = None
+    # [S, planes] int32: plane p of what is observed of the transformed board was plane s[p]; None: each stays
+    plane_symmetries: np.ndarray[Any, Any] | None = None
+    # [A] int32: where each action is on the observed board, for rules that turn the board to the player to move; done
+    # twice it gives the actions back. None: where it is on the board itself
+    observed_action: Callable[[PyTree], Array] | None = None

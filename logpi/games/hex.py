@@ -3,15 +3,16 @@
 As in OpenSpiel, the first player connects top and bottom, the second left and right. A cell touches its row neighbours,
 the cell above and the one to the right of that, the cell below and the one to the left of that. There are no draws.
 
-A state is [4, N] unsigned, a row of the board in each word: the mover's stones, those of them that are connected to
-the mover's first edge, and the same of the other player. The second player's board is transposed, which changes no
-neighbourhood, so that both go from the first word to the last.
+A state is [6, N] unsigned, a row of the board in each word: the mover's stones, those of them that are connected to
+the mover's first edge, those connected to the last edge, and the same of the other player. The second player's board
+is transposed, which changes no neighbourhood, so that both go from the first word to the last.
 """
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from logpi.games import boards
 from logpi.games.game import Game
@@ -21,7 +22,9 @@ from logpi.types import Array
 def hex_game(size: int) -> Game:
     """The rules on a board of ``size`` x ``size``, 3 to 19.
 
-    ``observe`` has a third plane, 1 where the first player is to move: the goals of the two differ.
+    ``observe`` is transposed where the second player is to move, so that whoever moves goes from top to bottom and a
+    network learns one side's play, not two. Its planes: the mover's stones, the other's, then those of the mover's
+    that are connected to the top and to the bottom, then those of the other's that are to the left and to the right.
     """
     symmetries = boards.half_turn(size, size)
     word = jnp.uint16 if size <= 16 else jnp.uint32
@@ -38,7 +41,7 @@ def hex_game(size: int) -> Game:
         shape=(size, size),
         actions=size * size,
         longest=size * size,
-        init=lambda: jnp.zeros((4, size), word),
+        init=lambda: jnp.zeros((6, size), word),
         step=_step,
         legal=_legal,
         ended=_lost,
@@ -50,6 +53,8 @@ def hex_game(size: int) -> Game:
         action_symmetries=symmetries,
         name=lambda action: boards.cell_name(action, size),
         parse=parse,
+        plane_symmetries=np.array([[0, 1, 2, 3, 4, 5], [0, 1, 3, 2, 5, 4]], np.int32),
+        observed_action=_observed_action,
     )
 
 
@@ -58,12 +63,12 @@ def _step(state: Array, action: Array) -> Array:
     row, column = action // size, action % size
     first = _first_to_move(state)
     row, column = jnp.where(first, row, column), jnp.where(first, column, row)
-    mine, joined, theirs, their_joined = state
     at_row = jnp.arange(size) == row
     stone = jnp.where(at_row, state.dtype.type(1) << column.astype(state.dtype), 0)
-    edge = jnp.where(jnp.arange(size) == 0, stone, 0)
+    mine, *joined = state[:3]
     mine = mine | stone
-    return jnp.stack([theirs, their_joined, mine, _flood(mine, joined | edge)])
+    edges = (jnp.where(jnp.arange(size) == edge, stone, 0) for edge in (0, size - 1))
+    return jnp.stack([*state[3:], mine, *(_flood(mine, old | new) for old, new in zip(joined, edges, strict=True))])
 
 
 def _flood(stones: Array, joined: Array) -> Array:
@@ -85,39 +90,34 @@ def _flood(stones: Array, joined: Array) -> Array:
 
 def _lost(state: Array) -> Array:
     """Whether the player who has just moved is connected to the second edge."""
-    return state[3, -1] != 0
+    return state[4, -1] != 0
 
 
 def _first_to_move(state: Array) -> Array:
     counts = jax.lax.population_count(state).astype(jnp.int32).sum(1)
-    return counts[0] == counts[2]
+    return counts[0] == counts[3]
 
 
-def _players(state: Array) -> tuple[Array, Array]:
-    """[N] words each: the first player's board and the second's, transposed."""
-    first = _first_to_move(state)
-    return jnp.where(first, state[0], state[2]), jnp.where(first, state[2], state[0])
+def _observed_action(state: Array) -> Array:
+    cells = jnp.arange(state.shape[1] ** 2, dtype=jnp.int32).reshape(state.shape[1], -1)
+    return jnp.where(_first_to_move(state), cells, cells.T).reshape(-1)
 
 
 def _legal(state: Array) -> Array:
-    one, two = _players(state)
-    places = jnp.arange(state.shape[1], dtype=state.dtype)
-    taken = one[:, None] >> places[None, :] | two[None, :] >> places[:, None]
-    return jnp.equal(taken & 1, 0).reshape(-1)
-
-
-def _stones(state: Array) -> Array:
-    """[2, N, N] bool of the first player and the second, in the board's own rows and columns."""
-    one, two = boards.bits(jnp.stack(_players(state)), state.shape[1])
-    return jnp.stack([one, two.T])
+    mine, theirs = boards.bits(state[::3], state.shape[1])
+    empty = ~(mine | theirs.T)
+    return jnp.where(_first_to_move(state), empty, empty.T).reshape(-1)
 
 
 def _cells(state: Array) -> Array:
-    return boards.players(_stones(state), jnp.bool_(True))
+    """The first player's stones are in the board's own rows, the second player's are transposed."""
+    first = _first_to_move(state)
+    mine, theirs = boards.bits(state[::3], state.shape[1])
+    stones = jnp.stack([jnp.where(first, mine, mine.T), jnp.where(first, theirs.T, theirs)])
+    return boards.players(stones, first)
 
 
 def _observe(state: Array) -> Array:
-    first = _first_to_move(state)
-    one, two = _stones(state)
-    planes = [jnp.where(first, one, two), jnp.where(first, two, one), jnp.broadcast_to(first, one.shape)]
-    return jnp.stack(planes, axis=-1).astype(jnp.float32)
+    mine, theirs = boards.bits(state.reshape(2, 3, -1), state.shape[1])
+    theirs = theirs.swapaxes(1, 2)
+    return jnp.stack([mine[0], theirs[0], *mine[1:], *theirs[1:]], axis=-1).astype(jnp.float32)

@@ -156,7 +156,8 @@ def make_system(
             samples = sample(window, sample_key, config.batch_size // sharing)
             if config.symmetries:
                 cells, actions = jnp.asarray(game.symmetries), jnp.asarray(game.action_symmetries)
-                samples = mirrored(samples, symmetry_key, cells, actions)
+                planes = None if game.plane_symmetries is None else jnp.asarray(game.plane_symmetries)
+                samples = mirrored(samples, symmetry_key, cells, actions, planes)
             params, opt_state, metrics = improve(
                 lambda p: loss(p, h, samples), h, learner.params, learner.opt_state, step_size
             )

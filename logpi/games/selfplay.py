@@ -46,11 +46,18 @@ def worth(game: Game, state: PyTree, margin_share: float | Array) -> Array:
     return (1.0 - margin_share) * outcome + margin_share * scaled
 
 
+def as_observed(game: Game, state: PyTree, of_actions: Array) -> Array:
+    """What is said of the actions [B, A] of B positions, in the order of the observed board; and back."""
+    if game.observed_action is None:
+        return of_actions
+    return jnp.take_along_axis(of_actions, jax.vmap(game.observed_action)(state), axis=1)
+
+
 def assess(game: Game, apply: Apply, params: PyTree, state: PyTree, margin_share: float | Array = 0.0) -> Leaf:
     """What rules and network say of B positions."""
     logits, value, _ = apply(params, jax.vmap(game.observe)(state))
     ended = jax.vmap(game.ended)(state)
-    logits = jnp.where(jax.vmap(game.legal)(state), logits, ILLEGAL)
+    logits = jnp.where(jax.vmap(game.legal)(state), as_observed(game, state, logits), ILLEGAL)
     result = jax.vmap(lambda state: worth(game, state, margin_share))(state)
     return Leaf(state, logits, jnp.where(ended, result, value), ended)
 
@@ -195,7 +202,7 @@ def play(
         reward = jnp.where(resigns, given, jnp.where(over, result, 0.0))
         row = Moves(
             jax.vmap(game.observe)(games.state).astype(jnp.float16),
-            jnp.where(legal, found.policy, -1.0).astype(jnp.float16),
+            as_observed(game, games.state, jnp.where(legal, found.policy, -1.0)).astype(jnp.float16),
             found.value,
             reward,
             jnp.where(ended, 0.0, -1.0),

@@ -122,7 +122,7 @@ def sample(window: Window, key: Key, count: int) -> Samples:
     )
 
 
-def mirrored(samples: Samples, key: Key, cells: Array, actions: Array) -> Samples:
+def mirrored(samples: Samples, key: Key, cells: Array, actions: Array, planes: Array | None = None) -> Samples:
     """``samples``, each under a symmetry of the board drawn at random.
 
     Args:
@@ -130,13 +130,16 @@ def mirrored(samples: Samples, key: Key, cells: Array, actions: Array) -> Sample
         key: of the symmetries.
         cells: [S, rows * columns] as ``Game.symmetries``.
         actions: [S, A] as ``Game.action_symmetries``.
+        planes: [S, planes] as ``Game.plane_symmetries``.
     """
-    n, rows, columns, planes = samples.obs.shape
+    n, rows, columns, depth = samples.obs.shape
     which = jax.random.randint(key, (n,), 0, len(cells))
-    obs = jnp.take_along_axis(samples.obs.reshape(n, -1, planes), cells[which][:, :, None], 1)
+    obs = jnp.take_along_axis(samples.obs.reshape(n, -1, depth), cells[which][:, :, None], 1)
+    if planes is not None:
+        obs = jnp.take_along_axis(obs, planes[which][:, None, :], 2)
     moved = actions[which]
     return samples._replace(
-        obs=obs.reshape(n, rows, columns, planes),
+        obs=obs.reshape(n, rows, columns, depth),
         policy=jnp.take_along_axis(samples.policy, moved, 1),
         legal=jnp.take_along_axis(samples.legal, moved, 1),
         area=None if samples.area is None else jnp.take_along_axis(samples.area, cells[which], 1),
