@@ -34,17 +34,19 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
     "outcome": ("λ = 1: the outcome alone is the value's target", ["--value-lambda", "1"]),
     "lambda 0.9": ("λ = 0.9", ["--value-lambda", "0.9"]),
     "no openings": ("all games from the empty board", ["--openings", "0"]),
+    "no straying": ("the search's moves are always made", ["--epsilon", "0"]),
     "no symmetries": ("without the mirror", ["--no-symmetries"]),
     "reuse 2": ("each move learnt from twice, not four times", ["--reuse", "2"]),
     "resign": ("resignation below -0.95", ["--resign", "0.95"]),
     "evaluator": (
         "AlphaGo Zero: PUCT, outcomes, a gate of 55 %",
-        ["--algo", "alphago_zero", "--units", "384", "--n-games", "512", "--openings", "0.7", "--opening-moves", "16"],
+        [
+            *["--algo", "alphago_zero", "--units", "384", "--n-games", "512", "--window", "8e5"],
+            *["--openings", "0.5", "--opening-moves", "14", "--epsilon", "0.1", "--epsilon-moves", "20"],
+        ],
     ),
 }
-COMMON = [
-    "--simulations",
-    "16",
+COMMON = [  # for a run that is ended by the clock
     "--final-learning-rate",
     "2e-3",
     "--total-timesteps",
@@ -76,9 +78,9 @@ print(json.dumps(float(np.concatenate(scores)[: judge.cases].mean())))
 """
 
 
-def train(folder: Path, flags: list[str], seed: int, minutes: float) -> dict[str, Any]:
-    """Train for the time given, and judge."""
-    command = [sys.executable, "-m", "logpi", "train", "connect-four", *COMMON, *flags]
+def trained(game: str, folder: Path, flags: list[str], seed: int, minutes: float) -> tuple[Path, dict[str, Any]]:
+    """Train for the time given: the run's folder, and the last of its numbers."""
+    command = [sys.executable, "-m", "logpi", "train", game, *COMMON, *flags]
     process = subprocess.Popen([*command, "--seed", str(seed), "--log-dir", str(folder)], start_new_session=True)
     while not (rows := list(folder.glob("*/*/timing.jsonl"))) or not rows[0].stat().st_size:
         if process.poll() is not None:
@@ -88,11 +90,20 @@ def train(folder: Path, flags: list[str], seed: int, minutes: float) -> dict[str
     process.terminate()  # it saves, and says how to go on
     process.wait()
     run = rows[0].parent
-    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    return run, json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+
+
+def judged(folder: Path, flags: list[str], seed: int, minutes: float) -> dict[str, Any]:
+    """Train, and judge."""
+    run, last = trained("connect-four", folder, ["--simulations", "16", *flags], seed, minutes)
     done = subprocess.run(
         [sys.executable, "-c", EVALUATED, str(run / "last")], capture_output=True, text=True, check=True
     )
     return {"share": json.loads(done.stdout), "moves": last["time/total_timesteps"], "last": last}
+
+
+def file_name(variant: str) -> str:
+    return "".join(c if c.isalnum() or c == "." else "-" for c in variant)
 
 
 def main() -> None:
@@ -111,10 +122,9 @@ def main() -> None:
         about, flags = VARIANTS[name]
         outcomes = []
         for seed in range(args.seeds):
-            file = "".join(c if c.isalnum() or c == "." else "-" for c in name)
-            kept = args.work / f"{file}-{args.minutes:g}-{seed}.json"
+            kept = args.work / f"{file_name(name)}-{args.minutes:g}-{seed}.json"
             if not kept.exists():
-                outcome = train(kept.with_suffix(""), flags, seed, args.minutes)
+                outcome = judged(kept.with_suffix(""), flags, seed, args.minutes)
                 kept.write_text(json.dumps(outcome))
             outcomes.append(json.loads(kept.read_text()))
         share = np.array([[100 * o["share"]] for o in outcomes])

@@ -295,6 +295,29 @@ def test_a_move_that_ends_a_game_resigns_nothing():
     assert (s.moves.reward[drawn] == 0).all()
 
 
+def test_with_points_a_resigned_game_is_worth_what_the_search_thought():
+    """By how many points it would have been lost nobody knows."""
+    settings = {"value": -0.9, "resign": 0.8, "play_on": 0.0, "openings": 0.5}
+    s = shown(**settings, margin_share=0.3)
+    resigned = s.first & (s.moves.value < -0.8)
+    assert resigned.sum() > GAMES
+    np.testing.assert_array_equal(s.moves.reward[resigned], s.moves.value[resigned])
+    assert (s.moves.discount[resigned] == 0).all()
+    assert (shown(**settings).moves.reward[resigned] == -1).any(), "without, it is lost"
+
+
+def test_who_would_have_resigned_strays_no_more():
+    """What resignation costs is measured on games as they would have gone."""
+    s = shown(value=-0.9, resign=0.8, play_on=1.0, epsilon=1.0, epsilon_moves=9)
+    settled, gave_up = np.array(s.games.gave_up > 0), np.zeros_like(s.ended)
+    for t, row in enumerate(gave_up):
+        row[:] = settled
+        settled = (settled | (s.first[t] & (s.moves.value[t] < -0.8))) & ~s.ended[t]
+    assert gave_up.any()
+    assert not s.moves.strays[gave_up].any()
+    assert s.moves.strays[~gave_up].mean() > 0.5
+
+
 def test_some_games_are_played_on():
     s = shown(value=-0.9, resign=0.8, play_on=0.5)
     on = s.games.plays_on
