@@ -6,8 +6,9 @@ One core, batches of 64, untrained weights (the speed is the same). Inference: f
 memory. Training: whole steps from 28x28 digits in memory, augmented and placed on a canvas of that size.
 
 FLOPs are those of the forward pass' matrix products and convolutions, 2 a multiply-add, by hand: XLA's cost analysis
-counts the body of a loop over glimpses once. RAM also sums up each image once (its integral), which is no matrix
-product: 2 additions a pixel, given apart, as is the time that it takes.
+counts the body of a loop over glimpses once. Where the retina reads an image's integral, RAM also sums up each image
+once, which is no matrix product: 2 additions a pixel, given apart, as is the time that it takes. Of large images it
+reads only the pixels that it looks at (`logpi.glimpse.retina.sensor`).
 """
 
 import argparse
@@ -39,7 +40,7 @@ class Row(NamedTuple):
     parameters: int
     inference: float
     training: float
-    integral: float  # rate of the integral alone; 0 for conv
+    integral: float  # rate of the integral alone; 0 where there is none
 
 
 def covering(size: int) -> int:
@@ -105,7 +106,7 @@ def measure(model: str, size: int, seconds: float) -> Row:
     import numpy as np
 
     from logpi.glimpse.methods import Task, make_method
-    from logpi.glimpse.retina import integral
+    from logpi.glimpse.retina import integral, is_direct
     from logpi.glimpse.scenes import Scene
 
     scales = 0 if model == "conv" else FEWEST if model == FIXED else covering(size)
@@ -126,7 +127,9 @@ def measure(model: str, size: int, seconds: float) -> Row:
         sum(x.size for x in jax.tree.leaves(params)),
         inference,
         rate(trainer(method, learner._replace(extra=jax.tree.map(np.asarray, params))), seconds),
-        rate(lambda: summed(scenes), seconds) if scales else 0.0,
+        rate(lambda: summed(scenes), seconds)
+        if scales and not is_direct((size, size), PATCH, scales, GLIMPSES)
+        else 0.0,
     )
 
 
@@ -165,14 +168,14 @@ def main() -> None:
         [
             *(f"{r.size}x{r.size}", r.model, r.scales or "", f"{r.parameters:,}", f"{r.mflop:.2f}"),
             *(f"{r.inference:,.0f}", f"{r.training:,.0f}"),
-            *((f"{2 * r.size**2 / 1e6:.3f}", f"{min(r.inference / r.integral, 1):.0%}") if r.scales else ("", "")),
+            *((f"{2 * r.size**2 / 1e6:.3f}", f"{min(r.inference / r.integral, 1):.0%}") if r.integral else ("", "")),
         ]
         for r in rows
     ]
     about = (
         f"RAM: {GLIMPSES} glimpses of {PATCH}x{PATCH}. Three scales cover 48 pixels; in the other rows there are as "
         "many as the coarsest patch needs to cover the image. conv: the paper's net, 8 filters of 10x10 at stride 5, "
-        "then 256 units. The glimpses' work does not grow with the image; the integral's does, and so does that of "
+        "then 256 units. The glimpses' work does not grow with the image; an integral's does, and so does that of "
         "filling a canvas, which is in every model's training."
     )
     draw(rows, args.results / "ram" / "compute.png")

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi.glimpse.retina import corner_of, glimpse, integral, location_of
+from logpi.glimpse import retina
+from logpi.glimpse.retina import corner_of, glimpse, glimpse_directly, integral, location_of, sensor
 
 
 def reference(image, corner, size, scales):
@@ -53,6 +54,21 @@ def test_glimpses_equal_the_reference(case):
     found = jax.jit(lambda x, c: glimpse(integral(x), c, size, scales))(images, corner)
     wanted = np.stack([reference(*pair, size, scales) for pair in zip(images, corner, strict=True)])
     np.testing.assert_allclose(np.asarray(found) / 255, wanted / 255, rtol=0, atol=1e-6)
+    if size * 2 ** (scales - 1) <= min(height, width):
+        directly = jax.jit(lambda x, c: glimpse_directly(x, c, size, scales))(images, corner)
+        np.testing.assert_allclose(np.asarray(directly) / 255, wanted / 255, rtol=0, atol=1e-6)
+    else:
+        with pytest.raises(ValueError, match="do not fit"):
+            glimpse_directly(images, corner, size, scales)
+
+
+@pytest.mark.parametrize(("side", "directly"), [(60, False), (400, True)])
+def test_of_a_large_image_only_what_is_looked_at_is_read(side, directly, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (3, side, side, 1)).astype(np.float32)
+    corner = jnp.array([[10, 20], [-30, side - 9], [side - 4, 5]])
+    wanted = glimpse(integral(images), corner, 12, 3)
+    monkeypatch.setattr(retina, "integral", None if directly else integral)
+    np.testing.assert_allclose(sensor(images, 12, 3, 8)(corner), wanted, atol=2e-3 if directly else 0)
 
 
 def test_places_are_named_as_in_the_paper():

@@ -20,7 +20,7 @@ from logpi import losses, psi
 from logpi.config import RAM, Glimpsing
 from logpi.distributions import DiagonalGaussian
 from logpi.glimpse import network
-from logpi.glimpse.retina import WHITE, corner_of, glimpse, integral, location_of
+from logpi.glimpse.retina import WHITE, corner_of, location_of, sensor
 from logpi.types import Array, Key, Metrics
 
 Params = dict[str, Any]
@@ -52,7 +52,7 @@ def glance(
         n_glimpses: T, if not the settings'.
     """
     batch, steps, shape = len(images), n_glimpses or config.n_glimpses, (images.shape[1], images.shape[2])
-    sums = integral(images)
+    see = sensor(images, net.patch, net.scales, steps)
     start_key, key = jax.random.split(key)
     first = jax.random.uniform(start_key, (batch, 2), minval=-config.start, maxval=config.start)
     noise = jax.random.normal(key, (steps, batch, 2))
@@ -62,7 +62,7 @@ def glance(
         memory, location = carry
         noise, place = xs
         corner = corner_of(location if given is None else place, shape, net.patch)
-        patches = glimpse(sums, corner, net.patch, net.scales).reshape(batch, -1) / WHITE
+        patches = see(corner).reshape(batch, -1) / WHITE
         seen = network.glimpse_network(params["glimpse"], net, patches, location_of(corner, shape, net.patch))
         memory, h = network.core_network(params["core"], net, memory, seen)
         # REINFORCE moves the location network only, not the core that it reads
