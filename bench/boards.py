@@ -66,6 +66,12 @@ def against(agent: GameAgent, run: Path, opponent: str, args: argparse.Namespace
     }
 
 
+def started(run: Path) -> str:
+    """What tells one run from another."""
+    moment: str = json.loads((run / "manifest.json").read_text())["started"]
+    return moment
+
+
 def begin(run: Path, agent: GameAgent) -> dict[str, Any]:
     """What is said of the run itself."""
     timing = [json.loads(line) for line in (run / "timing.jsonl").read_text().splitlines()]
@@ -74,6 +80,7 @@ def begin(run: Path, agent: GameAgent) -> dict[str, Any]:
     pieces = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
     return {
         "env": agent.game.id,
+        "started": started(run),
         "cores": json.loads((run / "manifest.json").read_text())["device"]["count"],
         "minutes": sum(pieces) / 60,
         "machine": machine(),
@@ -126,6 +133,8 @@ def main() -> None:
         path = args.results / "boards" / f"{args.name or args.run.name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         outcome = json.loads(path.read_text()) if path.exists() else begin(args.run, agent)
+        if outcome["started"] != started(args.run):
+            arguments.error(f"{path} has the matches of another run; give another --name, or take it away")
         for opponent in args.opponent:
             asked = (opponent, agent.facts["facts"]["timesteps"], args.simulations, args.plies, args.games)
             if any(tuple(m[name] for name in ASKED) == asked for m in outcome["matches"]):

@@ -8,6 +8,7 @@ Each variant trains for the same time on one core, at a constant learning rate, 
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -79,7 +80,8 @@ print(json.dumps(float(np.concatenate(scores)[: judge.cases].mean())))
 
 
 def trained(game: str, folder: Path, flags: list[str], seed: int, minutes: float) -> tuple[Path, dict[str, Any]]:
-    """Train for the time given: the run's folder, and the last of its numbers."""
+    """Train for the time given: the run's folder, and the last of its numbers. ``folder`` is begun anew."""
+    shutil.rmtree(folder, ignore_errors=True)  # an attempt that was cut off
     command = [sys.executable, "-m", "logpi", "train", game, *COMMON, *flags]
     process = subprocess.Popen([*command, "--seed", str(seed), "--log-dir", str(folder)], start_new_session=True)
     while not (rows := list(folder.glob("*/*/timing.jsonl"))) or not rows[0].stat().st_size:
@@ -87,6 +89,8 @@ def trained(game: str, folder: Path, flags: list[str], seed: int, minutes: float
             raise RuntimeError(f"{' '.join(command)} ended with exit code {process.returncode}")
         time.sleep(0.2)
     time.sleep(60 * minutes)  # the compilation before the first row does not count
+    if process.poll() is not None:
+        raise RuntimeError(f"{' '.join(command)} ended with exit code {process.returncode} before its time")
     process.terminate()  # it saves, and says how to go on
     process.wait()
     run = rows[0].parent

@@ -234,6 +234,21 @@ def test_a_match_gives_each_side_the_first_move_of_each_opening():
     assert {-1, 1} <= set(wanted)
 
 
+def test_nobody_is_asked_about_a_game_that_is_over():
+    """A chooser that would be thrown off by any ended position among its batch."""
+    states = np.stack(jax.device_get([replayed_state(m) for m in ("", "a1 a2 b1 b2", "a1 a2 b1 b2 c3 a3")]))
+
+    def choose(state, key):
+        first = jax.vmap(TOE.legal)(state).argmax(-1)
+        return jnp.where(jax.vmap(TOE.ended)(state).any(), jnp.roll(first, 1) + 1, first)
+
+    def calm(state, key):
+        return jax.vmap(TOE.legal)(state).argmax(-1)
+
+    found, wanted = (jax.jit(lambda s, f=f: versus(TOE, f, f, s, jax.random.key(0)))(states) for f in (choose, calm))
+    np.testing.assert_array_equal(found, wanted)
+
+
 def replayed_state(moves):
     state = TOE.init()
     for move in moves.split():

@@ -282,11 +282,29 @@ def test_the_verb_for_programs(arena, tmp_path):
         (["tic-tac-toe", "random", "b=random", "--anchor", "c"], "the anchor 'c' does not play"),
         (["tic-tac-toe", "random", "b=random", "--sprt", 5, 0], "elo0 5 is not below elo1 0"),
         (["tic-tac-toe", "random", "b=random", "--openings", 9], "no opening of 9 random plies"),
+        (["tic-tac-toe", "random", "b=random", "--openings", -1], "--openings -1; allowed: 0 to 1000"),
+        (["tic-tac-toe", "random", "b=random", "--seed", -1], "--seed -1; allowed: 0 to 2147483647"),
+        (["tic-tac-toe", "random", "b=random", "--sprt", 0, 1e5], "must lie between -2000 and 2000"),
     ],
 )
 def test_mistakes_are_told_and_leave_nothing(arena, tmp_path, argv, message):
     assert message in arena(*argv, code=1).err
     assert not list(tmp_path.glob("arena/*"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--agent", "random", "--seed", "-1"], "--seed -1; allowed: 0 to"),
+        (["--agent", "random", "--seed", "9" * 30], "; allowed: 0 to"),
+        (["--side", "none", "--pause", "-1"], "--pause -1.0; allowed: 0 to"),
+        (["--side", "none", "--pause", "nan"], "--pause nan; allowed: 0 to"),
+        (["--agent", "mcts", "--simulations", "0"], "mcts:0"),
+    ],
+)
+def test_numbers_that_play_refuses(flags, message, capsys):
+    assert main(["play", "tic-tac-toe", *flags]) == 1
+    assert message in capsys.readouterr().err
 
 
 def test_an_interrupt_keeps_the_games_and_ends_the_engine(arena, tmp_path, monkeypatch):

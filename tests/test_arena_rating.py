@@ -87,6 +87,13 @@ def test_sprt_by_hand():
     assert (uneven.lower, uneven.upper) == pytest.approx((math.log(0.1 / 0.99), math.log(0.9 / 0.01)))
 
 
+@pytest.mark.parametrize("elos", [(0, 10_000), (0, math.inf), (-200_000, 0), (math.nan, 0), (5, 0)])
+def test_sprt_refuses_what_cannot_be_told_apart(elos):
+    with pytest.raises(LogpiError, match=r"^sprt: elo0 .* (must lie between|is not below)"):
+        sprt([0, 0, 0, 0, 1], *elos)
+    assert sprt([3, 0, 1, 0, 2], -2000, 2000).verdict in ("", "elo0", "elo1")
+
+
 def test_sprt_is_near_the_normal_approximation():
     """Van den Bergh: LLR ≈ N (s1 − s0)(2 x̄ − s0 − s1) / (2 σ²) for close hypotheses."""
     counts = np.array([100, 400, 1000, 450, 130])

@@ -13,8 +13,8 @@ from logpi.distributions import ILLEGAL
 from logpi.games.make import make_game
 from logpi.games.search.gumbel import considered_visits, gumbel
 from logpi.games.search.kept import best
-from logpi.games.search.puct import by_visits, dirichlet, puct
-from logpi.games.search.tree import Leaf
+from logpi.games.search.puct import by_visits, dirichlet, pruned, puct, rule
+from logpi.games.search.tree import Edges, Leaf
 from logpi.games.search.uct import uct
 
 B, SIMULATIONS, CONSIDERED = 32, 60, 6
@@ -240,6 +240,22 @@ def test_visits_and_values_worked_out_by_hand():
     np.testing.assert_array_equal(found.tree.visits[:, 0], [5, 3, 1, 1, 1])
 
 
+@pytest.mark.parametrize(
+    ("simulations", "reduction", "visits"),
+    [(2, 0.28, [3, 1, 1]), (2, 0.30, [3, 2, 1]), (3, 0.70, [4, 3, 1, 1]), (3, 0.78, [4, 3, 2, 1])],
+)
+def test_moves_without_a_visit_are_worth_their_nodes_mean_less_the_reduction(simulations, reduction, visits):
+    """The same tree, by hand: the mean of a node counts its own value once and its moves' values by their visits.
+
+    2: N=2, a .4 + .442 = .842, b (.1 + .4)/2 - r + .884: b up to r = .292.
+    3: below a (value -.4 for its mover), after 3 (Q = -1): 3 -1 + .442 = -.558, 4 (-.4 - 1)/2 - r + .884 = .184 - r:
+       4 up to r = .742, then 3 once more.
+    """
+    root, expand = two_moves({0: 0.1, 1: -0.4, 2: 0.2, 3: 1.0, 4: -0.6})
+    found = puct(root, expand, jax.random.key(0), simulations, jnp.zeros(1), reduction=reduction)
+    np.testing.assert_array_equal(np.sort(found.tree.visits[:, 0])[::-1], visits)
+
+
 def test_an_end_of_the_game_counts_each_time_it_is_reached_and_is_not_passed():
     """State 2 is lost for its mover: the root's player wins by the second move, and should find nothing else."""
     root, expand = two_moves({2: -1.0, 5: 1.0, 6: 1.0}, ends={2})
@@ -331,6 +347,20 @@ def test_connect_four_tactics(moves, answer):
         state = game.step(state, jnp.int32(game.parse(move)))
     action, _ = jax.jit(lambda: uct(game, state[None], jax.random.key(0), 2000))()
     assert game.name(int(action[0])) == answer
+
+
+def test_what_was_forced_is_pruned_by_hand():
+    """U = 1.25 · 1/3 · √16 / (1 + N) = 1.667 / (1 + N): the best move's score is .5 + .152 = .652.
+
+    n_forced = √(2 · 1/3 · 15) = 3. b reaches .652 at one visit (-1 + .833 < .652): 3 - 3 are left to take, but one
+    has to stay, and a single one is taken too. c (.4) would need 6 visits to fall to .652: it keeps its 2.
+    """
+    e = Edges(jnp.zeros((1, 3)), jnp.array([[10.0, 3.0, 2.0]]), jnp.array([[0.5, -1.0, 0.4]]), jnp.zeros(1))
+    score = rule(1.25, 19652.0, -1.0)
+    np.testing.assert_array_equal(pruned(e, score, 2.0), [[10, 0, 2]])
+    np.testing.assert_array_equal(pruned(e, score, 0.0), e.visits)
+    b_better = e._replace(q=jnp.array([[0.5, 0.0, 0.4]]))  # at two visits .556 < .652, at one .833
+    np.testing.assert_array_equal(pruned(b_better, score, 2.0), [[10, 2, 2]])
 
 
 def test_forced_playouts_leave_the_policy_as_it_was():

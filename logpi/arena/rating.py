@@ -25,6 +25,7 @@ from logpi.errors import LogpiError
 Z = 1.959963984540054  # 95 % of a normal distribution
 POINTS = 400 / math.log(10)  # Elo of one unit of the log-odds
 SCORES = np.array([0, 0.25, 0.5, 0.75, 1])  # of a pair, a game
+FURTHEST = 2000.0  # Elo, beyond which a score is 0 or 1 for all that can be played
 NEVER_SEEN = 1e-3  # counted for a result that did not occur, as fishtest does: it is rare, not impossible
 Floats = NDArray[np.float64]
 
@@ -110,10 +111,12 @@ def sprt(counts: Sequence[float], elo0: float, elo1: float, alpha: float = 0.05,
         beta: and of the opposite.
 
     Raises:
-        LogpiError: elo0 is not below elo1, or a probability is not between 0 and 0.5.
+        LogpiError: elo0 is not below elo1, either is beyond ±2000, or a probability is not between 0 and 0.5.
     """
     if not elo0 < elo1:
         raise LogpiError(f"sprt: elo0 {elo0:g} is not below elo1 {elo1:g}; give the lower one first, such as 0 20")
+    if max(abs(elo0), abs(elo1)) > FURTHEST:
+        raise LogpiError(f"sprt: elo0 {elo0:g} and elo1 {elo1:g} must lie between {-FURTHEST:g} and {FURTHEST:g}")
     if not (0 < alpha < 0.5 and 0 < beta < 0.5):
         raise LogpiError(f"sprt: alpha {alpha:g} and beta {beta:g} must lie between 0 and 0.5, such as 0.05")
     n = np.asarray(counts, float)

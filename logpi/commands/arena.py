@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from logpi.commands.ranges import SEEDS, within
 from logpi.errors import LogpiError
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def arena(argv: list[str]) -> int:
     name, texts, games, plies, seed, elos, errors, anchor, run, rungs, seconds, together, out, quiet, as_json = (
         tyro.cli(options, args=argv, prog="logpi arena", config=(tyro.conf.FlagCreatePairsOff,))
     )
+    within("--seed", seed, *SEEDS)
+    within("--openings", plies, 0, 1000)
     from logpi import devices
     from logpi.arena.make_player import make_player
     from logpi.arena.tournament import SequentialTest, Settings, report
@@ -87,7 +90,7 @@ def arena(argv: list[str]) -> int:
     with contextlib.ExitStack() as closing:
         players = []
         for number, text in enumerate(texts):
-            players.append(make_player(text, game, seed + number, seconds))
+            players.append(make_player(text, game, (seed + number) % (SEEDS[1] + 1), seconds))
             closing.callback(players[-1].close)
         names = [player.name for player in players]
         if anchor and anchor not in names:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from logpi.commands.ranges import SEEDS, within
 from logpi.errors import LogpiError
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def play(argv: list[str]) -> int:
         return game, agent, side, simulations, save, record, pause, seed
 
     name, agent, side, simulations, save, record, pause, seed = tyro.cli(options, args=argv, prog="logpi play")
+    within("--seed", 0 if seed is None else seed, *SEEDS)
+    within("--pause", pause, 0, 3600)
     from rich.console import Console
 
     from logpi import devices
@@ -114,5 +117,5 @@ def make_agent(game: Game, text: str, simulations: int | None, seed: int) -> Pla
         runs = [str(info.path) for info in find_runs() if info.env == game.id]
         text = runs[-1] if runs else "mcts" if "mcts" in KINDS else "random"
     if text == "mcts":
-        simulations = simulations or SEARCHED
+        simulations = SEARCHED if simulations is None else simulations
     return make_player(text if simulations is None else f"{text}:{simulations}", game, seed)

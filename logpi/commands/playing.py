@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from logpi.commands.ranges import SEEDS, within
 from logpi.errors import LogpiError
 
 Target = Annotated[
@@ -52,6 +53,8 @@ def eval(argv: list[str]) -> int:
     devices.prepare()
     path = path or newest_run()
     if is_game_agent(folder := agent_folder(path)):
+        within("--episodes", 1 if asked is None else asked, 1, 10**9)
+        within("--seed", seed, *SEEDS)
         for name, given in (("--sampled", sampled), ("--passes", passes != 10), ("--split", split != "test")):
             if given:
                 raise LogpiError(f"{name} is not for agents of board games, such as {path}; leave it out")

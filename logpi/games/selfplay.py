@@ -164,7 +164,7 @@ def play(
     fresh_key, move_key = jax.random.split(key)
     fresh = begin(game, fresh_key, h, count)
 
-    def search(state: PyTree, moves: Array, key: Key) -> tuple[Searched, Array]:
+    def search(state: PyTree, moves: Array, key: Key, coin: Key) -> tuple[Searched, Array]:
         temperature = jnp.where(moves < h.temperature_moves, h.temperature, h.temperature_end)
 
         def full(simulations: int, noisy: bool = True) -> Any:
@@ -174,7 +174,7 @@ def play(
         if not h.fast_simulations:
             return full(h.simulations), jnp.ones(count, bool)
         # one coin for all games, so that no simulation is wasted on those that had the other side
-        is_fast = jax.random.uniform(jax.random.fold_in(key, 1)) < h.fast_share
+        is_fast = jax.random.uniform(coin) < h.fast_share
         found = jax.lax.cond(is_fast, lambda: full(h.fast_simulations, noisy=False), lambda: full(h.simulations))
         return found, jnp.broadcast_to(~is_fast, count)
 
@@ -186,10 +186,11 @@ def play(
 
     def move(games: Games, now: tuple[Array, Key]) -> tuple[Games, tuple[Moves, Metrics]]:
         t, key = now
-        found, learn = search(games.state, games.moves, key)
+        search_key, coin, stray_key = jax.random.split(key, 3)
+        found, learn = search(games.state, games.moves, search_key, coin)
         legal = jax.vmap(game.legal)(games.state)
         may = (games.moves < h.epsilon_moves) & (games.gave_up == 0)  # what resignation costs is measured without
-        action, strays = stray(found.action, legal, jax.random.fold_in(key, 2), may, h.epsilon)
+        action, strays = stray(found.action, legal, stray_key, may, h.epsilon)
         state = jax.vmap(game.step)(games.state, action)
         over = jax.vmap(game.ended)(state)
         result = -jax.vmap(lambda state: worth(game, state, h.margin_share))(state)  # for the player who moved

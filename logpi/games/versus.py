@@ -12,7 +12,7 @@ from logpi.arrays import select
 from logpi.games.game import Game
 from logpi.types import Array, Key, PyTree
 
-Choose = Callable[[PyTree, Key], Array]  # (states [B, ...], key) -> legal actions [B]
+Choose = Callable[[PyTree, Key], Array]  # (states [B, ...] that have not ended, key) -> legal actions [B]
 
 
 class Half(NamedTuple):
@@ -34,7 +34,9 @@ def versus(game: Game, one: Choose, other: Choose, start: PyTree, key: Key) -> A
     def ply(carry: tuple[Array, Half, Half]) -> tuple[Array, Half, Half]:
         t, ours, theirs = carry
         one_key, other_key = jax.random.split(jax.random.fold_in(key, t))
-        action, answer = one(ours.state, one_key), other(theirs.state, other_key)
+        # who has finished waits, asked for what is thrown away: in ended positions there is nothing to choose
+        asked, also_asked = (select(half.over, start, half.state) for half in (ours, theirs))
+        action, answer = one(asked, one_key), other(also_asked, other_key)
         return t + 1, _moved(game, theirs, answer, 1.0), _moved(game, ours, action, -1.0)
 
     count = len(jax.tree.leaves(start)[0])
