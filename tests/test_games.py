@@ -123,6 +123,7 @@ def test_an_action_of_hex_is_observed_where_its_stone_will_be_seen():
     for _ in range(2):  # either player's turn
         observed = np.asarray(game.observed_action(state))
         assert (observed[observed] == np.arange(25)).all()
+        assert all((observed[s] == s[observed]).all() for s in game.action_symmetries)
         legal = np.flatnonzero(game.legal(state))
         for action, reply in zip(legal, np.roll(legal, 1), strict=True):
             later = game.step(game.step(state, action), reply)

@@ -43,5 +43,6 @@ class Game(NamedTuple):
     # [S, planes] int32: plane p of what is observed of the transformed board was plane s[p]; None: each stays
     plane_symmetries: np.ndarray[Any, Any] | None = None
     # [A] int32: where each action is on the observed board, for rules that turn the board to the player to move; done
-    # twice it gives the actions back. None: where it is on the board itself
+    # twice it gives the actions back, and the symmetries commute with it. None: where it is on the board itself. Whose
+    # the cells are is not turned: not together with ``ownership``
     observed_action: Callable[[PyTree], Array] | None = None

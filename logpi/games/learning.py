@@ -92,8 +92,13 @@ def make_system(
             who plays the games, and the agent that is kept.
         gate: (think, learner, key) -> learner, every ``config.gate_every`` iterations.
         match: names of the numbers that the gate leaves in ``Player.match``.
+
+    Raises:
+        ValueError: ``area_coef`` in a game that turns the observed board.
     """
     area = game.ownership is not None and config.area_coef > 0
+    if area and game.observed_action is not None:
+        raise ValueError(f"{game.id} turns the observed board, but not what is owned: area_coef must be 0")
     network, hyper = PolicyValue(net, game.actions, area), traced(config)
     games = config.n_games // sharing
     moves = config.n_games * config.n_steps
