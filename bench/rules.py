@@ -77,7 +77,7 @@ def main() -> None:
         "a random one. Steps per second of CPU time; compile time of the whole program; bytes of one state.",
         table(columns, rates),
     ]
-    software = {"OpenSpiel": versions(sys.executable, ["open_spiel"])}
+    software = {"OpenSpiel": versions(sys.executable, ["open-spiel"])}
     if args.pgx_python:
         software["pgx"] = versions(args.pgx_python, ["pgx", "jax"])
     publish(args.results, "rules", "Rules of the board games", software, parts)
