@@ -1,6 +1,6 @@
 """What KataGo's gains are worth in Go 7x7 at equal minutes: variants of the recipe of 9x9 against the recipe itself.
 
-    python bench/go_choices.py --work DIR [--minutes 8] [--seeds 2] [--games 128] [--only base …]
+    python bench/go_choices.py --work DIR [--minutes 5] [--seeds 2] [--games 128] [--only base …]
 
 Each variant trains for the same time on one core, at a constant learning rate. Its last agent then meets that of the
 recipe with the same seed, 64 simulations a move, each opening of two random moves played by both sides. Runs and
@@ -9,15 +9,13 @@ outcomes are kept in DIR: a second start goes on.
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import parser, publish, table
-from selfplay_choices import file_name, trained
+from report import publish, table
+from selfplay_choices import choices_parser, file_name, on_one_core, trained
 
-from logpi import devices
 from logpi.arena.match import pair_counts, play_match
 from logpi.arena.rating import mean_score
 from logpi.arena.searching import AgentPlayer
@@ -34,7 +32,6 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
     "base": ("Go 9x9's recipe: playout cap 6 and 32, margin 0.3, ownership", []),
     "no ownership": ("ownership and score are not learnt", ["--area-coef", "0"]),
     "no margin": ("the outcome alone is the value", ["--margin-share", "0"]),
-    "neither": ("both left out", ["--area-coef", "0", "--margin-share", "0"]),
     "no playout cap": (
         "as many simulations on average, all moves learnt from",
         ["--simulations", "16", "--fast-simulations", "0"],
@@ -64,18 +61,10 @@ def match(args: argparse.Namespace, name: str, seed: int) -> tuple[int, ...]:
 
 
 def main() -> None:
-    arguments = parser(__doc__)
-    arguments.add_argument("--work", type=Path, required=True, metavar="DIR")
-    arguments.add_argument("--minutes", type=float, default=8.0)
-    arguments.add_argument("--seeds", type=int, default=2)
+    arguments = choices_parser(__doc__, VARIANTS, minutes=5.0, seeds=2)
     arguments.add_argument("--games", type=int, default=128)
-    arguments.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
-    arguments.add_argument("--core", type=int, default=0)
     args = arguments.parse_args()
-    os.sched_setaffinity(0, {args.core})
-    os.environ["JAX_NUM_CPU_DEVICES"] = "1"
-    devices.prepare()
-    args.work.mkdir(parents=True, exist_ok=True)
+    on_one_core(args.core)
     rows = []
     for name in args.only:
         moves = np.mean([run_of(args, name, seed)[1]["time/total_timesteps"] for seed in range(args.seeds)])

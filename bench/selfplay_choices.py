@@ -6,12 +6,14 @@ Each variant trains for the same time on one core, at a constant learning rate, 
 3,095 validation positions with 64 simulations a move. Outcomes are kept as JSON in DIR: a second start goes on.
 """
 
+import argparse
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -110,17 +112,27 @@ def file_name(variant: str) -> str:
     return "".join(c if c.isalnum() or c == "." else "-" for c in variant)
 
 
-def main() -> None:
-    arguments = parser(__doc__)
-    arguments.add_argument("--work", type=Path, required=True, metavar="DIR")
-    arguments.add_argument("--minutes", type=float, default=3.0)
-    arguments.add_argument("--seeds", type=int, default=3)
-    arguments.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
-    arguments.add_argument("--core", type=int, default=0)
-    args = arguments.parse_args()
-    os.sched_setaffinity(0, {args.core})
+def choices_parser(doc: str | None, variants: Iterable[str], minutes: float, seeds: int) -> argparse.ArgumentParser:
+    """What is asked of a comparison of ``variants`` at equal minutes."""
+    made = parser(doc)
+    made.add_argument("--work", type=Path, required=True, metavar="DIR")
+    made.add_argument("--minutes", type=float, default=minutes)
+    made.add_argument("--seeds", type=int, default=seeds)
+    made.add_argument("--only", nargs="+", choices=list(variants), default=list(variants))
+    made.add_argument("--core", type=int, default=0)
+    return made
+
+
+def on_one_core(core: int) -> None:
+    """This process, and what it starts."""
+    os.sched_setaffinity(0, {core})
     os.environ["JAX_NUM_CPU_DEVICES"] = "1"
     devices.prepare()
+
+
+def main() -> None:
+    args = choices_parser(__doc__, VARIANTS, minutes=3.0, seeds=3).parse_args()
+    on_one_core(args.core)
     rows = []
     for name in args.only:
         about, flags = VARIANTS[name]
