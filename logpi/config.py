@@ -17,6 +17,7 @@ Optimizer = Literal["adam", "sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
 Where = Literal["learned", "random", "grid", "centre"]
 Reward = Literal["log-probability", "probability", "correct"]
+Credit = Literal["mirror", "return"]
 Core = Literal["rectifier", "lstm"]
 Search = Literal["gumbel", "puct"]
 Combine = Literal["product", "sum"]
@@ -154,9 +155,14 @@ class RAM(Pictures):
     start: float = 0.5  # the first place is uniform within ± this of the centre
     std_start: float = 0.15  # standard deviation of the place drawn, of half the image's side
     std_end: float = 0.06  # the same at total_images, linear in between
-    location_rate: float = 0.2  # the location network's learning rate, as a share of the others'
-    reward: Reward = "log-probability"  # of the true label after the last glimpse, or the paper's 1 if it is likeliest
-    gae_lambda: float = 0.5  # λ of the advantage of a place; 1: the reward minus the baseline, as in the paper
+    copies: int = 1  # M, Monte-Carlo copies of each image of a batch, looked at with places of their own
+    glimpse_coef: float = 0.3  # weight of the classification loss after the glimpses before the last; the paper: 0
+    reward: Reward = "log-probability"  # of the true label, or the paper's 1 if it is likeliest
+    credit: Credit = "mirror"  # a place's advantage: over its mirror image at the mean, or the return over the baseline
+    gae_lambda: float = 1.0  # return: λ of the advantage; 1: the last reward minus the baseline, as in the paper
+    normalize_advantage: bool = False  # advantages with mean 0 and deviation 1 over each batch
+    core_gradient: float = 1.0  # share of REINFORCE's gradient that goes on into the core network
+    location_rate: float = 1.0  # the location network's learning rate, as a share of the others'
 
     @property
     def steps_an_image(self) -> int:

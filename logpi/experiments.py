@@ -199,7 +199,7 @@ def experiment_from_table(table: Table) -> Experiment:
 MOST_STEPS = 2e9  # they are counted in 32 bits
 MOST_SEEDS = 2**32
 AT_LEAST_1 = {"n_envs", "n_steps", "batch_size", "n_epochs", "vf_steps", "memory_size"}
-AT_LEAST_1 |= {"n_updates", "n_glimpses", "patch", "scales", "piece", "validation"}
+AT_LEAST_1 |= {"n_updates", "n_glimpses", "copies", "patch", "scales", "piece", "validation"}
 AT_LEAST_1 |= {
     "sensor_size",
     "glimpse_size",
@@ -214,7 +214,7 @@ AT_LEAST_1 |= {"n_games", "simulations", "considered", "units", "value_units", "
 AT_LEAST_1 |= {"seeds", "eval_episodes", "final_episodes", "keep", "log_points"}
 POSITIVE = {"c_base", "window", "max_grad_norm", "target_kl", "std_start", "std_end"}
 NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range"}
-NOT_NEGATIVE |= {"canvas", "pieces", "frequencies", "warmup", "start", "location_rate"}
+NOT_NEGATIVE |= {"canvas", "pieces", "frequencies", "warmup", "start", "location_rate", "glimpse_coef"}
 NOT_NEGATIVE |= {"rotation", "scaling", "shear", "shift"}
 NOT_NEGATIVE |= {
     "eval_points",
@@ -231,7 +231,7 @@ NOT_NEGATIVE |= {
 }
 NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end", "temperature_moves", "weight_decay"}
 NOT_NEGATIVE |= {"final_learning_rate", "reuse"}
-FRACTIONS = {"gamma", "gae_lambda", "averaging", "curriculum"}
+FRACTIONS = {"gamma", "gae_lambda", "averaging", "curriculum", "core_gradient"}
 AT_LEAST_1 |= {"gate_every", "gate_games", "gate_simulations", "gate_plies"}
 FRACTIONS |= {"gate_share", "noise", "openings", "epsilon", "fast_share", "play_on", "value_lambda", "margin_share"}
 

@@ -1,23 +1,36 @@
 """What moves what in the recurrent attention model: each blocked gradient, and each that must flow."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from logpi.config import RAM, Glimpsing
 from logpi.glimpse import network, ram
+from logpi.glimpse.methods import Task, make_method
+from logpi.glimpse.retina import corner_of, glimpse, integral, location_of
+from logpi.glimpse.scenes import Scene
 
 NET = Glimpsing(patch=4, scales=2, sensor_size=8, glimpse_size=12, core_size=16, location_size=8, baseline_size=6)
 CONFIG = RAM(n_glimpses=4)
 CLASSES = 3
 IMAGES = jnp.floor(jax.random.uniform(jax.random.key(0), (32, 14, 14, 1)) * 256)
 LABEL = jnp.arange(32) % CLASSES
+EYE = ram.eye(NET, IMAGES, 4)
 KEY = jax.random.key(7)
 STD = jnp.float32(0.2)
-LOSSES = {"class": "train/classification_loss", "place": "train/policy_gradient_loss", "b": "train/value_loss"}
+KEYS = jax.random.split(jax.random.key(11), 2000)
+LOSSES = {
+    "class": "train/classification_loss",
+    "early": "train/early_classification_loss",
+    "place": "train/policy_gradient_loss",
+    "b": "train/value_loss",
+}
+PAPER = dataclasses.replace(CONFIG, credit="return", glimpse_coef=0.0)
 
 
 def params_of(net=NET):
@@ -42,57 +55,164 @@ def largest(tree):
 
 
 @pytest.mark.parametrize("core", ["rectifier", "lstm"])
-@pytest.mark.parametrize("lam", [1.0, 0.5])
-def test_each_term_moves_its_own_part_only(core, lam):
+@pytest.mark.parametrize("credit", ["mirror", "return"])
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_each_term_moves_its_own_part_only(core, credit, share):
     net = dataclasses.replace(NET, core=core)
-    config = dataclasses.replace(CONFIG, gae_lambda=lam)
+    config = dataclasses.replace(CONFIG, credit=credit, core_gradient=share, gae_lambda=0.5)
     params = params_of(net)
     moved = {
         which: {part for part, tree in gradient(which, params, config, net).items() if largest(tree) > 0}
         for which in LOSSES
     }
-    assert moved == {"class": {"glimpse", "core", "action"}, "place": {"location"}, "b": {"baseline"}}
+    read = {"glimpse", "core"}
+    assert moved == {
+        "class": read | {"action"},
+        "early": read | {"action"},
+        "place": {"location"} | (read if share else set()),
+        "b": {"baseline"},
+    }
 
 
-def test_the_loss_is_the_sum_of_its_terms():
-    loss, metrics = ram.hybrid_loss(PARAMS, CONFIG, NET, IMAGES, LABEL, KEY, STD)
-    np.testing.assert_allclose(loss, sum(metrics[name] for name in LOSSES.values()), rtol=1e-6)
+def test_a_share_of_the_places_gradient_goes_on_into_the_core():
+    whole, half = (gradient("place", config=dataclasses.replace(CONFIG, core_gradient=x)) for x in (1.0, 0.5))
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-7)
+    jax.tree.map(close, half["location"], whole["location"])
+    # what reaches h_t is halved at every h_t; it then goes back in time undiminished
+    jax.tree.map(close, half["core"], jax.tree.map(lambda x: x / 2, whole["core"]))
 
 
-def by_hand(params, config, std=STD):
-    """REINFORCE's gradient of the location network, summed place by place from the definition."""
-    glances = ram.glance(params, config, NET, IMAGES, KEY, std)
-    logits = network.action_network(params["action"], glances.core[-1])
-    reward = jax.nn.log_softmax(logits)[jnp.arange(32), LABEL]
-    reward = jnp.maximum(reward, ram.WORST) if config.reward == "log-probability" else jnp.exp(reward)
-    noise = jax.random.normal(jax.random.split(KEY)[1], (config.n_glimpses, 32, 2))
-    steps = config.n_glimpses - 1
-    b = jnp.stack([network.baseline(params["baseline"], glances.core[t], LABEL) for t in range(steps)])
-    weight = reward[None] - b
-    weight = (weight - weight.mean()) / weight.std()
+@pytest.mark.parametrize("glimpse_coef", [0.0, 0.3])
+def test_the_loss_is_the_sum_of_its_terms(glimpse_coef):
+    config = dataclasses.replace(CONFIG, glimpse_coef=glimpse_coef)
+    loss, metrics = ram.hybrid_loss(PARAMS, config, NET, IMAGES, LABEL, KEY, STD)
+    weights = {"class": 1, "early": glimpse_coef, "place": 1, "b": 1}
+    np.testing.assert_allclose(loss, sum(weights[k] * metrics[name] for k, name in LOSSES.items()), rtol=1e-6)
+
+
+def log_likelihoods(core):
+    """Of each image's label, from h [B, H]."""
+    return jax.nn.log_softmax(network.action_network(PARAMS["action"], core))[jnp.arange(32), LABEL]
+
+
+def rewards(config, core):
+    known = log_likelihoods(core)
+    return jnp.maximum(known, ram.WORST) if config.reward == "log-probability" else jnp.exp(known)
+
+
+def paper_weights(config, glances, noise):
+    """R - b_t."""
+    b = [network.baseline(PARAMS["baseline"], glances.core[t], LABEL) for t in range(config.n_glimpses - 1)]
+    return rewards(config, glances.core[-1])[None] - jnp.stack(b)
+
+
+def mirror_weights(config, glances, noise):
+    """Half of what the next glimpse gains over the one whose noise has the other sign, image by image."""
+    weights = []
+    for t in range(config.n_glimpses - 1):
+        other = []
+        for i in range(32):
+            mean = network.location_network(PARAMS["location"], glances.core[t, i])
+            place = jnp.clip(mean - STD * noise[t, i], -1, 1)
+            corner = corner_of(place[None], (14, 14), NET.patch)
+            patches = glimpse(integral(IMAGES[i : i + 1]), corner, NET.patch, NET.scales).reshape(1, -1) / 255
+            seen = network.glimpse_network(PARAMS["glimpse"], NET, patches, location_of(corner, (14, 14), NET.patch))
+            other.append(network.core_network(PARAMS["core"], NET, glances.core[t, i : i + 1], seen)[1][0])
+        weights.append((rewards(config, glances.core[t + 1]) - rewards(config, jnp.stack(other))) / 2)
+    return jnp.stack(weights)
+
+
+@pytest.mark.parametrize("reward", ["log-probability", "probability"])
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize(("credit", "weights"), [("return", paper_weights), ("mirror", mirror_weights)])
+def test_the_places_gradient_is_reinforce_by_definition(credit, weights, normalize, reward):
+    """Summed place by place."""
+    config = dataclasses.replace(CONFIG, credit=credit, normalize_advantage=normalize, reward=reward)
+    glances = ram.glance(PARAMS, config, NET, EYE, KEY, STD)
+    noise = jax.random.normal(jax.random.split(KEY)[1], (4, 32, 2))
+    weight = weights(config, glances, noise)
+    if normalize:
+        weight = (weight - weight.mean()) / weight.std()
 
     def of_place(location, t, i):
         mean = network.location_network(location, glances.core[t, i])
-        drawn = network.location_network(params["location"], glances.core[t, i]) + std * noise[t, i]
-        return -weight[t, i] * -0.5 * jnp.square((drawn - mean) / std).sum() / (steps * 32)
+        drawn = network.location_network(PARAMS["location"], glances.core[t, i]) + STD * noise[t, i]
+        return -weight[t, i] * -0.5 * jnp.square((drawn - mean) / STD).sum() / (3 * 32)
 
-    total = jax.tree.map(jnp.zeros_like, params["location"])
-    for t in range(steps):
-        over = jax.vmap(jax.grad(of_place), (None, None, 0))(params["location"], t, jnp.arange(32))
-        total = jax.tree.map(lambda x, y: x + y.sum(0), total, over)
-    return total
-
-
-def test_the_places_gradient_is_reinforce_by_definition():
-    config = dataclasses.replace(CONFIG, gae_lambda=1.0)
+    wanted = jax.tree.map(jnp.zeros_like, PARAMS["location"])
+    for t in range(3):
+        over = jax.vmap(jax.grad(of_place), (None, None, 0))(PARAMS["location"], t, jnp.arange(32))
+        wanted = jax.tree.map(lambda x, y: x + y.sum(0), wanted, over)
     found = gradient("place", config=config)["location"]
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-4, atol=1e-6), found, by_hand(PARAMS, config))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-4, atol=1e-6), found, wanted)
+
+
+def test_the_mirror_has_reinforces_expectation_and_less_variance():
+    """With two glimpses the one place's reward is the last: both credits estimate one gradient, the core's too."""
+
+    def samples(credit):
+        config = dataclasses.replace(CONFIG, credit=credit, n_glimpses=2)
+
+        def one(key):
+            loss = lambda p: ram.hybrid_loss(p, config, NET, IMAGES, LABEL, key, STD)[1][LOSSES["place"]]  # noqa: E731
+            moved = jax.grad(loss)(PARAMS)
+            return ravel_pytree([moved["location"], moved["core"]])[0]
+
+        return np.asarray(jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=50))(KEYS))
+
+    mirror, reinforce = samples("mirror"), samples("return")
+    error = np.sqrt((mirror.var(0) + reinforce.var(0)) / len(KEYS))
+    apart = (mirror.mean(0) - reinforce.mean(0))[error > 0] / error[error > 0]
+    assert abs(np.square(apart).mean() - 1) < 0.5, "as far apart as their standard errors say"
+    assert np.linalg.norm(mirror.mean(0)) > 5 * np.sqrt(mirror.var(0).sum() / len(KEYS)), "and not for being 0"
+    assert mirror.var(0).sum() < 0.2 * reinforce.var(0).sum()
+
+
+@pytest.mark.parametrize("credit", ["mirror", "return"])
+@pytest.mark.parametrize("where", ["random", "grid", "centre"])
+def test_places_that_are_given_are_not_learnt(credit, where):
+    config = dataclasses.replace(CONFIG, credit=credit, where=where)
+    assert largest(gradient("place", config=config)) == 0
+    assert largest(gradient("class", config=config)["core"]) > 0
+
+
+@pytest.mark.parametrize("credit", ["mirror", "return"])
+def test_one_glimpse_has_nothing_to_choose(credit):
+    config = dataclasses.replace(CONFIG, credit=credit, n_glimpses=1)
+    loss, metrics = ram.hybrid_loss(PARAMS, config, NET, IMAGES, LABEL, KEY, STD)
+    assert metrics[LOSSES["place"]] == 0
+    assert loss == metrics[LOSSES["class"]]
+
+
+def test_the_copies_of_an_image_are_looked_at_at_places_of_their_own(monkeypatch):
+    seen = {}
+
+    def loss(params, config, net, images, label, key, std):
+        places = ram.glance(params, config, net, ram.eye(net, images, 4), key, std).corner
+        jax.debug.callback(
+            lambda *x: seen.update(zip(("images", "label", "places"), x, strict=True)), images, label, places
+        )
+        return real(params, config, net, images, label, key, std)
+
+    real = ram.hybrid_loss
+    monkeypatch.setattr(ram, "hybrid_loss", loss)
+    config = dataclasses.replace(CONFIG, copies=3, batch_size=8)
+    method = make_method(config, NET, Task((14, 14, 1), Scene(20, 20), CLASSES))
+    data = IMAGES.astype(jnp.uint8)
+    method.update(method.init(KEY), data, LABEL, jnp.arange(8) + 3, KEY)
+    jax.effects_barrier()
+    assert seen["images"].shape == (24, 20, 20, 1)
+    assert seen["label"].tolist() == np.repeat(LABEL[3:11], 3).tolist()
+    for i in range(8):
+        copies = seen["images"][3 * i : 3 * i + 3]
+        assert (copies == copies[:1]).all(), "one scene"
+        assert len(np.unique(seen["places"][:, 3 * i : 3 * i + 3].reshape(-1, 2), axis=0)) > 4, "several places"
 
 
 def test_more_glimpses_than_the_settings_say():
-    longer = ram.glance(PARAMS, CONFIG, NET, IMAGES, KEY, 0.0, n_glimpses=6)
+    longer = ram.glance(PARAMS, CONFIG, NET, EYE, KEY, 0.0, n_glimpses=6)
     assert longer.corner.shape == (6, 32, 2)
-    shorter = ram.glance(PARAMS, CONFIG, NET, IMAGES, KEY, 0.0)
+    shorter = ram.glance(PARAMS, CONFIG, NET, EYE, KEY, 0.0)
     assert jnp.array_equal(longer.corner[:4], shorter.corner), "at the mean places, the first ones are the same"
 
 
@@ -115,7 +235,7 @@ def test_the_place_drawn_after_the_last_glimpse_takes_no_part(monkeypatch):
 
 def test_the_density_is_of_the_place_as_drawn_though_the_retina_clips_it():
     far = jnp.float32(5.0)  # nearly every place falls outside
-    glances = ram.glance(PARAMS, CONFIG, NET, IMAGES, KEY, far)
+    glances = ram.glance(PARAMS, CONFIG, NET, EYE, KEY, far)
     at_edge = (glances.corner == -2) | (glances.corner == 12)
     assert at_edge[1:].mean() > 0.7, "places are clipped to the image"
     noise = jax.random.normal(jax.random.split(KEY)[1], (4, 32, 2))
@@ -123,16 +243,18 @@ def test_the_density_is_of_the_place_as_drawn_though_the_retina_clips_it():
     np.testing.assert_allclose(glances.log_prob, wanted, rtol=1e-4)
 
 
-def test_without_reward_the_classifiers_gradient_remains(monkeypatch):
+@pytest.mark.parametrize("credit", ["mirror", "return"])
+def test_without_reward_the_classifiers_gradient_remains(credit, monkeypatch):
     """The theme's claim: where the reward is always what the baseline says, RAM is a classifier and nothing else."""
-    monkeypatch.setattr(ram, "reward_of", lambda kind, log_likelihood, correct: jnp.zeros_like(correct))
+    monkeypatch.setattr(ram, "reward_of", lambda kind, log_likelihood, label: 0 * log_likelihood[..., 0])
     known = PARAMS | {"baseline": jax.tree.map(jnp.zeros_like, PARAMS["baseline"])}
+    config = dataclasses.replace(PAPER, credit=credit)
 
     def supervised(params):
-        core = ram.glance(params, CONFIG, NET, IMAGES, KEY, STD).core[-1]
+        core = ram.glance(params, CONFIG, NET, EYE, KEY, STD).core[-1]
         return -jax.nn.log_softmax(network.action_network(params["action"], core))[jnp.arange(32), LABEL].mean()
 
-    whole = jax.grad(lambda p: ram.hybrid_loss(p, CONFIG, NET, IMAGES, LABEL, KEY, STD)[0])(known)
+    whole = jax.grad(lambda p: ram.hybrid_loss(p, config, NET, IMAGES, LABEL, KEY, STD)[0])(known)
     alone = jax.grad(supervised)(known)
     assert largest(alone["core"]) > 1e-4
     assert largest(whole["location"]) == 0
@@ -160,7 +282,7 @@ def test_a_baseline_of_the_label_adds_no_bias_at_lambda_1(lam):
 def test_the_baselines_places():
     def corners(where, seed=0):
         config = dataclasses.replace(CONFIG, where=where)
-        return ram.glance(PARAMS, config, NET, IMAGES, jax.random.key(seed), STD).corner
+        return ram.glance(PARAMS, config, NET, EYE, jax.random.key(seed), STD).corner
 
     assert jnp.all(corners("centre") == 5)
     grid = corners("grid")
@@ -173,15 +295,16 @@ def test_the_baselines_places():
 
 def test_the_first_place_is_within_its_bounds_and_the_mean_is_looked_at_without_noise():
     config = dataclasses.replace(CONFIG, start=0.0)
-    one, two = (ram.glance(PARAMS, config, NET, IMAGES, jax.random.key(k), 0.0) for k in (0, 1))
+    one, two = (ram.glance(PARAMS, config, NET, EYE, jax.random.key(k), 0.0) for k in (0, 1))
     assert jnp.all(one.corner[0] == 5)
     assert jnp.array_equal(one.corner, two.corner), "no noise: the same places whatever the key"
 
 
 def test_rewards():
-    log_likelihood, correct = jnp.log(jnp.array([0.9, 0.001])), jnp.array([1.0, 0.0])
-    np.testing.assert_allclose(ram.reward_of("probability", log_likelihood, correct), [0.9, 0.001], rtol=1e-5)
-    np.testing.assert_allclose(ram.reward_of("correct", log_likelihood, correct), [1, 0])
-    np.testing.assert_allclose(
-        ram.reward_of("log-probability", log_likelihood, correct), [np.log(0.9), ram.WORST], 1e-6
-    )
+    likelihood = jnp.log(jnp.array([[0.9, 0.06, 0.04], [0.599, 0.4, 0.001]]))
+    label = jnp.array([0, 2])
+    np.testing.assert_allclose(ram.reward_of("probability", likelihood, label), [0.9, 0.001], rtol=1e-5)
+    np.testing.assert_allclose(ram.reward_of("correct", likelihood, label), [1, 0])
+    np.testing.assert_allclose(ram.reward_of("log-probability", likelihood, label), [np.log(0.9), ram.WORST], 1e-6)
+    several = ram.reward_of("probability", jnp.stack([likelihood, likelihood[::-1]]), label)
+    np.testing.assert_allclose(several, [[0.9, 0.001], [0.599, 0.04]], rtol=1e-5)

@@ -59,6 +59,7 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
 
     def loss(params: PyTree, h: RAM, progress: Array, scenes: Array, label: Array, key: Key) -> tuple[Array, Metrics]:
         std = h.std_start + (h.std_end - h.std_start) * progress
+        scenes, label = (jnp.repeat(x, h.copies, 0) if h.copies > 1 else x for x in (scenes, label))
         return ram.hybrid_loss(params, h, net, scenes, label, key, std)
 
     def rates(params: PyTree, h: RAM) -> PyTree:
@@ -66,7 +67,7 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
         return ones | {"location": jax.tree.map(lambda x: x * h.location_rate, ones["location"])}
 
     def predict(params: PyTree, scenes: Array, key: Key, std: Array | float) -> Array:
-        glances = ram.glance(params, config, net, scenes, key, std)
+        glances = ram.glance(params, config, net, ram.eye(net, scenes, config.n_glimpses), key, std)
         return jax.nn.log_softmax(network.action_network(params["action"], glances.core[-1]))
 
     return _method(config, task, init, loss, rates, predict)

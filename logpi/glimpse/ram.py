@@ -2,7 +2,9 @@
 
     hybrid loss = -log π(y | h_T)  -  mean_t A_t log π(l_{t+1} | h_t)  +  mean_t (R - b_t)²,    t = 1 … T-1
 
-A_t is R - b_t in the paper, and here its λ-return (``advantage``).
+``credit`` says what the advantage A_t of a place is: what the next glimpse makes of the label there, over what it would
+have made of it at the mirrored place (``mirror``); or R - b_t as in the paper, and its λ-return (``advantage``). To the
+first term a share of -log π(y | h_t) of the earlier glimpses is added, so that each of them is worth something.
 
 Glimpses are drawn and learnt from in one pass: the episode is on policy and always T long, so the forward pass that
 acts is the one that is differentiated. What passes no gradient is said where it happens.
@@ -11,6 +13,7 @@ acts is the one that is differentiated. What passes no gradient is said where it
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -21,7 +24,7 @@ from logpi.config import RAM, Glimpsing
 from logpi.distributions import DiagonalGaussian
 from logpi.glimpse import network
 from logpi.glimpse.retina import WHITE, corner_of, location_of, sensor
-from logpi.types import Array, Key, Metrics
+from logpi.types import Array, Key, Metrics, PyTree
 
 Params = dict[str, Any]
 WORST = -3.0  # the lowest reward: one hopeless image must not outweigh the batch
@@ -31,15 +34,40 @@ class Glances(NamedTuple):
     """T glimpses of each of B images."""
 
     corner: Array  # [T, B, 2] int32: the finest patch's top left pixel
+    memory: PyTree  # of the core network, [T, B, H] each
     core: Array  # [T, B, H] h_t
-    log_prob: Array  # [T, B] of the place drawn after the glimpse
+    mean: Array  # [T, B, 2] of the next place's distribution
+    drawn: Array  # [T, B, 2] the next place, which may lie outside the image
+    log_prob: Array  # [T, B] of it
+
+
+class Eye(NamedTuple):
+    """The glimpse sensor in front of B images."""
+
+    see: Callable[[Array], Array]  # from corners [B, 2] to patches, pixels from 0 to 255
+    shape: tuple[int, int]  # H, W of the images
+    batch: int
+
+
+def eye(net: Glimpsing, images: Array, steps: int) -> Eye:
+    """Before ``images`` [B, H, W, C], from 0 to 255, for about so many glimpses of each."""
+    return Eye(sensor(images, net.patch, net.scales, steps), (images.shape[1], images.shape[2]), len(images))
+
+
+def look(params: Params, net: Glimpsing, eye: Eye, memory: PyTree, place: Array) -> tuple[PyTree, Array, Array]:
+    """One glimpse of each image at ``place`` [..., B, 2], clipped to the image: (memory, h, corner)."""
+    corner = corner_of(jnp.clip(place, -1.0, 1.0), eye.shape, net.patch)
+    patches = eye.see(corner) if corner.ndim == 2 else jax.lax.map(eye.see, corner)
+    patches = patches.reshape(*corner.shape[:-1], -1) / WHITE
+    seen = network.glimpse_network(params["glimpse"], net, patches, location_of(corner, eye.shape, net.patch))
+    return *network.core_network(params["core"], net, memory, seen), corner
 
 
 def glance(
     params: Params,
     config: RAM,
     net: Glimpsing,
-    images: Array,
+    eye: Eye,
     key: Key,
     std: Array | float,
     n_glimpses: int | None = None,
@@ -47,33 +75,32 @@ def glance(
     """Look at B images, T times each.
 
     Args:
-        images: [B, H, W, C], from 0 to 255.
         std: of the place drawn around the location network's mean; 0 looks at the mean itself.
         n_glimpses: T, if not the settings'.
     """
-    batch, steps, shape = len(images), n_glimpses or config.n_glimpses, (images.shape[1], images.shape[2])
-    see = sensor(images, net.patch, net.scales, steps)
+    batch, steps = eye.batch, n_glimpses or config.n_glimpses
     start_key, key = jax.random.split(key)
     first = jax.random.uniform(start_key, (batch, 2), minval=-config.start, maxval=config.start)
     noise = jax.random.normal(key, (steps, batch, 2))
     given = given_places(config, key, steps, batch)
 
     def step(carry: Any, xs: tuple[Array, Array]) -> Any:
-        memory, location = carry
-        noise, place = xs
-        corner = corner_of(location if given is None else place, shape, net.patch)
-        patches = see(corner).reshape(batch, -1) / WHITE
-        seen = network.glimpse_network(params["glimpse"], net, patches, location_of(corner, shape, net.patch))
-        memory, h = network.core_network(params["core"], net, memory, seen)
-        # REINFORCE moves the location network only, not the core that it reads
-        mean = network.location_network(params["location"], jax.lax.stop_gradient(h))
+        memory, place = carry
+        noise, told = xs
+        memory, h, corner = look(params, net, eye, memory, place if given is None else told)
+        mean = network.location_network(params["location"], partly(h, config.core_gradient))
         # the place is data, not a function of the mean: its log-probability alone carries the gradient
         drawn = jax.lax.stop_gradient(mean + std * noise)
         log_prob = DiagonalGaussian(mean, jnp.log(jnp.maximum(std, 1e-8))).log_prob(drawn)
-        return (memory, jnp.clip(drawn, -1.0, 1.0)), Glances(corner, h, log_prob)
+        return (memory, drawn), Glances(corner, memory, h, mean, drawn, log_prob)
 
     memory = network.first_memory(net, batch)
     return jax.lax.scan(step, (memory, first), (noise, noise if given is None else given))[1]
+
+
+def partly(x: Array, share: Array | float) -> Array:
+    """``x``, of whose gradient only a share goes on."""
+    return share * x + (1 - share) * jax.lax.stop_gradient(x)
 
 
 def given_places(config: RAM, key: Key, steps: int, batch: int) -> Array | None:
@@ -102,6 +129,16 @@ def advantage(b: Array, reward: Array, lam: float | Array) -> Array:
     return psi.gae(late, discount, jnp.ones_like(b), jnp.concatenate([b, beyond]), lam)
 
 
+def mirrored(params: Params, net: Glimpsing, eye: Eye, glances: Glances) -> Array:
+    """h_{t+1} [T-1, B, H], had each place been drawn on the other side of its mean; nothing that is learnt from.
+
+    The two places have the same density, and ``(f(l) - f(l'))/2 ∇ log π(l)`` has REINFORCE's expectation: antithetic
+    variates (Hammersley & Morton 1956). All that the two have in common, above all how hard the image is, drops out.
+    """
+    frozen, past = jax.lax.stop_gradient((params, jax.tree.map(lambda x: x[:-1], glances)))
+    return look(frozen, net, eye, past.memory, 2 * past.mean - past.drawn)[1]
+
+
 def hybrid_loss(
     params: Params, config: RAM, net: Glimpsing, images: Array, label: Array, key: Key, std: Array
 ) -> tuple[Array, Metrics]:
@@ -114,29 +151,51 @@ def hybrid_loss(
         label: [B] int32.
         std: of the places drawn, in units of half the image's side.
     """
-    glances = glance(params, config, net, images, key, std)
-    log_likelihood = jax.nn.log_softmax(network.action_network(params["action"], glances.core[-1]))
-    of_label = jnp.take_along_axis(log_likelihood, label[:, None], -1)[:, 0]
-    correct = (log_likelihood.argmax(-1) == label) * 1.0
-    reward = reward_of(config.reward, of_label, correct)
+    before = eye(net, images, config.n_glimpses * (2 if config.credit == "mirror" else 1))
+    glances = glance(params, config, net, before, key, std)
+    log_likelihood = jax.nn.log_softmax(network.action_network(params["action"], glances.core))
+    of_label = likelihood_of(log_likelihood, label)
+    reward = reward_of(config.reward, log_likelihood, label)
     # the place drawn after the last glimpse is looked at by nobody
     log_prob, core = glances.log_prob[:-1], jax.lax.stop_gradient(glances.core[:-1])
     b = network.baseline(params["baseline"], core, jnp.broadcast_to(label, log_prob.shape))
-    every, once = jnp.ones_like(log_prob), jnp.ones_like(of_label)
-    weight = losses.standardize(advantage(b, reward, config.gae_lambda), every)
+    every, once = jnp.ones_like(log_prob), jnp.ones_like(of_label[-1])
+    if config.where != "learned" or not len(log_prob):
+        weight = jnp.zeros_like(log_prob)  # places that are given are not learnt
+    elif config.credit == "mirror":
+        there = jax.nn.log_softmax(network.action_network(params["action"], mirrored(params, net, before, glances)))
+        weight = (reward[1:] - reward_of(config.reward, there, label)) / 2
+    else:
+        weight = advantage(b, reward[-1], config.gae_lambda)
+    if config.normalize_advantage:
+        weight = losses.standardize(weight, every)
     location_loss = losses.decision_mean(losses.policy_gradient(log_prob, weight), every)
-    baseline_loss = losses.decision_mean(losses.squared_error(b, jnp.broadcast_to(reward, b.shape)), every)
-    classification_loss = losses.decision_mean(-of_label, once)
-    return classification_loss + location_loss + baseline_loss, {
+    baseline_loss = losses.decision_mean(losses.squared_error(b, jnp.broadcast_to(reward[-1], b.shape)), every)
+    classification_loss = losses.decision_mean(-of_label[-1], once)
+    early_loss = losses.decision_mean(-of_label[:-1], every)
+    return classification_loss + config.glimpse_coef * early_loss + location_loss + baseline_loss, {
         "train/classification_loss": classification_loss,
+        "train/early_classification_loss": early_loss,
         "train/policy_gradient_loss": location_loss,
         "train/value_loss": baseline_loss,
-        "train/accuracy": losses.decision_mean(correct, once),
+        "train/accuracy": losses.decision_mean(correct(log_likelihood[-1], label), once),
     }
 
 
-def reward_of(kind: str, log_likelihood: Array, correct: Array) -> Array:
-    """R [B] of the log-likelihood of the true label, and of whether it was the likeliest."""
+def likelihood_of(log_likelihood: Array, label: Array) -> Array:
+    """Of ``label`` [B] alone: [..., B, K] → [..., B]."""
+    index = jnp.broadcast_to(label, log_likelihood.shape[:-1])
+    return jnp.take_along_axis(log_likelihood, index[..., None], -1)[..., 0]
+
+
+def correct(log_likelihood: Array, label: Array) -> Array:
+    """1 where the label is the likeliest class, else 0."""
+    return (log_likelihood.argmax(-1) == label) * 1.0
+
+
+def reward_of(kind: str, log_likelihood: Array, label: Array) -> Array:
+    """[..., B] of the class log-likelihoods [..., B, K] after a glimpse."""
     if kind == "correct":
-        return correct
-    return jnp.exp(log_likelihood) if kind == "probability" else jnp.maximum(log_likelihood, WORST)
+        return correct(log_likelihood, label)
+    known = likelihood_of(log_likelihood, label)
+    return jnp.exp(known) if kind == "probability" else jnp.maximum(known, WORST)
