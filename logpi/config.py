@@ -153,8 +153,8 @@ class RAM(Pictures):
     n_glimpses: int = 7  # T, glimpses of one image: its timesteps
     where: Where = "learned"  # who chooses the places; the others are the baselines that attention must beat
     start: float = 0.5  # the first place is uniform within ± this of the centre
-    std_start: float = 0.15  # standard deviation of the place drawn, of half the image's side
-    std_end: float = 0.06  # the same at total_images, linear in between
+    std_start: float = 0.1  # standard deviation of the place drawn, of half the image's side
+    std_end: float = 0.04  # the same at total_images, linear in between
     copies: int = 1  # M, Monte-Carlo copies of each image of a batch, looked at with places of their own
     glimpse_coef: float = 0.3  # weight of the classification loss after the glimpses before the last; the paper: 0
     reward: Reward = "log-probability"  # of the true label, or the paper's 1 if it is likeliest
