@@ -87,6 +87,11 @@ def seconds_of(run: Path) -> float:
     return sum(ends.values())
 
 
+def trained_at(git: dict[str, Any] | None) -> str:
+    """The commit whose code trained, as `report.commit` writes it; that of now where the run does not say."""
+    return commit() if git is None else git["commit"][:7] + ("-dirty" if git["dirty"] else "")
+
+
 def judged(run: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
     """The outcome of a finished run."""
     from logpi.glimpse.agent import load_image_agent
@@ -100,6 +105,7 @@ def judged(run: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
         for row in rows
         if "eval/mean_reward" in row
     ]
+    manifest = json.loads((run / "manifest.json").read_text())
     return {
         "task": task,
         "variant": variant,
@@ -113,10 +119,10 @@ def judged(run: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
         "images": curve[-1][0],
         "validation_curve": curve,
         "seconds": seconds_of(run),
-        "cores": json.loads((run / "manifest.json").read_text())["device"]["count"],
+        "cores": manifest["device"]["count"],
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
-        "commit": commit(),
+        "commit": trained_at(manifest["git"]),
         "command": (run / "command.txt").read_text().strip().partition(" --log-dir")[0],
         "settings": {name: agent.facts[name] for name in ("method", "network")},
     }
