@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from small import quick_compilation
 
 from logpi.config import RAM, Glimpsing
 from logpi.glimpse import network, ram
@@ -33,6 +34,12 @@ LOSSES = {
 PAPER = dataclasses.replace(CONFIG, credit="return", glimpse_coef=0.0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with quick_compilation():
+        yield
+
+
 def params_of(net=NET):
     params = network.init(jax.random.key(1), net, net.scales * net.patch**2, CLASSES)
     return jax.tree.map(lambda x: x + 0.05 * jax.random.normal(jax.random.key(x.size), x.shape), params)
@@ -41,13 +48,18 @@ def params_of(net=NET):
 PARAMS = params_of()
 
 
+def gradients(params, config=CONFIG, net=NET):
+    """Of each term of the loss, by part."""
+
+    def terms(p):
+        metrics = ram.hybrid_loss(p, config, net, IMAGES, LABEL, KEY, STD)[1]
+        return {which: metrics[name] for which, name in LOSSES.items()}
+
+    return jax.jit(jax.jacrev(terms))(params)
+
+
 def gradient(which, params=PARAMS, config=CONFIG, net=NET):
-    """Of one term of the loss, by part: the largest absolute entry."""
-
-    def loss(p):
-        return ram.hybrid_loss(p, config, net, IMAGES, LABEL, KEY, STD)[1][LOSSES[which]]
-
-    return jax.jit(jax.grad(loss))(params)
+    return gradients(params, config, net)[which]
 
 
 def largest(tree):
@@ -62,8 +74,8 @@ def test_each_term_moves_its_own_part_only(core, credit, share):
     config = dataclasses.replace(CONFIG, credit=credit, core_gradient=share, gae_lambda=0.5)
     params = params_of(net)
     moved = {
-        which: {part for part, tree in gradient(which, params, config, net).items() if largest(tree) > 0}
-        for which in LOSSES
+        which: {part for part, tree in parts.items() if largest(tree) > 0}
+        for which, parts in gradients(params, config, net).items()
     }
     read = {"glimpse", "core"}
     assert moved == {
@@ -106,19 +118,22 @@ def paper_weights(config, glances, noise):
     return rewards(config, glances.core[-1])[None] - jnp.stack(b)
 
 
+@jax.jit
+def at_the_mirror(image, core, noise):
+    """h of one image after a glimpse whose noise has the other sign."""
+    place = jnp.clip(network.location_network(PARAMS["location"], core) - STD * noise, -1, 1)
+    corner = corner_of(place[None], (14, 14), NET.patch)
+    patches = glimpse(integral(image[None]), corner, NET.patch, NET.scales).reshape(1, -1) / 255
+    seen = network.glimpse_network(PARAMS["glimpse"], NET, patches, location_of(corner, (14, 14), NET.patch))
+    return network.core_network(PARAMS["core"], NET, core[None], seen)[1][0]
+
+
 def mirror_weights(config, glances, noise):
-    """Half of what the next glimpse gains over the one whose noise has the other sign, image by image."""
+    """Half of what the next glimpse gains over the mirrored one, image by image."""
     weights = []
     for t in range(config.n_glimpses - 1):
-        other = []
-        for i in range(32):
-            mean = network.location_network(PARAMS["location"], glances.core[t, i])
-            place = jnp.clip(mean - STD * noise[t, i], -1, 1)
-            corner = corner_of(place[None], (14, 14), NET.patch)
-            patches = glimpse(integral(IMAGES[i : i + 1]), corner, NET.patch, NET.scales).reshape(1, -1) / 255
-            seen = network.glimpse_network(PARAMS["glimpse"], NET, patches, location_of(corner, (14, 14), NET.patch))
-            other.append(network.core_network(PARAMS["core"], NET, glances.core[t, i : i + 1], seen)[1][0])
-        weights.append((rewards(config, glances.core[t + 1]) - rewards(config, jnp.stack(other))) / 2)
+        other = jnp.stack([at_the_mirror(IMAGES[i], glances.core[t, i], noise[t, i]) for i in range(32)])
+        weights.append((rewards(config, glances.core[t + 1]) - rewards(config, other)) / 2)
     return jnp.stack(weights)
 
 
@@ -172,8 +187,9 @@ def test_the_mirror_has_reinforces_expectation_and_less_variance():
 @pytest.mark.parametrize("where", ["random", "grid", "centre"])
 def test_places_that_are_given_are_not_learnt(credit, where):
     config = dataclasses.replace(CONFIG, credit=credit, where=where)
-    assert largest(gradient("place", config=config)) == 0
-    assert largest(gradient("class", config=config)["core"]) > 0
+    found = gradients(PARAMS, config)
+    assert largest(found["place"]) == 0
+    assert largest(found["class"]["core"]) > 0
 
 
 @pytest.mark.parametrize("credit", ["mirror", "return"])
@@ -199,7 +215,7 @@ def test_the_copies_of_an_image_are_looked_at_at_places_of_their_own(monkeypatch
     config = dataclasses.replace(CONFIG, copies=3, batch_size=8)
     method = make_method(config, NET, Task((14, 14, 1), Scene(20, 20), CLASSES))
     data = IMAGES.astype(jnp.uint8)
-    method.update(method.init(KEY), data, LABEL, jnp.arange(8) + 3, KEY)
+    jax.jit(method.update)(method.init(KEY), data, LABEL, jnp.arange(8) + 3, KEY)
     jax.effects_barrier()
     assert seen["images"].shape == (24, 20, 20, 1)
     assert seen["label"].tolist() == np.repeat(LABEL[3:11], 3).tolist()

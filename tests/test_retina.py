@@ -54,6 +54,8 @@ def test_glimpses_equal_the_reference(case):
     found = jax.jit(lambda x, c: glimpse(integral(x), c, size, scales))(images, corner)
     wanted = np.stack([reference(*pair, size, scales) for pair in zip(images, corner, strict=True)])
     np.testing.assert_allclose(np.asarray(found) / 255, wanted / 255, rtol=0, atol=1e-6)
+    chosen = jax.jit(lambda x, c: sensor(x, size, scales, 3)(c))(images, corner)
+    np.testing.assert_allclose(np.asarray(chosen) / 255, wanted / 255, rtol=0, atol=1e-6)
     if size * 2 ** (scales - 1) <= min(height, width):
         directly = jax.jit(lambda x, c: glimpse_directly(x, c, size, scales))(images, corner)
         np.testing.assert_allclose(np.asarray(directly) / 255, wanted / 255, rtol=0, atol=1e-6)

@@ -96,6 +96,7 @@ def _whole(config: Classifier, net: Whole, task: Task) -> Method:
 def _method(config: Any, task: Task, init: Any, loss: Any, rates: Any, predict: Any) -> Method:
     """What all of them share: augmented scenes, the schedule, Adam, and the moving average that becomes the agent."""
     hyper = traced(config)
+    still = config.rotation == config.scaling == config.shear == config.shift == 0
 
     def first(key: Key) -> Learner:
         params = init(key)
@@ -107,8 +108,9 @@ def _method(config: Any, task: Task, init: Any, loss: Any, rates: Any, predict: 
         progress = jnp.minimum(seen / h.total_images, 1.0)
         augment_key, scene_key, loss_key = jax.random.split(key, 3)
         how = Augmentation(h.rotation, h.scaling, h.shear, h.shift)
+        changed = images[which] if still else augment(augment_key, images[which], how)
         pieces = task.scene.pieces * jnp.where(h.curriculum > progress, progress / h.curriculum, 2.0)
-        scenes = compose(scene_key, augment(augment_key, images[which], how), images, task.scene, pieces)
+        scenes = compose(scene_key, changed, images, task.scene, pieces)
         anneal = jnp.minimum((seen + config.batch_size) / jnp.maximum(h.warmup, 1.0), 1.0) * _half_cosine(progress)
         step_size = anneal * h.learning_rate
         params, opt_state, metrics = improve(

@@ -55,10 +55,9 @@ def eye(net: Glimpsing, images: Array, steps: int) -> Eye:
 
 
 def look(params: Params, net: Glimpsing, eye: Eye, memory: PyTree, place: Array) -> tuple[PyTree, Array, Array]:
-    """One glimpse of each image at ``place`` [..., B, 2], clipped to the image: (memory, h, corner)."""
+    """One glimpse of each image at ``place`` [B, 2], clipped to the image: (memory, h, corner)."""
     corner = corner_of(jnp.clip(place, -1.0, 1.0), eye.shape, net.patch)
-    patches = eye.see(corner) if corner.ndim == 2 else jax.lax.map(eye.see, corner)
-    patches = patches.reshape(*corner.shape[:-1], -1) / WHITE
+    patches = eye.see(corner).reshape(eye.batch, -1) / WHITE
     seen = network.glimpse_network(params["glimpse"], net, patches, location_of(corner, eye.shape, net.patch))
     return *network.core_network(params["core"], net, memory, seen), corner
 
@@ -136,7 +135,8 @@ def mirrored(params: Params, net: Glimpsing, eye: Eye, glances: Glances) -> Arra
     variates (Hammersley & Morton 1956). All that the two have in common, above all how hard the image is, drops out.
     """
     frozen, past = jax.lax.stop_gradient((params, jax.tree.map(lambda x: x[:-1], glances)))
-    return look(frozen, net, eye, past.memory, 2 * past.mean - past.drawn)[1]
+    # one after the other: all at once, they would not stay in a core's cache
+    return jax.lax.map(lambda x: look(frozen, net, eye, *x)[1], (past.memory, 2 * past.mean - past.drawn))
 
 
 def hybrid_loss(

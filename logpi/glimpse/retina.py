@@ -1,8 +1,9 @@
 """The glimpse sensor (Mnih et al. 2014, fig. 1A): k square patches around a place, each twice as wide as the last.
 
 Every patch is reduced to the finest one's size by averaging blocks of pixels; what lies beyond the edge is 0. There are
-two ways to read them, and ``sensor`` takes the cheaper one:
+three ways to read them, and ``sensor`` takes the cheapest:
 
+* ``glimpse_finest``: of one scale alone, the pixels themselves;
 * ``glimpse``: from the image's integral (Crow 1984), in which the sum of any block is four numbers: a glimpse costs the
   same at every scale, but the whole image has to be summed before the first;
 * ``glimpse_directly``: from the pixels that the coarsest patch covers: nothing else of the image is read, so that the
@@ -28,6 +29,9 @@ MOVED = 200  # pixels that could be read in the time that it takes to get to a w
 
 def sensor(images: Array, size: int, scales: int, glimpses: int) -> Callable[[Array], Array]:
     """The retina before ``images`` [B, H, W, C]: from corners [B, 2] to what ``glimpse`` says, cheap for so many."""
+    if scales == 1:
+        bordered = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        return lambda corner: glimpse_finest(bordered, corner, size)
     if is_direct((images.shape[1], images.shape[2]), size, scales, glimpses):
         return lambda corner: glimpse_directly(images, corner, size, scales)
     sums = integral(images)
@@ -100,6 +104,17 @@ def glimpse(sums: Array, corner: Array, size: int, scales: int) -> Array:
         s = jnp.take(flat, place, mode="clip")  # [B, size+1, size+1, C]
         patches.append((s[:, 1:, 1:] - s[:, :-1, 1:] - s[:, 1:, :-1] + s[:, :-1, :-1]) / (block * block))
     return jnp.stack(patches, 1)
+
+
+def glimpse_finest(bordered: Array, corner: Array, size: int) -> Array:
+    """As ``glimpse`` with one scale, of images that have a border of one pixel of 0: [B, H+2, W+2, C]."""
+    batch, height, width, channels = bordered.shape
+    pixel = jnp.arange(size) + 1
+    row = jnp.clip(corner[:, :1] + pixel[None], 0, height - 1)
+    column = jnp.clip(corner[:, 1:] + pixel[None], 0, width - 1)
+    image = jnp.arange(batch)[:, None, None] * (height * width)
+    place = image + row[:, :, None] * width + column[:, None, :]
+    return jnp.take(bordered.reshape(-1, channels), place, axis=0, mode="clip")[:, None]
 
 
 def glimpse_directly(images: Array, corner: Array, size: int, scales: int) -> Array:
