@@ -5,8 +5,10 @@
 Same sizes, batches and layers on both sides, random images in memory, augmentation of size 0 on ours, no file and no
 log in the loop; the two take turns, `--repeats` times. FLOPs of a training step are those of its matrix products,
 2·m·n·k each: all of the forward pass, and of the backward pass the weights' gradients and those of inputs that pass one
-on (not the retina's, nor what is cut off from the core). GFLOP/s are compared with the machine's own rate for a square
-product on one core, the highest of those before and after (`peers/gemm.py`).
+on (not the retina's, nor what is cut off from the core). Both sides credit
+places as the paper does, by R - b_t, and classify after the last glimpse; the recipes' `mirror`, which looks at T-1
+more places, is given apart. GFLOP/s are compared with the machine's own rate for a square product on one core, the highest
+of those before and after (`peers/gemm.py`).
 
 `--own …` is what the script calls itself: it prints one JSON line.
 """
@@ -38,7 +40,9 @@ def flops(glimpses: int, patch: int, scales: int) -> int:
     return 2 * (sensor + core + places + 3 * 256 * 10)
 
 
-def own(size: int, batch: int, glimpses: int, patch: int, scales: int, cores: int, seconds: float) -> dict[str, Any]:
+def own(
+    size: int, batch: int, glimpses: int, patch: int, scales: int, cores: int, credit: Any, seconds: float
+) -> dict[str, Any]:
     """Training images/s of logpi, in this process."""
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
     from logpi import devices
@@ -52,7 +56,8 @@ def own(size: int, batch: int, glimpses: int, patch: int, scales: int, cores: in
     from logpi.glimpse.scenes import Scene
 
     still = {"rotation": 0.0, "scaling": 0.0, "shear": 0.0, "shift": 0.0}
-    config = RAM(n_glimpses=glimpses, batch_size=batch, total_images=1e8, **still)
+    peers = {} if credit == "mirror" else {"glimpse_coef": 0.0, "core_gradient": 0.0}
+    config = RAM(n_glimpses=glimpses, batch_size=batch, total_images=1e8, credit=credit, **peers, **still)
     net = Glimpsing(patch=patch, scales=scales, combine="sum")
     task = Task((size, size, 1), Scene(size, size), 10)
     rng = np.random.default_rng(0)
@@ -77,11 +82,17 @@ def gemm() -> float:
 def race(args: argparse.Namespace, setting: tuple[Any, ...]) -> dict[str, list[float]]:
     """Images/s of everybody at one setting, turn by turn."""
     size, batch, glimpses, patch, scales, _ = setting
-    found: dict[str, list[float]] = {"one core": [], "peer": [], "two cores": [], "twice the batch": []}
+    found: dict[str, list[float]] = {"one core": [], "peer": [], "two cores": [], "twice the batch": [], "mirror": []}
     for _ in range(args.repeats):
-        for name, b, cores in (("one core", batch, 1), ("two cores", batch, 2), ("twice the batch", 2 * batch, 2)):
+        for name, b, cores in (
+            ("one core", batch, 1),
+            ("two cores", batch, 2),
+            ("twice the batch", 2 * batch, 2),
+            ("mirror", batch, 1),
+        ):
             shape = (size, b, glimpses, patch, scales, cores)
-            got = answer(sys.executable, BENCH / "ram_speed.py", "--own", *shape, "--seconds", args.seconds)
+            how = ("--credit", "mirror" if name == "mirror" else "return", "--seconds", args.seconds)
+            got = answer(sys.executable, BENCH / "ram_speed.py", "--own", *shape, *how)
             found[name].append(got["images_per_second"])
             if name == "one core" and args.torch_python:
                 flags = ["--source", args.source, "--size", size, "--batch", batch, "--glimpses", glimpses]
@@ -101,6 +112,7 @@ def row(setting: tuple[Any, ...], found: dict[str, list[float]], rate: float) ->
         *(f"{one / best['peer']:.2f}" if found["peer"] else "", least or "", f"{gflops:.0f} ({gflops / rate:.0%})"),
         *(spread(found["two cores"], ",.0f"), f"{best['two cores'] / one:.2f}"),
         *(spread(found["twice the batch"], ",.0f"), f"{best['twice the batch'] / one:.2f}"),
+        *(spread(found["mirror"], ",.0f"), f"{best['mirror'] / best['peer']:.2f}" if found["peer"] else ""),
     ]
 
 
@@ -115,9 +127,10 @@ def main() -> None:
     arguments.add_argument(
         "--own", nargs=6, type=int, metavar=("SIZE", "BATCH", "GLIMPSES", "PATCH", "SCALES", "CORES")
     )
+    arguments.add_argument("--credit", default="return", choices=("return", "mirror"), help="of --own")
     args: argparse.Namespace = arguments.parse_args()
     if args.own is not None:
-        print(json.dumps(own(*args.own, seconds=args.seconds)))
+        print(json.dumps(own(*args.own, credit=args.credit, seconds=args.seconds)))
         return
     products, found = [gemm()], [race(args, setting) for setting in SETTINGS]
     products.append(gemm())
@@ -125,6 +138,7 @@ def main() -> None:
     rows = [row(setting, rates, rate) for setting, rates in zip(SETTINGS, found, strict=True)]
     header = ["images", "batch", "logpi, images/s", "PyTorch, images/s", "ratio of the best", "wanted"]
     header += ["GFLOP/s (of GEMM)", "logpi, two cores", "two cores / one", "logpi, two cores, twice the batch", "/ one"]
+    header += ["logpi, mirror, images/s", "/ PyTorch"]
     about = (
         f"Median (least to greatest) of {args.repeats} turns. The machine's own product: {products[0]:.0f} and "
         f"{products[1]:.0f} GFLOP/s. Layers: sensor 128, glimpse 256, core 256, location 128. "
