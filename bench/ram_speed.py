@@ -7,8 +7,8 @@ log in the loop; the two take turns, `--repeats` times. FLOPs of a training step
 2·m·n·k each: all of the forward pass, and of the backward pass the weights' gradients and those of inputs that pass one
 on (not the retina's, nor what is cut off from the core). Both sides credit
 places as the paper does, by R - b_t, and classify after the last glimpse; the recipes' `mirror`, which looks at T-1
-more places, is given apart. GFLOP/s are compared with the machine's own rate for a square product on one core, the highest
-of those before and after (`peers/gemm.py`).
+more places, is given apart. GFLOP/s are compared with the machine's own rate for a square product on one core, the
+highest of those before and after (`peers/gemm.py`).
 
 `--own …` is what the script calls itself: it prints one JSON line.
 """
