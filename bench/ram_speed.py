@@ -19,7 +19,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from report import BENCH, PEERS, answer, parser, publish, spread, table, versions
 
@@ -41,7 +41,14 @@ def flops(glimpses: int, patch: int, scales: int) -> int:
 
 
 def own(
-    size: int, batch: int, glimpses: int, patch: int, scales: int, cores: int, credit: Any, seconds: float
+    size: int,
+    batch: int,
+    glimpses: int,
+    patch: int,
+    scales: int,
+    cores: int,
+    credit: Literal["return", "mirror"],
+    seconds: float,
 ) -> dict[str, Any]:
     """Training images/s of logpi, in this process."""
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))

@@ -12,7 +12,7 @@ import numpy as np
 from logpi import devices
 from logpi.agent import save_agent
 from logpi.algorithms import METHODS
-from logpi.config import PPO, AlphaGoZero, Experiment, Pictures, SelfPlay
+from logpi.config import PPO, RAM, AlphaGoZero, Experiment, Pictures, SelfPlay
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
 from logpi.envs.make import make, spec_of
@@ -100,6 +100,11 @@ def learn_images(experiment: Experiment) -> Work:
     if experiment.env == "ram/own" and method.data == "mnist":
         raise LogpiError(
             "ram/own needs your images: --data FILE.npz (images, labels), or a folder with a folder for each class"
+        )
+    if isinstance(method, RAM) and method.credit == "mirror" and method.gae_lambda != 1:
+        raise LogpiError(
+            f"method.gae_lambda is {method.gae_lambda:g}, but credit mirror looks one glimpse ahead and has no λ: add "
+            "--credit return, or leave it out"
         )
     images = data.load(method.data)
     splits = agent.splits(images, method)

@@ -157,9 +157,9 @@ class RAM(Pictures):
     std_end: float = 0.04  # the same at total_images, linear in between
     copies: int = 1  # M, Monte-Carlo copies of each image of a batch, looked at with places of their own
     glimpse_coef: float = 0.3  # weight of the classification loss after the glimpses before the last; the paper: 0
-    reward: Reward = "log-probability"  # of the true label, or the paper's 1 if it is likeliest
+    reward: Reward = "log-probability"  # of the true label after a glimpse, or the paper's 1 if it is likeliest
     credit: Credit = "mirror"  # a place's advantage: over its mirror image at the mean, or the return over the baseline
-    gae_lambda: float = 1.0  # return: λ of the advantage; 1: the last reward minus the baseline, as in the paper
+    gae_lambda: float = 1.0  # of credit "return" alone: λ; 1: the last reward minus the baseline, as in the paper
     normalize_advantage: bool = False  # advantages with mean 0 and deviation 1 over each batch
     core_gradient: float = 1.0  # share of REINFORCE's gradient that goes on into the core network
     location_rate: float = 1.0  # the location network's learning rate, as a share of the others'

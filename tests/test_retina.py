@@ -71,6 +71,8 @@ def test_of_a_large_image_only_what_is_looked_at_is_read(side, directly, monkeyp
     wanted = glimpse(integral(images), corner, 12, 3)
     monkeypatch.setattr(retina, "integral", None if directly else integral)
     np.testing.assert_allclose(sensor(images, 12, 3, 8)(corner), wanted, atol=2e-3 if directly else 0)
+    monkeypatch.setattr(retina, "integral", None)
+    np.testing.assert_array_equal(sensor(images, 12, 1, 8)(corner), glimpse(integral(images), corner, 12, 1))
 
 
 def test_places_are_named_as_in_the_paper():

@@ -24,7 +24,7 @@ from logpi.glimpse.images import Images
 from logpi.glimpse.methods import Task, make_method
 from logpi.glimpse.network import action_network
 from logpi.glimpse.programs import Split, Splits
-from logpi.glimpse.ram import eye, glance
+from logpi.glimpse.ram import eye_before, glance
 from logpi.glimpse.scenes import Scene
 from logpi.types import PyTree
 
@@ -52,8 +52,8 @@ class ImageAgent:
 
     def _looked(self, params: PyTree, scenes: Any, key: Any, std: Any, n_glimpses: int | None) -> tuple[Any, Any]:
         if isinstance(self.config, RAM):
-            before = eye(self.net, scenes, n_glimpses or self.config.n_glimpses)
-            seen = glance(params, self.config, self.net, before, key, std, n_glimpses)
+            eye = eye_before(self.net, scenes, n_glimpses or self.config.n_glimpses)
+            seen = glance(params, self.config, self.net, eye, key, std, n_glimpses)
             return jax.nn.softmax(action_network(params["action"], seen.core)), seen.corner
         return jnp.exp(self._method.predict(params, scenes, key, 0.0))[None], jnp.zeros((1, len(scenes), 2), jnp.int32)
 

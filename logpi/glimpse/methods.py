@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -60,6 +61,8 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
     def loss(params: PyTree, h: RAM, progress: Array, scenes: Array, label: Array, key: Key) -> tuple[Array, Metrics]:
         std = h.std_start + (h.std_end - h.std_start) * progress
         scenes, label = (jnp.repeat(x, h.copies, 0) if h.copies > 1 else x for x in (scenes, label))
+        if config.core_gradient in (0.0, 1.0):
+            h = dataclasses.replace(h, core_gradient=config.core_gradient)  # known when compiled: see share_of_gradient
         return ram.hybrid_loss(params, h, net, scenes, label, key, std)
 
     def rates(params: PyTree, h: RAM) -> PyTree:
@@ -67,7 +70,7 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
         return ones | {"location": jax.tree.map(lambda x: x * h.location_rate, ones["location"])}
 
     def predict(params: PyTree, scenes: Array, key: Key, std: Array | float) -> Array:
-        glances = ram.glance(params, config, net, ram.eye(net, scenes, config.n_glimpses), key, std)
+        glances = ram.glance(params, config, net, ram.eye_before(net, scenes, config.n_glimpses), key, std)
         return jax.nn.log_softmax(network.action_network(params["action"], glances.core[-1]))
 
     return _method(config, task, init, loss, rates, predict)

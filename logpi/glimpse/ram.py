@@ -2,9 +2,9 @@
 
     hybrid loss = -log π(y | h_T)  -  mean_t A_t log π(l_{t+1} | h_t)  +  mean_t (R - b_t)²,    t = 1 … T-1
 
-``credit`` says what the advantage A_t of a place is: what the next glimpse makes of the label there, over what it would
-have made of it at the mirrored place (``mirror``); or R - b_t as in the paper, and its λ-return (``advantage``). To the
-first term a share of -log π(y | h_t) of the earlier glimpses is added, so that each of them is worth something.
+``credit`` says what the advantage A_t of a place is: R - b_t as in the paper, and its λ-return (``return``); or what
+the next glimpse makes of the label there, over what it would have made of it at the mirrored place (``mirror``), which
+needs no baseline. To the first term a share of -log π(y | h_t) of the earlier glimpses is added.
 
 Glimpses are drawn and learnt from in one pass: the episode is on policy and always T long, so the forward pass that
 acts is the one that is differentiated. What passes no gradient is said where it happens.
@@ -27,7 +27,8 @@ from logpi.glimpse.retina import WHITE, corner_of, location_of, sensor
 from logpi.types import Array, Key, Metrics, PyTree
 
 Params = dict[str, Any]
-WORST = -3.0  # the lowest reward: one hopeless image must not outweigh the batch
+WORST = -3.0  # the lowest reward of log-probability: one hopeless image must not outweigh the batch
+BELOW_CHANCE = 0.5  # but it lies so far below a guess among many classes
 
 
 class Glances(NamedTuple):
@@ -49,7 +50,7 @@ class Eye(NamedTuple):
     batch: int
 
 
-def eye(net: Glimpsing, images: Array, steps: int) -> Eye:
+def eye_before(net: Glimpsing, images: Array, steps: int) -> Eye:
     """Before ``images`` [B, H, W, C], from 0 to 255, for about so many glimpses of each."""
     return Eye(sensor(images, net.patch, net.scales, steps), (images.shape[1], images.shape[2]), len(images))
 
@@ -85,9 +86,9 @@ def glance(
 
     def step(carry: Any, xs: tuple[Array, Array]) -> Any:
         memory, place = carry
-        noise, told = xs
-        memory, h, corner = look(params, net, eye, memory, place if given is None else told)
-        mean = network.location_network(params["location"], partly(h, config.core_gradient))
+        noise, given_place = xs
+        memory, h, corner = look(params, net, eye, memory, place if given is None else given_place)
+        mean = network.location_network(params["location"], share_of_gradient(h, config.core_gradient))
         # the place is data, not a function of the mean: its log-probability alone carries the gradient
         drawn = jax.lax.stop_gradient(mean + std * noise)
         log_prob = DiagonalGaussian(mean, jnp.log(jnp.maximum(std, 1e-8))).log_prob(drawn)
@@ -97,8 +98,10 @@ def glance(
     return jax.lax.scan(step, (memory, first), (noise, noise if given is None else given))[1]
 
 
-def partly(x: Array, share: Array | float) -> Array:
-    """``x``, of whose gradient only a share goes on."""
+def share_of_gradient(x: Array, share: Array | float) -> Array:
+    """``x``, of whose gradient only a share goes on. Where that is known to be all or none, nothing is computed."""
+    if isinstance(share, float) and share in (0.0, 1.0):
+        return x if share else jax.lax.stop_gradient(x)
     return share * x + (1 - share) * jax.lax.stop_gradient(x)
 
 
@@ -151,35 +154,38 @@ def hybrid_loss(
         label: [B] int32.
         std: of the places drawn, in units of half the image's side.
     """
-    before = eye(net, images, config.n_glimpses * (2 if config.credit == "mirror" else 1))
-    glances = glance(params, config, net, before, key, std)
+    chooses = config.where == "learned" and config.n_glimpses > 1
+    mirrors = chooses and config.credit == "mirror"
+    eye = eye_before(net, images, config.n_glimpses + (config.n_glimpses - 1) * mirrors)
+    glances = glance(params, config, net, eye, key, std)
     log_likelihood = jax.nn.log_softmax(network.action_network(params["action"], glances.core))
     of_label = likelihood_of(log_likelihood, label)
-    reward = reward_of(config.reward, log_likelihood, label)
     # the place drawn after the last glimpse is looked at by nobody
-    log_prob, core = glances.log_prob[:-1], jax.lax.stop_gradient(glances.core[:-1])
-    b = network.baseline(params["baseline"], core, jnp.broadcast_to(label, log_prob.shape))
+    log_prob = glances.log_prob[:-1]
     every, once = jnp.ones_like(log_prob), jnp.ones_like(of_label[-1])
-    if config.where != "learned" or not len(log_prob):
-        weight = jnp.zeros_like(log_prob)  # places that are given are not learnt
-    elif config.credit == "mirror":
-        there = jax.nn.log_softmax(network.action_network(params["action"], mirrored(params, net, before, glances)))
-        weight = (reward[1:] - reward_of(config.reward, there, label)) / 2
-    else:
-        weight = advantage(b, reward[-1], config.gae_lambda)
-    if config.normalize_advantage:
-        weight = losses.standardize(weight, every)
-    location_loss = losses.decision_mean(losses.policy_gradient(log_prob, weight), every)
-    baseline_loss = losses.decision_mean(losses.squared_error(b, jnp.broadcast_to(reward[-1], b.shape)), every)
-    classification_loss = losses.decision_mean(-of_label[-1], once)
-    early_loss = losses.decision_mean(-of_label[:-1], every)
-    return classification_loss + config.glimpse_coef * early_loss + location_loss + baseline_loss, {
-        "train/classification_loss": classification_loss,
-        "train/early_classification_loss": early_loss,
-        "train/policy_gradient_loss": location_loss,
-        "train/value_loss": baseline_loss,
-        "train/accuracy": losses.decision_mean(correct(log_likelihood[-1], label), once),
+    terms = {
+        "train/classification_loss": losses.decision_mean(-of_label[-1], once),
+        "train/early_classification_loss": losses.decision_mean(-of_label[:-1], every),
     }
+    loss = terms["train/classification_loss"] + config.glimpse_coef * terms["train/early_classification_loss"]
+    if chooses:
+        reward = reward_of(config.reward, log_likelihood, label)
+        if mirrors:
+            h = mirrored(params, net, eye, glances)
+            at_mirror = jax.nn.log_softmax(network.action_network(params["action"], h))
+            weight = (reward[1:] - reward_of(config.reward, at_mirror, label)) / 2
+        else:
+            core = jax.lax.stop_gradient(glances.core[:-1])
+            b = network.baseline(params["baseline"], core, jnp.broadcast_to(label, log_prob.shape))
+            weight = advantage(b, reward[-1], config.gae_lambda)
+            error = losses.squared_error(b, jnp.broadcast_to(reward[-1], b.shape))
+            terms["train/value_loss"] = losses.decision_mean(error, every)
+            loss += terms["train/value_loss"]
+        if config.normalize_advantage:
+            weight = losses.standardize(weight, every)
+        terms["train/policy_gradient_loss"] = losses.decision_mean(losses.policy_gradient(log_prob, weight), every)
+        loss += terms["train/policy_gradient_loss"]
+    return loss, terms | {"train/accuracy": losses.decision_mean(correct(log_likelihood[-1], label), once)}
 
 
 def likelihood_of(log_likelihood: Array, label: Array) -> Array:
@@ -198,4 +204,9 @@ def reward_of(kind: str, log_likelihood: Array, label: Array) -> Array:
     if kind == "correct":
         return correct(log_likelihood, label)
     known = likelihood_of(log_likelihood, label)
-    return jnp.exp(known) if kind == "probability" else jnp.maximum(known, WORST)
+    return jnp.exp(known) if kind == "probability" else jnp.maximum(known, worst(log_likelihood.shape[-1]))
+
+
+def worst(classes: int) -> float:
+    """The lowest reward of ``log-probability``."""
+    return min(WORST, -math.log(classes) - BELOW_CHANCE)

@@ -30,8 +30,7 @@ MOVED = 200  # pixels that could be read in the time that it takes to get to a w
 def sensor(images: Array, size: int, scales: int, glimpses: int) -> Callable[[Array], Array]:
     """The retina before ``images`` [B, H, W, C]: from corners [B, 2] to what ``glimpse`` says, cheap for so many."""
     if scales == 1:
-        bordered = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        return lambda corner: glimpse_finest(bordered, corner, size)
+        return lambda corner: glimpse_finest(images, corner, size)
     if is_direct((images.shape[1], images.shape[2]), size, scales, glimpses):
         return lambda corner: glimpse_directly(images, corner, size, scales)
     sums = integral(images)
@@ -106,15 +105,16 @@ def glimpse(sums: Array, corner: Array, size: int, scales: int) -> Array:
     return jnp.stack(patches, 1)
 
 
-def glimpse_finest(bordered: Array, corner: Array, size: int) -> Array:
-    """As ``glimpse`` with one scale, of images that have a border of one pixel of 0: [B, H+2, W+2, C]."""
-    batch, height, width, channels = bordered.shape
-    pixel = jnp.arange(size) + 1
-    row = jnp.clip(corner[:, :1] + pixel[None], 0, height - 1)
-    column = jnp.clip(corner[:, 1:] + pixel[None], 0, width - 1)
-    image = jnp.arange(batch)[:, None, None] * (height * width)
-    place = image + row[:, :, None] * width + column[:, None, :]
-    return jnp.take(bordered.reshape(-1, channels), place, axis=0, mode="clip")[:, None]
+def glimpse_finest(images: Array, corner: Array, size: int) -> Array:
+    """As ``glimpse`` with one scale, of ``images`` [B, H, W, C] themselves."""
+    batch, height, width, channels = images.shape
+    pixel = jnp.arange(size)
+    row, column = corner[:, :1] + pixel[None], corner[:, 1:] + pixel[None]
+    inside = ((row >= 0) & (row < height))[:, :, None] & ((column >= 0) & (column < width))[:, None, :]
+    row, column = jnp.clip(row, 0, height - 1), jnp.clip(column, 0, width - 1)
+    place = jnp.arange(batch)[:, None, None] * (height * width) + row[:, :, None] * width + column[:, None, :]
+    pixels = jnp.take(images.reshape(-1, channels), place, axis=0, mode="clip")
+    return jnp.where(inside[..., None], pixels, 0)[:, None]
 
 
 def glimpse_directly(images: Array, corner: Array, size: int, scales: int) -> Array:
