@@ -41,6 +41,26 @@ def outcomes(folder: Path) -> dict[tuple[str, str], list[dict[str, Any]]]:
     return found
 
 
+def check_alike(found: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
+    """Refuse to set side by side what was not trained alike.
+
+    Raises:
+        ValueError: outcomes of one task differ in more than who chooses the places and the seed.
+    """
+    for task in TASKS:
+        alike: dict[str, str] = {}
+        for (of, variant), runs in found.items():
+            if of != task or variant in ("conv", "fc"):
+                continue
+            for run in runs:
+                method = {name: x for name, x in run["settings"]["method"].items() if name != "where"}
+                alike[json.dumps([method, run["settings"]["network"]])] = f"{variant}, seed {run['seed']}"
+        if len(alike) > 1:
+            raise ValueError(
+                f"outcomes of {task} have different settings: {'; '.join(alike.values())}: train them anew"
+            )
+
+
 def mean_of(values: list[float]) -> str:
     """Mean and 95 % interval (Student's, over seeds) in per cent."""
     x = 100 * np.array(values)
@@ -88,6 +108,7 @@ def difference(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
 def report(results: Path) -> None:
     """Write the tables and draw the pictures of the outcomes so far."""
     found = outcomes(results / "ram")
+    check_alike(found)
     mine = [main_row(task, found[task, "learned"]) for task in TASKS if (task, "learned") in found]
     header = ["task", "paper: arXiv; proceedings", "seeds", "one pass, mean locations, %", "seeds' range", "M = 10, %"]
     header += ["seeds' range", "wanted", "met", "minutes a seed on two cores", "allowed"]
