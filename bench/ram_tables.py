@@ -154,14 +154,17 @@ def draw(found: dict[tuple[str, str], list[dict[str, Any]]], folder: Path) -> li
         drawn.append(folder / f"{stem}.png")
         with picture(drawn[-1], len(tasks)) as panels:
             for axes, task in zip(panels, tasks, strict=True):
+                lowest = 1.0
                 for variant in variants:
                     if runs := found.get((task, variant)):
                         x, y = curves(stem, runs)
+                        lowest = min(lowest, y.mean(0).min())
                         curve(axes, x, 100 * y, VARIANTS[variant], variant, marker="" if stem == "training" else "o")
                 if stem == "glimpses":
                     axes.plot(list(AFTER[task]), list(AFTER[task].values()), "kx", ms=6, label="paper")
                 axes.set_title(task, loc="left", fontsize=11)
-                axes.set(xlabel=along, ylabel=label, yscale="log")
+                # an interval over few seeds may reach below 0, where there is nothing to see
+                axes.set(xlabel=along, ylabel=label, yscale="log", ylim=(100 * lowest / 1.5, None))
                 plain(axes.yaxis)
                 axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     return drawn
