@@ -161,7 +161,8 @@ def test_other_episodes_than_images_are_refused(agent):
 
 
 def test_a_finished_training_states_an_error(run):
-    recipe = recipe_for("ram/mnist", "ram")._replace(low=0.985, high=0.992)
+    tables = {"method": {"total_images": 12_000_000.0}}
+    recipe = recipe_for("ram/mnist", "ram")._replace(low=0.985, high=0.992, tables=tables)
     done = api.Outcome(run.folder, np.array([[0.0] * 30 + [1.0] * 970]), 12_000, "images", {})
     said = training.report(done, recipe, 1.0)
     assert "error 3.00 % (95 % interval 2.11 to 4.25 %; 1,000 test images, one pass)" in said
