@@ -234,6 +234,7 @@ def test_settings_that_do_not_fit(corners, tmp_path):
     refused("canvas is 10", canvas=10)
     with pytest.raises(LogpiError, match="env_kwargs gravity"):
         assemble.work(dataclasses.replace(experiment(corners, tmp_path), env_kwargs={"gravity": 1}))
+    refused("gae_lambda is 0.5, but credit mirror", gae_lambda=0.5)
     refused("piece is 13", pieces=1, piece=13)
     refused("kernel is 13", "classifier", network={"net": "conv", "kernel": 13})
     with pytest.raises(LogpiError, match="images to classify, which ppo does not learn"):

@@ -99,7 +99,7 @@ def glance(
 
 
 def share_of_gradient(x: Array, share: Array | float) -> Array:
-    """``x``, of whose gradient only a share goes on. Where that is known to be all or none, nothing is computed."""
+    """``x``, of whose gradient only a share goes on; what a float of 0 or 1 makes needless is not computed."""
     if isinstance(share, float) and share in (0.0, 1.0):
         return x if share else jax.lax.stop_gradient(x)
     return share * x + (1 - share) * jax.lax.stop_gradient(x)
@@ -134,8 +134,9 @@ def advantage(b: Array, reward: Array, lam: float | Array) -> Array:
 def mirrored(params: Params, net: Glimpsing, eye: Eye, glances: Glances) -> Array:
     """h_{t+1} [T-1, B, H], had each place been drawn on the other side of its mean; nothing that is learnt from.
 
-    The two places have the same density, and ``(f(l) - f(l'))/2 ∇ log π(l)`` has REINFORCE's expectation: antithetic
-    variates (Hammersley & Morton 1956). All that the two have in common, above all how hard the image is, drops out.
+    The two places have the same density: with f the reward after that glimpse, ``(f(l) - f(l'))/2 ∇ log π(l)`` has the
+    expectation of f(l) ∇ log π(l), antithetic variates (Hammersley & Morton 1956). All that the two have in common,
+    above all how hard the image is, drops out.
     """
     frozen, past = jax.lax.stop_gradient((params, jax.tree.map(lambda x: x[:-1], glances)))
     # one after the other: all at once, they would not stay in a core's cache
