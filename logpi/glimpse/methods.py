@@ -61,11 +61,14 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
     def loss(params: PyTree, h: RAM, progress: Array, scenes: Array, label: Array, key: Key) -> tuple[Array, Metrics]:
         std = h.std_start + (h.std_end - h.std_start) * progress
         scenes, label = (jnp.repeat(x, h.copies, 0) if h.copies > 1 else x for x in (scenes, label))
-        if config.core_gradient in (0.0, 1.0):
-            h = dataclasses.replace(h, core_gradient=config.core_gradient)  # known when compiled: see share_of_gradient
+        # known when compiled, so that what they make needless is not computed
+        shares: dict[str, Any] = {"core_gradient": config.core_gradient, "glimpse_coef": config.glimpse_coef}
+        h = dataclasses.replace(h, **{name: share for name, share in shares.items() if share in (0.0, 1.0)})
         return ram.hybrid_loss(params, h, net, scenes, label, key, std)
 
     def rates(params: PyTree, h: RAM) -> PyTree:
+        if config.location_rate == 1.0:
+            return 1.0
         ones: dict[str, Any] = jax.tree.map(jnp.ones_like, params)
         return ones | {"location": jax.tree.map(lambda x: x * h.location_rate, ones["location"])}
 
@@ -88,7 +91,7 @@ def _whole(config: Classifier, net: Whole, task: Task) -> Method:
         return whole.loss(params, net, scenes, label)
 
     def rates(params: PyTree, h: Any) -> PyTree:
-        return jax.tree.map(jnp.ones_like, params)
+        return 1.0
 
     def predict(params: PyTree, scenes: Array, key: Key, std: Array | float) -> Array:
         return jax.nn.log_softmax(whole.logits(params, net, scenes))

@@ -25,9 +25,9 @@ def init(key: Key, config: Glimpsing, pixels: int, classes: int) -> Params:
         weight = gain / math.sqrt(inputs) * jax.random.normal(next(keys), (inputs, units))
         return {"w": weight, "b": jnp.zeros(units)}
 
-    def head(units: int, inputs: int) -> Params:
+    def head(units: int, inputs: int, gain: float = 0.1) -> Params:
         # [units, inputs]: the gradient of a narrow layer is several times quicker this way round on CPUs
-        weight = 0.1 / math.sqrt(inputs) * jax.random.normal(next(keys), (units, inputs))
+        weight = gain / math.sqrt(inputs) * jax.random.normal(next(keys), (units, inputs))
         return {"w": weight, "b": jnp.zeros(units)}
 
     half, glimpse, core = config.sensor_size, config.glimpse_size, config.core_size
@@ -41,7 +41,10 @@ def init(key: Key, config: Glimpsing, pixels: int, classes: int) -> Params:
         "core": _init_core(layer, config, glimpse, core),
         "action": head(classes, core),
         "location": {"hidden": layer(core, config.location_size), "mean": head(2, config.location_size)},
-        "baseline": {"hidden": layer(core, config.baseline_size), "value": head(classes, config.baseline_size)},
+        "baseline": {
+            "hidden": head(config.baseline_size, core, math.sqrt(2.0)),
+            "value": head(classes, config.baseline_size),
+        },
     }
 
 
@@ -117,5 +120,5 @@ def baseline(params: Params, core: Array, label: Array) -> Array:
 
     That it knows the label makes no bias, since the label does not depend on the place that is drawn.
     """
-    of_each = narrow(params["value"], jax.nn.relu(dense(params["hidden"], core)))
+    of_each = narrow(params["value"], jax.nn.relu(narrow(params["hidden"], core)))
     return jnp.take_along_axis(of_each, label[..., None], -1)[..., 0]

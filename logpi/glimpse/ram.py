@@ -29,17 +29,18 @@ from logpi.types import Array, Key, Metrics, PyTree
 Params = dict[str, Any]
 WORST = -3.0  # the lowest reward of log-probability: one hopeless image must not outweigh the batch
 BELOW_CHANCE = 0.5  # but it lies so far below a guess among many classes
+UNROLLED = 8  # glimpses in a row without copies to and from a loop's arrays: a tenth of the time
 
 
 class Glances(NamedTuple):
-    """T glimpses of each of B images."""
+    """T glimpses of each of B images, and the T-1 places that were drawn between them."""
 
     corner: Array  # [T, B, 2] int32: the finest patch's top left pixel
-    memory: PyTree  # of the core network, [T, B, H] each
     core: Array  # [T, B, H] h_t
-    mean: Array  # [T, B, 2] of the next place's distribution
-    drawn: Array  # [T, B, 2] the next place, which may lie outside the image
-    log_prob: Array  # [T, B] of it
+    memory: PyTree  # of the core network, [T-1, B, H] each
+    mean: Array  # [T-1, B, 2] of the next place's distribution
+    drawn: Array  # [T-1, B, 2] the next place, which may lie outside the image
+    log_prob: Array  # [T-1, B] of it
 
 
 class Eye(NamedTuple):
@@ -81,21 +82,24 @@ def glance(
     batch, steps = eye.batch, n_glimpses or config.n_glimpses
     start_key, key = jax.random.split(key)
     first = jax.random.uniform(start_key, (batch, 2), minval=-config.start, maxval=config.start)
-    noise = jax.random.normal(key, (steps, batch, 2))
+    noise = jax.random.normal(key, (steps - 1, batch, 2))
     given = given_places(config, key, steps, batch)
 
-    def step(carry: Any, xs: tuple[Array, Array]) -> Any:
+    def step(carry: Any, xs: tuple[Array, Array | None]) -> Any:
         memory, place = carry
         noise, given_place = xs
-        memory, h, corner = look(params, net, eye, memory, place if given is None else given_place)
+        memory, h, corner = look(params, net, eye, memory, place if given_place is None else given_place)
         mean = network.location_network(params["location"], share_of_gradient(h, config.core_gradient))
         # the place is data, not a function of the mean: its log-probability alone carries the gradient
         drawn = jax.lax.stop_gradient(mean + std * noise)
         log_prob = DiagonalGaussian(mean, jnp.log(jnp.maximum(std, 1e-8))).log_prob(drawn)
-        return (memory, drawn), Glances(corner, memory, h, mean, drawn, log_prob)
+        return (memory, drawn), (corner, h, memory, mean, drawn, log_prob)
 
-    memory = network.first_memory(net, batch)
-    return jax.lax.scan(step, (memory, first), (noise, noise if given is None else given))[1]
+    start, each = (network.first_memory(net, batch), first), (noise, None if given is None else given[:-1])
+    (memory, place), (corner, core, *between) = jax.lax.scan(step, start, each, unroll=UNROLLED)
+    # nobody would look at a place drawn after the last glimpse
+    _, h, there = look(params, net, eye, memory, place if given is None else given[-1])
+    return Glances(jnp.concatenate([corner, there[None]]), jnp.concatenate([core, h[None]]), *between)
 
 
 def share_of_gradient(x: Array, share: Array | float) -> Array:
@@ -138,9 +142,9 @@ def mirrored(params: Params, net: Glimpsing, eye: Eye, glances: Glances) -> Arra
     expectation of f(l) ∇ log π(l), antithetic variates (Hammersley & Morton 1956). All that the two have in common,
     above all how hard the image is, drops out.
     """
-    frozen, past = jax.lax.stop_gradient((params, jax.tree.map(lambda x: x[:-1], glances)))
+    frozen, (memory, mean, drawn) = jax.lax.stop_gradient((params, (glances.memory, glances.mean, glances.drawn)))
     # one after the other: all at once, they would not stay in a core's cache
-    return jax.lax.map(lambda x: look(frozen, net, eye, *x)[1], (past.memory, 2 * past.mean - past.drawn))
+    return jax.lax.map(lambda x: look(frozen, net, eye, *x)[1], (memory, 2 * mean - drawn))
 
 
 def hybrid_loss(
@@ -159,16 +163,16 @@ def hybrid_loss(
     mirrors = chooses and config.credit == "mirror"
     eye = eye_before(net, images, config.n_glimpses + (config.n_glimpses - 1) * mirrors)
     glances = glance(params, config, net, eye, key, std)
-    log_likelihood = jax.nn.log_softmax(network.action_network(params["action"], glances.core))
+    early = config.n_glimpses > 1 and not (isinstance(config.glimpse_coef, float) and config.glimpse_coef == 0)
+    core = glances.core if early or mirrors else glances.core[-1:]
+    log_likelihood = jax.nn.log_softmax(network.action_network(params["action"], core))
     of_label = likelihood_of(log_likelihood, label)
-    # the place drawn after the last glimpse is looked at by nobody
-    log_prob = glances.log_prob[:-1]
-    every, once = jnp.ones_like(log_prob), jnp.ones_like(of_label[-1])
-    terms = {
-        "train/classification_loss": losses.decision_mean(-of_label[-1], once),
-        "train/early_classification_loss": losses.decision_mean(-of_label[:-1], every),
-    }
-    loss = terms["train/classification_loss"] + config.glimpse_coef * terms["train/early_classification_loss"]
+    every, once = jnp.ones_like(glances.log_prob), jnp.ones_like(of_label[-1])
+    loss = losses.decision_mean(-of_label[-1], once)
+    terms = {"train/classification_loss": loss}
+    if early:
+        terms["train/early_classification_loss"] = losses.decision_mean(-of_label[:-1], every)
+        loss += config.glimpse_coef * terms["train/early_classification_loss"]
     if chooses:
         reward = reward_of(config.reward, log_likelihood, label)
         if mirrors:
@@ -177,14 +181,16 @@ def hybrid_loss(
             weight = (reward[1:] - reward_of(config.reward, at_mirror, label)) / 2
         else:
             core = jax.lax.stop_gradient(glances.core[:-1])
-            b = network.baseline(params["baseline"], core, jnp.broadcast_to(label, log_prob.shape))
+            b = network.baseline(params["baseline"], core, jnp.broadcast_to(label, every.shape))
             weight = advantage(b, reward[-1], config.gae_lambda)
             error = losses.squared_error(b, jnp.broadcast_to(reward[-1], b.shape))
             terms["train/value_loss"] = losses.decision_mean(error, every)
             loss += terms["train/value_loss"]
         if config.normalize_advantage:
             weight = losses.standardize(weight, every)
-        terms["train/policy_gradient_loss"] = losses.decision_mean(losses.policy_gradient(log_prob, weight), every)
+        terms["train/policy_gradient_loss"] = losses.decision_mean(
+            losses.policy_gradient(glances.log_prob, weight), every
+        )
         loss += terms["train/policy_gradient_loss"]
     return loss, terms | {"train/accuracy": losses.decision_mean(correct(log_likelihood[-1], label), once)}
 
