@@ -49,12 +49,11 @@ def covering(size: int) -> int:
 
 
 def ram_flops(net: Glimpsing) -> int:
-    """Of one image's glimpses and its label; the place after the last glimpse counts too, since it is computed."""
+    """Of one image's glimpses, the places between them, and its label."""
     half, g, core = net.sensor_size, net.glimpse_size, net.core_size
     sensor = net.scales * net.patch**2 * half + 2 * half + 2 * half * g
-    return 2 * (GLIMPSES * (sensor + g * core + core * core + core * net.location_size + 2 * net.location_size)) + (
-        2 * core * CLASSES
-    )
+    places = (GLIMPSES - 1) * (core * net.location_size + 2 * net.location_size)
+    return 2 * (GLIMPSES * (sensor + g * core + core * core) + places + core * CLASSES)
 
 
 def conv_flops(net: Whole, size: int) -> int:
