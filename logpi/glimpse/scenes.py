@@ -90,13 +90,15 @@ def augment(key: Key, images: Array, how: Augmentation) -> Array:
     log_scale = amount[:, 1:3] * how.scaling
     slope, shift = amount[:, 3] * how.shear, amount[:, 4:6] * how.shift
     cos, sin = jnp.cos(angle), jnp.sin(angle)
-    factor = jnp.exp(log_scale)
+    tall, wide = jnp.exp(log_scale).T
     middle = ((height - 1) / 2, (width - 1) / 2)
+    # turned after sheared after scaled; a product, since XLA would compute sines and cosines anew for every pixel
+    to_row = jnp.stack([cos * tall, (cos * slope - sin) * wide, shift[:, 0] + middle[0]], -1)
+    to_column = jnp.stack([sin * tall, (sin * slope + cos) * wide, shift[:, 1] + middle[1]], -1)
     row, column = jnp.meshgrid(jnp.arange(height) - middle[0], jnp.arange(width) - middle[1], indexing="ij")
-    row, column = row.reshape(1, -1) * factor[:, :1], column.reshape(1, -1) * factor[:, 1:]
-    row = row + slope[:, None] * column
-    source_row = cos[:, None] * row - sin[:, None] * column + shift[:, :1] + middle[0]
-    source_column = sin[:, None] * row + cos[:, None] * column + shift[:, 1:] + middle[1]
+    pixels = jnp.stack([row.ravel(), column.ravel(), jnp.ones(height * width)])
+    affine = jnp.stack([to_row, to_column])
+    source_row, source_column = jnp.matmul(affine, pixels, precision=jax.lax.Precision.HIGHEST)  # [B, h·w] each
     top, left = jnp.floor(source_row).astype(jnp.int32), jnp.floor(source_column).astype(jnp.int32)
     down, right = source_row - top, source_column - left
     flat = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))).reshape(-1, channels)
