@@ -1,5 +1,6 @@
 """RAM's outcomes beside the paper's figures, as tables and pictures; what `ram.py --report` writes."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from matplotlib.ticker import LogLocator
 from pictures import VARIANTS, curve, picture, plain
 from report import publish, table
 from scipy import stats
+
+from logpi.config import Pictures
 
 TASKS = ["ram/mnist", "ram/translated", "ram/cluttered", "ram/cluttered-100"]
 # Mnih et al. 2014, tables 1 and 2, in per cent: arXiv's version; the proceedings', which is stricter
@@ -45,20 +48,25 @@ def check_alike(found: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
     """Refuse to set side by side what was not trained alike.
 
     Raises:
-        ValueError: outcomes of one task differ in more than who chooses the places and the seed.
+        ValueError: outcomes of one task differ in more than who chooses the places and the seed; or, where the whole
+            image is seen, in the images that are learnt from.
     """
+    shared = {field.name for field in dataclasses.fields(Pictures)} - {"learning_rate"}
     for task in TASKS:
         alike: dict[str, str] = {}
+        common: dict[str, str] = {}
         for (of, variant), runs in found.items():
-            if of != task or variant in ("conv", "fc"):
-                continue
-            for run in runs:
-                method = {name: x for name, x in run["settings"]["method"].items() if name != "where"}
-                alike[json.dumps([method, run["settings"]["network"]])] = f"{variant}, seed {run['seed']}"
-        if len(alike) > 1:
-            raise ValueError(
-                f"outcomes of {task} have different settings: {'; '.join(alike.values())}: train them anew"
-            )
+            for run in runs if of == task else []:
+                method, name = run["settings"]["method"], f"{variant}, seed {run['seed']}"
+                common[json.dumps({key: method[key] for key in sorted(shared & set(method))})] = name
+                if variant not in ("conv", "fc"):
+                    places = {key: x for key, x in method.items() if key != "where"}
+                    alike[json.dumps([places, run["settings"]["network"]])] = name
+        for groups in (alike, common):
+            if len(groups) > 1:
+                raise ValueError(
+                    f"outcomes of {task} have different settings: {'; '.join(groups.values())}: train them anew"
+                )
 
 
 def mean_of(values: list[float]) -> str:

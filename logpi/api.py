@@ -247,7 +247,7 @@ def _show(
     outcome: session.Outcome, experiment: Experiment, recipe: Recipe | None, view: View, policy: Policy | None
 ) -> Outcome:
     folder = outcome.folder
-    band = (recipe.low, recipe.high) if recipe else None
+    band = recipe.band if recipe else None
     title = f"{experiment.env}, {experiment.algo}"
     what = "accuracy" if isinstance(experiment.method, Pictures) else "mean return of an episode"
     if isinstance(experiment.method, SelfPlay):

@@ -52,10 +52,14 @@ class Recipe(NamedTuple):
     algo: str
     default: bool  # the algorithm that `logpi train ENV` takes
     source: str  # where its settings come from
-    low: float  # expected band of the mean greedy return after training
-    high: float
     seconds: float  # training time on two cores
     tables: Table  # run, method, network
+    low: float | None = None  # expected band of the mean greedy return after training, where it is known
+    high: float | None = None
+
+    @property
+    def band(self) -> tuple[float, float] | None:
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 @functools.cache

@@ -11,9 +11,11 @@ import pytest
 from small import Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
 
 from logpi import api, assemble, session
+from logpi.config import RAM
 from logpi.errors import LogpiError
 from logpi.experiments import resolve
-from logpi.glimpse.agent import load_image_agent
+from logpi.glimpse import data
+from logpi.glimpse.agent import load_image_agent, splits
 from logpi.glimpse.judging import judge, stop_when_sure
 from logpi.glimpse.showing import pictures
 from logpi.view.glimpses import film_glimpses, seen_so_far, squares
@@ -110,6 +112,18 @@ def test_one_seed_learns_the_same_alone_and_beside_others(corners, tmp_path):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4), beside, single)
     other = load_image_agent(five.last / "seed_4").params
     assert not jax.tree.all(jax.tree.map(np.allclose, other, single))
+
+
+def test_of_every_class_an_image_is_learnt_from():
+    labels = np.repeat(np.arange(20, dtype=np.int32), [1, 1, 2, 2, *[3] * 16])
+    images = data.Images(
+        "few", np.zeros((len(labels), 4, 4, 1), np.uint8), labels, *[None] * 2, tuple(map(str, range(20)))
+    )
+    every = splits(images, RAM(validation=100))
+    assert set(every.train.labels) == set(range(20))
+    assert len(every.validation.labels) == len(labels) // 6
+    both = np.sort(np.concatenate([every.train.labels, every.validation.labels]))
+    np.testing.assert_array_equal(both, labels)
 
 
 def test_a_batch_is_dealt_out_to_the_devices(corners, tmp_path):
@@ -236,7 +250,8 @@ def test_settings_that_do_not_fit(corners, tmp_path):
         assemble.work(dataclasses.replace(experiment(corners, tmp_path), env_kwargs={"gravity": 1}))
     refused("gae_lambda is 0.5, but credit mirror", gae_lambda=0.5)
     refused("piece is 13", pieces=1, piece=13)
-    refused("kernel is 13", "classifier", network={"net": "conv", "kernel": 13})
+    refused("kernel is 13, but convolution 1 of 1 gets only 12", "classifier", network={"net": "conv", "kernel": 13})
+    refused("convolution 2 of 2 gets only 3 pixels", "classifier", network={"net": "conv", "channels": (8, 16)})
     with pytest.raises(LogpiError, match="images to classify, which ppo does not learn"):
         resolve("ram/mnist", "ppo")
     with pytest.raises(LogpiError, match="none of its tasks: ram/mnist"):

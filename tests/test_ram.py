@@ -402,6 +402,10 @@ def test_the_baselines_places():
     grid = corners("grid")
     assert jnp.all(grid == grid[:, :1]), "whatever the image"
     assert np.asarray(grid[:, 0]).tolist() == [[2, 2], [2, 8], [8, 2], [8, 8]]
+    for steps, rows in ((3, [2, 1]), (7, [2, 3, 2]), (8, [3, 2, 3]), (9, [3, 3, 3])):
+        places = np.asarray(ram.lattice(steps))
+        assert np.unique(places[:, 0], return_counts=True)[1].tolist() == rows
+        np.testing.assert_allclose(places.mean(0), [1 / 9 * -1.5 if steps == 3 else 0, 0], atol=1e-6)
     random = corners("random")
     assert len(np.unique(np.asarray(random).reshape(-1, 2), axis=0)) > 60
     assert not jnp.array_equal(random, corners("random", 1))

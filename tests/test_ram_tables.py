@@ -1,9 +1,12 @@
 """The tables of bench/results/ram.md: what stands side by side there was trained alike."""
 
 import copy
+import math
 from pathlib import Path
 
 import pytest
+
+from logpi.experiments import resolve, to_table
 
 BENCH = Path(__file__).parents[1] / "bench"
 
@@ -32,6 +35,19 @@ def test_a_seed_trained_in_another_way_is_refused(tables, group, name, value):
     other["settings"][group][name] = value
     with pytest.raises(ValueError, match="ram/cluttered have different settings: learned, seed 0; random, seed 7"):
         tables.check_alike({("ram/cluttered", "learned"): [one], ("ram/cluttered", "random"): [other]})
+
+
+def test_whole_images_are_to_be_the_same_ones(tables):
+    learned = tables.outcomes(BENCH / "results" / "ram")["ram/cluttered", "learned"][:1]
+    conv = copy.deepcopy(learned[0]) | {"variant": "conv"}
+    settings = to_table(resolve("ram/cluttered", "classifier")[0].method)
+    method = {key: x for key, x in settings.items() if x != math.inf}
+    conv["settings"] = {"method": method | {"learning_rate": 1e-3}, "network": {"net": "conv"}}
+    tables.check_alike({("ram/cluttered", "learned"): learned, ("ram/cluttered", "conv"): [conv]})
+    method["total_images"] = 2e6
+    conv["settings"]["method"] = method
+    with pytest.raises(ValueError, match="learned, seed 0; conv, seed 0"):
+        tables.check_alike({("ram/cluttered", "learned"): learned, ("ram/cluttered", "conv"): [conv]})
 
 
 def test_a_difference_is_given_with_welchs_interval(tables):

@@ -93,6 +93,7 @@ def judge_player(folder: Path, path: str, asked: int | None, seed: int, as_json:
 
 def classify(agent: Any, path: str, episodes: int | None, passes: int, sampled: bool, split: str, as_json: bool) -> int:
     """Report a classifier's errors on the images of a split."""
+    from logpi.config import RAM
     from logpi.glimpse.judging import interval, judge
 
     found = judge(agent, 10**9 if episodes is None else episodes, passes, sampled, split)
@@ -107,10 +108,12 @@ def classify(agent: Any, path: str, episodes: int | None, passes: int, sampled: 
         return f"  {name:44} error {error:7.2%}   (95 % interval {low:.2%} to {high:.2%})"
 
     print(f"{agent.facts['env']}, {agent.facts['algo']}: {found.images:,} {split} images")
-    print(line("one pass, mean locations" if found.stopping else "the whole image", found.one_pass))
-    if found.stopping:
+    glimpses = isinstance(agent.config, RAM)
+    print(line("one pass, mean locations" if glimpses else "the whole image", found.one_pass))
+    if glimpses:
         how = "sampled" if sampled else "mean"
         print(line(f"M = {found.passes} passes averaged, {how} locations", found.averaged))
+    if found.stopping:
         print("  after glimpse 1, 2, …:  " + "  ".join(f"{error:.2%}" for error in found.after))
         print("  looking until sure:")
         for row in found.stopping:

@@ -105,7 +105,7 @@ def envs(argv: list[str]) -> int:
     for name in sorted({*DEVICE, *TASKS, *EXAMPLE_BOARDS, *gymnasium.registry}):
         found = [r for r in recipes() if r.env == name]
         where = "device" if name in DEVICE or name in TASKS or name in EXAMPLE_BOARDS else "host"
-        listed.append({"env": name, "runs_on": where, "recipes": {r.algo: [r.low, r.high] for r in found}})
+        listed.append({"env": name, "runs_on": where, "recipes": {r.algo: r.band for r in found}})
     if json:
         print(jsonlib.dumps(listed))
         return 0
@@ -113,7 +113,7 @@ def envs(argv: list[str]) -> int:
         [
             str(e["env"]),
             str(e["runs_on"]),
-            "  ".join(f"{a} {b[0]:g} to {b[1]:g}" for a, b in e["recipes"].items()),
+            "  ".join(f"{a} {b[0]:g} to {b[1]:g}" if b else a for a, b in e["recipes"].items()),
         ]
         for e in listed
     ]

@@ -119,8 +119,9 @@ def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
         )
     else:
         lines.append(f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)")
-    if recipe and means.mean() < recipe.low:
-        missed = f"above the {_band(recipe)}" if outcome.kind == "images" else f"below the {recipe.low:g}"
+    band = recipe.band if recipe else None
+    if band and means.mean() < band[0]:
+        missed = f"above the {_band(*band)}" if outcome.kind == "images" else f"below the {band[0]:g}"
         lines.append(f"{missed} that this recipe reaches: try another --seed, or train for longer")
     unit = {"images": "glimpses", "game": "moves"}.get(outcome.kind, "steps")
     lines.append(f"{outcome.timesteps:,} {unit} in {seconds:.1f} s; everything is in {outcome.folder.path}")
@@ -161,18 +162,18 @@ def _title(experiment: Experiment) -> str:
 
 
 def _expected(recipe: Recipe | None) -> str | None:
-    if recipe is None:
+    if recipe is None or recipe.band is None:
         return None
+    low, high = recipe.band
     method = recipe.tables.get("method", {})
     if recipe.env in TASKS:
-        return f"error {_band(recipe)} after {method.get('total_images', math.nan):,.0f} images"
-    return f"{recipe.low:g} to {recipe.high:g} by step {method.get('total_timesteps', math.nan):,.0f}"
+        return f"error {_band(low, high)} after {method.get('total_images', math.nan):,.0f} images"
+    return f"{low:g} to {high:g} by step {method.get('total_timesteps', math.nan):,.0f}"
 
 
-def _band(recipe: Recipe) -> str:
-    """The expected test error of a recipe over images, whose scores are accuracies."""
-    lowest, highest = 1 - recipe.high, 1 - recipe.low
-    return f"{100 * lowest:.3g} to {100 * highest:.3g} %" if recipe.high < 1 else f"at most {100 * highest:.3g} %"
+def _band(low: float, high: float) -> str:
+    """The expected test error of a recipe over images, whose scores are accuracies from ``low`` to ``high``."""
+    return f"{100 * (1 - high):.3g} to {100 * (1 - low):.3g} %"
 
 
 def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:

@@ -99,11 +99,16 @@ def task_of(config: Pictures, shape: tuple[int, ...], classes: int) -> Task:
 
 
 def splits(images: Images, config: Pictures) -> Splits:
-    """The data's images, of which ``config.validation`` training images (at most one in six) are kept apart."""
+    """The data's images, of which ``config.validation`` training images (at most one in six) are kept apart.
+
+    Of every class at least one image is learnt from.
+    """
     count = len(images.train_labels)
     kept = min(config.validation, count // 6) or 1
     order = np.random.default_rng(0).permutation(count)
-    train, validation = order[kept:], order[:kept]
+    last = {label: i for i, label in enumerate(images.train_labels[order].tolist())}  # of each class, by place in order
+    validation = np.delete(order, list(last.values()))[:kept]
+    train = order[~np.isin(order, validation)]
     return Splits(
         Split(images.train_images[train], images.train_labels[train]),
         Split(images.train_images[validation], images.train_labels[validation]),

@@ -13,7 +13,6 @@ from jax.flatten_util import ravel_pytree
 from logpi.algorithms.learning import improve, init_optimizer, traced
 from logpi.arrays import apart, total
 from logpi.config import RAM, Classifier, Glimpsing, Pictures, Whole
-from logpi.errors import LogpiError
 from logpi.glimpse import network, ram, whole
 from logpi.glimpse.scenes import Augmentation, Scene, augment, compose
 from logpi.statistics import Statistics
@@ -81,8 +80,7 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
 
 def _whole(config: Classifier, net: Whole, task: Task) -> Method:
     shape = (task.scene.height, task.scene.width, task.shape[2])
-    if net.net == "conv" and min(shape[:2]) < net.kernel:
-        raise LogpiError(f"network.kernel is {net.kernel}; the images have only {min(shape[:2])} pixels a side")
+    whole.check(net, shape)
 
     def init(key: Key) -> PyTree:
         return whole.init(key, net, shape, task.classes)

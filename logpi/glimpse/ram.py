@@ -117,10 +117,16 @@ def given_places(config: RAM, key: Key, steps: int, batch: int) -> Array | None:
         return jax.random.uniform(key, (steps, batch, 2), minval=-1.0, maxval=1.0)
     if config.where == "centre":
         return jnp.zeros((steps, batch, 2))
-    side = math.ceil(math.sqrt(steps))
-    at = (jnp.arange(side) + 0.5) / side * 2 - 1
-    lattice = jnp.stack(jnp.meshgrid(at, at, indexing="ij"), -1).reshape(-1, 1, 2)[:steps]
-    return jnp.broadcast_to(lattice, (steps, batch, 2))
+    return jnp.broadcast_to(lattice(steps)[:, None], (steps, batch, 2))
+
+
+def lattice(steps: int) -> Array:
+    """T places [T, 2] that share out the whole image: in about √T rows, as equally full as can be."""
+    rows = round(math.sqrt(steps))
+    ends = [round(steps * (row + 1) / rows) for row in range(rows)]
+    counts = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+    middles = [((row + 0.5) / rows, (k + 0.5) / count) for row, count in enumerate(counts) for k in range(count)]
+    return jnp.array(middles) * 2 - 1
 
 
 def advantage(b: Array, reward: Array, lam: float | Array) -> Array:

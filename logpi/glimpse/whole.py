@@ -10,11 +10,24 @@ import jax.numpy as jnp
 
 from logpi import losses
 from logpi.config import Whole
+from logpi.errors import LogpiError
 from logpi.glimpse.network import dense, narrow
 from logpi.glimpse.retina import WHITE
 from logpi.types import Array, Key, Metrics
 
 Params = dict[str, Any]
+
+
+def check(net: Whole, shape: tuple[int, int, int]) -> None:
+    """Raises LogpiError where a convolution does not fit into its input, for images of ``shape`` (H, W, C)."""
+    side = min(shape[:2])
+    for number in range(1, len(net.channels) + 1 if net.net == "conv" else 1):
+        if side < net.kernel:
+            raise LogpiError(
+                f"network.kernel is {net.kernel}, but convolution {number} of {len(net.channels)} gets only {side} "
+                "pixels a side: take a smaller --kernel or --stride, or fewer --channels"
+            )
+        side = _after(side, net)
 
 
 def init(key: Key, net: Whole, shape: tuple[int, int, int], classes: int) -> Params:
