@@ -64,6 +64,23 @@ def test_glimpses_equal_the_reference(case):
             glimpse_directly(images, corner, size, scales)
 
 
+@pytest.mark.parametrize("side", [256, 600, 3000])  # the last one's sums are beyond 2^31
+def test_glimpses_of_large_images_are_exact_too(side):
+    rng = np.random.default_rng(side)
+    images = rng.integers(200, 256, (2, side, side, 1)).astype(np.float32)
+    corner = np.array([[side - 8, side - 9], [side // 2, -3]])
+    size, scales = 4, 8
+    found = jax.jit(lambda x, c: glimpse(integral(x), c, size, scales))(images, corner)
+    half = 2 ** (scales - 1) * size
+    padded = np.pad(images.astype(np.int64), ((0, 0), (half, half), (half, half), (0, 0)))
+    for scale in range(scales):
+        block, shift = 2**scale, half - (2**scale - 1) * size // 2
+        for image, (top, left), seen in zip(padded, corner, found[:, scale], strict=True):
+            cut = image[top + shift :, left + shift :][: size * block, : size * block]
+            wanted = cut.reshape(size, block, size, block, 1).sum((1, 3)) / block**2
+            np.testing.assert_allclose(seen / 255, wanted / 255, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(("side", "directly"), [(60, False), (400, True)])
 def test_of_a_large_image_only_what_is_looked_at_is_read(side, directly, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (3, side, side, 1)).astype(np.float32)

@@ -9,7 +9,9 @@ three ways to read them, and ``sensor`` takes the cheapest:
 * ``glimpse_directly``: from the pixels that the coarsest patch covers: nothing else of the image is read, so that the
   work does not grow with the image.
 
-Pixels are whole numbers from 0 to 255: sums in float32 are exact for up to 65,000 white pixels.
+Pixels are whole numbers from 0 to 255, and so are their sums: exact in float32 for up to ``EXACT`` pixels. Those of
+larger images are int32: one that overflows wraps around, and the differences that are taken of it are right all the
+same, since no block has 2^23 pixels.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import jax.numpy as jnp
 from logpi.types import Array
 
 WHITE = 255.0  # the brightest pixel
+EXACT = 2**24 // 255  # white pixels whose sum float32 holds
 GROUP = 16  # images integrated side by side: few enough for a core's cache
 CHEAPER = 2  # pixels that a direct glimpse reads in the time in which an integral sums one, about; measured
 MOVED = 200  # pixels that could be read in the time that it takes to get to a window
@@ -44,9 +47,13 @@ def is_direct(shape: tuple[int, int], size: int, scales: int, glimpses: int) -> 
 
 
 def integral(images: Array) -> Array:
-    """Sums of all pixels above and to the left: [B, H, W, C] → [B, C, H+1, W+1], whose first row and column are 0."""
+    """Sums of all pixels above and to the left, exact or modulo 2^32: [B, H, W, C] → [B, C, H+1, W+1].
+
+    The first row and column are 0.
+    """
     batch, height, width, channels = images.shape
     planes = jnp.moveaxis(images, -1, 1).reshape(-1, height, width)
+    planes = planes.astype(jnp.float32 if height * width <= EXACT else jnp.int32)
     group = next(n for n in range(min(GROUP, len(planes)), 0, -1) if len(planes) % n == 0)
 
     def sums(group: Array) -> Array:
@@ -101,7 +108,8 @@ def glimpse(sums: Array, corner: Array, size: int, scales: int) -> Array:
         column = jnp.clip(corner[:, 1:] + edges[None], 0, width - 1)
         place = plane[:, None, None, :] + (row[:, :, None] * width + column[:, None, :])[..., None]
         s = jnp.take(flat, place, mode="clip")  # [B, size+1, size+1, C]
-        patches.append((s[:, 1:, 1:] - s[:, :-1, 1:] - s[:, 1:, :-1] + s[:, :-1, :-1]) / (block * block))
+        blocks = s[:, 1:, 1:] - s[:, :-1, 1:] - s[:, 1:, :-1] + s[:, :-1, :-1]
+        patches.append(blocks.astype(jnp.float32) / (block * block))
     return jnp.stack(patches, 1)
 
 
