@@ -18,8 +18,10 @@ from logpi.glimpse.agent import load_image_agent, splits
 from logpi.glimpse.judging import LOOK, interval, judge, judged_split, scenes_of
 from logpi.glimpse.methods import make_method
 from logpi.glimpse.programs import ImagePrograms
+from logpi.glimpse.scenes import Scene, group_size
 from logpi.glimpse.showing import looking, pictures
-from logpi.view.glimpses import film_glimpses, seen_so_far
+from logpi.view import glimpses
+from logpi.view.glimpses import coverage, film_glimpses, seen_so_far, squares
 
 COUNT = 60  # test images: one in six
 
@@ -90,6 +92,37 @@ def test_the_scenes_are_those_that_a_training_is_judged_on(agent):
     np.testing.assert_array_equal(scores, expected[:COUNT])
 
 
+@pytest.mark.parametrize("devices", [1, 2])
+def test_groups_of_images_are_the_same_ones_everywhere(agent, devices, monkeypatch):
+    """Also where there are several, the last one is not full, and two devices judge one each."""
+    monkeypatch.setattr("logpi.glimpse.scenes.GROUP", 16)
+
+    def sums(params, scenes, key, std):
+        return jax.nn.one_hot(scenes.sum((1, 2, 3)).astype(jnp.int32) % 3, 3)
+
+    images = data.load(agent.config.data)
+    method = make_method(agent.config, agent.net, agent.task)
+    method = method._replace(predict=sums, update=lambda learner, *_: (learner, {}))
+    programs = ImagePrograms(method, agent.task, splits(images, agent.config), 20, 1, [0], devices)
+    scores, _ = programs.judge(programs.init(), 0, COUNT)
+    groups = [scenes_of(agent, *judged_split(agent, "test"), group) for group in range(4)]
+    expected = np.concatenate([scenes.sum((1, 2, 3)).astype(int) % 3 == labels for scenes, labels in groups])
+    assert 0 < expected[:COUNT].mean() < 1
+    np.testing.assert_array_equal(scores, expected[:COUNT])
+    looked = [agent.look(scenes, LOOK + k).probabilities[-1] for k, (scenes, _) in enumerate(groups)]
+    wrong = np.concatenate(looked).argmax(-1) != np.concatenate([labels for _, labels in groups])
+    assert judge(agent, COUNT, passes=1).one_pass == pytest.approx(wrong[:COUNT].mean())
+    some = looking(agent, 10, seed=COUNT + 12)  # the thirteenth and those after it, in two groups
+    np.testing.assert_array_equal(some.scenes, np.concatenate([scenes for scenes, _ in groups])[12:22])
+    np.testing.assert_array_equal(some.label, np.concatenate([labels for _, labels in groups])[12:22])
+
+
+def test_large_images_are_judged_fewer_at_a_time():
+    assert group_size(Scene(100, 100), 1) == 500
+    assert group_size(Scene(1024, 1024), 3) == 2
+    assert group_size(Scene(4096, 4096), 3) == 1
+
+
 def test_looking_longer_costs_more_glimpses_and_ends_at_the_full_error(agent):
     found = judge(agent, COUNT, passes=1)
     glimpses = [row["mean_glimpses"] for row in found.stopping]
@@ -120,6 +153,38 @@ def test_the_film_shows_each_glimpse_a_second_and_the_finest_patch_as_it_is(agen
     assert np.isnan(seen).any(), "what it has not looked at stays hidden"
 
 
+def test_a_moment_of_the_film_shows_what_the_agent_did(agent):
+    from matplotlib.colors import to_hex
+    from matplotlib.figure import Figure
+
+    some, figure, b, t = looking(agent, 3), Figure(), 2, 1
+    glimpses._draw_moment(figure, some, b, t)
+    whole, seen, bars = figure.axes
+    drawn = [(r.get_y() + 0.5, r.get_x() + 0.5, r.get_height(), r.get_width()) for r in whole.patches]
+    assert drawn == [(top, left, side, side) for top, left, side in squares(some.corner[t, b], 4, 2)]
+    centres = some.corner[: t + 1, b] + 4 / 2 - 0.5
+    np.testing.assert_allclose(whole.lines[0].get_xydata(), centres[:, ::-1])
+    np.testing.assert_allclose(whole.images[0].get_array()[..., 0], some.scenes[b][..., 0] / 255)
+    assert whole.get_title("left") == f"image 3, label {some.label[b]}"
+    hidden = np.isnan(seen_so_far(some.scenes[b], some.corner[: t + 1, b], 4, 2)).any(-1)
+    blue = seen.images[0].get_array()[..., 2] - seen.images[0].get_array()[..., 0] > 0.1
+    np.testing.assert_array_equal(blue, hidden)
+    np.testing.assert_allclose([bar.get_width() for bar in bars.patches], some.probabilities[t, b])
+    said = some.probabilities[t, b].argmax()
+    right = glimpses.RIGHT if said == some.label[b] else glimpses.WRONG
+    assert to_hex(bars.patches[said].get_facecolor()).upper() == right
+    assert bars.get_title("left").startswith(f"says {said}, ")
+
+
+def test_coverage_is_a_share_of_the_images():
+    corner = np.array([[0, 1], [-1, 1], [3, 4]])
+    share = np.zeros((4, 5))
+    share[0:2, 1:3] += 1
+    share[0:1, 1:3] += 1
+    share[3:4, 4:5] += 1
+    np.testing.assert_allclose(coverage(corner, 2, 4, 5), share / 3)
+
+
 def test_the_pictures_mark_what_was_said(agent, tmp_path):
     for path in pictures(agent, tmp_path).values():
         picture = iio.imread(path)[..., :3]
@@ -131,7 +196,13 @@ def test_the_pictures_mark_what_was_said(agent, tmp_path):
 def test_watch_films_six_images_and_puts_the_sheet_into_the_run(run, capsys, monkeypatch):
     asked = []
     monkeypatch.setattr(api, "film", lambda agent, path, episodes, *_: asked.append(episodes) or path)
-    monkeypatch.setattr("logpi.glimpse.showing.pictures", lambda agent, folder, *_: {"glimpses": folder / "drawn"})
+    drawn = []
+
+    def draw(agent, folder, *settings):
+        drawn.append(settings)
+        return {"glimpses": folder / "drawn"}
+
+    monkeypatch.setattr("logpi.glimpse.showing.pictures", draw)
     folder = run.folder.path
     assert playing.watch([str(folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -141,6 +212,8 @@ def test_watch_films_six_images_and_puts_the_sheet_into_the_run(run, capsys, mon
     capsys.readouterr()
     assert playing.watch([str(folder), "--sheet", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"glimpses": str(folder / "drawn")}
+    assert playing.watch([str(folder), "--sheet", "--episodes", "5", "--sampled", "--seed", "3", "--json"]) == 0
+    assert drawn == [(10_000, False, 24), (3, True, 5)]
 
 
 def test_eval_prints_both_protocols(run, agent, capsys):
@@ -151,6 +224,11 @@ def test_eval_prints_both_protocols(run, agent, capsys):
     for name, error in (("one pass, mean locations", found.one_pass), ("M = 2 passes averaged", found.averaged)):
         (line,) = (line for line in printed.splitlines() if name in line)
         assert f"{error:.2%}" in line
+
+
+def test_a_seed_of_an_evaluation_of_images_is_refused(run):
+    with pytest.raises(LogpiError, match="--seed is not for agents that look at images"):
+        playing.eval([str(run.folder.last), "--seed", "3"])
 
 
 def test_other_episodes_than_images_are_refused(agent):
@@ -169,4 +247,6 @@ def test_a_finished_training_states_an_error(run):
     assert "above the 0.8 to 1.5 % that this recipe reaches" in said
     assert "12,000 glimpses in" in said
     assert training._expected(recipe) == "error 0.8 to 1.5 % after 12,000,000 images"
-    assert training._expected(recipe._replace(high=1.0)) == "error at most 1.5 % after 12,000,000 images"
+    unknown = recipe._replace(low=None, high=None)
+    assert training._expected(unknown) is None
+    assert "that this recipe reaches" not in training.report(done, unknown, 1.0)

@@ -61,6 +61,8 @@ def eval(argv: list[str]) -> int:
         return judge_player(folder, path, asked, seed, as_json)
     agent = api.load(path)
     if isinstance(agent, ImageAgent):
+        if seed != 10_000:
+            raise LogpiError(f"--seed is not for agents that look at images, such as {path}: all are judged alike")
         return classify(agent, path, asked, passes, sampled, split, as_json)
     episodes = 100 if asked is None else asked
     result = api.evaluate(agent, episodes, seed, sampled)
@@ -140,8 +142,8 @@ def watch(argv: list[str]) -> int:
         """Record a video and open it where there is a display.
 
         Args:
-            episodes: how many to film, 1 by default; for ram, images, 6 by default
-            seed: of the first reset
+            episodes: how many to film, 1 by default; for ram, images, 6 by default, 24 on a sheet
+            seed: of the first reset; for ram, the number of the first test image too
             random: a random agent in the environment TARGET
             sampled: sample actions, instead of the most probable one
             sheet: for ram, no film but a sheet of glimpse paths and a map of where it looks
@@ -170,7 +172,7 @@ def watch(argv: list[str]) -> int:
         inside = Path(target) / "videos"
         if sheet:
             beside = inside.parent if inside.is_dir() else Path()
-            return draw_sheet(agent, target, Path(out) if out else beside, seed, as_json)
+            return draw_sheet(agent, target, Path(out) if out else beside, episodes, seed, sampled, as_json)
         if episodes is None:
             episodes = FILMED if isinstance(agent, ImageAgent) else 1
         path = Path(out) if out else (inside if inside.is_dir() else Path()) / f"watch-{seed}.mp4"
@@ -182,15 +184,17 @@ def watch(argv: list[str]) -> int:
     return 0
 
 
-def draw_sheet(agent: Any, target: str, folder: Path, seed: int, as_json: bool) -> int:
+def draw_sheet(
+    agent: Any, target: str, folder: Path, count: int | None, seed: int, sampled: bool, as_json: bool
+) -> int:
     """Draw the glimpse paths and the heat map of a RAM agent."""
     from logpi.glimpse.agent import ImageAgent
-    from logpi.glimpse.showing import pictures
+    from logpi.glimpse.showing import ON_THE_SHEET, pictures
     from logpi.view.video import open_file
 
     if not isinstance(agent, ImageAgent):
         raise LogpiError(f"--sheet is of glimpses, and {target} has none; `logpi watch {target}` films it")
-    drawn = pictures(agent, folder, seed)
+    drawn = pictures(agent, folder, seed, sampled, ON_THE_SHEET if count is None else count)
     if as_json:
         print(json.dumps({name: str(path) for name, path in drawn.items()}))
     else:

@@ -12,8 +12,8 @@ from logpi.config import RAM
 from logpi.errors import LogpiError
 from logpi.glimpse import data
 from logpi.glimpse.agent import ImageAgent, splits
-from logpi.glimpse.programs import GROUP, Split
-from logpi.glimpse.scenes import judged_scenes
+from logpi.glimpse.programs import Split
+from logpi.glimpse.scenes import group_size, judged_scenes
 
 SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)  # probabilities at which looking may stop
 LOOK = 7_000  # seeds of the places, apart from those of a training
@@ -49,8 +49,9 @@ def judged_split(agent: ImageAgent, split: str) -> tuple[Split, Split]:
 
 
 def scenes_of(agent: ImageAgent, split: Split, clutter: Split, group: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Scenes and labels of a group of ``GROUP`` images; those beyond the last image begin again."""
-    which = np.arange(group * GROUP, (group + 1) * GROUP) % len(split.labels)
+    """Scenes and labels of a group of ``group_size`` images; those beyond the last image begin again."""
+    size = group_size(agent.task.scene, agent.task.shape[2])
+    which = np.arange(group * size, (group + 1) * size) % len(split.labels)
     make = jax.jit(judged_scenes, static_argnums=2)
     return np.asarray(make(split.images[which], clutter.images, agent.task.scene, group)), split.labels[which]
 
@@ -70,7 +71,7 @@ def judge(agent: ImageAgent, episodes: int, passes: int = 10, sampled: bool = Fa
     if not isinstance(agent.config, RAM):
         passes = 1  # a network that sees everything sees the same each time
     steps, averaged, labels = [], [], []
-    for group in range(-(-count // GROUP)):
+    for group in range(-(-count // group_size(agent.task.scene, agent.task.shape[2]))):
         scenes, label = scenes_of(agent, chosen, clutter, group)
         once = agent.look(scenes, LOOK + group).probabilities
         many = [agent.look(scenes, LOOK + 1000 * m + group, sampled).probabilities[-1] for m in range(1, passes + 1)]

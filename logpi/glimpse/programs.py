@@ -16,11 +16,9 @@ from jax.sharding import PartitionSpec
 from logpi import devices
 from logpi.arrays import DATA, all_finite, apart
 from logpi.glimpse.methods import Method, Task
-from logpi.glimpse.scenes import judged_scenes
+from logpi.glimpse.scenes import group_size, judged_scenes
 from logpi.programs import EVALUATE, LEARNER, UPDATE, State, stream
 from logpi.types import Array, Learner, Metrics, PyTree
-
-GROUP = 500  # images that a device classifies at once in an evaluation
 
 _ALL: Any = PartitionSpec()
 _SHARE: Any = PartitionSpec(DATA)
@@ -48,7 +46,7 @@ class ImagePrograms:
         self, method: Method, task: Task, splits: Splits, batch: int, updates: int, seeds: list[int], sharing: int
     ) -> None:
         self.shares = {"compile": 0.0, "update": 0.0, "evaluate": 0.0}
-        self._splits, self._group, self._steps = splits, GROUP * sharing, method.steps
+        self._splits, self._group, self._steps = splits, group_size(task.scene, task.shape[2]) * sharing, method.steps
         self._seed: Any = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), method.hyper)
 

@@ -22,6 +22,7 @@ class Scene(NamedTuple):
     piece: int = 8  # pixels of a patch's side
 
 
+GROUP, PIXELS = 500, 2**23  # images, and numbers in them, that a device judges at once
 SCENES = 1_000_000_007  # the key of the scenes that agents are judged on: the same ones for every agent of a task
 
 
@@ -113,6 +114,11 @@ def augment(key: Key, images: Array, how: Augmentation) -> Array:
     lower = pixel(top + 1, left) * (1 - right) + pixel(top + 1, left + 1) * right
     mixed = jnp.round(upper * (1 - down) + lower * down)
     return mixed.astype(images.dtype).reshape(images.shape)
+
+
+def group_size(scene: Scene, channels: int) -> int:
+    """How many scenes are judged at once."""
+    return min(GROUP, max(1, PIXELS // (scene.height * scene.width * channels)))
 
 
 def judged_scenes(images: Array, clutter: Array, scene: Scene, group: Array | int) -> Array:

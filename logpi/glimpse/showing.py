@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,41 +13,44 @@ from logpi.config import RAM
 from logpi.errors import LogpiError
 from logpi.glimpse.agent import ImageAgent
 from logpi.glimpse.judging import LOOK, judged_split, scenes_of
-from logpi.glimpse.programs import GROUP
+from logpi.glimpse.scenes import group_size
 from logpi.view.glimpses import Looking, film_glimpses, glimpse_sheet, heat_map
 
 ON_THE_SHEET, ON_THE_MAP = 24, 2_000  # images
 
 
 def looking(agent: ImageAgent, count: int, seed: int = 0, sampled: bool = False) -> Looking:
-    """What ``agent`` makes of ``count`` test images.
+    """What ``agent`` makes of ``count`` test images, from number ``seed`` on; behind the last the first one follows.
 
     Raises:
         LogpiError: it sees the whole image, or its data cannot be read.
     """
+    scenes, labels, probabilities, corners = zip(*_looks(agent, count, seed, sampled), strict=True)
+    return Looking(
+        np.concatenate(scenes),
+        np.concatenate(labels),
+        np.concatenate(probabilities, 1),
+        np.concatenate(corners, 1),
+        agent.net.patch,
+        agent.net.scales,
+        agent.classes,
+    )
+
+
+def _looks(agent: ImageAgent, count: int, seed: int, sampled: bool) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Scenes, labels, probabilities and corners, in as many pieces as fit into memory."""
     if not isinstance(agent.config, RAM):
         raise LogpiError("this agent sees the whole image at once: it has no glimpses to show")
     if count < 1:
         raise LogpiError(f"{count} images were asked for; take at least 1")
     test, clutter = judged_split(agent, "test")
-    count = min(count, len(test.labels))
-    scenes, labels, probabilities, corners = [], [], [], []
-    for group in range(-(-count // GROUP)):
-        scene, label = scenes_of(agent, test, clutter, group)
-        looked = agent.look(scene, LOOK + seed + group, sampled)
-        scenes.append(scene)
-        labels.append(label)
-        probabilities.append(looked.probabilities)
-        corners.append(looked.corner)
-    return Looking(
-        np.concatenate(scenes)[:count],
-        np.concatenate(labels)[:count],
-        np.concatenate(probabilities, 1)[:, :count],
-        np.concatenate(corners, 1)[:, :count],
-        agent.net.patch,
-        agent.net.scales,
-        agent.classes,
-    )
+    size = group_size(agent.task.scene, agent.task.shape[2])
+    numbers = (seed + np.arange(min(count, len(test.labels)))) % len(test.labels)
+    for group, some in itertools.groupby(numbers.tolist(), lambda number: number // size):
+        which = np.array(list(some)) - group * size
+        scenes, labels = scenes_of(agent, test, clutter, group)
+        looked = agent.look(scenes, LOOK + seed + group, sampled)
+        yield scenes[which], labels[which], looked.probabilities[:, which], looked.corner[:, which]
 
 
 def film(agent: ImageAgent, path: Path, count: int = 6, seed: int = 0, sampled: bool = False) -> Path:
@@ -56,20 +62,20 @@ def film(agent: ImageAgent, path: Path, count: int = 6, seed: int = 0, sampled: 
     return film_glimpses(looking(agent, count, seed, sampled), path)
 
 
-def pictures(agent: ImageAgent, folder: Path, seed: int = 0) -> dict[str, Path]:
-    """The sheet of glimpse paths and the map of where it looks, as PNG files in ``folder``.
+def pictures(
+    agent: ImageAgent, folder: Path, seed: int = 0, sampled: bool = False, count: int = ON_THE_SHEET
+) -> dict[str, Path]:
+    """The sheet of ``count`` glimpse paths and the map of where it looks, as PNG files in ``folder``.
 
     Raises:
         LogpiError: as ``looking``; the disk refuses.
     """
-    some = looking(agent, ON_THE_MAP, seed)
-    first = some._replace(
-        scenes=some.scenes[:ON_THE_SHEET],
-        label=some.label[:ON_THE_SHEET],
-        probabilities=some.probabilities[:, :ON_THE_SHEET],
-        corner=some.corner[:, :ON_THE_SHEET],
-    )
+    total, corners = np.zeros((agent.task.scene.height, agent.task.scene.width)), []
+    for scenes, _, _, corner in _looks(agent, ON_THE_MAP, seed, sampled):
+        total += scenes.mean(3).sum(0)
+        corners.append(corner)
+    every = np.concatenate(corners, 1)
     return {
-        "glimpses": glimpse_sheet(first, folder / "glimpses.png"),
-        "heat map": heat_map(some, folder / "heatmap.png"),
+        "glimpses": glimpse_sheet(looking(agent, count, seed, sampled), folder / "glimpses.png"),
+        "heat map": heat_map(total / every.shape[1], every, agent.net.patch, folder / "heatmap.png"),
     }

@@ -165,22 +165,27 @@ def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
     return _save(figure, path)
 
 
-def heat_map(looking: Looking, path: Path) -> Path:
+def heat_map(mean_image: NDArray[Any], corner: NDArray[np.int32], patch: int, path: Path) -> Path:
     """How often each pixel lay in the finest patch, all together and glimpse by glimpse, beside the mean image.
+
+    Args:
+        mean_image: [H, W], 0 to 255.
+        corner: [T, B, 2] of the finest patches.
+        patch: pixels of their sides.
 
     Raises:
         LogpiError: the disk refuses.
     """
     from matplotlib.ticker import MaxNLocator
 
-    steps, (height, width) = len(looking.corner), looking.scenes.shape[1:3]
-    each = np.stack([_coverage(looking.corner[t], looking.patch, height, width) for t in range(steps)])
-    panels = [("mean image", looking.scenes.mean((0, 3)) / 255.0, "gray"), ("all glimpses", each.mean(0), "viridis")]
+    steps, (height, width) = len(corner), mean_image.shape
+    each = np.stack([coverage(corner[t], patch, height, width) for t in range(steps)])
+    panels = [("mean image", mean_image / 255.0, "gray"), ("all glimpses", each.mean(0), "viridis")]
     panels += [(f"glimpse {t + 1}", each[t], "viridis") for t in range(steps)]
     columns = min(5, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = _figure(1.9 * columns, 1.75 * rows + 0.4)
-    title = f"share of {len(looking.label):,} images in which a pixel lay in the finest patch"
+    title = f"share of {corner.shape[1]:,} images in which a pixel lay in the finest patch"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     grid = np.ravel(figure.subplots(rows, columns, squeeze=False))
     for axes in grid:
@@ -195,7 +200,7 @@ def heat_map(looking: Looking, path: Path) -> Path:
     return _save(figure, path)
 
 
-def _coverage(corner: NDArray[Any], patch: int, height: int, width: int) -> NDArray[Any]:
+def coverage(corner: NDArray[Any], patch: int, height: int, width: int) -> NDArray[Any]:
     """[H, W] share of the images whose finest patch, at ``corner`` [B, 2], covered each pixel."""
     row, column = np.arange(height), np.arange(width)
     rows = (row >= corner[:, :1]) & (row < corner[:, :1] + patch)
