@@ -50,6 +50,7 @@ class Work(NamedTuple):
     measured: Callable[[np.ndarray[Any, Any]], dict[str, Any]] = (
         lambda scores: {}
     )  # what final scores say beside a mean
+    data: str = ""  # fingerprint of what is learnt from, where it is not an environment
 
 
 class Own(NamedTuple):
@@ -89,6 +90,7 @@ def work(experiment: Experiment, own: Own = NOTHING) -> Work:
 def learn_images(experiment: Experiment) -> Work:
     """RAM, or a classifier that sees the whole image."""
     from logpi.glimpse import agent, data
+    from logpi.glimpse.images import fingerprint
     from logpi.glimpse.programs import ImagePrograms
 
     method, run = experiment.method, experiment.run
@@ -115,13 +117,15 @@ def learn_images(experiment: Experiment) -> Work:
     worth = ROWS_AN_IMAGE * method.batch_size
     shared = 1 if run.seeds > 1 else devices.sharing(method.batch_size, worth, worth)
 
+    found = fingerprint(images)
+
     def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
         agent.save_image_agent(folder, learner.extra, experiment, images, facts)
 
     def build() -> Programs:
         return ImagePrograms(made, task, splits, method.batch_size, method.n_updates, seeds, shared)
 
-    return Work(rows, shared, build, save)
+    return Work(rows, shared, build, save, data=found)
 
 
 def learn_game(experiment: Experiment) -> Work:

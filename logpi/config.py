@@ -300,6 +300,7 @@ NETWORKS: dict[str, type[Any]] = {
 }  # of the methods that have not the usual one
 
 
+SHIPPED = ("mnist", "fashion-mnist")  # data with a name; any other is a path
 TASKS: dict[str, dict[str, int]] = {  # images to classify (Mnih et al. 2014, §4.1): settings of Pictures
     "ram/mnist": {},
     "ram/translated": {"canvas": 60},

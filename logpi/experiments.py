@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import functools
 import math
+import os
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from logpi.config import (
     ALGORITHMS,
     BOARDS,
     NETWORKS,
+    SHIPPED,
     SIZED_BOARDS,
     TASKS,
     Common,
@@ -108,6 +110,9 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     kwargs = {k: v for layer in layers for k, v in layer.get("env_kwargs", {}).items()}
     method = section("method", ALGORITHMS[algo])
     network = section("network", NETWORKS.get(algo, Network))
+    if isinstance(method, Pictures) and method.data not in SHIPPED:
+        # so that the run and its agents find it from whatever folder they are used in
+        method = dataclasses.replace(method, data=os.path.abspath(os.path.expanduser(method.data)))
     return Experiment(env, algo, section("run", Run), method, network, kwargs), recipe
 
 

@@ -93,6 +93,11 @@ class Session:
             _, tree, meta, warning = self.folder.latest_checkpoint(programs.like())
             if warning:
                 self.view.note(warning)
+            if meta.get("data", self.work.data) != self.work.data:
+                raise LogpiError(
+                    f"the images or labels of {self.experiment.method.data} are not those that this run began with: "
+                    "put the old data back, or train anew with `logpi train`"
+                )
             if meta["sharing"] != self.work.sharing:
                 self.view.note(
                     f"begun on {meta['sharing']} devices, resumed on {self.work.sharing}: it goes on, "
@@ -134,6 +139,7 @@ class Session:
             "best": best.tolist(),
             "metrics_bytes": writer.offset(),
             "sharing": self.work.sharing,
+            "data": self.work.data,
         }
         run, learner = self.experiment.run, jax.device_get(state.learner)
         # agents first: a kill in between is made good by the resumed run, which comes this way again

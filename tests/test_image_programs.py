@@ -18,7 +18,7 @@ from logpi.glimpse import data
 from logpi.glimpse.agent import load_image_agent, splits
 from logpi.glimpse.judging import judge, stop_when_sure
 from logpi.glimpse.showing import pictures
-from logpi.view.glimpses import film_glimpses, seen_so_far, squares
+from logpi.view.glimpses import seen_so_far, squares
 
 RUN = {"video": False, "tensorboard": False, "eval_episodes": 60, "final_episodes": 60, "eval_points": 3}
 GLIMPSING = {"patch": 4, "scales": 2, "sensor_size": 16, "glimpse_size": 16, "core_size": 16, "location_size": 8}
@@ -126,6 +126,63 @@ def test_of_every_class_an_image_is_learnt_from():
     np.testing.assert_array_equal(both, labels)
 
 
+def test_data_that_has_changed_is_noticed(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (60, 8, 8)).astype(np.uint8), np.arange(60) % 3
+    path = tmp_path / "some.npz"
+    np.savez(path, images=images, labels=labels)
+    with pytest.raises(Killed):
+        session.start(experiment(path, tmp_path / "runs", batch_size=10), ["test"], Watcher(kill_at=4))
+    folder = only_run(tmp_path / "runs")
+    np.savez(path, images=images, labels=(labels + 1) % 3)
+    with pytest.raises(LogpiError, match=r"some\.npz are not those that this run began with"):
+        session.resume(folder.path, Watcher())
+    with pytest.raises(LogpiError, match="not those that this agent was trained on"):
+        judge(load_image_agent(folder.last), 10)
+    np.savez(path, images=images, labels=labels)
+    session.resume(folder.path, Watcher())
+    assert judge(load_image_agent(folder.last), 5).images == 5
+
+
+def test_data_is_found_from_any_folder(corners, tmp_path, monkeypatch):
+    monkeypatch.chdir(corners.parent)
+    chosen = experiment(corners.name, tmp_path / "runs")
+    assert chosen.method.data == str(corners)
+    assert resolve("ram/own", None, {"method": {"data": "fashion-mnist"}})[0].method.data == "fashion-mnist"
+    folder = session.start(chosen, ["test"], Watcher()).folder
+    monkeypatch.chdir(tmp_path)
+    assert judge(load_image_agent(folder.last), 10).images == 10
+
+
+@pytest.mark.parametrize("algo", ["ram", "classifier"])
+def test_images_may_be_oblong_and_in_colour(tmp_path, algo):
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    images = rng.integers(0, 60, (90, 10, 17, 3)).astype(np.uint8)
+    images[np.arange(90), :, :, labels] += 150  # the brightest of the three colours
+    np.savez(tmp_path / "colours.npz", images=images, labels=labels)
+    more = {"total_images": 12_000, "n_updates": 40, "averaging": 0.9, "canvas": 20, "pieces": 1, "piece": 4}
+    outcome = session.start(experiment(tmp_path / "colours.npz", tmp_path / "runs", algo, **more), ["test"], Watcher())
+    assert outcome.scores.mean() > 0.9
+    agent = load_image_agent(outcome.folder.last)
+    assert agent.task.shape == (10, 17, 3)
+    if algo == "ram":
+        drawn = pictures(agent, tmp_path)
+        assert set(drawn) == {"glimpses", "heat map"}
+
+
+def test_the_agent_is_a_moving_average_and_that_is_what_is_saved(corners, tmp_path):
+    made = assemble.work(experiment(corners, tmp_path, averaging=0.5))
+    programs = made.programs()
+    before = programs.init().learner
+    learner = programs.iterate(programs.init(), 0, timed=False)[0].learner
+    made.save_agent(tmp_path / "agent", learner, {})
+    kept = load_image_agent(tmp_path / "agent").params
+    jax.tree.map(np.testing.assert_array_equal, kept, learner.extra)
+    assert not np.allclose(learner.extra["action"]["w"], learner.params["action"]["w"])
+    jax.tree.map(np.testing.assert_array_equal, before.extra, before.params)
+
+
 def test_a_batch_is_dealt_out_to_the_devices(corners, tmp_path):
     assert assemble.work(experiment(corners, tmp_path, batch_size=64)).sharing == 2
     assert assemble.work(experiment(corners, tmp_path, batch_size=63)).sharing == 1
@@ -148,13 +205,8 @@ def agent(corners, tmp_path_factory):
     return load_image_agent(session.start(chosen, ["test"], Watcher()).folder.last)
 
 
-def test_errors_are_counted(agent):
-    found = judge(agent, 1000, passes=3)
-    assert (found.images, found.passes, len(found.after)) == (60, 3, 3)
-    assert found.one_pass == found.after[-1]
-    many = judge(agent, 1000, passes=1)
-    assert 0 <= many.averaged <= 1
-    assert many.one_pass == found.one_pass, "the same scenes and the same first places"
+def test_there_is_something_to_judge(agent):
+    assert judge(agent, 1000, passes=3).images == 60, "all there are"
     with pytest.raises(LogpiError, match="at least 1"):
         judge(agent, 0)
     with pytest.raises(LogpiError, match="allowed: test, validation"):
@@ -180,18 +232,6 @@ def test_what_has_been_seen():
     np.testing.assert_allclose(edge[:2, 14:], scene[:2, 14:] / 255)
     assert np.isfinite(edge).sum() == 4
     assert np.isnan(seen_so_far(scene, np.array([[-40, 90]]), 4, 1)).all()
-
-
-def test_pictures_and_film(agent, tmp_path):
-    import imageio.v3 as iio
-
-    from logpi.glimpse.showing import looking
-
-    drawn = pictures(agent, tmp_path)
-    assert all(iio.imread(path).std() > 10 for path in drawn.values())
-    video = film_glimpses(looking(agent, 2), tmp_path / "film.mp4")
-    frames = iio.imread(video)
-    assert len(frames) == 2 * (2 + 2 + 4), "half a second a frame; the last glimpse stays on longer"
 
 
 def test_a_classifier_of_whole_images_has_no_film(corners, tmp_path):

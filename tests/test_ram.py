@@ -330,6 +330,49 @@ def test_the_location_network_may_learn_at_a_rate_of_its_own():
     assert largest(whole["location"]) > 1e-4
 
 
+@pytest.mark.parametrize(
+    ("seen", "std", "rate", "pieces"),
+    [
+        (0, 0.3, 0.01 * 0.1, 0.0),  # the first of ten updates of the warm-up; no clutter yet
+        (250, 0.25, 0.01 * 0.5 * (1 + np.cos(np.pi / 4)), 2.0),  # half of the way to all four pieces
+        (500, 0.2, 0.01 * 0.5, 8.0),  # more than there are: all
+        (1000, 0.1, 0.0, 8.0),
+        (1500, 0.1, 0.0, 8.0),
+    ],
+)
+def test_schedules(seen, std, rate, pieces, monkeypatch):
+    config = RAM(n_glimpses=2, total_images=1000, batch_size=10, warmup=100.0, learning_rate=0.01, curriculum=0.5)
+    config = dataclasses.replace(config, std_start=0.3, std_end=0.1)
+
+    def loss(params, config, net, scenes, label, key, std):
+        told = {"std": std, "pieces": scenes.mean(), "train/accuracy": jnp.zeros(())}
+        return sum(x.sum() for x in jax.tree.leaves(params)), told
+
+    monkeypatch.setattr(ram, "hybrid_loss", loss)
+    monkeypatch.setattr(methods, "compose", lambda key, images, clutter, scene, pieces: jnp.full((10, 8, 8, 1), pieces))
+    method = make_method(config, NET, Task((8, 8, 1), Scene(8, 8, pieces=4), CLASSES))
+    learner = method.init(KEY)._replace(timesteps=jnp.int32(seen * 2))
+    images = jnp.zeros((10, 8, 8, 1), jnp.uint8)
+    after, told = method.update(learner, images, jnp.zeros(10, jnp.int32), jnp.arange(10), KEY)
+    found = [told[name] for name in ("std", "train/learning_rate", "pieces")]
+    np.testing.assert_allclose(found, [std, rate, pieces], rtol=1e-5, atol=1e-8)
+    assert int(after.timesteps) == (seen + 10) * 2
+    keep = (1 + seen / 10) / (10 + seen / 10)
+    average = keep * learner.extra["action"]["w"] + (1 - keep) * after.params["action"]["w"]
+    np.testing.assert_allclose(after.extra["action"]["w"], average, rtol=1e-5, atol=1e-7)
+
+
+def test_seeds_may_be_vectorized():
+    """As on a GPU; on CPUs the seeds of one program take turns."""
+    method = make_method(CONFIG, NET, Task((14, 14, 1), Scene(14, 14), CLASSES))
+    keys, images = jax.random.split(KEY, 2), IMAGES.astype(jnp.uint8)
+    learners = jax.vmap(method.init)(keys)
+    update = lambda learner, key: method.update(learner, images, LABEL, jnp.arange(32), key)[0].params  # noqa: E731
+    together = jax.jit(jax.vmap(update))(learners, keys)
+    alone = jax.jit(lambda *x: jax.lax.map(lambda y: update(*y), x))(learners, keys)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5), together, alone)
+
+
 def test_more_glimpses_than_the_settings_say():
     longer = ram.glance(PARAMS, CONFIG, NET, EYE, KEY, 0.0, n_glimpses=6)
     assert longer.corner.shape == (6, 32, 2)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.ndimage import affine_transform
 
 from logpi.glimpse.scenes import Augmentation, Scene, augment, compose, judged_scenes
 
@@ -93,6 +94,24 @@ def test_augmentation_stays_within_its_bounds():
     area = np.asarray(augment(jax.random.key(1), square, STILL._replace(scaling=0.2))).sum((1, 2, 3)) / (200 * 49)
     assert np.exp(0.4) * 1.05 > area.max() > 1.2
     assert np.exp(-0.4) * 0.95 < area.min() < 0.8
+
+
+def test_augmentation_is_the_affine_map_of_its_numbers():
+    """Every output pixel is the input's at R(angle) S(shear) diag(exp(scale)) (p - c) + c + shift; scipy samples it."""
+    how, key = Augmentation(30.0, 0.3, 0.4, 2.0), jax.random.key(5)
+    images = jax.random.randint(jax.random.key(6), (6, 15, 22, 1), 0, 256).astype(jnp.uint8)
+    found = np.asarray(augment(key, images, how)).astype(int)[..., 0]
+    centre = np.array([7.0, 10.5])
+    for image, changed, amount in zip(images, found, jax.random.uniform(key, (6, 6), minval=-1, maxval=1), strict=True):
+        angle = np.radians(float(amount[0]) * 30)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shear = np.array([[1, float(amount[3]) * 0.4], [0, 1]])
+        matrix = turn @ shear @ np.diag(np.exp(0.3 * np.asarray(amount[1:3])))
+        offset = centre + 2 * np.asarray(amount[4:6]) - matrix @ centre
+        wanted = affine_transform(
+            np.asarray(image)[..., 0].astype(float), matrix, offset, order=1, mode="grid-constant"
+        )
+        np.testing.assert_allclose(changed, wanted, atol=0.51)
 
 
 def test_augmented_pixels_stay_whole_numbers_and_colours_together():

@@ -20,7 +20,7 @@ from logpi.config import ALGORITHMS, NETWORKS, RAM, Experiment, Pictures
 from logpi.errors import LogpiError
 from logpi.experiments import from_table, to_table
 from logpi.files import atomic_write
-from logpi.glimpse.images import Images
+from logpi.glimpse.images import Images, fingerprint
 from logpi.glimpse.methods import Task, make_method
 from logpi.glimpse.network import action_network
 from logpi.glimpse.programs import Split, Splits
@@ -136,6 +136,7 @@ def save_image_agent(
         "network": to_table(experiment.network),
         "shape": list(images.train_images.shape[1:]),
         "classes": list(images.classes),
+        "data_sha256": fingerprint(images),
         "facts": facts,
     }
     atomic_write(folder / "agent.json", (json.dumps(card, indent=2) + "\n").encode())

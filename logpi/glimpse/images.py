@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,15 @@ class Images(NamedTuple):
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.int32]
     classes: tuple[str, ...]
+
+
+def fingerprint(images: Images) -> str:
+    """SHA-256 of all the images and labels: whether data is what it was."""
+    digest = hashlib.sha256()
+    for array in (images.train_images, images.train_labels, images.test_images, images.test_labels):
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def check_size(height: int, width: int, where: object) -> None:

@@ -12,6 +12,7 @@ from logpi.config import RAM
 from logpi.errors import LogpiError
 from logpi.glimpse import data
 from logpi.glimpse.agent import ImageAgent, splits
+from logpi.glimpse.images import fingerprint
 from logpi.glimpse.programs import Split
 from logpi.glimpse.scenes import group_size, judged_scenes
 
@@ -41,6 +42,11 @@ def judged_split(agent: ImageAgent, split: str) -> tuple[Split, Split]:
         raise LogpiError(
             f"{agent.config.data} has images of {images.train_images.shape[1:]} in {len(images.classes)} classes; this "
             f"agent was trained on {agent.task.shape} in {len(agent.classes)}: the data has changed since"
+        )
+    if agent.facts.get("data_sha256") not in (None, fingerprint(images)):
+        raise LogpiError(
+            f"the images or labels of {agent.config.data} are not those that this agent was trained on: its test "
+            "images may be among those that it has learnt from. Put the old data back"
         )
     every = splits(images, agent.config)
     if split not in ("test", "validation"):
