@@ -78,7 +78,7 @@ def mean_of(values: list[float]) -> str:
     return f"{x.mean():.2f} ± {half:.2f}"
 
 
-def best_averaged(one: dict[str, Any]) -> float:
+def averaged(one: dict[str, Any]) -> float:
     """M passes are those of the agent as it was trained: sampled places."""
     return float(one["averaged_sampled_places"])
 
@@ -94,7 +94,7 @@ def minutes(run: dict[str, Any]) -> float:
 
 
 def main_row(task: str, runs: list[dict[str, Any]]) -> list[object]:
-    single, many = [r["one_pass"] for r in runs], [best_averaged(r) for r in runs]
+    single, many = [r["one_pass"] for r in runs], [averaged(r) for r in runs]
     most, most_averaged, allowed = WANTED[task]
     return [
         *(task, PAPER[task]["learned"], len(runs), mean_of(single), between(single), mean_of(many), between(many)),
@@ -123,7 +123,7 @@ def report(results: Path) -> None:
     others = [
         [
             *(task, variant, PAPER[task].get(variant, ""), len(runs), mean_of([r["one_pass"] for r in runs])),
-            mean_of([best_averaged(r) for r in runs]) if variant not in ("conv", "fc") else "",
+            mean_of([averaged(r) for r in runs]) if variant not in ("conv", "fc") else "",
             difference(found[task, "learned"], runs) if (task, "learned") in found else "",
             f"{np.mean([minutes(r) for r in runs]):.0f}",
         ]

@@ -14,7 +14,7 @@ from logpi import devices, session
 from logpi.agent import Agent, load_agent
 from logpi.algorithms.learning import make_act
 from logpi.assemble import NOTHING, Method, Own
-from logpi.config import RAM, Experiment, Pictures, SelfPlay
+from logpi.config import RAM, Experiment, Pictures, SelfPlay, score_of
 from logpi.envs.classic import CLASSIC
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
@@ -249,12 +249,10 @@ def _show(
     folder = outcome.folder
     band = recipe.band if recipe else None
     title = f"{experiment.env}, {experiment.algo}"
-    what = "accuracy" if isinstance(experiment.method, Pictures) else "mean return of an episode"
-    if isinstance(experiment.method, SelfPlay):
-        what = "value kept" if experiment.env == "connect-four" else "mean result"
     pictures: dict[str, Path] = {}
     try:  # a run without pictures is still a good run
-        pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band, what)
+        measured = score_of(experiment.env)
+        pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band, measured)
     except LogpiError as error:
         view.note(f"no curve: {error}; `logpi plot {folder.path}` draws it")
     if experiment.run.video and not isinstance(experiment.method, SelfPlay):

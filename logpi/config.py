@@ -320,6 +320,15 @@ def is_game(name: str) -> bool:
     return name in BOARDS or name.startswith((*(f"{game}-" for game in SIZED_BOARDS), PGX))
 
 
+def score_of(env: str) -> str:
+    """What an evaluation of ``env`` measures."""
+    if env in TASKS:
+        return "accuracy"
+    if is_game(env):
+        return "value kept" if env == "connect-four" else "mean result"
+    return "mean return of an episode"
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """What to run, and what to keep of it."""

@@ -10,7 +10,7 @@ import pytest
 from small import Watcher, quick_compilation
 
 from logpi import api, session
-from logpi.commands import playing, training
+from logpi.commands import playing, reading, training
 from logpi.errors import LogpiError
 from logpi.experiments import recipe_for, resolve
 from logpi.glimpse import data
@@ -20,8 +20,10 @@ from logpi.glimpse.methods import make_method
 from logpi.glimpse.programs import ImagePrograms
 from logpi.glimpse.scenes import Scene, group_size
 from logpi.glimpse.showing import looking, pictures
+from logpi.metrics import read_metrics
 from logpi.view import glimpses
 from logpi.view.glimpses import coverage, film_glimpses, seen_so_far, squares
+from logpi.view.plots import _figure as figure
 
 COUNT = 60  # test images: one in six
 
@@ -224,6 +226,17 @@ def test_eval_prints_both_protocols(run, agent, capsys):
     for name, error in (("one pass, mean locations", found.one_pass), ("M = 2 passes averaged", found.averaged)):
         (line,) = (line for line in printed.splitlines() if name in line)
         assert f"{error:.2%}" in line
+
+
+def test_accuracies_are_named_and_shown_as_such(run, agent, tmp_path, capsys, monkeypatch):
+    folder = run.folder.path
+    assert reading.runs(["--log-dir", str(folder.parent.parent)]) == 0
+    (share,) = read_metrics(run.folder.metrics)["eval/mean_reward"][-1:]
+    assert f"{share:.2%}" in capsys.readouterr().out
+    seen = []
+    monkeypatch.setattr("logpi.view.plots._figure", lambda title, what: seen.append(what) or figure(title, what))
+    assert reading.plot([str(folder), "--out", str(tmp_path / "one.png")]) == 0
+    assert seen == ["accuracy"]
 
 
 def test_a_seed_of_an_evaluation_of_images_is_refused(run):

@@ -213,6 +213,21 @@ def test_there_is_something_to_judge(agent):
         judge(agent, 10, split="train")
 
 
+def test_what_is_no_picture_is_not_looked_at(agent):
+    scenes = np.full((2, 12, 12, 1), 100.0)
+    assert agent.look(scenes, n_glimpses=5).probabilities.shape == (5, 2, 3)
+    assert np.isfinite(agent.look(0 * scenes).probabilities).all(), "a black one is one"
+    for wrong, words in ((scenes / 255, "from 0 to 0.39"), (-scenes, "from -100"), (3 * scenes, "to 300")):
+        with pytest.raises(LogpiError, match=words):
+            agent.look(wrong)
+    with pytest.raises(LogpiError, match="nan"):
+        agent.look(np.where(np.arange(12)[None, :, None, None] == 3, np.nan, scenes))
+    with pytest.raises(LogpiError, match=r"shape \(12, 12, 3\)"):
+        agent.look(np.zeros((2, 12, 12, 3)))
+    with pytest.raises(LogpiError, match="-1 glimpses"):
+        agent.look(scenes, n_glimpses=-1)
+
+
 def test_stopping_when_sure():
     probabilities = np.array([[[0.6, 0.4], [0.9, 0.1]], [[0.1, 0.9], [0.2, 0.8]]])  # [T, N, K]
     label = np.array([1, 0])

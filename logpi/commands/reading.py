@@ -33,6 +33,7 @@ def plot(argv: list[str]) -> int:
         return runs, out, title, log_dir, json
 
     paths, out, title, root, json = tyro.cli(options, args=argv, prog="logpi plot", config=NO_OFF)
+    from logpi.config import score_of
     from logpi.metrics import read_metrics
     from logpi.runs import open_run
     from logpi.view.plots import compare, learning_curve
@@ -51,11 +52,11 @@ def plot(argv: list[str]) -> int:
         groups.setdefault(label, []).append(read_metrics(folder.metrics))
     if len(groups) == 1:
         ((label, metrics),) = groups.items()
-        path = learning_curve(
-            metrics, out or (folders[0].curve if len(folders) == 1 else "compare.png"), title or label
-        )
+        where = out or (folders[0].curve if len(folders) == 1 else "compare.png")
+        path = learning_curve(metrics, where, title or label, what=score_of(folders[0].config["env"]))
     else:
-        path = compare(groups, out or "compare.png", title or "comparison")
+        measured = " or ".join(sorted({score_of(folder.config["env"]) for folder in folders}))
+        path = compare(groups, out or "compare.png", title or "comparison", measured)
     print(jsonlib.dumps({"picture": str(path), "runs": [str(f.path) for f in folders]}) if json else path)
     return 0
 
@@ -68,6 +69,7 @@ def runs(argv: list[str]) -> int:
         return log_dir, json
 
     root, json = tyro.cli(options, args=argv, prog="logpi runs", config=NO_OFF)
+    from logpi.config import TASKS
     from logpi.metrics import STEPS, mean
     from logpi.runs import find_runs
 
@@ -82,7 +84,8 @@ def runs(argv: list[str]) -> int:
     for info in found:
         score = info.metrics.get("eval/mean_reward")
         steps = int(info.metrics.get(STEPS, 0))
-        rows.append([str(info.path), info.status, f"{steps:,}", "" if score is None else f"{mean(score):.1f}"])
+        shown = "" if score is None else f"{mean(score):.2%}" if info.env in TASKS else f"{mean(score):.1f}"
+        rows.append([str(info.path), info.status, f"{steps:,}", shown])
     _table(("run", "status", "steps", "evaluation"), rows)
     return 0
 

@@ -25,6 +25,7 @@ from logpi.glimpse.methods import Task, make_method
 from logpi.glimpse.network import action_network
 from logpi.glimpse.programs import Split, Splits
 from logpi.glimpse.ram import eye_before, glance
+from logpi.glimpse.retina import WHITE
 from logpi.glimpse.scenes import Scene
 from logpi.types import PyTree
 
@@ -66,7 +67,8 @@ class ImageAgent:
             n_glimpses: T, if not what the agent was trained with.
 
         Raises:
-            LogpiError: the scenes have another size or number of channels than the agent's.
+            LogpiError: the scenes have another size or number of channels than the agent's, or values that no pixel
+                has; fewer than one glimpse.
         """
         scenes = np.asarray(scenes, np.float32)
         wanted = (self.task.scene.height, self.task.scene.width, self.task.shape[2])
@@ -75,6 +77,11 @@ class ImageAgent:
                 f"images of shape {scenes.shape[1:]} do not fit this agent, which looks at {wanted} "
                 "(height, width, channels)"
             )
+        low, high = float(scenes.min(initial=0)), float(scenes.max(initial=0))
+        if not ((low >= 0 and 1 < high <= WHITE) or low == high == 0):
+            raise LogpiError(f"pixels from {low:g} to {high:g}: give them from 0 (black) to 255 (white)")
+        if n_glimpses is not None and n_glimpses < 1:
+            raise LogpiError(f"{n_glimpses} glimpses were asked for; take at least 1")
         std = self.config.std_end if sampled and isinstance(self.config, RAM) else 0.0
         probabilities, corner = self._look(self.params, scenes, jax.random.key(seed), std, n_glimpses)
         return Looked(np.asarray(probabilities), np.asarray(corner))

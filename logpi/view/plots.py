@@ -44,8 +44,7 @@ def learning_curve(
     Raises:
         LogpiError: no return was measured yet, or the disk refuses.
     """
-    figure, axes = _figure(title)
-    axes.set_ylabel(what, color=_INK)
+    figure, axes = _figure(title, what)
     if expected:
         low, high = expected
         axes.axhspan(low, high, color="#999999", alpha=0.18, lw=0, label=f"expected {low:g} to {high:g}")
@@ -57,18 +56,21 @@ def learning_curve(
     return _save(figure, axes, Path(path))
 
 
-def compare(groups: Mapping[str, Sequence[Metrics]], path: str | Path, title: str) -> Path:
+def compare(
+    groups: Mapping[str, Sequence[Metrics]], path: str | Path, title: str, what: str = "mean return of an episode"
+) -> Path:
     """One curve for each group of runs: its greedy evaluation, or its training return where it has none.
 
     Args:
         groups: label → metrics of runs that differ in the seed alone.
         path: the PNG to write.
         title: over the picture.
+        what: is measured, as the axis says it.
 
     Raises:
         LogpiError: a group has no return yet, or the disk refuses.
     """
-    figure, axes = _figure(title)
+    figure, axes = _figure(title, what)
     for number, (label, runs) in enumerate(groups.items()):
         curves = seed_curves(runs, EVALUATION)
         kind = "greedy evaluation"
@@ -130,7 +132,7 @@ def _draw(axes: Any, steps: Floats, values: Floats, color: str, label: str, widt
         axes.fill_between(steps, mean - half, mean + half, color=color, alpha=0.18, lw=0)
 
 
-def _figure(title: str) -> tuple[Any, Any]:
+def _figure(title: str, what: str) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
@@ -140,7 +142,7 @@ def _figure(title: str) -> tuple[Any, Any]:
     axes = figure.subplots()
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=_INK, pad=12, parse_math=False)
     axes.set_xlabel("environment steps", color=_INK)
-    axes.set_ylabel("mean return of an episode", color=_INK)
+    axes.set_ylabel(what, color=_INK)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short(steps)))
     axes.grid(color="#DDDDDD", lw=0.7)
     axes.set_axisbelow(True)
