@@ -9,7 +9,7 @@ import difflib
 import importlib
 import sys
 
-LESS = "n_envs, n_steps or seeds; of board games n_games, window or keep"  # what memory goes to
+LESS = "n_envs, n_steps or seeds; of board games n_games, window or keep; of images batch_size, copies or canvas"
 
 VERBS = {
     "train": ("training", "train an agent; show, save and film it"),
