@@ -79,21 +79,6 @@ def test_the_averaged_error_is_of_the_mean_probabilities(agent, sampled):
     assert judge(agent, COUNT, passes=3, sampled=sampled).averaged == pytest.approx(expected)
 
 
-def test_the_scenes_are_those_that_a_training_is_judged_on(agent):
-    def sums(params, scenes, key, std):
-        return jax.nn.one_hot(scenes.sum((1, 2, 3)).astype(jnp.int32) % 3, 3)
-
-    images = data.load(agent.config.data)
-    method = make_method(agent.config, agent.net, agent.task)
-    method = method._replace(predict=sums, update=lambda learner, *_: (learner, {}))
-    programs = ImagePrograms(method, agent.task, splits(images, agent.config), 20, 1, [0], 1)
-    scores, _ = programs.judge(programs.init(), 0, COUNT)
-    scenes, labels = scenes_of(agent, *judged_split(agent, "test"), 0)
-    expected = scenes.sum((1, 2, 3)).astype(int) % 3 == labels
-    assert 0 < expected[:COUNT].mean() < 1
-    np.testing.assert_array_equal(scores, expected[:COUNT])
-
-
 @pytest.mark.parametrize("devices", [1, 2])
 def test_groups_of_images_are_the_same_ones_everywhere(agent, devices, monkeypatch):
     """Also where there are several, the last one is not full, and two devices judge one each."""
