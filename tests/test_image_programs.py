@@ -183,6 +183,14 @@ def test_the_agent_is_a_moving_average_and_that_is_what_is_saved(corners, tmp_pa
     jax.tree.map(np.testing.assert_array_equal, before.extra, before.params)
 
 
+def test_one_image_a_class_is_too_few():
+    images = data.Images(
+        "few", np.zeros((3, 4, 4, 1), np.uint8), np.arange(3, dtype=np.int32), *[None] * 2, tuple("abc")
+    )
+    with pytest.raises(LogpiError, match="one training image a class"):
+        splits(images, RAM(data="few.npz"))
+
+
 def test_a_batch_is_dealt_out_to_the_devices(corners, tmp_path):
     assert assemble.work(experiment(corners, tmp_path, batch_size=64)).sharing == 2
     assert assemble.work(experiment(corners, tmp_path, batch_size=63)).sharing == 1
@@ -217,6 +225,7 @@ def test_what_is_no_picture_is_not_looked_at(agent):
     scenes = np.full((2, 12, 12, 1), 100.0)
     assert agent.look(scenes, n_glimpses=5).probabilities.shape == (5, 2, 3)
     assert np.isfinite(agent.look(0 * scenes).probabilities).all(), "a black one is one"
+    assert np.isfinite(agent.look(np.minimum(scenes, 1)).probabilities).all(), "a dark one too"
     for wrong, words in ((scenes / 255, "from 0 to 0.39"), (-scenes, "from -100"), (3 * scenes, "to 300")):
         with pytest.raises(LogpiError, match=words):
             agent.look(wrong)

@@ -78,7 +78,8 @@ class ImageAgent:
                 "(height, width, channels)"
             )
         low, high = float(scenes.min(initial=0)), float(scenes.max(initial=0))
-        if not ((low >= 0 and 1 < high <= WHITE) or low == high == 0):
+        fractions = high <= 1 and bool((scenes % 1).any())  # 0 to 1 is a scale of its own; a dark image is not
+        if not (low >= 0 and high <= WHITE) or fractions:
             raise LogpiError(f"pixels from {low:g} to {high:g}: give them from 0 (black) to 255 (white)")
         if n_glimpses is not None and n_glimpses < 1:
             raise LogpiError(f"{n_glimpses} glimpses were asked for; take at least 1")
@@ -109,12 +110,19 @@ def splits(images: Images, config: Pictures) -> Splits:
     """The data's images, of which ``config.validation`` training images (at most one in six) are kept apart.
 
     Of every class at least one image is learnt from.
+
+    Raises:
+        LogpiError: no class has a second training image, which could be kept apart.
     """
     count = len(images.train_labels)
     kept = min(config.validation, count // 6) or 1
     order = np.random.default_rng(0).permutation(count)
     last = {label: i for i, label in enumerate(images.train_labels[order].tolist())}  # of each class, by place in order
     validation = np.delete(order, list(last.values()))[:kept]
+    if not len(validation):
+        raise LogpiError(
+            f"{config.data} has one training image a class: none can be kept apart for evaluation; add some"
+        )
     train = order[~np.isin(order, validation)]
     return Splits(
         Split(images.train_images[train], images.train_labels[train]),
