@@ -8,7 +8,8 @@ log in the loop; the two take turns, `--repeats` times. FLOPs of a training step
 on (not the retina's, nor what is cut off from the core). Both sides credit
 places as the paper does, by R - b_t, and classify after the last glimpse; the recipes' `mirror`, which looks at T-1
 more places, is given apart. GFLOP/s are compared with the machine's own rate for a square product on one core, the
-highest of those before and after (`peers/gemm.py`).
+highest of those before and after (`peers/gemm.py`). Two cores share each batch, of the same size or twice as large, or
+have a seed each, which never wait for each other.
 
 `--own …` is what the script calls itself: it prints one JSON line.
 """
@@ -47,10 +48,12 @@ def own(
     patch: int,
     scales: int,
     cores: int,
+    *,
     credit: Literal["return", "mirror"],
+    seeds: int,
     seconds: float,
 ) -> dict[str, Any]:
-    """Training images/s of logpi, in this process."""
+    """Training images/s of logpi, in this process; those of all ``seeds`` together."""
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
     from logpi import devices
 
@@ -70,13 +73,14 @@ def own(
     rng = np.random.default_rng(0)
     data = Split(rng.integers(0, 256, (4096, size, size, 1)).astype(np.uint8), (np.arange(4096) % 10).astype(np.int32))
     updates = max(1, 2560 // batch)
-    programs = ImagePrograms(make_method(config, net, task), task, Splits(data, data, data), batch, updates, [0], cores)
+    method, sharing = make_method(config, net, task), cores if seeds == 1 else 1
+    programs = ImagePrograms(method, task, Splits(data, data, data), batch, updates, list(range(seeds)), sharing)
     state, _ = programs.iterate(programs.init(), 0, timed=True)
     rates, i, until = [], 1, time.perf_counter() + seconds
     while time.perf_counter() < until:
         began = time.perf_counter()
         state, _ = programs.iterate(state, i, timed=True)
-        rates.append(batch * updates / (time.perf_counter() - began))
+        rates.append(seeds * batch * updates / (time.perf_counter() - began))
         i += 1
     return {"images_per_second": float(np.median(rates)), "slowest": min(rates), "fastest": max(rates)}
 
@@ -89,16 +93,18 @@ def gemm() -> float:
 def race(args: argparse.Namespace, setting: tuple[Any, ...]) -> dict[str, list[float]]:
     """Images/s of everybody at one setting, turn by turn."""
     size, batch, glimpses, patch, scales, _ = setting
-    found: dict[str, list[float]] = {"one core": [], "peer": [], "two cores": [], "twice the batch": [], "mirror": []}
+    ways = {  # batch, cores, seeds
+        "one core": (batch, 1, 1),
+        "two cores": (batch, 2, 1),
+        "twice the batch": (2 * batch, 2, 1),
+        "a seed each": (batch, 2, 2),
+        "mirror": (batch, 1, 1),
+    }
+    found: dict[str, list[float]] = {name: [] for name in ("peer", *ways)}
     for _ in range(args.repeats):
-        for name, b, cores in (
-            ("one core", batch, 1),
-            ("two cores", batch, 2),
-            ("twice the batch", 2 * batch, 2),
-            ("mirror", batch, 1),
-        ):
+        for name, (b, cores, seeds) in ways.items():
             shape = (size, b, glimpses, patch, scales, cores)
-            how = ("--credit", "mirror" if name == "mirror" else "return", "--seconds", args.seconds)
+            how = ("--credit", "mirror" if name == "mirror" else "return", "--seeds", seeds, "--seconds", args.seconds)
             got = answer(sys.executable, BENCH / "ram_speed.py", "--own", *shape, *how)
             found[name].append(got["images_per_second"])
             if name == "one core" and args.torch_python:
@@ -108,19 +114,30 @@ def race(args: argparse.Namespace, setting: tuple[Any, ...]) -> dict[str, list[f
     return found
 
 
-def row(setting: tuple[Any, ...], found: dict[str, list[float]], rate: float) -> list[object]:
-    """The table's; ratios are of the best turns, which the machine's other work slowed least."""
-    size, batch, glimpses, patch, scales, least = setting
+def said(setting: tuple[Any, ...]) -> list[object]:
+    size, batch, glimpses, patch, scales, _ = setting
+    return [f"{size}x{size}, {glimpses} glimpses {patch}x{patch}, scales: {scales}", batch]
+
+
+def raced(setting: tuple[Any, ...], found: dict[str, list[float]], rate: float) -> list[object]:
+    """The row of one core; ratios are of the best turns, which the machine's other work slowed least."""
+    _, _, glimpses, patch, scales, least = setting
     best = {name: max(rates, default=float("nan")) for name, rates in found.items()}
     one, gflops = best["one core"], best["one core"] * flops(glimpses, patch, scales) / 1e9
     return [
-        *(f"{size}x{size}, {glimpses} glimpses {patch}x{patch}, scales: {scales}", batch),
+        *said(setting),
         *(spread(found["one core"], ",.0f"), spread(found["peer"], ",.0f") if found["peer"] else ""),
         *(f"{one / best['peer']:.2f}" if found["peer"] else "", least or "", f"{gflops:.0f} ({gflops / rate:.0%})"),
-        *(spread(found["two cores"], ",.0f"), f"{best['two cores'] / one:.2f}"),
-        *(spread(found["twice the batch"], ",.0f"), f"{best['twice the batch'] / one:.2f}"),
         *(spread(found["mirror"], ",.0f"), f"{best['mirror'] / best['peer']:.2f}" if found["peer"] else ""),
     ]
+
+
+def scaled(setting: tuple[Any, ...], found: dict[str, list[float]]) -> list[object]:
+    """The row of two cores, of the best turns too."""
+    row, one = said(setting), max(found["one core"])
+    for name in ("two cores", "twice the batch", "a seed each"):
+        row += [spread(found[name], ",.0f"), f"{max(found[name]) / one:.2f}"]
+    return row
 
 
 def main() -> None:
@@ -135,24 +152,29 @@ def main() -> None:
         "--own", nargs=6, type=int, metavar=("SIZE", "BATCH", "GLIMPSES", "PATCH", "SCALES", "CORES")
     )
     arguments.add_argument("--credit", default="return", choices=("return", "mirror"), help="of --own")
+    arguments.add_argument("--seeds", type=int, default=1, help="of --own")
     args: argparse.Namespace = arguments.parse_args()
     if args.own is not None:
-        print(json.dumps(own(*args.own, credit=args.credit, seconds=args.seconds)))
+        print(json.dumps(own(*args.own, credit=args.credit, seeds=args.seeds, seconds=args.seconds)))
         return
     products, found = [gemm()], [race(args, setting) for setting in SETTINGS]
     products.append(gemm())
     rate = max(products)
-    rows = [row(setting, rates, rate) for setting, rates in zip(SETTINGS, found, strict=True)]
+    by_setting = list(zip(SETTINGS, found, strict=True))
     header = ["images", "batch", "logpi, images/s", "PyTorch, images/s", "ratio of the best", "wanted"]
-    header += ["GFLOP/s (of GEMM)", "logpi, two cores", "two cores / one", "logpi, two cores, twice the batch", "/ one"]
-    header += ["logpi, mirror, images/s", "/ PyTorch"]
+    header += ["GFLOP/s (of GEMM)", "logpi, mirror, images/s", "/ PyTorch"]
+    one = table(header, [raced(setting, rates, rate) for setting, rates in by_setting])
+    header = ["images", "batch", "same batch, images/s", "/ one core", "twice the batch, images/s", "/ one core"]
+    header += ["a seed each, images/s", "/ one core"]
+    two = table(header, [scaled(setting, rates) for setting, rates in by_setting])
     about = (
         f"Median (least to greatest) of {args.repeats} turns. The machine's own product: {products[0]:.0f} and "
         f"{products[1]:.0f} GFLOP/s. Layers: sensor 128, glimpse 256, core 256, location 128. "
         + (__doc__ or "").split("\n\n")[2]
     )
     peer = {"peer": versions(args.torch_python, ("torch", "numpy"))} if args.torch_python else {}
-    publish(args.results, "ram_speed", "RAM: speed", peer, [table(header, rows), about.replace("\n", " ")])
+    parts = ["## One core", one, about.replace("\n", " "), "## Two cores", two]
+    publish(args.results, "ram_speed", "RAM: speed", peer, parts)
 
 
 if __name__ == "__main__":
