@@ -56,6 +56,14 @@ def test_time_left_follows_the_present_speed(now):
     assert "2,000 / 10,000 steps  20%  100 steps/s  1:20 left" in file.getvalue()
 
 
+def test_what_learns_from_images_shows_an_accuracy(now):
+    file = io.StringIO()
+    with live(100, "t", console=Console(file=file)) as view:
+        view.update(100, {"rollout/ep_rew_mean": 0.5, "train/accuracy": 0.5, "eval/mean_reward": 0.25}, {})
+    assert "accuracy 0.500  evaluation 0.250" in file.getvalue()
+    assert "return" not in file.getvalue()
+
+
 def test_terminal_redraws_at_most_eight_times_a_second(now, monkeypatch):
     drawn = []
     refresh = module.Live.refresh

@@ -109,7 +109,8 @@ class _Progress:
         return text
 
     def scores(self) -> list[tuple[str, str]]:
-        names = {"return": "rollout/ep_rew_mean", "evaluation": "eval/mean_reward"}
+        kind = "accuracy" if "train/accuracy" in self.metrics else "return"  # images
+        names = {kind: "rollout/ep_rew_mean", "evaluation": "eval/mean_reward"}
         found = [(label, self.metrics.get(name, math.nan)) for label, name in names.items()]
         return [
             (label, f"{value:,.1f}" if abs(value) > 1 else f"{value:.3f}")
