@@ -110,14 +110,15 @@ def improve(
 ) -> tuple[PyTree, PyTree, Metrics]:
     """One optimizer step down ``loss(params) -> (scalar, metrics)``: (params, opt_state, metrics).
 
-    Loss and metrics are this device's shares (``losses.decision_mean``), which are added up here. The step is taken
-    on one flat vector: a dozen small tensors would be a dozen small programs, to compile and to run.
+    Loss and metrics are this device's shares (``losses.decision_mean``), which are added up here. The optimizer works
+    on one flat vector: a dozen small tensors would be a dozen small programs, to compile and to run. The parameters
+    themselves are not copied into one.
     """
     gradient, metrics = jax.grad(loss, has_aux=True)(params)
-    flat, unflatten = ravel_pytree(params)
-    vector, metrics = total((ravel_pytree(gradient)[0], metrics))
-    direction, opt_state = transform(hyper).update(vector, opt_state, flat)
-    return unflatten(flat - step_size * direction), opt_state, metrics
+    vector, unflatten = ravel_pytree(gradient)
+    vector, metrics = total((vector, metrics))
+    direction, opt_state = transform(hyper).update(vector, opt_state)
+    return jax.tree.map(jnp.subtract, params, unflatten(step_size * direction)), opt_state, metrics
 
 
 def remaining(learner: Learner, schedule: str) -> Array:
