@@ -116,8 +116,9 @@ def measure(model: str, size: int, seconds: float) -> Row:
     learner = jax.jit(method.init)(jax.random.key(0))
     scenes = jax.device_put(np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 1)).astype(np.float32))
     params, key = learner.extra, jax.random.key(2)
-    predict, summed = jax.jit(method.predict), jax.jit(integral)
-    inference = rate(lambda: predict(params, scenes, key, 0.0), seconds)
+    predict = jax.jit(lambda params, scenes, key: method.look(params, scenes, key, 0.0, None)[0][-1])
+    summed = jax.jit(integral)
+    inference = rate(lambda: predict(params, scenes, key), seconds)
     return Row(
         model,
         size,

@@ -84,12 +84,12 @@ def test_groups_of_images_are_the_same_ones_everywhere(agent, devices, monkeypat
     """Also where there are several, the last one is not full, and two devices judge one each."""
     monkeypatch.setattr("logpi.glimpse.scenes.GROUP", 16)
 
-    def sums(params, scenes, key, std):
-        return jax.nn.one_hot(scenes.sum((1, 2, 3)).astype(jnp.int32) % 3, 3)
+    def sums(params, scenes, key, std, n_glimpses):
+        return jax.nn.one_hot(scenes.sum((1, 2, 3)).astype(jnp.int32) % 3, 3)[None], None
 
     images = data.load(agent.config.data)
     method = make_method(agent.config, agent.net, agent.task)
-    method = method._replace(predict=sums, update=lambda learner, *_: (learner, {}))
+    method = method._replace(look=sums, update=lambda learner, *_: (learner, {}))
     programs = ImagePrograms(method, agent.task, splits(images, agent.config), 20, 1, [0], devices)
     scores, _ = programs.judge(programs.init(), 0, COUNT)
     groups = [scenes_of(agent, *judged_split(agent, "test"), group) for group in range(4)]

@@ -126,6 +126,14 @@ def test_of_every_class_an_image_is_learnt_from():
     np.testing.assert_array_equal(both, labels)
 
 
+def test_the_validation_digits_stay_the_same_ones():
+    """NumPy may change its streams: then agents that were trained before would be judged on what they learnt from."""
+    count = 60_000
+    images = data.Images("numbers", np.arange(count), np.zeros(count, np.int32), *[None] * 2, ("0",))
+    kept = splits(images, RAM(validation=5000)).validation.images
+    assert (len(kept), kept[:5].tolist(), kept.sum()) == (5000, [4013, 23840, 29603, 43011, 58703], 149_360_895)
+
+
 def test_data_that_has_changed_is_noticed(tmp_path):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (60, 8, 8)).astype(np.uint8), np.arange(60) % 3

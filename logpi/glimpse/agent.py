@@ -22,9 +22,7 @@ from logpi.experiments import from_table, to_table
 from logpi.files import atomic_write
 from logpi.glimpse.images import Images, fingerprint
 from logpi.glimpse.methods import Task, make_method
-from logpi.glimpse.network import action_network
 from logpi.glimpse.programs import Split, Splits
-from logpi.glimpse.ram import eye_before, glance
 from logpi.glimpse.retina import WHITE
 from logpi.glimpse.scenes import Scene
 from logpi.types import PyTree
@@ -48,15 +46,7 @@ class ImageAgent:
     ) -> None:
         self.config, self.net, self.task, self.classes, self.facts = config, net, task, classes, facts
         self.params = params
-        self._method = make_method(config, net, task)
-        self._look = jax.jit(self._looked, static_argnames="n_glimpses")
-
-    def _looked(self, params: PyTree, scenes: Any, key: Any, std: Any, n_glimpses: int | None) -> tuple[Any, Any]:
-        if isinstance(self.config, RAM):
-            eye = eye_before(self.net, scenes, n_glimpses or self.config.n_glimpses)
-            seen = glance(params, self.config, self.net, eye, key, std, n_glimpses)
-            return jax.nn.softmax(action_network(params["action"], seen.core)), seen.corner
-        return jnp.exp(self._method.predict(params, scenes, key, 0.0))[None], jnp.zeros((1, len(scenes), 2), jnp.int32)
+        self._look = jax.jit(make_method(config, net, task).look, static_argnums=4)
 
     def look(self, scenes: Any, seed: int = 0, sampled: bool = False, n_glimpses: int | None = None) -> Looked:
         """Look at ``scenes`` [B, H, W, C], from 0 to 255.
@@ -84,8 +74,8 @@ class ImageAgent:
         if n_glimpses is not None and n_glimpses < 1:
             raise LogpiError(f"{n_glimpses} glimpses were asked for; take at least 1")
         std = self.config.std_end if sampled and isinstance(self.config, RAM) else 0.0
-        probabilities, corner = self._look(self.params, scenes, jax.random.key(seed), std, n_glimpses)
-        return Looked(np.asarray(probabilities), np.asarray(corner))
+        log_prob, corner = self._look(self.params, scenes, jax.random.key(seed), std, n_glimpses)
+        return Looked(np.exp(log_prob), np.asarray(corner))
 
 
 def task_of(config: Pictures, shape: tuple[int, ...], classes: int) -> Task:

@@ -33,8 +33,8 @@ class Method(NamedTuple):
     init: Callable[[Key], Learner]
     # (learner, images [N, H, W, C], labels [N], which [B], key)
     update: Callable[[Learner, Array, Array, Array, Key], tuple[Learner, Metrics]]
-    # (params, scenes [B, H, W, C], key, std) -> log_prob [B, K]
-    predict: Callable[[PyTree, Array, Key, Array | float], Array]
+    # (params, scenes [B, H, W, C], key, std, T or None) -> log_prob [T, B, K] and the finest patch's corner [T, B, 2]
+    look: Callable[[PyTree, Array, Key, Array | float, int | None], tuple[Array, Array]]
     hyper: Any
     steps: int  # timesteps of one image
 
@@ -71,11 +71,11 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
         ones: dict[str, Any] = jax.tree.map(jnp.ones_like, params)
         return ones | {"location": jax.tree.map(lambda x: x * h.location_rate, ones["location"])}
 
-    def predict(params: PyTree, scenes: Array, key: Key, std: Array | float) -> Array:
-        glances = ram.glance(params, config, net, ram.eye_before(net, scenes, config.n_glimpses), key, std)
-        return jax.nn.log_softmax(network.action_network(params["action"], glances.core[-1]))
+    def look(params: PyTree, scenes: Array, key: Key, std: Array | float, n: int | None) -> tuple[Array, Array]:
+        seen = ram.glance(params, config, net, ram.eye_before(net, scenes, n or config.n_glimpses), key, std, n)
+        return jax.nn.log_softmax(network.action_network(params["action"], seen.core)), seen.corner
 
-    return _method(config, task, init, loss, rates, predict)
+    return _method(config, task, init, loss, rates, look)
 
 
 def _whole(config: Classifier, net: Whole, task: Task) -> Method:
@@ -91,13 +91,14 @@ def _whole(config: Classifier, net: Whole, task: Task) -> Method:
     def rates(params: PyTree, h: Any) -> PyTree:
         return 1.0
 
-    def predict(params: PyTree, scenes: Array, key: Key, std: Array | float) -> Array:
-        return jax.nn.log_softmax(whole.logits(params, net, scenes))
+    def look(params: PyTree, scenes: Array, key: Key, std: Array | float, n: int | None) -> tuple[Array, Array]:
+        seen = jax.nn.log_softmax(whole.logits(params, net, scenes))
+        return seen[None], jnp.zeros((1, len(scenes), 2), jnp.int32)
 
-    return _method(config, task, init, loss, rates, predict)
+    return _method(config, task, init, loss, rates, look)
 
 
-def _method(config: Any, task: Task, init: Any, loss: Any, rates: Any, predict: Any) -> Method:
+def _method(config: Any, task: Task, init: Any, loss: Any, rates: Any, look: Any) -> Method:
     """What all of them share: augmented scenes, the schedule, Adam, and the moving average that becomes the agent."""
     hyper = traced(config)
     still = config.rotation == config.scaling == config.shear == config.shift == 0
@@ -133,7 +134,7 @@ def _method(config: Any, task: Task, init: Any, loss: Any, rates: Any, predict: 
             params=params, opt_state=opt_state, timesteps=learner.timesteps + moved, extra=average
         ), metrics
 
-    return Method(first, update, predict, hyper, config.steps_an_image)
+    return Method(first, update, look, hyper, config.steps_an_image)
 
 
 def _half_cosine(progress: Array) -> Array:

@@ -72,7 +72,8 @@ class ImagePrograms:
             group = n * sharing + (jax.lax.axis_index(DATA) if sharing > 1 else 0)
             scenes = judged_scenes(data.images, clutter, task.scene, group)
             key = jax.random.fold_in(stream(seed, EVALUATE, iteration), group)
-            return method.predict(params, scenes, key, 0.0).argmax(-1) == data.labels
+            log_prob, _ = method.look(params, scenes, key, 0.0, None)
+            return log_prob[-1].argmax(-1) == data.labels
 
         if len(seeds) > 1:
             self._learner: Any = devices.over_seeds(learner, len(seeds), 0, 0)
