@@ -114,7 +114,7 @@ def learn_images(experiment: Experiment) -> Work:
     made = make_method(method, experiment.network, task)
     rows = method.batch_size * method.n_updates * method.steps_an_image
     seeds = list(range(run.seed, run.seed + run.seeds))
-    worth = ROWS_AN_IMAGE * method.batch_size
+    worth = ROWS_AN_IMAGE * method.batch_size * (method.copies if isinstance(method, RAM) else 1)
     shared = 1 if run.seeds > 1 else devices.sharing(method.batch_size, worth, worth)
 
     found = fingerprint(images)

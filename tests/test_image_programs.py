@@ -202,6 +202,8 @@ def test_one_image_a_class_is_too_few():
 def test_a_batch_is_dealt_out_to_the_devices(corners, tmp_path):
     assert assemble.work(experiment(corners, tmp_path, batch_size=64)).sharing == 2
     assert assemble.work(experiment(corners, tmp_path, batch_size=63)).sharing == 1
+    assert assemble.work(experiment(corners, tmp_path, batch_size=8)).sharing == 1, "not worth it"
+    assert assemble.work(experiment(corners, tmp_path, batch_size=8, copies=8)).sharing == 2
 
 
 @pytest.mark.parametrize(
