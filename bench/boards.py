@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from report import commit, machine, parser, publish, table
+from report import command_of, commit, machine, parser, publish, table
 
 from logpi import devices
 from logpi.arena.make_player import make_player
@@ -84,7 +84,7 @@ def begin(run: Path, agent: GameAgent) -> dict[str, Any]:
         "cores": json.loads((run / "manifest.json").read_text())["device"]["count"],
         "minutes": sum(pieces) / 60,
         "machine": machine(),
-        "command": (run / "command.txt").read_text().strip().partition(" --log-dir")[0],
+        "command": command_of(run),
         "method": agent.facts["method"],
         "network": agent.facts["network"],
         "matches": [],

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from report import PEERS, answer, commit, machine, parser, publish, table
+from report import PEERS, answer, command_of, commit, machine, parser, publish, table
 
 from logpi import devices
 from logpi.arena.agreement import agreement, labelled
@@ -152,7 +152,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "cores": json.loads((args.run / "manifest.json").read_text())["device"]["count"],
         "date": time.strftime("%Y-%m-%d"),
         "commit": commit(),
-        "command": (args.run / "command.txt").read_text().strip().partition(" --log-dir")[0],
+        "command": command_of(args.run),
         "method": agent.facts["method"],
         "network": agent.facts["network"],
     }

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ram_tables import TASKS, report
-from report import commit, machine, parser
+from report import command_of, commit, machine, parser
 
 from logpi import devices
 from logpi.files import atomic_write
@@ -123,7 +123,7 @@ def judged(run: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
         "commit": trained_at(manifest["git"]),
-        "command": (run / "command.txt").read_text().strip().partition(" --log-dir")[0],
+        "command": command_of(run),
         "settings": {name: agent.facts[name] for name in ("method", "network")},
     }
 

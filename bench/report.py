@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import statistics
 import subprocess
 import sys
@@ -87,6 +88,15 @@ def commit(checkout: Path = BENCH) -> str:
         return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def command_of(run: Path) -> str:
+    """What began a run, without the folder that it was to go to."""
+    words = shlex.split((run / "command.txt").read_text())
+    if "--log-dir" in words:
+        at = words.index("--log-dir")
+        del words[at : at + 2]
+    return shlex.join(words)
 
 
 def publish(folder: Path, name: str, title: str, software: Mapping[str, str], parts: Sequence[str]) -> None:

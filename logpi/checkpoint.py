@@ -54,12 +54,13 @@ def save_tree(path: str | Path, tree: Any, meta: Mapping[str, Any]) -> None:
     atomic_write(path, data)
 
 
-def load_tree(path: str | Path, like: Any) -> tuple[Any, dict[str, Any]]:
+def load_tree(path: str | Path, like: Any, aside: str | None = None) -> tuple[Any, dict[str, Any]]:
     """Load what ``save_tree`` saved into the structure of ``like``; returns ``(tree, meta)``.
 
     Args:
         path: the file.
         like: pytree of arrays or ``jax.ShapeDtypeStruct`` with the names, shapes and dtypes of the file.
+        aside: what the names of arrays begin with that the file may hold besides, and that are left there.
 
     Returns:
         NumPy arrays (typed random keys as JAX key arrays) in the structure of ``like``, and ``meta``.
@@ -77,6 +78,7 @@ def load_tree(path: str | Path, like: Any) -> tuple[Any, dict[str, Any]]:
     dtypes, impls = header["dtypes"], header["key_impls"]
     expected = _named_leaves(like)
     names = {name for name, _ in expected}
+    arrays = {name: array for name, array in arrays.items() if aside is None or not name.startswith(aside)}
     if names != arrays.keys():
         missing, extra = sorted(names - arrays.keys()), sorted(arrays.keys() - names)
         raise _unusable(path, f"it holds another structure (missing: {_some(missing)}; not expected: {_some(extra)})")

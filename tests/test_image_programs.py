@@ -11,6 +11,7 @@ import pytest
 from small import Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
 
 from logpi import api, assemble, session
+from logpi.checkpoint import save_tree
 from logpi.config import RAM
 from logpi.errors import LogpiError
 from logpi.experiments import resolve
@@ -186,7 +187,7 @@ def test_the_agent_is_a_moving_average_and_that_is_what_is_saved(corners, tmp_pa
     learner = programs.iterate(programs.init(), 0, timed=False)[0].learner
     made.save_agent(tmp_path / "agent", learner, {})
     kept = load_image_agent(tmp_path / "agent").params
-    jax.tree.map(np.testing.assert_array_equal, kept, learner.extra)
+    jax.tree.map(np.testing.assert_array_equal, kept | {"baseline": learner.extra["baseline"]}, learner.extra)
     assert not np.allclose(learner.extra["action"]["w"], learner.params["action"]["w"])
     jax.tree.map(np.testing.assert_array_equal, before.extra, before.params)
 
@@ -352,6 +353,21 @@ def test_an_altered_agent_is_refused(agent, tmp_path, corners):
         load_image_agent(folder)
     (folder / "agent.json").write_text("{}")
     with pytest.raises(LogpiError, match=r"agent\.json"):
+        load_image_agent(folder)
+
+
+def test_an_agent_that_was_saved_with_its_baseline_still_looks(agent, tmp_path, corners):
+    """As format 1 was; the layout of the baseline has changed since."""
+    folder = session.start(experiment(corners, tmp_path), ["test"], Watcher()).folder.last
+    before = load_image_agent(folder)
+    assert "baseline" not in before.params
+    old = before.params | {"baseline": {"hidden": {"w": np.zeros((3, 2), np.float32)}}}
+    save_tree(folder / "agent.safetensors", {"params": old}, {})
+    card = json.loads((folder / "agent.json").read_text())
+    (folder / "agent.json").write_text(json.dumps(card | {"format_version": 1}))
+    jax.tree.map(np.testing.assert_array_equal, load_image_agent(folder).params, before.params)
+    save_tree(folder / "agent.safetensors", {"params": before.params | {"more": np.zeros(2)}}, {})
+    with pytest.raises(LogpiError, match=r"not expected.*more"):
         load_image_agent(folder)
 
 

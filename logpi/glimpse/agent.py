@@ -27,8 +27,9 @@ from logpi.glimpse.retina import WHITE
 from logpi.glimpse.scenes import Scene
 from logpi.types import PyTree
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 1 had the baseline too
 KIND = "image classifier"
+BASELINE = "baseline"
 
 
 class Looked(NamedTuple):
@@ -121,6 +122,11 @@ def splits(images: Images, config: Pictures) -> Splits:
     )
 
 
+def _acting(params: PyTree) -> PyTree:
+    """What it takes to look and to answer; the baseline only helps to learn."""
+    return {part: weights for part, weights in params.items() if part != BASELINE}
+
+
 def save_image_agent(
     folder: Path, params: PyTree, experiment: Experiment, images: Images, facts: dict[str, Any]
 ) -> None:
@@ -130,7 +136,7 @@ def save_image_agent(
         LogpiError: the disk refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_tree(folder / "agent.safetensors", {"params": params}, {})
+    save_tree(folder / "agent.safetensors", {"params": _acting(params)}, {})
     card = {
         "format_version": FORMAT_VERSION,
         "kind": KIND,
@@ -173,6 +179,7 @@ def load_image_agent(folder: Path) -> ImageAgent:
         if isinstance(error, LogpiError):
             raise
         raise LogpiError(f"{folder}/agent.json is incomplete or altered ({error!r}); take another copy") from error
-    like = {"params": jax.eval_shape(make_method(config, net, task).init, jax.random.key(0)).params}
-    arrays, _ = load_tree(folder / "agent.safetensors", like)
+    like = {"params": _acting(jax.eval_shape(make_method(config, net, task).init, jax.random.key(0)).params)}
+    # format 1's baseline is left there: its layout has changed since
+    arrays, _ = load_tree(folder / "agent.safetensors", like, aside=f"['params']['{BASELINE}']")
     return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card)
