@@ -14,7 +14,7 @@ from logpi import devices, session
 from logpi.agent import Agent, load_agent
 from logpi.algorithms.learning import make_act
 from logpi.assemble import NOTHING, Method, Own
-from logpi.config import RAM, Experiment, Pictures, SelfPlay, score_of
+from logpi.config import RAM, Experiment, Length, Pictures, SelfPlay, length_of, score_of
 from logpi.envs.classic import CLASSIC
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
@@ -22,7 +22,7 @@ from logpi.envs.load import registered
 from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
 from logpi.evaluate import evaluate_device, evaluate_host
-from logpi.experiments import Recipe, experiment_from_table, recipe_for, resolve
+from logpi.experiments import Recipe, experiment_from_table, promised, recipe_for, resolve
 from logpi.games.agent import is_game_agent
 from logpi.glimpse import showing
 from logpi.glimpse.agent import ImageAgent, is_image_agent, load_image_agent
@@ -76,8 +76,7 @@ def train(
     """
     tables = {"run": run or {}, "method": method, "network": network or {}, "env_kwargs": env_kwargs or {}}
     experiment, recipe = resolve(env, algo, tables)
-    total = int(experiment.method.total_timesteps)
-    with live(total, f"{env} · {experiment.algo}", None, quiet) as view:
+    with live(length_of(experiment), f"{env} · {experiment.algo}", None, quiet) as view:
         return run_experiment(experiment, recipe, [f"logpi.train({env!r})"], view, Own(policy, algorithm))
 
 
@@ -108,7 +107,7 @@ def resume(
     """
     devices.prepare()
     if view is None:
-        with live(1, str(path), None, quiet=True) as view:
+        with live(Length(1), str(path), None, quiet=True) as view:
             return resume(path, view, policy=policy, algorithm=algorithm, root=root)
     outcome = session.resume(path, view, Own(policy, algorithm), root)
     experiment = experiment_from_table(outcome.folder.config)
@@ -247,6 +246,7 @@ def _show(
     outcome: session.Outcome, experiment: Experiment, recipe: Recipe | None, view: View, policy: Policy | None
 ) -> Outcome:
     folder = outcome.folder
+    recipe = promised(experiment, recipe)
     band = recipe.band if recipe else None
     title = f"{experiment.env}, {experiment.algo}"
     pictures: dict[str, Path] = {}

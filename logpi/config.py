@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Activation = Literal["tanh", "relu", "silu"]
 Torso = Literal["auto", "mlp", "cnn"]
@@ -125,7 +125,7 @@ class Pictures:
     optimizer: Optimizer = "adam"  # from optax
     max_grad_norm: float = math.inf  # clip the global gradient norm to this
     averaging: float = 0.999  # per update, of the moving average of the parameters: the agent that is kept
-    data: str = "mnist"  # or fashion-mnist, an .npz file with images and labels, a folder of images by class
+    data: str = "mnist"  # mnist, fashion-mnist, an .npz file with images and labels, or a folder of images by class
     validation: int = 5_000  # training images kept for the periodic evaluation, and not learnt from
     canvas: int = 0  # pixels of the side on which the image is placed at random; 0: the image as it is
     pieces: int = 0  # clutter: patches of other training images at random places
@@ -334,8 +334,8 @@ class Run:
     """What to run, and what to keep of it."""
 
     seed: int = 0  # of everything random in this run
-    seeds: int = 1  # how many seeds (seed, seed+1, …) to train at once in one program; device environments only
-    eval_episodes: int = 20  # greedy episodes of each periodic evaluation, on seeds that training never sees
+    seeds: int = 1  # how many (seed, seed+1, …) to train at once in one program: device environments, images
+    eval_episodes: int = 20  # greedy episodes of each periodic evaluation, on seeds or images that are not learnt from
     eval_points: int = 20  # periodic evaluations in the run, evenly spread over total_timesteps
     final_episodes: int = 100  # greedy episodes of the evaluation at the end
     checkpoint_points: int = 10  # checkpoints in the run, evenly spread over total_timesteps
@@ -358,3 +358,19 @@ class Experiment:
     method: Any  # of the algorithm: one of ALGORITHMS
     network: Any  # Network, or the algorithm's own of NETWORKS
     env_kwargs: dict[str, object] = dataclasses.field(default_factory=dict)
+
+
+class Length(NamedTuple):
+    """How long a training is, in timesteps, and in what it is counted for people."""
+
+    timesteps: int
+    unit: str = "steps"
+    each: int = 1  # timesteps of one
+
+
+def length_of(experiment: Experiment) -> Length:
+    """How much ``experiment`` learns from; an image counts once, however often it is looked at."""
+    method = experiment.method
+    if isinstance(method, Pictures):
+        return Length(int(method.total_timesteps), "images", method.steps_an_image)
+    return Length(int(method.total_timesteps), "moves" if isinstance(method, SelfPlay) else "steps")

@@ -17,8 +17,8 @@ from logpi.types import Metrics
 CAUSES = {
     "finite/observation": "the environment gave an observation that is NaN or infinite; `logpi check-env` finds it",
     "finite/reward": "the environment gave a reward that is NaN or infinite; `logpi check-env` finds it",
-    "finite/parameters": "the update made a parameter NaN or infinite; lower learning_rate or max_grad_norm, or "
-    "turn on normalize_obs or normalize_reward",
+    "finite/parameters": "the update made a parameter NaN or infinite; lower learning_rate or max_grad_norm (of an "
+    "environment normalize_obs and normalize_reward help too)",
 }
 
 

@@ -31,6 +31,7 @@ from logpi.manifest import describe
 from logpi.metrics import last_values
 from logpi.toml import dumps
 
+SEED = "seed_"  # and its number: the folder of an agent where several were trained together
 _LOCK_PATIENCE = 0.5  # seconds: longer than a reader of `locked` holds it, shorter than a person notices
 
 
@@ -178,6 +179,11 @@ class RunFolder:
                 return "running"
         return "finished" if (self.path / "result.json").exists() else "interrupted"
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is anything to resume from."""
+        return bool(self._saved())
+
     def _saved(self) -> dict[int, Path]:
         found = self.checkpoints.glob(f"iteration_*{CHECKPOINT}")
         return {int(path.stem.removeprefix("iteration_")): path for path in found}
@@ -292,15 +298,30 @@ def _try_lock(file: BinaryIO | io.FileIO) -> bool:
 def agent_folder(path: str | Path) -> Path:
     """The folder of the agent of a run (its best, in periodic evaluation), or of ``path`` itself.
 
+    Of several seeds it is the first one's.
+
     Raises:
         LogpiError: nothing that can be loaded is there.
     """
-    folder = Path(path)
-    if (folder / "agent.json").exists():
-        return folder
+    if found := _agents_in(Path(path)):
+        return found[0]
     run = open_run(path)
-    choices = [p for base in (run.best, run.last) for p in (base, *sorted(base.glob("seed_*")))]
-    found = next((p for p in choices if (p / "agent.json").exists()), None)
-    if found is None:
-        raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, or `logpi resume {path}`")
-    return found
+    found = _agents_in(run.best) or _agents_in(run.last)
+    if not found:
+        begun = f"or `logpi resume {path}`" if run.has_checkpoint else "or start again with `logpi train`"
+        raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, {begun}")
+    return found[0]
+
+
+def siblings(folder: Path) -> list[Path]:
+    """The agents of all seeds that were trained together with the one in ``folder``, itself included."""
+    together = folder.name.startswith(SEED)
+    return _agents_in(folder.parent) if together else [folder]
+
+
+def _agents_in(folder: Path) -> list[Path]:
+    """``folder`` itself where it is an agent's, else those of its seeds, in their order."""
+    if (folder / "agent.json").exists():
+        return [folder]
+    seeds = [p.parent for p in folder.glob(f"{SEED}*/agent.json") if p.parent.name.removeprefix(SEED).isdigit()]
+    return sorted(seeds, key=lambda p: int(p.name.removeprefix(SEED)))

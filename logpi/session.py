@@ -22,7 +22,7 @@ from logpi.experiments import experiment_from_table, experiment_to_table
 from logpi.loop import Event, Progress, training
 from logpi.metrics import MetricsWriter
 from logpi.programs import Programs, State
-from logpi.runs import RunFolder
+from logpi.runs import SEED, RunFolder
 from logpi.types import Learner
 from logpi.view.live import View
 
@@ -128,7 +128,7 @@ class Session:
         """Agent number k: straight into ``folder``, or into ``folder/seed_<seed>`` where there are several."""
         run = self.experiment.run
         if run.seeds > 1:
-            folder, learner = folder / f"seed_{run.seed + k}", jax.tree.map(lambda x: x[k], learner)
+            folder, learner = folder / f"{SEED}{run.seed + k}", jax.tree.map(lambda x: x[k], learner)
         self.work.save_agent(folder, learner, {"algo": self.experiment.algo, **facts})
 
     def _save(self, state: State, progress: Progress, best: np.ndarray[Any, Any], writer: MetricsWriter) -> None:

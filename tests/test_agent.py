@@ -7,11 +7,12 @@ import pytest
 from gymnasium import spaces
 from small import Watcher, experiment, quick_compilation
 
-from logpi import api, session
+from logpi import api, runs, session
 from logpi.agent import Agent, load_agent, save_agent
 from logpi.config import Network
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
+from logpi.runs import agent_folder, siblings
 from logpi.statistics import Moments, Statistics, init_statistics
 from logpi.types import EnvSpec, Learner
 
@@ -141,6 +142,27 @@ def test_the_agents_of_a_run(tmp_path):
     np.testing.assert_array_equal(api.load(folder.path).act(obs), best[0])
     last = [api.load(folder.last / f"seed_{k}").learner.params for k in (7, 8)]
     assert not jax.tree.all(jax.tree.map(np.allclose, *last)), "two seeds learn two policies"
+    assert agent_folder(folder.path) == folder.best / "seed_7"
+    assert agent_folder(folder.last) == folder.last / "seed_7"
+    assert siblings(folder.last / "seed_8") == [folder.last / "seed_7", folder.last / "seed_8"]
+
+
+def test_a_run_without_an_agent_says_how_to_go_on(tmp_path):
+    folder = runs.create(tmp_path, "ppo", "CartPole-v1", {}, ["test"], [0])
+    with pytest.raises(LogpiError, match=r"no agent yet.*start again"):
+        agent_folder(folder.path)
+    (folder.checkpoints / "iteration_00000003.safetensors").write_bytes(b"")
+    with pytest.raises(LogpiError, match=r"no agent yet.*logpi resume"):
+        agent_folder(folder.path)
+
+
+def test_the_seeds_of_a_run_are_in_the_order_of_their_numbers(tmp_path):
+    for name in ("seed_10", "seed_9", "seed_mine", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "agent.json").write_text("{}")
+    assert agent_folder(tmp_path) == tmp_path / "seed_9"
+    assert siblings(tmp_path / "seed_10") == [tmp_path / "seed_9", tmp_path / "seed_10"]
+    assert siblings(tmp_path / "other") == [tmp_path / "other"]
 
 
 def test_the_last_agent_is_the_one_that_was_trained(tmp_path):

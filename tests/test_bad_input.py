@@ -382,8 +382,8 @@ def test_damaged_weights(fails, agent, damage):
 
 
 def test_no_episodes(fails, agent, tmp_path):
-    contains(fails("eval", agent, "--episodes", "0"), "episodes is 0; it must be at least 1")
-    contains(fails("watch", agent, "--episodes", "0"), "episodes is 0; it must be at least 1")
+    contains(fails("eval", agent, "--episodes", "0"), "--episodes 0; allowed: 1 to")
+    contains(fails("watch", agent, "--episodes", "0"), "--episodes 0; allowed: 1 to")
     (tmp_path / "file").write_text("")
     contains(fails("watch", agent, "--out", tmp_path / "file" / "a.mp4"), "cannot", tmp_path / "file")
 

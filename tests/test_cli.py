@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import imageio_ffmpeg
@@ -14,6 +15,8 @@ from small import ROOT, SETTINGS, flags, logpi, only_run, quick_compilation
 import logpi as package
 from logpi import api, cli
 from logpi.cli import VERBS, main
+from logpi.commands import playing
+from logpi.errors import LogpiError
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -104,10 +107,18 @@ def test_watch(folder, answer, tmp_path, monkeypatch):
     said = json.loads(answer("watch", folder.best, "--sampled", "--episodes", 2, "--out", "mine.mp4", "--json"))
     assert said["video"] == "mine.mp4"
     assert_plays("mine.mp4", at_least=10)
+    said = json.loads(answer("watch", folder.best, "--out", "mine.gif", "--json"))
+    assert (said["video"], Path("mine.gif").read_bytes()[:3]) == ("mine.gif", b"GIF")
+    Path("films").mkdir()
+    assert json.loads(answer("watch", folder.best, "--out", "films", "--json"))["video"] == "films/watch-10000.mp4"
+    with pytest.raises(LogpiError, match=r"--out mine\.avi; allowed: a folder that exists, or a file .*\.mp4 or \.gif"):
+        playing.watch([str(folder.best), "--out", "mine.avi"])
 
 
-def test_watch_a_random_agent(answer, tmp_path, monkeypatch):
+def test_watch_a_random_agent(folder, answer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    with pytest.raises(LogpiError, match="is a run; --random films an environment"):
+        playing.watch([str(folder.path), "--random"])
     said = json.loads(answer("watch", "--random", "CartPole-v1", "--json"))
     assert said == {"video": "random-CartPole-v1.mp4", "episodes": 1, "seed": 10_000}
     assert_plays(said["video"], at_least=8)

@@ -8,13 +8,14 @@ import pytest
 
 from logpi import toml
 from logpi.commands.training import parse_train
-from logpi.config import ALGORITHMS, PPO, Experiment, Network, Run
+from logpi.config import ALGORITHMS, PPO, Experiment, Length, Network, Run, length_of
 from logpi.errors import LogpiError
 from logpi.experiments import (
     ALIASES,
     experiment_from_table,
     experiment_to_table,
     from_table,
+    promised,
     recipe_for,
     recipes,
     resolve,
@@ -40,6 +41,32 @@ def test_an_environment_without_a_recipe_has_sound_defaults():
     experiment, recipe = resolve("Nothing-v0", None)
     assert (recipe, experiment.algo, experiment.method) == (None, "ppo", PPO())
     assert resolve("Nothing-v0", "a2c")[0].method == ALGORITHMS["a2c"]()
+
+
+@pytest.mark.parametrize(
+    ("env", "same", "other"),
+    [
+        ("CartPole-v1", {"method": {"total_timesteps": 1e4}, "run": {"seed": 3}}, {"method": {"gamma": 0.5}}),
+        ("CartPole-v1", {"run": {"eval_points": 2}}, {"env_kwargs": {"gravity": 5.0}}),
+        ("ram/mnist", {"method": {"total_images": 1e5}}, {"method": {"data": "fashion-mnist"}}),
+        ("ram/cluttered", {"run": {"seeds": 2}}, {"method": {"where": "random"}}),
+        ("ram/mnist", {}, {"network": {"core": "lstm"}}),
+    ],
+)
+def test_a_recipe_promises_nothing_of_other_settings(env, same, other):
+    for tables, kept in ((same, True), (other, False)):
+        experiment, recipe = resolve(env, None, tables)
+        assert recipe.band
+        assert promised(experiment, recipe) == (recipe if kept else None)
+    assert promised(resolve("Nothing-v0", None)[0], None) is None
+
+
+def test_what_a_training_is_counted_in():
+    some = {"method": {"total_images": 3000, "n_glimpses": 4}}
+    assert length_of(resolve("ram/mnist", None, some)[0]) == Length(12_000, "images", 4)
+    assert length_of(resolve("ram/mnist", "classifier", {"method": {"total_images": 50}})[0]) == Length(50, "images", 1)
+    assert length_of(resolve("hex-5x5", None, {"method": {"total_timesteps": 9}})[0]) == Length(9, "moves")
+    assert length_of(resolve("CartPole-v1", None, {"method": {"total_timesteps": 9}})[0]) == Length(9, "steps")
 
 
 def test_layers_from_least_to_most_binding(tmp_path):

@@ -3,10 +3,13 @@
 import gzip
 import hashlib
 import io
+import os
+import shutil
 import struct
 import subprocess
 import sys
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -226,7 +229,7 @@ def with_value(value, dtype=np.float32):
         ({"images_test": np.zeros((2, 5, 4))}, ["unknown key images_test"]),
         ({"test_images": np.zeros((2, 5, 4))}, ["no test_labels"]),
         ({"labels": np.arange(11) % 2}, ["labels have shape [11]", "[12]"]),
-        ({"labels": np.zeros((12, 2), int)}, ["labels have shape [12, 2]"]),
+        ({"labels": np.eye(2, dtype=int)[np.arange(12) % 2]}, ["labels have shape [12, 2]", "labels.argmax(1)"]),
         ({"labels": np.arange(12) % 2 - 1}, ["labels[0] is -1", "renumber"]),
         ({"labels": np.full(12, 2**63, np.uint64)}, ["labels[0] is 9223372036854775808", "renumber"]),
         ({"labels": np.arange(12) % 2 + 1}, ["class 0 (0) has no training image", "renumber"]),
@@ -234,6 +237,9 @@ def with_value(value, dtype=np.float32):
         ({"labels": np.arange(12) % 3, "classes": np.array(["a", "b"])}, ["labels[2] is 2", "2 classes", "0..1"]),
         ({"classes": np.array(["a", "b", "owl"])}, ["class 2 (owl) has no training image"]),
         ({"classes": np.array(["a", "a"])}, ["'a' more than once"]),
+        ({"classes": np.array(["a", ""])}, ["called ''", "rename"]),
+        ({"classes": np.array(["a", "\x1b[31mb"])}, [r"called '\x1b[31mb'", "rename"]),
+        ({"classes": np.array(["a\nb", "c"])}, [r"called 'a\nb'", "rename"]),
         ({"classes": np.array([1, 2])}, ["classes have shape [2], dtype int64", "strings"]),
         ({"labels": np.arange(12) % 2 * 1.0}, ["labels have dtype float64", "astype"]),
         ({"labels": np.array(["a", "b"] * 6)}, ["labels have dtype <U1", "np.unique"]),
@@ -241,8 +247,11 @@ def with_value(value, dtype=np.float32):
         ({"images": with_value(np.nan)}, ["images[7, 4, 2] is nan", "mend or remove"]),
         ({"images": with_value(-np.inf)}, ["images[7, 4, 2] is -inf"]),
         ({"images": with_value(1.5)}, ["images[7, 4, 2] is 1.5", "divide them by 255"]),
-        ({"images": with_value(-0.25, np.float16)}, ["images[7, 4, 2] is -0.25"]),
-        ({"images": with_value(1, np.int64)}, ["dtype int64", "astype(np.uint8)"]),
+        ({"images": with_value(-0.25, np.float16)}, ["images[7, 4, 2] is -0.25", "(images + 1) * 127.5"]),
+        ({"images": with_value(-2.5)}, ["images[7, 4, 2] is -2.5", "from -2.5 to 0", "scale them to 0..1"]),
+        ({"images": with_value(1, np.int64)}, ["dtype int64", "them with images.astype(np.uint8)"]),
+        ({"images": with_value(65535, np.uint16)}, ["from 0 to 65535", "(images // 257).astype(np.uint8)"]),
+        ({"images": with_value(-1, np.int8)}, ["from -1 to 0", "scale them to 0..255"]),
         ({"images": np.zeros((12, 20), np.uint8)}, ["shape [12, 20]", "[N, height, width]"]),
         ({"images": np.zeros((12, 3, 5, 4), np.uint8)}, ["shape [12, 3, 5, 4]", "transpose"]),
         ({"images": np.zeros((12, 5, 4, 4), np.uint8)}, ["alpha"]),
@@ -353,6 +362,9 @@ def test_one_image_in_colour_makes_all_colour(tmp_path):
         (Image.new("RGBA", (4, 5), (200, 30, 10, 0)), [200, 30, 10]),
         (Image.new("RGB", (4, 5), (200, 30, 10)).quantize(4), [200, 30, 10]),
         (Image.new("RGB", (4, 5), (77, 77, 77)).quantize(4), [77]),
+        (Image.new("RGB", (4, 5), (77, 77, 77)), [77]),
+        (Image.new("RGBA", (4, 5), (77, 77, 77, 200)), [77]),
+        (Image.new("RGB", (4, 5), (77, 77, 78)), [77, 77, 78]),
     ],
 )
 def test_alpha_is_dropped_and_palettes_are_resolved(tmp_path, image, pixel):
@@ -363,6 +375,20 @@ def test_alpha_is_dropped_and_palettes_are_resolved(tmp_path, image, pixel):
     found = data.own(tmp_path)
     assert (found.train_images == pixel).all()
     assert found.train_images.shape == (2, 5, 4, len(pixel))
+
+
+def test_grey_photographs_saved_in_colour_are_grey_until_one_is_not(tmp_path):
+    for name in ("cat", "dog"):
+        for i in range(2):
+            picture(tmp_path / name / f"{i}.jpg", "RGB", value=(90, 90, 90))
+    assert data.own(tmp_path).train_images.shape == (2, 5, 4, 1)
+    red = np.full((5, 4, 3), 90, np.uint8)
+    red[4, 3, 0] = 91  # the last pixel only
+    Image.fromarray(red).save(tmp_path / "cat" / "2.png")
+    found = data.own(tmp_path)
+    every = np.concatenate([found.train_images, found.test_images])
+    assert every.shape == (5, 5, 4, 3)
+    assert sorted(every[:, 4, 3].tolist()) == [[90, 90, 90]] * 4 + [[91, 90, 90]]
 
 
 def test_a_photograph_is_turned_upright(tmp_path):
@@ -422,6 +448,48 @@ def test_sixteen_bits_are_refused(tmp_path):
     refused(tmp_path, path, "8-bit")
 
 
+def png(depth, colour_type, channels):
+    """A sound PNG of 4x5 pixels; Pillow writes none with 16 bits in several channels."""
+    rows = (b"\0" + bytes(range(1, 4 * channels * depth // 8 + 1))) * 5
+    header = struct.pack(">IIBBBBB", 4, 5, depth, colour_type, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(part)) + name + part + struct.pack(">I", zlib.crc32(name + part)) for name, part in chunks
+    )
+
+
+def deep_tiff(compression):
+    file, bits = io.BytesIO(), struct.Struct("<3H")
+    Image.new("RGB", (4, 5), 9).save(file, "TIFF", compression=compression)
+    assert file.getvalue().count(bits.pack(8, 8, 8)) == 1
+    return file.getvalue().replace(bits.pack(8, 8, 8), bits.pack(16, 16, 16))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        png(16, 2, 3),
+        png(16, 4, 2),
+        png(16, 6, 4),
+        deep_tiff("raw"),
+        deep_tiff("tiff_lzw"),
+        b"P6 4 5 65535\n" + bytes(120),
+        b"P3 4 5 1023\n" + b"900 " * 60,
+    ],
+    ids=["png-rgb", "png-la", "png-rgba", "tiff", "tiff-lzw", "ppm", "ppm-plain"],
+)
+def test_more_than_8_bits_a_channel_are_refused_in_colour_too(tmp_path, content):
+    path = pets(tmp_path) / "dog" / "1.png"
+    path.write_bytes(content)
+    refused(tmp_path, path, "more than 8 bits a channel", "8-bit")
+
+
+@pytest.mark.parametrize("content", [png(8, 2, 3), png(8, 4, 2), b"P6 4 5 255\n" + bytes(60), b"P1 4 5\n" + b"1 " * 20])
+def test_8_bits_a_channel_and_fewer_are_read(tmp_path, content):
+    (pets(tmp_path) / "dog" / "1.png").write_bytes(content)
+    assert data.own(tmp_path).train_images.shape[1:3] == (5, 4)
+
+
 def test_an_empty_class_is_named(tmp_path):
     (pets(tmp_path) / "owl").mkdir()
     refused(tmp_path, tmp_path / "owl", "empty class", "remove the folder")
@@ -440,13 +508,43 @@ def test_a_single_class_is_refused(tmp_path):
 
 def test_other_layouts_are_refused(tmp_path):
     pets(tmp_path / "train")
-    refused(tmp_path, tmp_path / "train" / "cat", "train/ and test/")  # no test/
+    refused(tmp_path, tmp_path / "train" / "cat", "train/ and test/", "call the folder of the test images test/")
+    pets(tmp_path / "dev")
+    refused(tmp_path, tmp_path / "train" / "cat", "without test/ beside it")
+    shutil.rmtree(tmp_path / "dev")
     (tmp_path / "test" / "cat").mkdir(parents=True)
     refused(tmp_path, tmp_path / "test", "no image")
     owl = picture(tmp_path / "test" / "owl" / "1.png")
     refused(tmp_path, owl.parent, "'owl' is not in train/")
     (tmp_path / "val").mkdir()
     refused(tmp_path, tmp_path / "val", "beside train/ and test/")
+
+
+def test_a_class_of_trains_may_be_called_train(tmp_path):
+    pets(tmp_path)
+    picture(tmp_path / "train" / "1.png")
+    assert data.own(tmp_path).classes == ("cat", "dog", "train")
+
+
+@pytest.mark.parametrize("name", ["cat/pipe.png", "own.npz"])
+def test_a_pipe_is_refused_before_it_is_waited_for(tmp_path, name):
+    path = pets(tmp_path) / name
+    os.mkfifo(path)
+    code = "import sys; from logpi.glimpse import data; data.load(sys.argv[1])"
+    where = path if name.endswith(".npz") else tmp_path
+    run = subprocess.run([sys.executable, "-c", code, where], capture_output=True, text=True, timeout=60, check=False)
+    assert f"LogpiError: {path} is no regular file" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["\x1b[31mcat", "c\nat", "cat\u2028", "cat\x9b", os.fsdecode(b"c\xe4t")])
+def test_a_class_folder_that_cannot_be_printed_is_refused(tmp_path, name):
+    (pets(tmp_path) / name).mkdir()
+    assert name not in refused(tmp_path, tmp_path, ascii(name), "rename")
+
+
+def test_names_in_any_script_are_kept(tmp_path):
+    names = ("T-shirt/top", "می‌خواهم")  # with a zero-width non-joiner
+    assert data.own(saved(tmp_path, classes=np.array(names))).classes == names
 
 
 def test_another_kind_of_file_is_named(tmp_path):

@@ -240,11 +240,15 @@ def test_a_finished_training_states_an_error(run):
     tables = {"method": {"total_images": 12_000_000.0}}
     recipe = recipe_for("ram/mnist", "ram")._replace(low=0.985, high=0.992, tables=tables)
     done = api.Outcome(run.folder, np.array([[0.0] * 30 + [1.0] * 970]), 12_000, "images", {})
-    said = training.report(done, recipe, 1.0)
+    experiment = resolve("ram/mnist", None, {"method": {"n_glimpses": 6}})[0]
+    said = training.report(done, experiment, recipe, 1.0)
     assert "error 3.00 % (95 % interval 2.11 to 4.25 %; 1,000 test images, one pass)" in said
     assert "above the 0.8 to 1.5 % that this recipe reaches" in said
-    assert "12,000 glimpses in" in said
+    assert "2,000 images in" in said
+    assert f"next    logpi watch {run.folder.path}" in said
     assert training._expected(recipe) == "error 0.8 to 1.5 % after 12,000,000 images"
     unknown = recipe._replace(low=None, high=None)
     assert training._expected(unknown) is None
-    assert "that this recipe reaches" not in training.report(done, unknown, 1.0)
+    assert "that this recipe reaches" not in training.report(done, experiment, unknown, 1.0)
+    seeing = resolve("ram/mnist", "classifier")[0]
+    assert f"next    logpi eval {run.folder.path}" in training.report(done, seeing, None, 1.0)

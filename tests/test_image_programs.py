@@ -135,6 +135,15 @@ def test_the_validation_digits_stay_the_same_ones():
     assert (len(kept), kept[:5].tolist(), kept.sum()) == (5000, [4013, 23840, 29603, 43011, 58703], 149_360_895)
 
 
+def test_images_of_nothing_but_the_two_darkest_levels_are_judged_and_shown(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "dark.npz", images=rng.integers(0, 2, (60, 12, 12)).astype(np.uint8), labels=np.arange(60) % 3)
+    folder = session.start(experiment(tmp_path / "dark.npz", tmp_path / "runs", batch_size=10), ["test"], Watcher())
+    agent = load_image_agent(folder.folder.last)
+    assert judge(agent, 5, passes=1).images == 5
+    assert set(pictures(agent, tmp_path)) == {"glimpses", "heat map"}
+
+
 def test_data_that_has_changed_is_noticed(tmp_path):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (60, 8, 8)).astype(np.uint8), np.arange(60) % 3
@@ -236,7 +245,7 @@ def test_what_is_no_picture_is_not_looked_at(agent):
     scenes = np.full((2, 12, 12, 1), 100.0)
     assert agent.look(scenes, n_glimpses=5).probabilities.shape == (5, 2, 3)
     assert np.isfinite(agent.look(0 * scenes).probabilities).all(), "a black one is one"
-    assert np.isfinite(agent.look(np.minimum(scenes, 1)).probabilities).all(), "a dark one too"
+    assert np.isfinite(agent.look(np.minimum(scenes, 1).astype(np.uint8)).probabilities).all(), "a dark one too"
     for wrong, words in ((scenes / 255, "from 0 to 0.39"), (-scenes, "from -100"), (3 * scenes, "to 300")):
         with pytest.raises(LogpiError, match=words):
             agent.look(wrong)
@@ -246,6 +255,26 @@ def test_what_is_no_picture_is_not_looked_at(agent):
         agent.look(np.zeros((2, 12, 12, 3)))
     with pytest.raises(LogpiError, match="-1 glimpses"):
         agent.look(scenes, n_glimpses=-1)
+
+
+def test_true_is_white_as_it_is_in_training_data(agent):
+    shown = np.random.default_rng(0).random((4, 12, 12, 1)) < 0.3
+    white = agent.look(np.where(shown, 255, 0)).probabilities
+    np.testing.assert_array_equal(agent.look(shown).probabilities, white)
+    assert not np.allclose(agent.look(shown.astype(np.uint8)).probabilities, white), "whole levels: dark"
+    assert np.isfinite(agent.look(np.zeros_like(shown)).probabilities).all()
+    for unit in (shown.astype(np.float32), np.ones((2, 12, 12, 1))):
+        with pytest.raises(LogpiError, match="from 0 to 1: give them from 0"):
+            agent.look(unit)
+
+
+def test_no_images_and_half_a_glimpse_are_refused(agent):
+    with pytest.raises(LogpiError, match="no images"):
+        agent.look(np.zeros((0, 12, 12, 1), np.uint8))
+    dark = np.zeros((2, 12, 12, 1), np.uint8)
+    with pytest.raises(LogpiError, match=r"2\.5 glimpses were asked for; take a whole number"):
+        agent.look(dark, n_glimpses=2.5)
+    assert len(agent.look(dark, n_glimpses=np.int64(2)).probabilities) == 2
 
 
 def test_stopping_when_sure():
@@ -325,6 +354,8 @@ def test_settings_that_do_not_fit(corners, tmp_path):
         assemble.work(dataclasses.replace(experiment(corners, tmp_path), env_kwargs={"gravity": 1}))
     refused("gae_lambda is 0.5, but credit mirror", gae_lambda=0.5)
     refused("piece is 13", pieces=1, piece=13)
+    refused(r"coarsest patch 64 pixels wide.*12x12.*up to 48", network={"patch": 8, "scales": 4})
+    refused("up to 48", network={"patch": 8, "scales": 10**9})
     refused("kernel is 13, but convolution 1 of 1 gets only 12", "classifier", network={"net": "conv", "kernel": 13})
     refused("convolution 2 of 2 gets only 3 pixels", "classifier", network={"net": "conv", "channels": (8, 16)})
     with pytest.raises(LogpiError, match="images to classify, which ppo does not learn"):

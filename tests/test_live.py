@@ -6,6 +6,7 @@ import math
 import pytest
 from rich.console import Console
 
+from logpi.config import Length
 from logpi.view import live as module
 from logpi.view.live import clock, live, short, sparkline
 
@@ -23,7 +24,7 @@ def play(now, updates, seconds, **options):
     """Updates of 100 moves each, ``seconds`` apart; returns what was shown."""
     file = io.TextIOWrapper(io.BytesIO(), encoding=options.pop("encoding", "utf-8"), newline="\n")
     console = Console(file=file, width=120, force_terminal=options.pop("terminal", False), _environ={})
-    with live(100 * updates, "CartPole-v1 · ppo", "475 to 500", console=console, **options) as view:
+    with live(Length(100 * updates), "CartPole-v1 · ppo", "475 to 500", console=console, **options) as view:
         view.note("compiling … (once)")
         for i in range(1, updates + 1):
             now.seconds += seconds
@@ -49,16 +50,25 @@ def test_plain_lines_are_few_and_include_the_first_and_the_last(now):
 
 def test_time_left_follows_the_present_speed(now):
     file = io.StringIO()
-    with live(10_000, "t", console=Console(file=file)) as view:
+    with live(Length(10_000), "t", console=Console(file=file)) as view:
         for timesteps, seconds in [(0, 60), (100, 1000), (1100, 10), (2000, 9)]:
             now.seconds += seconds
             view.update(timesteps, {}, {})
     assert "2,000 / 10,000 steps  20%  100 steps/s  1:20 left" in file.getvalue()
 
 
+def test_images_are_counted_once_however_often_they_are_looked_at(now):
+    file = io.StringIO()
+    with live(Length(70_000, "images", 7), "t", console=Console(file=file)) as view:
+        for timesteps in (7_000, 14_000):
+            now.seconds += 10
+            view.update(timesteps, {}, {})
+    assert "2,000 / 10,000 images  20%  100 images/s  1:20 left" in file.getvalue()
+
+
 def test_what_learns_from_images_shows_an_accuracy(now):
     file = io.StringIO()
-    with live(100, "t", console=Console(file=file)) as view:
+    with live(Length(100), "t", console=Console(file=file)) as view:
         view.update(100, {"rollout/ep_rew_mean": 0.5, "train/accuracy": 0.5, "eval/mean_reward": 0.25}, {})
     assert "accuracy 0.500  evaluation 0.250" in file.getvalue()
     assert "return" not in file.getvalue()
@@ -86,7 +96,7 @@ def test_ascii_terminals(now, terminal):
 
 def test_a_crash_inside_leaves_the_terminal_usable():
     file = io.StringIO()
-    with pytest.raises(RuntimeError), live(1, "t", console=Console(file=file, force_terminal=True)):
+    with pytest.raises(RuntimeError), live(Length(1), "t", console=Console(file=file, force_terminal=True)):
         raise RuntimeError
     assert file.getvalue().rstrip().endswith("\x1b[?25h"), "the cursor is back"
 

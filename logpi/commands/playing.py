@@ -16,6 +16,7 @@ Target = Annotated[
     tyro.conf.arg(help="a run, or an agent's folder (best/, last/); else the newest run in runs/", metavar="AGENT"),
 ]
 FILMED = 6  # images of a ram agent
+FILMS = (".mp4", ".gif")
 NO_OFF = (tyro.conf.FlagCreatePairsOff,)
 
 
@@ -48,26 +49,29 @@ def eval(argv: list[str]) -> int:
     from logpi import api, devices
     from logpi.games.agent import is_game_agent
     from logpi.glimpse.agent import ImageAgent
-    from logpi.runs import agent_folder
+    from logpi.runs import agent_folder, siblings
 
     devices.prepare()
     path = path or newest_run()
+    within("--episodes", 1 if asked is None else asked, 1, 10**9)
+    within("--passes", passes, 1, 10**6)
     if is_game_agent(folder := agent_folder(path)):
-        within("--episodes", 1 if asked is None else asked, 1, 10**9)
         within("--seed", seed, *SEEDS)
         for name, given in (("--sampled", sampled), ("--passes", passes != 10), ("--split", split != "test")):
             if given:
                 raise LogpiError(f"{name} is not for agents of board games, such as {path}; leave it out")
         return judge_player(folder, path, asked, seed, as_json)
     agent = api.load(path)
+    if len(together := siblings(folder)) > 1 and not as_json:
+        print(f"{folder}, one of {len(together)} seeds ({together[0].name} to {together[-1].name}):")
     if isinstance(agent, ImageAgent):
         if seed != 10_000:
             raise LogpiError(f"--seed is not for agents that look at images, such as {path}: all are judged alike")
-        return classify(agent, path, asked, passes, sampled, split, as_json)
+        return classify(agent, path, folder, asked, passes, sampled, split, as_json)
     episodes = 100 if asked is None else asked
     result = api.evaluate(agent, episodes, seed, sampled)
     if as_json:
-        print(json.dumps({"agent": path, **result}))
+        print(json.dumps({"agent": path, "folder": str(folder), **result}))
         return 0
     how = "sampled" if sampled else "greedy"
     print(
@@ -93,16 +97,17 @@ def judge_player(folder: Path, path: str, asked: int | None, seed: int, as_json:
     return 0
 
 
-def classify(agent: Any, path: str, episodes: int | None, passes: int, sampled: bool, split: str, as_json: bool) -> int:
+def classify(
+    agent: Any, path: str, folder: Path, episodes: int | None, passes: int, sampled: bool, split: str, as_json: bool
+) -> int:
     """Report a classifier's errors on the images of a split."""
     from logpi.config import RAM
     from logpi.glimpse.judging import interval, judge
 
     found = judge(agent, 10**9 if episodes is None else episodes, passes, sampled, split)
     if as_json:
-        print(
-            json.dumps({"agent": path, "env": agent.facts["env"], "split": split, "sampled": sampled} | found._asdict())
-        )
+        which = {"agent": path, "folder": str(folder), "env": agent.facts["env"], "split": split, "sampled": sampled}
+        print(json.dumps(which | found._asdict()))
         return 0
 
     def line(name: str, error: float) -> str:
@@ -147,7 +152,7 @@ def watch(argv: list[str]) -> int:
             random: a random agent in the environment TARGET
             sampled: sample actions, instead of the most probable one
             sheet: for ram, no film but a sheet of glimpse paths and a map of where it looks
-            out: the video's path (with --sheet a folder); else videos/ of the run (with --sheet the run), or here
+            out: the video, .mp4 or .gif, or a folder for it; else videos/ of the run (with --sheet the run), or here
             json: print a JSON object with the video's path
         """
         return target, episodes, seed, random, sampled, sheet, out, json
@@ -163,10 +168,15 @@ def watch(argv: list[str]) -> int:
     if random and not target:
         raise LogpiError("--random needs an environment: logpi watch CartPole-v1 --random")
     target = target or newest_run()
+    within("--episodes", 1 if episodes is None else episodes, 1, 10**6)
+    if out and not sheet and not Path(out).is_dir() and Path(out).suffix not in FILMS:
+        raise LogpiError(f"--out {out}; allowed: a folder that exists, or a file that ends in {' or '.join(FILMS)}")
     if random:
+        if (Path(target) / "manifest.json").is_file():
+            raise LogpiError(f"{target} is a run; --random films an environment: logpi watch CartPole-v1 --random")
         name = "".join(c if c.isalnum() else "-" for c in target)
         episodes = 1 if episodes is None else episodes
-        path = api.film_random(target, Path(out or f"random-{name}.mp4"), episodes, seed)
+        path = api.film_random(target, _file(out, Path(), f"random-{name}.mp4"), episodes, seed)
     else:
         agent = api.load(target)
         inside = Path(target) / "videos"
@@ -175,13 +185,19 @@ def watch(argv: list[str]) -> int:
             return draw_sheet(agent, target, Path(out) if out else beside, episodes, seed, sampled, as_json)
         if episodes is None:
             episodes = FILMED if isinstance(agent, ImageAgent) else 1
-        path = Path(out) if out else (inside if inside.is_dir() else Path()) / f"watch-{seed}.mp4"
+        path = _file(out, inside if inside.is_dir() else Path(), f"watch-{seed}.mp4")
         path = api.film(agent, path, episodes, seed, sampled)
     if as_json:
         print(json.dumps({"video": str(path), "episodes": episodes, "seed": seed}))
     else:
         open_file(path)
     return 0
+
+
+def _file(out: str, usual: Path, name: str) -> Path:
+    """Where a film goes: the file or into the folder that was asked for, or into the ``usual`` one."""
+    folder = Path(out) if out else usual
+    return folder / name if folder.is_dir() else folder
 
 
 def draw_sheet(

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from logpi.config import ALGORITHMS, NETWORKS, TASKS, Experiment, Network, Run
+from logpi.config import ALGORITHMS, NETWORKS, TASKS, Classifier, Experiment, Network, Run, length_of
 from logpi.errors import LogpiError
-from logpi.experiments import ALIASES, Recipe, check_ranges, read_file, resolve
+from logpi.experiments import ALIASES, Recipe, check_ranges, promised, read_file, resolve
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
 CONFIG_HELP = "TOML file with [run], [method], [network], [env_kwargs]"
@@ -25,16 +25,17 @@ ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar=
 def train(argv: list[str]) -> int:
     """Train; every setting of the method, the network and the run is a flag, shown with its value by ``--help``."""
     experiment, recipe, quiet = parse_train(argv)
+    recipe = promised(experiment, recipe)
     from logpi import api
     from logpi.commands.remarks import tell
     from logpi.view.live import live
 
     tell(experiment.env)
     command = ["logpi", "train", *argv]
-    with live(int(experiment.method.total_timesteps), _title(experiment), _expected(recipe), quiet) as view:
+    with live(length_of(experiment), _title(experiment), _expected(recipe), quiet) as view:
         began = time.perf_counter()
         outcome = api.run_experiment(experiment, recipe, command, view)
-        view.done(report(outcome, recipe, time.perf_counter() - began))
+        view.done(report(outcome, experiment, recipe, time.perf_counter() - began))
     return 0
 
 
@@ -91,15 +92,15 @@ def resume(argv: list[str]) -> int:
     from logpi.view.live import live
 
     experiment = experiment_from_table(open_run(path, root).config)
-    recipe = recipe_for(experiment.env, experiment.algo)
-    with live(int(experiment.method.total_timesteps), _title(experiment), _expected(recipe), quiet) as view:
+    recipe = promised(experiment, recipe_for(experiment.env, experiment.algo))
+    with live(length_of(experiment), _title(experiment), _expected(recipe), quiet) as view:
         began = time.perf_counter()
         outcome = api.resume(path, view, root=root)
-        view.done(report(outcome, recipe, time.perf_counter() - began))
+        view.done(report(outcome, experiment, recipe, time.perf_counter() - began))
     return 0
 
 
-def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
+def report(outcome: Any, experiment: Experiment, recipe: Recipe | None, seconds: float) -> str:
     """What a finished run says at the end."""
     scores = outcome.scores
     means = scores.mean(1)
@@ -123,12 +124,13 @@ def report(outcome: Any, recipe: Recipe | None, seconds: float) -> str:
     if band and means.mean() < band[0]:
         missed = f"above the {_band(*band)}" if outcome.kind == "images" else f"below the {band[0]:g}"
         lines.append(f"{missed} that this recipe reaches: try another --seed, or train for longer")
-    unit = {"images": "glimpses", "game": "moves"}.get(outcome.kind, "steps")
-    lines.append(f"{outcome.timesteps:,} {unit} in {seconds:.1f} s; everything is in {outcome.folder.path}")
-    lines += [f"{what:7} {path}" for what, path in outcome.pictures.items()]
-    path = outcome.folder.path
-    game = f"play {outcome.folder.config['env']} --agent {path}" if outcome.kind == "game" else ""
-    lines.append(f"next    logpi {game or f'watch {path}'}")
+    length, path = length_of(experiment), outcome.folder.path
+    lines.append(f"{outcome.timesteps // length.each:,} {length.unit} in {seconds:.1f} s; everything is in {path}")
+    lines += [f"{what:7} {picture}" for what, picture in outcome.pictures.items()]
+    if outcome.kind == "game":
+        lines.append(f"next    logpi play {experiment.env} --agent {path}")
+    else:
+        lines.append(f"next    logpi {'eval' if isinstance(experiment.method, Classifier) else 'watch'} {path}")
     return "\n".join(lines)
 
 

@@ -50,7 +50,7 @@ class ImageAgent:
         self._look = jax.jit(make_method(config, net, task).look, static_argnums=4)
 
     def look(self, scenes: Any, seed: int = 0, sampled: bool = False, n_glimpses: int | None = None) -> Looked:
-        """Look at ``scenes`` [B, H, W, C], from 0 to 255.
+        """Look at ``scenes`` [B, H, W, C], from 0 to 255, or bool.
 
         Args:
             seed: of the first place, and of the others where ``sampled``.
@@ -58,22 +58,27 @@ class ImageAgent:
             n_glimpses: T, if not what the agent was trained with.
 
         Raises:
-            LogpiError: the scenes have another size or number of channels than the agent's, or values that no pixel
-                has; fewer than one glimpse.
+            LogpiError: no scenes, of another size or number of channels than the agent's, or with values that no pixel
+                has; glimpses that are no whole number from 1.
         """
-        scenes = np.asarray(scenes, np.float32)
+        given = np.asarray(scenes)
+        scenes = np.asarray(given, np.float32)
+        if given.dtype == np.bool_:
+            scenes *= WHITE
         wanted = (self.task.scene.height, self.task.scene.width, self.task.shape[2])
         if scenes.shape[1:] != wanted:
             raise LogpiError(
                 f"images of shape {scenes.shape[1:]} do not fit this agent, which looks at {wanted} "
                 "(height, width, channels)"
             )
+        if not len(scenes):
+            raise LogpiError("no images to look at (B is 0); give at least one")
         low, high = float(scenes.min(initial=0)), float(scenes.max(initial=0))
-        fractions = high <= 1 and bool((scenes % 1).any())  # 0 to 1 is a scale of its own; a dark image is not
-        if not (low >= 0 and high <= WHITE) or fractions:
-            raise LogpiError(f"pixels from {low:g} to {high:g}: give them from 0 (black) to 255 (white)")
-        if n_glimpses is not None and n_glimpses < 1:
-            raise LogpiError(f"{n_glimpses} glimpses were asked for; take at least 1")
+        unit = given.dtype.kind not in "iu" and 0 < high <= 1  # a scale of its own; dark images of integers are not
+        if not (low >= 0 and high <= WHITE) or unit:
+            raise LogpiError(f"pixels from {low:g} to {high:g}: give them from 0 (black) to 255 (white), or as bool")
+        if n_glimpses is not None and not (isinstance(n_glimpses, (int, np.integer)) and n_glimpses >= 1):
+            raise LogpiError(f"{n_glimpses} glimpses were asked for; take a whole number, at least 1")
         std = self.config.std_end if sampled and isinstance(self.config, RAM) else 0.0
         log_prob, corner = self._look(self.params, scenes, jax.random.key(seed), std, n_glimpses)
         return Looked(np.exp(log_prob), np.asarray(corner))

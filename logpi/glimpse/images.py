@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +15,7 @@ from logpi.errors import LogpiError
 
 MAX_SIDE = 4096  # pixels
 HELD_OUT = 6  # one image in six becomes a test image where the source has no test images
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control characters, undecodable bytes, line and paragraph separators
 
 
 class Images(NamedTuple):
@@ -56,6 +60,26 @@ def check_classes(n_classes: int, where: object) -> None:
     """Raises LogpiError where there is nothing to tell apart."""
     if n_classes < 2:
         raise LogpiError(f"{where}: only {n_classes} class; add images of at least one more class")
+
+
+def check_names(names: Iterable[str], where: object) -> None:
+    """Raises LogpiError for a class name that is empty, or that would break a line or control a terminal."""
+    for name in names:
+        if not name.strip() or any(unicodedata.category(letter) in UNPRINTABLE for letter in name):
+            # as Python writes it: printed as it is, it would do what it is refused for
+            raise LogpiError(
+                f"{where}: a class is called {name!r}; names are not empty and have no control characters or line "
+                "breaks: rename it"
+            )
+
+
+def check_regular(path: Path) -> None:
+    """Raises LogpiError for a pipe or a device, which might be waited for in vain, and for a broken link."""
+    if not path.is_file():
+        raise LogpiError(
+            f"{path} is no regular file, but a pipe, a socket, a device or a broken link; remove it, or copy the file "
+            "there"
+        )
 
 
 def hold_out(

@@ -55,11 +55,12 @@ def judged_split(agent: ImageAgent, split: str) -> tuple[Split, Split]:
 
 
 def scenes_of(agent: ImageAgent, split: Split, clutter: Split, group: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Scenes and labels of a group of ``group_size`` images; those beyond the last image begin again."""
+    """Scenes (uint8) and labels of a group of ``group_size`` images; those beyond the last image begin again."""
     size = group_size(agent.task.scene, agent.task.shape[2])
     which = np.arange(group * size, (group + 1) * size) % len(split.labels)
     make = jax.jit(judged_scenes, static_argnums=2)
-    return np.asarray(make(split.images[which], clutter.images, agent.task.scene, group)), split.labels[which]
+    scenes = np.asarray(make(split.images[which], clutter.images, agent.task.scene, group))
+    return scenes.astype(np.uint8), split.labels[which]
 
 
 def judge(agent: ImageAgent, episodes: int, passes: int = 10, sampled: bool = False, split: str = "test") -> Judgement:

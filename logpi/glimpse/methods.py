@@ -52,6 +52,7 @@ def make_method(config: Pictures, net: Any, task: Task) -> Method:
 
 
 def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
+    network.check(net, (task.scene.height, task.scene.width))
     pixels = net.scales * net.patch**2 * task.shape[2]
 
     def init(key: Key) -> PyTree:

@@ -12,9 +12,22 @@ import jax
 import jax.numpy as jnp
 
 from logpi.config import Glimpsing
+from logpi.errors import LogpiError
 from logpi.types import Array, Key, PyTree
 
 Params = dict[str, Any]
+WIDEST = 4  # times the image's longer side: twice would do, with the patch at a corner
+
+
+def check(config: Glimpsing, shape: tuple[int, int]) -> None:
+    """Raises LogpiError where the coarsest patch is far wider than images of ``shape`` (H, W)."""
+    side = config.patch << min(config.scales - 1, 64)
+    if side > WIDEST * max(shape):
+        raise LogpiError(
+            f"network.patch {config.patch} and network.scales {config.scales} make the coarsest patch {side} pixels "
+            f"wide, which is mostly empty: the images have {shape[0]}x{shape[1]}. Allowed: up to "
+            f"{WIDEST * max(shape)}; take a smaller --patch or fewer --scales"
+        )
 
 
 def init(key: Key, config: Glimpsing, pixels: int, classes: int) -> Params:

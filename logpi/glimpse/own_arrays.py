@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
-from logpi.glimpse.images import Images, at, check_classes, check_size, first, hold_out, shape
+from logpi.glimpse.images import (
+    Images,
+    at,
+    check_classes,
+    check_names,
+    check_regular,
+    check_size,
+    first,
+    hold_out,
+    shape,
+)
 
 Array = NDArray[Any]
 
@@ -25,8 +35,9 @@ def read_npz(name: str, path: Path) -> Images:
     """The images of an ``.npz``: ``images``, ``labels``; optionally ``test_images`` and ``test_labels``, ``classes``.
 
     Raises:
-        LogpiError: no zip, damaged, pickled objects, other keys, or as ``from_arrays``.
+        LogpiError: no regular file, no zip, damaged, pickled objects, other keys, or as ``from_arrays``.
     """
+    check_regular(path)
     try:
         with open(path, "rb") as file:
             if not zipfile.is_zipfile(file):
@@ -92,7 +103,7 @@ def from_arrays(name: str, source: Path, arrays: Mapping[str, Array]) -> Images:
 
     Raises:
         LogpiError: wrong shapes, dtypes, counts or sizes; pixels that are not finite or not in 0..1; labels out of
-            range; a class without training image; one class only.
+            range; a class without training image, or with an empty or unprintable name; one class only.
     """
     images = _pixels(arrays["images"], f"{source}: images")
     labels = _integers(arrays["labels"], len(images), f"{source}: labels")
@@ -138,25 +149,46 @@ def _pixels(raw: Array, where: str) -> NDArray[np.uint8]:
     elif raw.dtype == np.uint8:
         pixels = raw
     else:
-        raise LogpiError(
-            f"{where} have dtype {raw.dtype}; allowed: uint8, bool, or floats in 0..1; convert 0..255 with "
-            "images.astype(np.uint8)"
-        )
+        raise LogpiError(f"{where} have dtype {raw.dtype}; allowed: uint8, bool, or floats in 0..1; {_to_bytes(raw)}")
     return pixels[..., None] if pixels.ndim == 3 else pixels
+
+
+def _to_bytes(raw: Array) -> str:
+    """How to make pixels of a dtype that is not read uint8, by their range."""
+    if raw.dtype.kind not in "iu":
+        return "convert 0..255 with images.astype(np.uint8)"
+    low, high = int(raw.min()), int(raw.max())
+    if low >= 0 and high <= 255:
+        return "convert them with images.astype(np.uint8)"
+    found = f"the pixels are from {low} to {high}, and astype(np.uint8) alone would wrap them"
+    if low >= 0 and high <= 65535:
+        return f"{found}: where white is 65535, save (images // 257).astype(np.uint8)"
+    return f"{found}: scale them to 0..255 before it"
+
+
+def _to_unit(low: float, high: float) -> str:
+    """How to bring floats from ``low`` to ``high`` to 0..1, or to bytes."""
+    if low >= 0 and high <= 255:
+        return "divide them by 255, or save them as uint8"
+    if low >= -1 and high <= 1:
+        return "where black is -1, save ((images + 1) * 127.5).astype(np.uint8)"
+    return f"these are from {low:g} to {high:g}: scale them to 0..1, where 0 is black"
 
 
 def _check_unit(raw: Array, where: str) -> None:
     bad = ~((raw >= 0) & (raw <= 1))  # NaN compares as false
     if bad.any():
         index = first(bad)
-        hint = "divide them by 255, or save them as uint8" if np.isfinite(raw[index]) else "mend or remove that image"
+        hint = _to_unit(raw.min(), raw.max()) if np.isfinite(raw[index]) else "mend or remove that image"
         raise LogpiError(f"{where}{at(index)} is {raw[index]:g}; floats must be finite and in 0..1: {hint}")
 
 
 def _integers(raw: Array, count: int, where: str) -> Array:
     """[count], of some integer dtype, none negative or beyond int32."""
     if raw.ndim != 1 or len(raw) != count:
-        raise LogpiError(f"{where} have shape {shape(raw)}; wanted: [{count}], one label an image")
+        one_hot = raw.ndim == 2 and len(raw) == count and raw.shape[1] > 1
+        hint = ": of one-hot labels save labels.argmax(1)" if one_hot else ""
+        raise LogpiError(f"{where} have shape {shape(raw)}; wanted: [{count}], one label an image{hint}")
     if raw.dtype.kind not in "iu":
         hint = "labels.astype(np.int32)"
         if raw.dtype.kind in "US":
@@ -178,6 +210,7 @@ def _names(raw: Array | None, n_classes: int, where: str) -> Array | range:
     names, counts = np.unique(raw, return_counts=True)
     if (counts > 1).any():
         raise LogpiError(f"{where} name {str(names[first(counts > 1)])!r} more than once; give each class its own name")
+    check_names(map(str, raw), where)
     return raw
 
 

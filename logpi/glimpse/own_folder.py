@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from logpi.errors import LogpiError
-from logpi.glimpse.images import Images, check_classes, check_size, hold_out
+from logpi.glimpse.images import Images, check_classes, check_names, check_regular, check_size, hold_out
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 # a fixed list: Pillow would hand some other formats to outside programs
@@ -24,14 +25,17 @@ Labelled = list[tuple[Path, int]]
 def read_folder(name: str, folder: Path) -> Images:
     """The images of ``folder/CLASS/*.png``, or of ``folder/train/CLASS/*.png`` and ``folder/test/CLASS/*.png``.
 
-    Classes are numbered in the order of their names. Images are grey, unless one of them is in colour; transparency
-    is dropped. Files beside the class folders, and those whose name begins with a dot, are passed over.
+    Classes are numbered in the order of their names. Images are grey, unless one of them is in colour: has
+    channels that differ. Transparency is dropped. Files beside the class folders, and those whose name begins with a
+    dot, are passed over.
 
     Raises:
-        LogpiError: another layout, an empty class, one class only, a file that is no sound image, different sizes.
+        LogpiError: another layout, an empty class, one class only, an unprintable name, a file that is no sound
+            image, more than 8 bits a channel, different sizes.
     """
     inside = {path.name: path for path in _folders(folder)}
     if not {"train", "test"} <= inside.keys():
+        _check_alone(inside)
         classes = list(inside)
         files = _files(folder, classes)
         images, labels = _decode(files)
@@ -47,6 +51,16 @@ def read_folder(name: str, folder: Path) -> Images:
     return Images(name, images[:n], labels[:n], images[n:], labels[n:], tuple(classes))
 
 
+def _check_alone(inside: dict[str, Path]) -> None:
+    """Raises LogpiError where train/ or test/ has class folders in it and the other is missing."""
+    for name, other in (("train", "test"), ("test", "train")):
+        if name in inside and (classes := [path for path in _listing(inside[name]) if path.is_dir()]):
+            raise LogpiError(
+                f"{classes[0]}: a folder inside {name}/, without {other}/ beside it; {LAYOUT}: call the folder of the "
+                f"{other} images {other}/, or move the class folders out of {name}/: test images are then held out"
+            )
+
+
 def _listing(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
@@ -58,6 +72,7 @@ def _folders(folder: Path) -> list[Path]:
     folders = [path for path in _listing(folder) if path.is_dir()]
     if not folders:
         raise LogpiError(f"{folder} has no class folder in it; {LAYOUT}")
+    check_names((path.name for path in folders), folder)
     return folders
 
 
@@ -97,6 +112,7 @@ def _images(folder: Path) -> list[Path]:
             raise LogpiError(f"{path}: a folder inside the class folder {folder.name}/; {LAYOUT}: move it")
         if path.suffix.lower() not in SUFFIXES:
             raise LogpiError(f"{path} is none of {' '.join(SUFFIXES)}; convert the image, or remove the file")
+        check_regular(path)
     return found
 
 
@@ -128,7 +144,9 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path, formats=FORMATS) as image:
             check_size(image.height, image.width, path)
-            return _channels(ImageOps.exif_transpose(image), path)
+            if _is_deep(image):
+                raise LogpiError(f"{path}: more than 8 bits a channel; save it as an 8-bit image, 0..255")
+            return _channels(ImageOps.exif_transpose(image))
     except LogpiError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -139,14 +157,25 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
         ) from error
 
 
-def _channels(image: Image.Image, path: Path) -> NDArray[np.uint8]:
-    """[H, W, 1] of a grey image, else [H, W, 3]."""
+def _is_deep(image: ImageFile.ImageFile) -> bool:
+    """Whether an image, not yet decoded, has more than 8 bits a channel."""
     if image.mode.startswith(("I", "F")):
-        raise LogpiError(f"{path}: more than 8 bits a pixel (mode {image.mode}); save it as an 8-bit image, 0..255")
+        return True
+    # Pillow has no mode for deep colour, and makes it 8 bits in silence; what it reads still tells
+    if isinstance(image, TiffImageFile):
+        return max(image.tag_v2.get(BITSPERSAMPLE, (1,))) > 8
+    raw = [tile[3] for tile in image.tile]
+    if isinstance(image, PpmImageFile):
+        return any(isinstance(mode, tuple) and mode[1] > 255 for mode in raw)
+    return any(str(mode).endswith(";16B") for mode in raw)
+
+
+def _channels(image: Image.Image) -> NDArray[np.uint8]:
+    """[H, W, 1] of a picture that is grey, however it is stored, else [H, W, 3]."""
     if image.mode in ("1", "L", "LA"):
         return np.asarray(image.convert("L"))[..., None]
-    if image.mode not in ("P", "PA"):
-        return np.asarray(image.convert("RGB"))
-    colour: NDArray[Any] = np.asarray(image.convert("RGBA"))[..., :3]
-    grey = (colour == colour[..., :1]).all()
-    return colour[..., :1] if grey else colour
+    rgb = image.convert("RGBA" if image.mode in ("P", "PA") else "RGB")
+    colour: NDArray[np.uint8] = np.asarray(rgb)[..., :3]
+    red, green, blue = colour[..., 0], colour[..., 1], colour[..., 2]
+    grey = np.array_equal(red, green) and np.array_equal(green, blue)
+    return red[..., None].copy() if grey else colour

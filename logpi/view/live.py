@@ -18,6 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from logpi.config import Length
 from logpi.metrics import mean
 
 _REDRAW = 1 / 8  # seconds
@@ -43,7 +44,7 @@ class View(Protocol):
 
 @contextlib.contextmanager
 def live(
-    total_timesteps: int,
+    length: Length,
     title: str,
     expected: str | None = None,
     quiet: bool = False,
@@ -52,7 +53,7 @@ def live(
     """Open the display that fits: none if ``quiet``, a live one in a (Unicode) terminal, else plain lines.
 
     Args:
-        total_timesteps: environment moves at the end of the run.
+        length: of the run, at its end.
         title: first line, for example "CartPole-v1 · ppo".
         expected: the recipe's expected score, in words, for example "475 to 500".
         quiet: show nothing at all.
@@ -62,9 +63,9 @@ def live(
     if quiet:
         yield _Quiet()
     elif console.is_dumb_terminal or not (console.is_terminal and console.encoding.startswith("utf")):
-        yield _Plain(_Progress(total_timesteps, title, expected), console)
+        yield _Plain(_Progress(length, title, expected), console)
     else:
-        view = _Fancy(_Progress(total_timesteps, title, expected), console)
+        view = _Fancy(_Progress(length, title, expected), console)
         with view.display:
             yield view
 
@@ -72,8 +73,9 @@ def live(
 class _Progress:
     """What has been heard so far, as texts."""
 
-    def __init__(self, total: int, title: str, expected: str | None) -> None:
-        self.total, self.title, self.expected = max(total, 1), title, expected
+    def __init__(self, length: Length, title: str, expected: str | None) -> None:
+        self.total, self.title, self.expected = max(length.timesteps, 1), title, expected
+        self._unit, self._each = length.unit, length.each
         self.timesteps = 0
         self.metrics: dict[str, float] = {}
         self.shares: dict[str, float] = {}
@@ -93,7 +95,7 @@ class _Progress:
             self.trend[min(timesteps * _WIDTH // self.total, _WIDTH - 1)] = current
 
     def speed(self) -> float | None:
-        """Environment moves a second, over the last seconds; None until there are two updates."""
+        """Timesteps a second, over the last seconds; None until there are two updates."""
         if len(self._recent) < 2:
             return None
         (start, first), (end, last) = self._recent[0], self._recent[-1]
@@ -102,16 +104,17 @@ class _Progress:
     def counts(self) -> str:
         speed = self.speed()
         percent = min(100 * self.timesteps // self.total, 100)
-        text = f"{self.timesteps:,} / {self.total:,} steps  {percent}%"
+        text = f"{self.timesteps // self._each:,} / {self.total // self._each:,} {self._unit}  {percent}%"
         if speed:
             left = max(self.total - self.timesteps, 0) / speed
-            text += f"  {short(speed)} steps/s  {clock(left)} left"
+            text += f"  {short(speed / self._each)} {self._unit}/s  {clock(left)} left"
         return text
 
     def scores(self) -> list[tuple[str, str]]:
         kind = "accuracy" if "train/accuracy" in self.metrics else "return"  # images
         names = {kind: "rollout/ep_rew_mean", "evaluation": "eval/mean_reward"}
         found = [(label, self.metrics.get(name, math.nan)) for label, name in names.items()]
+        # of accuracies the digits behind the point count
         return [
             (label, f"{value:,.1f}" if abs(value) > 1 else f"{value:.3f}")
             for label, value in found
@@ -220,11 +223,6 @@ def sparkline(values: list[float]) -> str:
     low, high = min(values), max(values)
     scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
     return "".join(_BLOCKS[round((value - low) * scale)] for value in values)
-
-
-def _score(value: float) -> str:
-    """A return; of accuracies the digits behind the point count."""
-    return f"{value:,.1f}" if abs(value) > 1 else f"{value:.3f}"
 
 
 def short(number: float) -> str:

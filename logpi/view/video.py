@@ -68,7 +68,7 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
     Args:
         frames: uint8 [H, W, 3], all of one size. Should the iterable raise, what it gave before is written,
             and then the exception goes on.
-        path: ``.mp4``; odd sizes are padded by a row or a column, as h264 wants.
+        path: ``.mp4`` or ``.gif``; odd sizes are padded by a row or a column, as h264 wants.
         fps: frames a second.
 
     Raises:
@@ -79,7 +79,8 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
     if stream.first is None:
         stream.reraise()
         raise LogpiError(f"cannot write {path}: there is no frame; play at least one episode")
-    write, suffix = (_write_mp4, ".mp4") if ffmpeg_works() else (_write_gif, ".gif")
+    moving = path.suffix == ".gif" or not ffmpeg_works()
+    write, suffix = (_write_gif, ".gif") if moving else (_write_mp4, ".mp4")
     path = path.with_suffix(suffix)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
