@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.checkpoint import load_tree, save_tree
-from logpi.config import ALGORITHMS, NETWORKS, Experiment
-from logpi.errors import LogpiError
-from logpi.experiments import from_table, to_table
-from logpi.files import atomic_write
+from logpi import card
+from logpi.checkpoint import load_tree
+from logpi.config import Experiment
 from logpi.games.game import Game
 from logpi.games.make import make_game
 from logpi.games.search.puct import Searched, spread
@@ -57,26 +54,12 @@ def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts:
     Raises:
         LogpiError: the disk refuses.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tree(folder / "agent.safetensors", {"params": params}, {})
-    card = {
-        "format_version": FORMAT_VERSION,
-        "kind": KIND,
-        "env": experiment.env,
-        "algo": experiment.algo,
-        "method": to_table(experiment.method),
-        "network": to_table(experiment.network),
-        "facts": facts,
-    }
-    atomic_write(folder / "agent.json", (json.dumps(card, indent=2) + "\n").encode())
+    card.save(folder, params, FORMAT_VERSION, KIND, experiment, {"facts": facts})
 
 
 def is_game_agent(folder: Path) -> bool:
     """Whether ``agent.json`` in ``folder`` is that of a player of a board game."""
-    try:
-        return bool(json.loads((folder / "agent.json").read_text(encoding="utf-8")).get("kind") == KIND)
-    except (OSError, ValueError, AttributeError):
-        return False
+    return card.kind_of(folder) == KIND
 
 
 def load_game_agent(folder: Path) -> GameAgent:
@@ -85,17 +68,8 @@ def load_game_agent(folder: Path) -> GameAgent:
     Raises:
         LogpiError: its files are missing, damaged, or of a newer format.
     """
-    try:
-        card = json.loads((folder / "agent.json").read_text(encoding="utf-8"))
-        if card["format_version"] > FORMAT_VERSION:
-            raise LogpiError(f"the agent in {folder} was saved by a newer logpi; upgrade logpi")
-        config = from_table(ALGORITHMS[card["algo"]], card["method"], "method")
-        net = from_table(NETWORKS[card["algo"]], card["network"], "network")
-        game = make_game(str(card["env"]))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, LogpiError):
-            raise
-        raise LogpiError(f"{folder}/agent.json is incomplete or altered ({error!r}); take another copy") from error
-    like = {"params": jax.eval_shape(SYSTEMS[card["algo"]](config, net, game).init, jax.random.key(0)).params}
-    arrays, _ = load_tree(folder / "agent.safetensors", like)
-    return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), card)
+    with card.reading(folder, FORMAT_VERSION) as (facts, config, net):
+        game = make_game(str(facts["env"]))
+    like = {"params": jax.eval_shape(SYSTEMS[facts["algo"]](config, net, game).init, jax.random.key(0)).params}
+    arrays, _ = load_tree(folder / card.WEIGHTS, like)
+    return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), facts)

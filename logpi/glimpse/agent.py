@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.checkpoint import load_tree, save_tree
-from logpi.config import ALGORITHMS, NETWORKS, RAM, Experiment, Pictures
+from logpi import card
+from logpi.checkpoint import load_tree
+from logpi.config import RAM, Experiment, Pictures
 from logpi.errors import LogpiError
-from logpi.experiments import from_table, to_table
-from logpi.files import atomic_write
 from logpi.glimpse.images import Images, fingerprint
 from logpi.glimpse.methods import Task, make_method
 from logpi.glimpse.programs import Split, Splits
@@ -140,30 +137,17 @@ def save_image_agent(
     Raises:
         LogpiError: the disk refuses.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tree(folder / "agent.safetensors", {"params": _acting(params)}, {})
-    card = {
-        "format_version": FORMAT_VERSION,
-        "kind": KIND,
-        "env": experiment.env,
-        "algo": experiment.algo,
-        # an infinite setting is the default, and JSON has no infinity
-        "method": {k: v for k, v in to_table(experiment.method).items() if v != math.inf},
-        "network": to_table(experiment.network),
+    of_data = {
         "shape": list(images.train_images.shape[1:]),
         "classes": list(images.classes),
         "data_sha256": fingerprint(images),
-        "facts": facts,
     }
-    atomic_write(folder / "agent.json", (json.dumps(card, indent=2) + "\n").encode())
+    card.save(folder, _acting(params), FORMAT_VERSION, KIND, experiment, of_data | {"facts": facts})
 
 
 def is_image_agent(folder: Path) -> bool:
     """Whether ``agent.json`` in ``folder`` is that of a classifier of images."""
-    try:
-        return bool(json.loads((folder / "agent.json").read_text(encoding="utf-8")).get("kind") == KIND)
-    except (OSError, ValueError, AttributeError):
-        return False
+    return card.kind_of(folder) == KIND
 
 
 def load_image_agent(folder: Path) -> ImageAgent:
@@ -172,19 +156,10 @@ def load_image_agent(folder: Path) -> ImageAgent:
     Raises:
         LogpiError: its files are missing, damaged, or of a newer format.
     """
-    try:
-        card = json.loads((folder / "agent.json").read_text(encoding="utf-8"))
-        if card["format_version"] > FORMAT_VERSION:
-            raise LogpiError(f"the agent in {folder} was saved by a newer logpi; upgrade logpi")
-        config = from_table(ALGORITHMS[card["algo"]], card["method"], "method")
-        net = from_table(NETWORKS[card["algo"]], card["network"], "network")
-        classes = tuple(str(name) for name in card["classes"])
-        task = task_of(config, tuple(int(n) for n in card["shape"]), len(classes))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, LogpiError):
-            raise
-        raise LogpiError(f"{folder}/agent.json is incomplete or altered ({error!r}); take another copy") from error
+    with card.reading(folder, FORMAT_VERSION) as (facts, config, net):
+        classes = tuple(str(name) for name in facts["classes"])
+        task = task_of(config, tuple(int(n) for n in facts["shape"]), len(classes))
     like = {"params": _acting(jax.eval_shape(make_method(config, net, task).init, jax.random.key(0)).params)}
     # format 1's baseline is left there: its layout has changed since
-    arrays, _ = load_tree(folder / "agent.safetensors", like, aside=f"['params']['{BASELINE}']")
-    return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card)
+    arrays, _ = load_tree(folder / card.WEIGHTS, like, aside=f"['params']['{BASELINE}']")
+    return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), facts)
