@@ -88,9 +88,13 @@ def between(values: list[float]) -> str:
     return f"{100 * min(values):.2f} to {100 * max(values):.2f}"
 
 
-def minutes(run: dict[str, Any]) -> float:
-    """Core-minutes over two: what a seed costs where each core trains one of its own."""
-    return float(run["seconds"] * run["cores"] / 2 / 60)
+def core_minutes(run: dict[str, Any]) -> float:
+    return float(run["seconds"] * run["cores"] / 60)
+
+
+def halved(runs: list[dict[str, Any]]) -> str:
+    """Core-minutes over two: what a seed costs where each of two cores trains one of its own."""
+    return f"{np.mean([core_minutes(r) for r in runs]) / 2:.0f}"
 
 
 def commits_of(runs: list[dict[str, Any]]) -> str:
@@ -105,7 +109,7 @@ def main_row(task: str, runs: list[dict[str, Any]]) -> list[object]:
         *(task, PAPER[task]["learned"], len(runs), mean_of(single), between(single), mean_of(many), between(many)),
         f"{most:.2f} / {most_averaged:.2f}",
         "yes" if 100 * np.mean(single) <= most and 100 * np.mean(many) <= most_averaged else "NO",
-        *(f"{np.mean([minutes(r) for r in runs]):.0f}", allowed, commits_of(runs)),
+        *(halved(runs), allowed, commits_of(runs)),
     ]
 
 
@@ -130,7 +134,7 @@ def report(results: Path) -> None:
             *(task, variant, PAPER[task].get(variant, ""), len(runs), mean_of([r["one_pass"] for r in runs])),
             mean_of([averaged(r) for r in runs]) if variant not in ("conv", "fc") else "",
             difference(found[task, "learned"], runs) if (task, "learned") in found else "",
-            f"{np.mean([minutes(r) for r in runs]):.0f}",
+            halved(runs),
             commits_of(runs),
         ]
         for (task, variant), runs in sorted(found.items(), key=lambda x: (TASKS.index(x[0][0]), x[0][1]))
@@ -161,7 +165,7 @@ def draw(found: dict[tuple[str, str], list[dict[str, Any]]], folder: Path) -> li
     """Validation error while training, error against glimpses, and against glimpses spent when stopping early."""
     tasks = [task for task in TASKS if any(key[0] == task for key in found)]
     kinds = [
-        ("training", "core-minutes / 2", "validation error, one pass, %", ("learned", "random", "conv", "fc")),
+        ("training", "core-minutes", "validation error, one pass, %", ("learned", "random", "conv", "fc")),
         ("glimpses", "glimpses", "test error after each, %", ("learned", "random", "grid", "centre")),
         ("stopping", "mean glimpses, looking until sure", "test error, %", ("learned", "random", "grid", "centre")),
     ]
@@ -197,5 +201,5 @@ def curves(stem: str, runs: list[dict[str, Any]]) -> tuple[Any, Any]:
     length = min(len(r["validation_curve"]) for r in runs)
     rows = np.array([r["validation_curve"][:length] for r in runs])
     # an image takes as long at the end as at the beginning
-    whole = np.mean([minutes(r) / r["images"] for r in runs])
+    whole = np.mean([core_minutes(r) / r["images"] for r in runs])
     return rows[..., 0].mean(0) * whole, rows[..., 1]
