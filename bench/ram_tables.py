@@ -146,8 +146,8 @@ def report(results: Path) -> None:
         "Errors on the 10,000 MNIST test digits of each seed's last agent; recipes were chosen on 5,000 training "
         "digits kept apart. Intervals are Student's over seeds; of differences, Welch's. M = 10: the probabilities of "
         "ten passes with sampled places, averaged. Every seed had one core, compilation, validation and checkpoints "
-        "included: core-minutes / 2 is what it costs where two cores train a seed each. One seed alone on two cores "
-        "takes longer by 2 / the scaling in ram_speed.md. The paper's figures are those of its two versions (arXiv "
+        "included: core-minutes / 2 is what it costs where two cores train a seed each (one alone on both: "
+        "docs/ram.md). The paper's figures are those of its two versions (arXiv "
         "1406.6247; NIPS 2014), as quoted by others; where there is one, the proceedings'. Commits are those that the "
         "seeds, in order, were trained at."
     )

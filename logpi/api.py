@@ -22,7 +22,7 @@ from logpi.envs.load import registered
 from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
 from logpi.evaluate import evaluate_device, evaluate_host
-from logpi.experiments import Recipe, experiment_from_table, promised, recipe_for, resolve
+from logpi.experiments import experiment_from_table, promised, resolve
 from logpi.games.agent import is_game_agent
 from logpi.glimpse import showing
 from logpi.glimpse.agent import ImageAgent, is_image_agent, load_image_agent
@@ -75,21 +75,20 @@ def train(
         LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
     """
     tables = {"run": run or {}, "method": method, "network": network or {}, "env_kwargs": env_kwargs or {}}
-    experiment, recipe = resolve(env, algo, tables)
+    experiment, _ = resolve(env, algo, tables)
     with live(length_of(experiment), f"{env} · {experiment.algo}", None, quiet) as view:
-        return run_experiment(experiment, recipe, [f"logpi.train({env!r})"], view, Own(policy, algorithm))
+        return run_experiment(experiment, [f"logpi.train({env!r})"], view, Own(policy, algorithm))
 
 
 def run_experiment(
     experiment: Experiment,
-    recipe: Recipe | None,
     command: list[str],
     view: View,
     own: Own = NOTHING,
 ) -> Outcome:
     """Train an experiment in a new run folder, then draw its curve and film its agent."""
     devices.prepare()
-    return _show(session.start(experiment, command, view, own), experiment, recipe, view, own.policy)
+    return _show(session.start(experiment, command, view, own), experiment, view, own)
 
 
 def resume(
@@ -109,9 +108,9 @@ def resume(
     if view is None:
         with live(Length(1), str(path), None, quiet=True) as view:
             return resume(path, view, policy=policy, algorithm=algorithm, root=root)
-    outcome = session.resume(path, view, Own(policy, algorithm), root)
-    experiment = experiment_from_table(outcome.folder.config)
-    return _show(outcome, experiment, recipe_for(experiment.env, experiment.algo), view, policy)
+    own = Own(policy, algorithm)
+    outcome = session.resume(path, view, own, root)
+    return _show(outcome, experiment_from_table(outcome.folder.config), view, own)
 
 
 def load(path: str | Path, policy: Policy | None = None) -> Agent | ImageAgent:
@@ -242,11 +241,9 @@ def _pictures(agent: Agent | ImageAgent, folder: RunFolder) -> dict[str, Path]:
     return showing.pictures(agent, folder.path) | {"video": film(agent, folder.videos / "best.mp4", 6)}
 
 
-def _show(
-    outcome: session.Outcome, experiment: Experiment, recipe: Recipe | None, view: View, policy: Policy | None
-) -> Outcome:
+def _show(outcome: session.Outcome, experiment: Experiment, view: View, own: Own) -> Outcome:
     folder = outcome.folder
-    recipe = promised(experiment, recipe)
+    recipe = promised(experiment) if own == NOTHING else None
     band = recipe.band if recipe else None
     title = f"{experiment.env}, {experiment.algo}"
     pictures: dict[str, Path] = {}
@@ -258,7 +255,7 @@ def _show(
     if experiment.run.video and not isinstance(experiment.method, SelfPlay):
         view.note("filming the trained agent")
         try:
-            pictures |= _pictures(load(folder.path, policy), folder)
+            pictures |= _pictures(load(folder.path, own.policy), folder)
         except LogpiError as error:
             view.note(f"no video: {error}")
     return Outcome(folder, outcome.scores, outcome.timesteps, _kind(experiment), pictures)

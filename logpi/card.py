@@ -34,6 +34,14 @@ def save(
 ) -> None:
     """Write ``params`` and the card of an agent of ``experiment`` into ``folder``, each atomically.
 
+    Args:
+        folder: made where it is not there.
+        params: pytree of arrays.
+        version: of the format; ``reading`` refuses a newer one than it is asked for.
+        kind: what ``kind_of`` will say.
+        experiment: whose environment, algorithm and settings the card names.
+        more: further entries of the card, as JSON has them.
+
     Raises:
         LogpiError: the disk refuses.
     """
@@ -60,6 +68,10 @@ def _settings(config: Any) -> dict[str, Any]:
 @contextlib.contextmanager
 def reading(folder: Path, newest: int) -> Iterator[tuple[dict[str, Any], Any, Any]]:
     """(card, method, network) of the agent in ``folder``; what does not fit together in the block is told as damage.
+
+    Args:
+        folder: what ``save`` wrote into.
+        newest: the newest format that can be read.
 
     Raises:
         LogpiError: there is no card, it is incomplete or altered, or its format is newer than ``newest``.

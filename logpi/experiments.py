@@ -81,12 +81,10 @@ def recipe_for(env: str, algo: str | None) -> Recipe | None:
     return next((r for r in recipes() if r.env == env and (r.default if algo is None else r.algo == algo)), None)
 
 
-def promised(experiment: Experiment, recipe: Recipe | None) -> Recipe | None:
-    """``recipe`` if ``experiment`` still is what its expected band was measured of, however long it learns."""
-    if recipe is None:
-        return None
-    own, _ = resolve(experiment.env, experiment.algo)
-    length = "total_images" if hasattr(own.method, "total_images") else "total_timesteps"
+def promised(experiment: Experiment) -> Recipe | None:
+    """The recipe whose expected band is one of ``experiment`` too: its settings, however long it learns."""
+    own, recipe = resolve(experiment.env, experiment.algo)
+    length = "total_images" if isinstance(own.method, Pictures) else "total_timesteps"
     method = dataclasses.replace(own.method, **{length: getattr(experiment.method, length)})
     same = (experiment.method, experiment.network, experiment.env_kwargs) == (method, own.network, own.env_kwargs)
     return recipe if same else None

@@ -16,7 +16,7 @@ Target = Annotated[
     tyro.conf.arg(help="a run, or an agent's folder (best/, last/); else the newest run in runs/", metavar="AGENT"),
 ]
 FILMED = 6  # images of a ram agent
-FILMS = (".mp4", ".gif")
+FILM_SUFFIXES = (".mp4", ".gif")
 NO_OFF = (tyro.conf.FlagCreatePairsOff,)
 
 
@@ -61,7 +61,7 @@ def eval(argv: list[str]) -> int:
             if given:
                 raise LogpiError(f"{name} is not for agents of board games, such as {path}; leave it out")
         return judge_player(folder, path, asked, seed, as_json)
-    agent = api.load(path)
+    agent = api.load(folder)
     if len(together := siblings(folder)) > 1 and not as_json:
         print(f"{folder}, one of {len(together)} seeds ({together[0].name} to {together[-1].name}):")
     if isinstance(agent, ImageAgent):
@@ -88,7 +88,7 @@ def judge_player(folder: Path, path: str, asked: int | None, seed: int, as_json:
 
     result = judge(load_game_agent(folder), 10**9 if asked is None else asked, seed)
     if as_json:
-        print(json.dumps({"agent": path, **result}))
+        print(json.dumps({"agent": path, "folder": str(folder), **result}))
     else:
         print(
             f"{result['game']}: {result['what']} {result['mean']:.4g} (95 % interval {result['low']:.4g} to "
@@ -169,14 +169,16 @@ def watch(argv: list[str]) -> int:
         raise LogpiError("--random needs an environment: logpi watch CartPole-v1 --random")
     target = target or newest_run()
     within("--episodes", 1 if episodes is None else episodes, 1, 10**6)
-    if out and not sheet and not Path(out).is_dir() and Path(out).suffix not in FILMS:
-        raise LogpiError(f"--out {out}; allowed: a folder that exists, or a file that ends in {' or '.join(FILMS)}")
+    if out and not sheet and not Path(out).is_dir() and Path(out).suffix not in FILM_SUFFIXES:
+        raise LogpiError(
+            f"--out {out}; allowed: a folder that exists, or a file that ends in {' or '.join(FILM_SUFFIXES)}"
+        )
     if random:
         if (Path(target) / "manifest.json").is_file():
             raise LogpiError(f"{target} is a run; --random films an environment: logpi watch CartPole-v1 --random")
         name = "".join(c if c.isalnum() else "-" for c in target)
         episodes = 1 if episodes is None else episodes
-        path = api.film_random(target, _file(out, Path(), f"random-{name}.mp4"), episodes, seed)
+        path = api.film_random(target, _film_path(out, Path(), f"random-{name}.mp4"), episodes, seed)
     else:
         agent = api.load(target)
         inside = Path(target) / "videos"
@@ -185,7 +187,7 @@ def watch(argv: list[str]) -> int:
             return draw_sheet(agent, target, Path(out) if out else beside, episodes, seed, sampled, as_json)
         if episodes is None:
             episodes = FILMED if isinstance(agent, ImageAgent) else 1
-        path = _file(out, inside if inside.is_dir() else Path(), f"watch-{seed}.mp4")
+        path = _film_path(out, inside if inside.is_dir() else Path(), f"watch-{seed}.mp4")
         path = api.film(agent, path, episodes, seed, sampled)
     if as_json:
         print(json.dumps({"video": str(path), "episodes": episodes, "seed": seed}))
@@ -194,7 +196,7 @@ def watch(argv: list[str]) -> int:
     return 0
 
 
-def _file(out: str, usual: Path, name: str) -> Path:
+def _film_path(out: str, usual: Path, name: str) -> Path:
     """Where a film goes: the file or into the folder that was asked for, or into the ``usual`` one."""
     folder = Path(out) if out else usual
     return folder / name if folder.is_dir() else folder

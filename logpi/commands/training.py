@@ -24,8 +24,8 @@ ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar=
 
 def train(argv: list[str]) -> int:
     """Train; every setting of the method, the network and the run is a flag, shown with its value by ``--help``."""
-    experiment, recipe, quiet = parse_train(argv)
-    recipe = promised(experiment, recipe)
+    experiment, quiet = parse_train(argv)
+    recipe = promised(experiment)
     from logpi import api
     from logpi.commands.remarks import tell
     from logpi.view.live import live
@@ -34,13 +34,13 @@ def train(argv: list[str]) -> int:
     command = ["logpi", "train", *argv]
     with live(length_of(experiment), _title(experiment), _expected(recipe), quiet) as view:
         began = time.perf_counter()
-        outcome = api.run_experiment(experiment, recipe, command, view)
+        outcome = api.run_experiment(experiment, command, view)
         view.done(report(outcome, experiment, recipe, time.perf_counter() - began))
     return 0
 
 
-def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
-    """(experiment, recipe, quiet) from the arguments of ``logpi train``.
+def parse_train(argv: list[str]) -> tuple[Experiment, bool]:
+    """(experiment, quiet) from the arguments of ``logpi train``.
 
     The environment, ``--algo`` and ``--config`` are read first: they decide which flags there are and what each
     one's default is. Exits with 2 on a misspelt flag.
@@ -66,7 +66,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
         check_ranges(section, getattr(given, section))
     kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
     chosen = Experiment(given.env, experiment.algo, given.run, given.method, given.network, kwargs)
-    return chosen, recipe, given.quiet
+    return chosen, given.quiet
 
 
 def resume(argv: list[str]) -> int:
@@ -87,12 +87,12 @@ def resume(argv: list[str]) -> int:
 
     path, root, quiet = tyro.cli(options, args=argv, prog="logpi resume")
     from logpi import api
-    from logpi.experiments import experiment_from_table, recipe_for
+    from logpi.experiments import experiment_from_table
     from logpi.runs import open_run
     from logpi.view.live import live
 
     experiment = experiment_from_table(open_run(path, root).config)
-    recipe = promised(experiment, recipe_for(experiment.env, experiment.algo))
+    recipe = promised(experiment)
     with live(length_of(experiment), _title(experiment), _expected(recipe), quiet) as view:
         began = time.perf_counter()
         outcome = api.resume(path, view, root=root)

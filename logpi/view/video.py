@@ -79,8 +79,8 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
     if stream.first is None:
         stream.reraise()
         raise LogpiError(f"cannot write {path}: there is no frame; play at least one episode")
-    moving = path.suffix == ".gif" or not ffmpeg_works()
-    write, suffix = (_write_gif, ".gif") if moving else (_write_mp4, ".mp4")
+    as_gif = path.suffix == ".gif" or not ffmpeg_works()
+    write, suffix = (_write_gif, ".gif") if as_gif else (_write_mp4, ".mp4")
     path = path.with_suffix(suffix)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
