@@ -16,13 +16,13 @@ from typing import Any
 
 from report import command_of, commit, machine, parser, publish, table
 
-from logpi import devices
-from logpi.arena.make_player import make_player
 from logpi.arena.match import PLAYED_OUT, Result, pair_counts, play_match
-from logpi.arena.rating import elo_difference, mean_score
-from logpi.arena.searching import AgentPlayer
-from logpi.files import atomic_write
+from logpi.arena.players.make import make_player
+from logpi.arena.players.mcts import AgentPlayer
+from logpi.driver import devices
 from logpi.games.agent import GameAgent, load_game_agent
+from logpi.games.evaluation.rating import elo_difference, mean_score
+from logpi.runs.files import atomic_write
 
 ASKED = ("opponent", "moves", "simulations", "plies", "games")  # what tells one match from another
 

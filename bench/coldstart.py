@@ -23,9 +23,9 @@ from typing import Any
 
 from report import PEERS, answer, parser, publish, spread, table, versions
 
-from logpi import devices
-from logpi.agent import load_agent
 from logpi.api import evaluate
+from logpi.control.agent import load_agent
+from logpi.driver import devices
 
 SOLVED = 475.0
 POLL = 0.01  # seconds

@@ -24,16 +24,16 @@ from typing import Any
 import numpy as np
 from report import PEERS, answer, command_of, commit, machine, parser, publish, table
 
-from logpi import devices
-from logpi.arena.agreement import agreement, labelled
-from logpi.arena.make_player import make_player
 from logpi.arena.match import pair_counts, play_match
-from logpi.arena.players import Referee, begin
-from logpi.arena.rating import mean_score
-from logpi.arena.searching import AgentPlayer
-from logpi.files import atomic_write
+from logpi.arena.players.base import Referee, begin
+from logpi.arena.players.make import make_player
+from logpi.arena.players.mcts import AgentPlayer
+from logpi.driver import devices
 from logpi.games.agent import GameAgent, load_game_agent
-from logpi.games.make import make_game
+from logpi.games.evaluation.connect_four_labels import agreement, labelled
+from logpi.games.evaluation.rating import mean_score
+from logpi.games.rules.make import make_game
+from logpi.runs.files import atomic_write
 
 ROLLOUTS = 1000
 PEER_POSITIONS = 500  # it searches one at a time

@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from report import parser, publish, spread, table, versions
 
-from logpi import devices
-from logpi.arena import agreement
-from logpi.arena.solver import Solver
-from logpi.games.game import Game
-from logpi.games.make import make_game
+from logpi.arena.players.solver import Solver
+from logpi.driver import devices
+from logpi.games.evaluation import connect_four_labels
+from logpi.games.rules.game import Game
+from logpi.games.rules.make import make_game
 
 SETS = {"test": 0, "validation": 1}  # their seeds
 PER_PLY = 172
@@ -29,7 +29,7 @@ FEW = {2: 12, 3: 60}  # half of the positions that there are, reflections not co
 TIMED = (4, 8, 11, 12, 13, 14, 15, 16, 20, 28)  # stones, besides the empty board
 DRAWS = 420  # a multiple of 1 to 7, so that a remainder is uniform whatever the number of legal moves
 GAMES = 2048  # at once
-PLIES = range(agreement.PLIES[0][0], agreement.PLIES[-1][1] + 1)
+PLIES = range(connect_four_labels.PLIES[0][0], connect_four_labels.PLIES[-1][1] + 1)
 
 
 def walks(game: Game) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
@@ -74,20 +74,20 @@ def sample(seed: int, taken: set[bytes]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(found), np.array(plies, np.uint8)
 
 
-def make(folder: Path) -> dict[str, agreement.Labelled]:
+def make(folder: Path) -> dict[str, connect_four_labels.Labelled]:
     solver, taken, made = Solver(), set[bytes](), {}
     for name, seed in SETS.items():
         states, plies = sample(seed, taken)
-        made[name] = agreement.Labelled(states, np.stack([solver.scores(state) for state in states]), plies)
-        np.savez_compressed(folder / agreement.NAMES[name], **made[name]._asdict())
+        made[name] = connect_four_labels.Labelled(states, np.stack([solver.scores(state) for state in states]), plies)
+        np.savez_compressed(folder / connect_four_labels.NAMES[name], **made[name]._asdict())
     return made
 
 
-def contents(name: str, positions: agreement.Labelled) -> list[list[object]]:
+def contents(name: str, positions: connect_four_labels.Labelled) -> list[list[object]]:
     """Rows: set, plies, positions, those where the choice matters, and what random play would keep there."""
-    random = agreement.random_agreement(positions)
+    random = connect_four_labels.random_agreement(positions)
     rows: list[list[object]] = []
-    for low, high in agreement.PLIES:
+    for low, high in connect_four_labels.PLIES:
         here = (positions.ply >= low) & (positions.ply <= high)
         share = random["by_ply"][f"{low}-{high}"]
         rows.append(
@@ -109,7 +109,9 @@ def timed(ply: int, states: np.ndarray) -> list[object]:
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--files", type=Path, default=agreement.FILES, metavar="DIR", help="where the sets go")
+    arguments.add_argument(
+        "--files", type=Path, default=connect_four_labels.FILES, metavar="DIR", help="where the sets go"
+    )
     arguments.add_argument("--timed", type=int, default=20, metavar="N", help="positions for each time")
     args: argparse.Namespace = arguments.parse_args()
     devices.prepare()

@@ -17,9 +17,9 @@ from report import publish, table
 from selfplay_choices import choices_parser, file_name, on_one_core, trained
 
 from logpi.arena.match import pair_counts, play_match
-from logpi.arena.rating import mean_score
-from logpi.arena.searching import AgentPlayer
+from logpi.arena.players.mcts import AgentPlayer
 from logpi.games.agent import load_game_agent
+from logpi.games.evaluation.rating import mean_score
 
 GAME, SIMULATIONS, PLIES = "go-7x7", 64, 2
 RECIPE = [

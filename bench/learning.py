@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from report import commit, parser, publish, table
 
-from logpi import devices
-from logpi.agent import load_agent
 from logpi.api import evaluate
+from logpi.config.experiments import recipe_for
+from logpi.control.agent import load_agent
+from logpi.driver import devices
 from logpi.envs.make import DEVICE
-from logpi.experiments import recipe_for
 from logpi.view.plots import interval
 
 RECIPES = [

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from logpi import assemble, devices
-from logpi.config import PPO, Experiment, Network, Run
+from logpi.config.experiments import resolve
+from logpi.config.settings import PPO, Experiment, Network, Run
+from logpi.driver import devices
+from logpi.driver.programs import HostPrograms
 from logpi.envs.host import make_host
-from logpi.experiments import resolve
-from logpi.programs import HostPrograms
+from logpi.training import build
 from logpi.types import DeviceEnv
 
 ENV = "LunarLander-v3"
@@ -36,7 +37,7 @@ ZOO = PPO(
 )
 
 
-def random_rates(asked: Experiment, parts: assemble.Parts, steps: int, repeats: int) -> list[float]:
+def random_rates(asked: Experiment, parts: build.Parts, steps: int, repeats: int) -> list[float]:
     """Moves per second of the vector that training would use."""
     run, batch = asked.run, asked.method.n_envs
     assert not isinstance(parts.env, DeviceEnv)
@@ -56,9 +57,9 @@ def random_rates(asked: Experiment, parts: assemble.Parts, steps: int, repeats: 
     return rates
 
 
-def training_rates(asked: Experiment, parts: assemble.Parts, steps: int, repeats: int) -> tuple[list[float], Any]:
+def training_rates(asked: Experiment, parts: build.Parts, steps: int, repeats: int) -> tuple[list[float], Any]:
     """Moves per second of whole iterations after the first, which compiles; and the seconds of each part."""
-    programs = assemble.programs(asked, parts)
+    programs = build.programs(asked, parts)
     assert isinstance(programs, HostPrograms)
     state, _ = programs.iterate(programs.init(), 0, timed=True)
     programs.shares.update(dict.fromkeys(programs.shares, 0.0))
@@ -87,7 +88,7 @@ def main() -> None:
         asked, recipe = resolve(ENV, "ppo")
         if recipe is None:
             sys.exit(f"{ENV} has no recipe for ppo")
-    parts = assemble.parts(asked)
+    parts = build.parts(asked)
     shares: dict[str, float] = {}
     if args.random:
         rates = random_rates(asked, parts, args.steps, args.repeats)

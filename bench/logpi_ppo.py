@@ -18,10 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi import assemble, devices, psi
-from logpi.algorithms import learning, minibatches
-from logpi.config import PPO, Experiment, Network, Run
-from logpi.programs import DevicePrograms, State
+from logpi.algorithms import acting, minibatches
+from logpi.config.settings import PPO, Experiment, Network, Run
+from logpi.driver import devices
+from logpi.driver.programs import DevicePrograms, State
+from logpi.ops import psi
+from logpi.training import build
 from logpi.types import Algorithm
 
 EVERY = 10  # iterations a row of metrics, of which one is timed
@@ -71,7 +73,7 @@ def pieces(method: PPO, algorithm: Algorithm, sharing: int) -> dict[str, float]:
     block = jnp.ones((method.n_steps, method.n_envs // sharing))
     params = jax.eval_shape(algorithm.init, key).params
     flat = jnp.zeros(sum(x.size for x in jax.tree.leaves(params)))
-    optimizer = learning.transform(algorithm.hyper)
+    optimizer = acting.transform(algorithm.hyper)
     hidden = jax.random.normal(key, (method.batch_size // sharing, 64))
     value = jnp.zeros((method.n_steps + 1, method.n_envs // sharing))
     return {
@@ -129,8 +131,8 @@ def main() -> None:
     args = parser.parse_args()
     devices.prepare()
     asked = experiment(args)
-    parts = assemble.parts(asked)
-    programs = assemble.programs(asked, parts)
+    parts = build.parts(asked)
+    programs = build.programs(asked, parts)
     assert isinstance(programs, DevicePrograms)
     assert isinstance(asked.method, PPO)
     sizes = {name: getattr(args, name) for name in ("num_envs", "num_steps", "seeds", "updates")}

@@ -18,8 +18,9 @@ from typing import Any
 
 from report import parser, publish, table
 
-from logpi import devices, session
-from logpi.config import PPO, Experiment, Network, Run
+from logpi.config.settings import PPO, Experiment, Network, Run
+from logpi.driver import devices
+from logpi.training import session
 
 MIB = 2**20
 

@@ -23,8 +23,8 @@ from typing import Any
 from ram_tables import TASKS, report
 from report import command_of, commit, machine, parser
 
-from logpi import devices
-from logpi.files import atomic_write
+from logpi.driver import devices
+from logpi.runs.files import atomic_write
 
 VARIANTS: dict[str, list[str]] = {
     "learned": [],
@@ -94,8 +94,8 @@ def trained_at(git: dict[str, Any] | None) -> str:
 
 def judged(run: Path, task: str, variant: str, seed: int) -> dict[str, Any]:
     """The outcome of a finished run."""
-    from logpi.glimpse.agent import load_image_agent
-    from logpi.glimpse.judging import judge
+    from logpi.ram.agent import load_image_agent
+    from logpi.ram.evaluation import judge
 
     agent = load_image_agent(run / "last")
     one, sampled = (judge(agent, 10_000, PASSES, sampled=sampled) for sampled in (False, True))

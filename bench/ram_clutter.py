@@ -14,7 +14,7 @@ from pictures import VARIANTS, curve, picture, plain
 from ram_tables import mean_of
 from report import parser, publish, table
 
-from logpi import devices
+from logpi.driver import devices
 
 TASK, TRAINED_ON = "cluttered", 4
 
@@ -26,8 +26,8 @@ def finished(work: Path, variant: str) -> list[Path]:
 
 def errors(run: Path, pieces: list[int], images: int) -> list[float]:
     """Of the last agent, for each number of pieces."""
-    from logpi.glimpse.agent import load_image_agent
-    from logpi.glimpse.judging import judge
+    from logpi.ram.agent import load_image_agent
+    from logpi.ram.evaluation import judge
 
     agent = load_image_agent(run / "last")
     found = []

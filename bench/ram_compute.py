@@ -8,7 +8,7 @@ memory. Training: whole steps from 28x28 digits in memory, augmented and placed 
 FLOPs are those of the forward pass' matrix products and convolutions, 2 a multiply-add, by hand: XLA's cost analysis
 counts the body of a loop over glimpses once. Where the retina reads an image's integral, RAM also sums up each image
 once, which is no matrix product: 2 additions a pixel, given apart, as is the time that it takes. Of large images it
-reads only the pixels that it looks at (`logpi.glimpse.retina.sensor`).
+reads only the pixels that it looks at (`logpi.ram.retina.sensor`).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from pictures import BLUE, GREEN, ORANGE, picture, plain
 from report import parser, publish, table
 
-from logpi.config import RAM, Classifier, Glimpsing, Whole
+from logpi.config.settings import RAM, Classifier, Glimpsing, Whole
 
 BATCH, CLASSES, DIGIT = 64, 10, 28
 GLIMPSES, PATCH, FEWEST = 8, 12, 3
@@ -104,9 +104,9 @@ def measure(model: str, size: int, seconds: float) -> Row:
     import jax
     import numpy as np
 
-    from logpi.glimpse.methods import Task, make_method
-    from logpi.glimpse.retina import integral, is_direct
-    from logpi.glimpse.scenes import Scene
+    from logpi.ram.models import Task, make_method
+    from logpi.ram.retina import integral, is_direct
+    from logpi.ram.scenes import Scene
 
     scales = 0 if model == "conv" else FEWEST if model == FIXED else covering(size)
     ram = Glimpsing(patch=PATCH, scales=max(scales, 1))
@@ -156,7 +156,7 @@ def main() -> None:
     arguments.add_argument("--core", type=int, help="which core; else the first")
     args: argparse.Namespace = arguments.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0)) if args.core is None else args.core})
-    from logpi import devices
+    from logpi.driver import devices
 
     devices.prepare()
     models = [(size, model) for size in args.sizes for model in COLORS]

@@ -57,15 +57,15 @@ def own(
 ) -> dict[str, Any]:
     """Training images/s of logpi, in this process; those of all ``seeds`` together."""
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
-    from logpi import devices
+    from logpi.driver import devices
 
     devices.prepare()
     import numpy as np
 
-    from logpi.config import RAM, Glimpsing
-    from logpi.glimpse.methods import Task, make_method
-    from logpi.glimpse.programs import ImagePrograms, Split, Splits
-    from logpi.glimpse.scenes import Scene
+    from logpi.config.settings import RAM, Glimpsing
+    from logpi.ram.models import Task, make_method
+    from logpi.ram.programs import ImagePrograms, Split, Splits
+    from logpi.ram.scenes import Scene
 
     still = {"rotation": 0.0, "scaling": 0.0, "shear": 0.0, "shift": 0.0}
     peers = {} if credit == "mirror" else {"glimpse_coef": 0.0, "core_gradient": 0.0}

@@ -11,7 +11,7 @@ from pictures import VARIANTS, curve, picture, plain
 from report import publish, table
 from scipy import stats
 
-from logpi.config import Pictures
+from logpi.config.settings import Pictures
 
 TASKS = ["ram/mnist", "ram/translated", "ram/cluttered", "ram/cluttered-100"]
 # Mnih et al. 2014, tables 1 and 2, in per cent: arXiv's version; the proceedings', which is stricter

@@ -25,7 +25,7 @@ def checked(name: str, games: int) -> list[object]:
     """One row: games and moves that OpenSpiel confirms, the longest game, and seconds."""
     import oracle
 
-    from logpi.games.make import make_game
+    from logpi.games.rules.make import make_game
 
     game, begun = make_game(name), time.perf_counter()
     found, moves = [], []

@@ -32,7 +32,7 @@ def speed(size: int, batch: int, rounds: int) -> dict[str, Any]:
     import jax
     import jax.numpy as jnp
 
-    from logpi.games.go import go
+    from logpi.games.rules.go import go
 
     game = go(size)
 
@@ -67,7 +67,7 @@ def agreement(size: int, games: int) -> dict[str, int]:
     sys.path.insert(0, str(BENCH.parent / "tests"))
     import go_reference
 
-    from logpi.games.go import go
+    from logpi.games.rules.go import go
 
     found: Counter[str] = Counter()
     for seed in range(0, games, CHUNK):
@@ -78,7 +78,7 @@ def agreement(size: int, games: int) -> dict[str, int]:
 
 def own(what: str, *numbers: int) -> dict[str, Any]:
     """One measurement, in this process."""
-    from logpi import devices
+    from logpi.driver import devices
 
     devices.prepare()
     return speed(*numbers) if what == "speed" else agreement(*numbers)

@@ -105,7 +105,7 @@ def mctx_search(search: str, actions: int, simulations: int) -> Search:
 def own(args: argparse.Namespace) -> dict[str, Any]:
     """Simulations per second of CPU time, round by round, of both; trees of equal visits, of all."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
-    from logpi import devices
+    from logpi.driver import devices
 
     devices.prepare()
     import jax

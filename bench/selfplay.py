@@ -33,17 +33,17 @@ WANTED = {"simulations": 60_000, "peer": 50, "cores": 1.7}
 def own(games: int, simulations: int, cores: int, seconds: float) -> dict[str, Any]:
     """Rates of playing alone, and with learning, in this process."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    from logpi import devices
+    from logpi.driver import devices
 
     devices.prepare()
     import jax
     import numpy as np
 
-    from logpi.config import AlphaZero, BoardNet
+    from logpi.config.settings import AlphaZero, BoardNet
     from logpi.games.alphazero import alphazero
-    from logpi.games.judging import Judge
-    from logpi.games.make import make_game
+    from logpi.games.evaluation.evaluators import Judge
     from logpi.games.programs import GamePrograms, Judges
+    from logpi.games.rules.make import make_game
 
     config = AlphaZero(n_games=games, simulations=simulations, search="gumbel", fast_simulations=0)
     game, net = make_game("connect-four"), BoardNet(torso="mlp", units=256, blocks=3)

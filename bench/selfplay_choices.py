@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from report import parser, publish, table
 
-from logpi import devices
+from logpi.driver import devices
 from logpi.view.plots import interval
 
 VARIANTS: dict[str, tuple[str, list[str]]] = {
@@ -66,9 +66,9 @@ COMMON = [  # for a run that is ended by the clock
 ]
 EVALUATED = """
 import json, sys
-from logpi import devices
+from logpi.driver import devices
 devices.prepare()
-from logpi.arena.judges import judges_of
+from logpi.games.evaluation.judges import judges_of
 from logpi.games.agent import load_game_agent
 import jax, numpy as np
 from pathlib import Path

@@ -13,9 +13,9 @@ _WHERE = {
     "resume": "logpi.api",
     "load": "logpi.api",
     "make": "logpi.envs.make",
-    "check_env": "logpi.envs.check",
+    "check_env": "logpi.envs.checker.check",
     "make_policy": "logpi.nets.policy",
-    "Agent": "logpi.agent",
+    "Agent": "logpi.control.agent",
     "Algorithm": "logpi.types",
     "DeviceEnv": "logpi.types",
     "EnvSpec": "logpi.types",
@@ -31,7 +31,7 @@ __all__ = [*_WHERE, *_MODULES]
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"logpi.{name}")
+        return importlib.import_module(f"logpi.ops.{name}")
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
     raise AttributeError(f"module 'logpi' has no attribute {name!r}; it has {', '.join(__all__)}")

@@ -10,30 +10,31 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
-from logpi import devices, session
-from logpi.agent import Agent, load_agent
-from logpi.algorithms.learning import make_act
-from logpi.assemble import NOTHING, Method, Own
-from logpi.config import RAM, Experiment, Length, Pictures, SelfPlay, length_of, score_of
+from logpi.algorithms.acting import make_act
+from logpi.config.experiments import experiment_from_table, promised, resolve
+from logpi.config.settings import RAM, Experiment, Length, Pictures, SelfPlay, length_of, score_of
+from logpi.control.agent import Agent, load_agent
+from logpi.control.evaluation import evaluate_device, evaluate_host
+from logpi.driver import devices
 from logpi.envs.classic import CLASSIC
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
 from logpi.envs.load import registered
 from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
-from logpi.evaluate import evaluate_device, evaluate_host
-from logpi.experiments import experiment_from_table, promised, resolve
 from logpi.games.agent import is_game_agent
-from logpi.glimpse import showing
-from logpi.glimpse.agent import ImageAgent, is_image_agent, load_image_agent
-from logpi.metrics import read_metrics
-from logpi.runs import RunFolder, agent_folder
+from logpi.ram import figures
+from logpi.ram.agent import ImageAgent, is_image_agent, load_image_agent
+from logpi.runs.folder import RunFolder, agent_folder
+from logpi.runs.metrics import read_metrics
+from logpi.training import session
+from logpi.training.build import NOTHING, Method, Own
 from logpi.types import DeviceEnv, Policy
 from logpi.view.live import View, live
 from logpi.view.plots import learning_curve
 from logpi.view.video import render_episodes
 
-# an environment: scores are returns; images: a share of right labels; a game: see ``logpi.arena.judges``
+# an environment: scores are returns; images: a share of right labels; a game: see ``logpi.games.evaluation.judges``
 Kind = Literal["environment", "images", "game"]
 
 
@@ -68,7 +69,7 @@ def train(
         algorithm: a method of your own, ``(settings, policy, spec, obs) -> logpi.Algorithm``, with the settings of
             ``algo``.
         quiet: show nothing.
-        run, network, env_kwargs: settings of ``logpi.config.Run``, of ``Network``, and of the environment.
+        run, network, env_kwargs: settings of ``logpi.config.settings.Run``, of ``Network``, and of the environment.
         **method: settings of the algorithm, such as ``total_timesteps`` or ``learning_rate``.
 
     Raises:
@@ -102,7 +103,7 @@ def resume(
     """Continue an interrupted run from its newest good checkpoint, then draw and film as ``train`` does.
 
     Raises:
-        LogpiError: as ``logpi.session.resume``.
+        LogpiError: as ``logpi.training.session.resume``.
     """
     devices.prepare()
     if view is None:
@@ -133,14 +134,14 @@ def evaluate(
     """Play full episodes of Gymnasium's own version of the agent's environment (the device's where it has no other).
 
     Returns JSON-able facts: ``mean_reward``, ``std_reward``, ``interval`` (half-width of the mean's 95 % interval),
-    ``mean_ep_length``, ``returns``. A classifier of images is judged by ``logpi.glimpse.judging.judge``.
+    ``mean_ep_length``, ``returns``. A classifier of images is judged by ``logpi.ram.evaluation.judge``.
 
     Raises:
         LogpiError: the environment cannot be made, or fails; the agent classifies images.
     """
     _check_episodes(episodes)
     if isinstance(agent, ImageAgent):
-        raise LogpiError("this agent classifies images and plays no episodes; logpi.glimpse.judging.judge judges it")
+        raise LogpiError("this agent classifies images and plays no episodes; logpi.ram.evaluation.judge judges it")
     source = _gymnasium_version(agent)
 
     def decide(memory: Any, obs: Any, t: int = 0) -> Any:
@@ -182,7 +183,7 @@ def film(agent: Agent | ImageAgent, path: Path, episodes: int = 1, seed: int = 1
     """
     _check_episodes(episodes)
     if isinstance(agent, ImageAgent):
-        return showing.film(agent, path, episodes, seed, sampled)
+        return figures.film(agent, path, episodes, seed, sampled)
     player = agent
 
     def act(obs: Any) -> Any:
@@ -238,7 +239,7 @@ def _pictures(agent: Agent | ImageAgent, folder: RunFolder) -> dict[str, Path]:
         return {"video": film(agent, folder.videos / "best.mp4")}
     if not isinstance(agent.config, RAM):
         return {}  # it sees everything at once
-    return showing.pictures(agent, folder.path) | {"video": film(agent, folder.videos / "best.mp4", 6)}
+    return figures.pictures(agent, folder.path) | {"video": film(agent, folder.videos / "best.mp4", 6)}
 
 
 def _show(outcome: session.Outcome, experiment: Experiment, view: View, own: Own) -> Outcome:

@@ -92,7 +92,7 @@ class HostVector(Protocol):
 
 
 class Trajectory(NamedTuple):
-    """T rows of B columns, as collected by ``logpi.rollout``; the only food of every algorithm."""
+    """T rows of B columns, as collected by ``logpi.control.rollout``; the only food of every algorithm."""
 
     obs: PyTree  # [T+1, B, ...]
     action: PyTree  # [T, B, ...] as drawn, before clipping or scaling to the environment's bounds
@@ -106,7 +106,7 @@ class Trajectory(NamedTuple):
 class Output(NamedTuple):
     """What a network says of a batch of observations."""
 
-    pi: Any  # logpi.distributions.Distribution over actions, batch [B]
+    pi: Any  # logpi.ops.distributions.Distribution over actions, batch [B]
     value: Array | None  # [B], or None without a value head
 
 
@@ -135,7 +135,7 @@ class Learner(NamedTuple):
 
     params: PyTree
     opt_state: PyTree
-    statistics: PyTree  # observation and reward normalisers (logpi.statistics)
+    statistics: PyTree  # observation and reward normalisers (logpi.ops.normalization)
     hyper: Any  # the algorithm's config; its float fields are arrays, so that changing one compiles nothing
     timesteps: Array  # [] int32: environment moves learnt from so far
     extra: PyTree = ()  # what only this method keeps: a moving-average baseline, a replay buffer, …

@@ -3,7 +3,7 @@
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault("NPROC", "1")  # as logpi.devices.prepare, which comes too late in a process that uses JAX
+os.environ.setdefault("NPROC", "1")  # as logpi.driver.devices.prepare, which comes too late in a process that uses JAX
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 
 import jax

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pyspiel
 
-from logpi.games.game import Game
-from logpi.games.go import score
+from logpi.games.rules.game import Game
+from logpi.games.rules.go import score
 
 Board = tuple[int, ...]  # 0 empty, 1 the first player's, 2 the second's
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import jax
 import pytest
 
-from logpi import devices
-from logpi.experiments import resolve
-from logpi.runs import RunFolder, find_runs
+from logpi.config.experiments import resolve
+from logpi.driver import devices
+from logpi.runs.folder import RunFolder, find_runs
 
 CACHE = Path(tempfile.gettempdir()) / f"logpi-tests-{getpass.getuser()}"
 ROOT = Path(__file__).parent.parent

@@ -1,10 +1,10 @@
 """Tables of games against an agent, and sessions after moves written in words."""
 
-from logpi.arena.drawing import Look
-from logpi.arena.players import begin
-from logpi.arena.telling import view
-from logpi.arena.terminal import Session, lay, moved, reply
-from logpi.games.make import make_game
+from logpi.arena.players.base import begin
+from logpi.arena.terminal.board import Look
+from logpi.arena.terminal.panel import view
+from logpi.arena.terminal.session import Session, lay, moved, reply
+from logpi.games.rules.make import make_game
 
 ASCII, UNICODE, COLOUR = Look(False, False), Look(False, True), Look(True, True)
 _tables = {}

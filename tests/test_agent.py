@@ -7,13 +7,15 @@ import pytest
 from gymnasium import spaces
 from small import Watcher, experiment, quick_compilation
 
-from logpi import api, runs, session
-from logpi.agent import Agent, load_agent, save_agent
-from logpi.config import Network
+from logpi import api
+from logpi.config.settings import Network
+from logpi.control.agent import Agent, load_agent, save_agent
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
-from logpi.runs import agent_folder, siblings
-from logpi.statistics import Moments, Statistics, init_statistics
+from logpi.ops.normalization import Moments, Statistics, init_statistics
+from logpi.runs import folder as run_folders
+from logpi.runs.folder import agent_folder, siblings
+from logpi.training import session
 from logpi.types import EnvSpec, Learner
 
 BOX = spaces.Box(-2.0, 2.0, (3,))
@@ -148,7 +150,7 @@ def test_the_agents_of_a_run(tmp_path):
 
 
 def test_a_run_without_an_agent_says_how_to_go_on(tmp_path):
-    folder = runs.create(tmp_path, "ppo", "CartPole-v1", {}, ["test"], [0])
+    folder = run_folders.create(tmp_path, "ppo", "CartPole-v1", {}, ["test"], [0])
     with pytest.raises(LogpiError, match=r"no agent yet.*start again"):
         agent_folder(folder.path)
     (folder.checkpoints / "iteration_00000003.safetensors").write_bytes(b"")

@@ -7,15 +7,15 @@ import jax
 import numpy as np
 import pytest
 
-from logpi.arena import agreement
-from logpi.arena.agreement import Labelled, labelled, random_agreement
-from logpi.arena.players import Position, Referee, begin
-from logpi.arena.solver import ILLEGAL, Solver, SolverPlayer
+from logpi.arena.players.base import Position, Referee, begin
+from logpi.arena.players.solver import ILLEGAL, Solver, SolverPlayer
 from logpi.errors import LogpiError
-from logpi.games.make import make_game
+from logpi.games.evaluation import connect_four_labels
+from logpi.games.evaluation.connect_four_labels import Labelled, labelled, random_agreement
+from logpi.games.rules.make import make_game
 
 GAME = make_game("connect-four")
-SETS = {name: labelled(name) for name in agreement.NAMES}
+SETS = {name: labelled(name) for name in connect_four_labels.NAMES}
 TOP = 6  # rows
 
 
@@ -140,7 +140,7 @@ def test_no_position_or_its_reflection_is_there_twice():
 
 
 def test_the_script_finds_the_same_positions_again():
-    sys.path.insert(0, str(Path(agreement.__file__).parents[2] / "bench"))
+    sys.path.insert(0, str(Path(connect_four_labels.__file__).parents[2] / "bench"))
     import connect_four_positions
 
     taken = set()
@@ -165,7 +165,7 @@ def test_random_play_keeps_a_third_where_the_choice_matters(positions):
 
 def random_shares(positions, random):
     drawn = np.where(positions.legal, random.random(positions.score.shape), -1)
-    return agreement.agreement(drawn.argmax(1), positions)
+    return connect_four_labels.agreement(drawn.argmax(1), positions)
 
 
 def test_shares_by_hand():
@@ -182,7 +182,7 @@ def test_shares_by_hand():
     assert expected["decision"] == pytest.approx((2 / 6 + 1 / 3) / 2)
     assert expected["all"] == pytest.approx((2 / 6 + 1 + 1 / 3 + 1) / 4)
     assert expected["best"] == pytest.approx((1 / 6 + 3 / 7 + 1 / 3 + 1) / 4)
-    found = agreement.agreement([2, 0, 5, 3], positions)
+    found = connect_four_labels.agreement([2, 0, 5, 3], positions)
     assert [found[key]["share"] for key in ("decision", "all", "best")] == [0.5, 0.75, 0.5]
     assert [found[key]["n"] for key in ("decision", "all", "best")] == [2, 4, 4]
     assert {group: one["share"] for group, one in found["by_ply"].items()} == {"2-7": 1, "8-13": 0}
@@ -195,7 +195,7 @@ def test_shares_by_hand():
 def test_positions_without_a_choice_are_refused():
     level = Labelled(np.zeros((1, 2, 7), np.uint8), np.zeros((1, 7), np.int8), np.array([2], np.uint8))
     with pytest.raises(LogpiError, match="matters in none of the 1 positions"):
-        agreement.agreement([0], level)
+        connect_four_labels.agreement([0], level)
 
 
 def test_always_the_leftmost_column(positions):
@@ -205,13 +205,13 @@ def test_always_the_leftmost_column(positions):
         if len(set(outcomes)) > 1:
             decisions += 1
             kept += outcomes[0] == max(outcomes)
-    found = agreement.agreement(positions.legal.argmax(1), positions)
+    found = connect_four_labels.agreement(positions.legal.argmax(1), positions)
     assert found["decision"]["share"] == kept / decisions
     assert found["decision"]["n"] == decisions == sum(one["n"] for one in found["by_ply"].values())
 
 
 def test_the_best_moves_have_every_share(positions):
-    found = agreement.agreement(positions.score.argmax(1), positions)
+    found = connect_four_labels.agreement(positions.score.argmax(1), positions)
     assert [found[key]["share"] for key in ("decision", "all", "best")] == [1, 1, 1]
 
 
@@ -221,7 +221,7 @@ def test_the_perfect_player_never_gives_value_away(fastest):
     quick = np.flatnonzero((positions.ply <= 11) | (positions.ply >= 20))[::4]
     sample = Labelled(*(array[quick] for array in positions))
     thoughts = SolverPlayer(seed=1, fastest=fastest).choose([Position(GAME, (), state) for state in sample.state])
-    found = agreement.agreement([thought.action for thought in thoughts], sample)
+    found = connect_four_labels.agreement([thought.action for thought in thoughts], sample)
     assert found["decision"]["share"] == found["all"]["share"] == 1
     assert (found["best"]["share"] == 1) == fastest
     assert [thought.value for thought in thoughts] == np.sign(sample.score.max(1)).tolist()
@@ -275,7 +275,7 @@ def test_a_missing_solver_is_told(monkeypatch):
 )
 def test_wrong_actions_are_refused(positions, spoil, message):
     with pytest.raises(LogpiError, match=message):
-        agreement.agreement(spoil(positions.score.argmax(1)), positions)
+        connect_four_labels.agreement(spoil(positions.score.argmax(1)), positions)
 
 
 def test_a_full_column_is_refused(positions):
@@ -283,12 +283,12 @@ def test_a_full_column_is_refused(positions):
     actions = positions.score.argmax(1)
     actions[full] = positions.score[full].argmin()
     with pytest.raises(LogpiError, match=f"in position {full} is illegal; allowed there: "):
-        agreement.agreement(actions, positions)
+        connect_four_labels.agreement(actions, positions)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 cut off", "another"])
 def test_a_damaged_file_is_told(tmp_path, monkeypatch, content):
-    monkeypatch.setattr(agreement, "FILES", tmp_path)
+    monkeypatch.setattr(connect_four_labels, "FILES", tmp_path)
     path = tmp_path / "connect-four.npz"
     if content == "another":
         np.savez(path, state=np.zeros(3))

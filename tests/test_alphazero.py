@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.config import AlphaZero, BoardNet
+from logpi.config.settings import AlphaZero, BoardNet
 from logpi.games.alphazero import alphazero
-from logpi.games.make import make_game
+from logpi.games.batched_match import versus
 from logpi.games.network import PolicyValue
 from logpi.games.programs import GamePrograms, Judges
-from logpi.games.versus import versus
+from logpi.games.rules.make import make_game
 
 NET = BoardNet(units=16, blocks=1, value_units=8)
 PLAIN = AlphaZero(

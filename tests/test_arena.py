@@ -11,15 +11,15 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from logpi.arena.make_player import make_player
 from logpi.arena.match import Result, in_order, play_match
-from logpi.arena.outside import OpenSpielMCTS
-from logpi.arena.players import RandomPlayer, Referee, begin
+from logpi.arena.players.base import RandomPlayer, Referee, begin
+from logpi.arena.players.make import make_player
+from logpi.arena.players.open_spiel import OpenSpielMCTS
 from logpi.arena.records import read, replay
 from logpi.arena.tournament import Duel, SequentialTest, Settings, play_all, report
-from logpi.cli import main
+from logpi.cli.main import main
 from logpi.errors import LogpiError
-from logpi.games.make import make_game
+from logpi.games.rules.make import make_game
 from logpi.view import ladder as pictures
 from logpi.view import matches as view
 

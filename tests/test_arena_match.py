@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from logpi.arena.match import Result, draw_openings, pair_counts, play_match
-from logpi.arena.players import ForfeitError, RandomPlayer, Referee, Thought
+from logpi.arena.players.base import ForfeitError, RandomPlayer, Referee, Thought
 from logpi.errors import LogpiError
-from logpi.games.make import make_game
+from logpi.games.rules.make import make_game
 
 FOUR, TOE = make_game("connect-four"), make_game("tic-tac-toe")
 

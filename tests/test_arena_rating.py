@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from logpi.arena.rating import SCORES, Z, bradley_terry, elo_difference, elo_of, mean_score, score_of, sprt
 from logpi.errors import LogpiError
+from logpi.games.evaluation.rating import SCORES, Z, bradley_terry, elo_difference, elo_of, mean_score, score_of, sprt
 
 
 def wilson(share, n):

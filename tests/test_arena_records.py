@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from logpi.arena.players import Referee, begin
+from logpi.arena.players.base import Referee, begin
 from logpi.arena.records import Record, append, dumps, game_of, read, replay, suffix
 from logpi.errors import LogpiError
-from logpi.games.make import make_game
+from logpi.games.rules.make import make_game
 
 NASTY = "a]b\\c:d;(e) “ü”"
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from small import Killed, Watcher, experiment, flags, only_run, outcome, quick_compilation
 
-from logpi import files, session
-from logpi.cli import main
+from logpi.cli.main import main
 from logpi.errors import LogpiError
+from logpi.runs import files
+from logpi.training import session
 
 DEVICE_ENV = """
 import jax.numpy as jnp, numpy as np
@@ -389,7 +390,7 @@ def test_no_episodes(fails, agent, tmp_path):
 
 
 def test_health_is_told_of_the_iteration_that_was_ill():
-    from logpi.loop import check_health
+    from logpi.driver.loop import check_health
 
     good = {name: np.array([True, True]) for name in ("finite/observation", "finite/reward", "finite/parameters")}
     check_health(good, 5)

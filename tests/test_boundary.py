@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi import psi
-from logpi.algorithms.learning import make_act
-from logpi.distributions import Categorical
+from logpi.algorithms.acting import make_act
+from logpi.control.rollout import Carry, no_episodes, rollout, rollout_host, start
 from logpi.envs.device import vectorize
 from logpi.envs.host import make_host
 from logpi.envs.probes import chain, chain_gym
-from logpi.returns import lambda_returns
-from logpi.rollout import Carry, no_episodes, rollout, rollout_host, start
-from logpi.statistics import Statistics
+from logpi.ops import psi
+from logpi.ops.distributions import Categorical
+from logpi.ops.normalization import Statistics
+from logpi.ops.returns import lambda_returns
 from logpi.types import Algorithm, Learner, Output, Policy
 
 T, B, GAMMA = 17, 3, 0.9

@@ -16,10 +16,10 @@ import numpy as np
 import optax
 import pytest
 
-from logpi import checkpoint, files
-from logpi.checkpoint import load_tree, read_meta, save_tree
 from logpi.errors import LogpiError
-from logpi.files import atomic_write
+from logpi.runs import checkpoint, files
+from logpi.runs.checkpoint import load_tree, read_meta, save_tree
+from logpi.runs.files import atomic_write
 
 
 class State(NamedTuple):
@@ -226,7 +226,8 @@ def test_folder_in_the_way(tmp_path):
 
 
 def test_import_leaves_jax_alone():
-    modules = "logpi.checkpoint, logpi.runs, logpi.metrics, logpi.view.live, logpi.view.plots, logpi.view.video"
+    modules = "logpi.runs.checkpoint, logpi.runs.folder, logpi.runs.metrics"
+    modules += ", logpi.view.live, logpi.view.plots, logpi.view.video"
     code = f"import sys, json, {modules}; print(json.dumps(sorted(sys.modules)))"
     root = Path(__file__).parent.parent
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)

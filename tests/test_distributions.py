@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from logpi.distributions import (
+from logpi.ops.distributions import (
     Categorical,
     DiagonalGaussian,
     MultiBinary,

@@ -6,11 +6,8 @@ import tomllib
 
 import pytest
 
-from logpi import toml
-from logpi.commands.training import parse_train
-from logpi.config import ALGORITHMS, PPO, Experiment, Length, Network, Run, length_of
-from logpi.errors import LogpiError
-from logpi.experiments import (
+from logpi.cli.training import parse_train
+from logpi.config.experiments import (
     ALIASES,
     experiment_from_table,
     experiment_to_table,
@@ -20,6 +17,9 @@ from logpi.experiments import (
     recipes,
     resolve,
 )
+from logpi.config.settings import ALGORITHMS, PPO, Experiment, Length, Network, Run, length_of
+from logpi.errors import LogpiError
+from logpi.runs import toml
 
 RECIPE = recipe_for("CartPole-v1", "ppo")
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from small import Watcher, quick_compilation
 
-from logpi import session
-from logpi.arena.agreement import labelled
-from logpi.arena.judges import judge
-from logpi.arena.make_player import make_player
-from logpi.arena.players import Referee, begin
-from logpi.cli import main
+from logpi.arena.players.base import Referee, begin
+from logpi.arena.players.make import make_player
+from logpi.cli.main import main
+from logpi.config.experiments import resolve
 from logpi.errors import LogpiError
-from logpi.experiments import resolve
 from logpi.games.agent import GameAgent, load_game_agent, save_game_agent
-from logpi.games.make import make_game
-from logpi.games.systems import SYSTEMS
+from logpi.games.evaluation.connect_four_labels import labelled
+from logpi.games.evaluation.judges import judge
+from logpi.games.registry import SYSTEMS
+from logpi.games.rules.make import make_game
+from logpi.training import session
 
 NET = {"units": 32, "blocks": 1, "value_units": 8}
 

@@ -13,16 +13,16 @@ import pytest
 from small import ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
 from test_resume import KILLER
 
-from logpi import assemble, session
-from logpi.arena.agreement import agreement, labelled, random_agreement
-from logpi.arena.solver import ILLEGAL
-from logpi.checkpoint import load_tree, read_meta, save_tree
-from logpi.commands.arena import arena, stages
+from logpi.arena.players.solver import ILLEGAL
+from logpi.cli.arena import arena, stages
+from logpi.config.experiments import resolve
 from logpi.errors import LogpiError
-from logpi.experiments import resolve
 from logpi.games.agent import load_game_agent
-from logpi.games.make import make_game
-from logpi.games.systems import SYSTEMS
+from logpi.games.evaluation.connect_four_labels import agreement, labelled, random_agreement
+from logpi.games.registry import SYSTEMS
+from logpi.games.rules.make import make_game
+from logpi.runs.checkpoint import load_tree, read_meta, save_tree
+from logpi.training import build, session
 
 RUN = {"video": False, "tensorboard": False, "eval_episodes": 8, "final_episodes": 8, "eval_points": 2}
 TINY = {
@@ -87,7 +87,7 @@ def test_a_killed_run_resumes_exactly(tmp_path):
 def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
     """With what the other systems leave off: an evaluator, searches of two lengths, resignation, games played on."""
     more = {"search": "puct", "fast_simulations": 2, "resign": 0.01, "play_on": 0.5, "gate_every": 2, "gate_games": 8}
-    made = assemble.work(experiment(tmp_path, "hex-3x3", "alphago_zero", **more)).programs()
+    made = build.work(experiment(tmp_path, "hex-3x3", "alphago_zero", **more)).programs()
     state = made.init()
     for n in range(3):
         state, _ = made.iterate(state, n, True)
@@ -246,4 +246,4 @@ def test_connect_four_gets_better_than_random(tmp_path):
 @pytest.mark.skipif(jax.local_device_count() != 2, reason="needs two devices")
 def test_games_that_cannot_be_dealt_out_stay_on_one_device(tmp_path):
     for sizes, sharing in (({}, 2), ({"batch_size": 63}, 1), ({"n_games": 15}, 1)):
-        assert assemble.work(experiment(tmp_path, **sizes)).sharing == sharing
+        assert build.work(experiment(tmp_path, **sizes)).sharing == sharing

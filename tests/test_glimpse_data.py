@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from logpi.errors import LogpiError
-from logpi.glimpse import data
-from logpi.glimpse.own_arrays import from_arrays
+from logpi.ram.data import datasets
+from logpi.ram.data.npz import from_arrays
 
 RANDOM = np.random.RandomState(7)
 
@@ -53,7 +53,7 @@ def pets(folder, n=3):
 
 def refused(source, *parts):
     with pytest.raises(LogpiError) as caught:
-        data.load(source)
+        datasets.load(source)
     message = str(caught.value)
     for part in parts:
         assert str(part) in message
@@ -68,7 +68,7 @@ def idx_folder(folder, zipped=True):
     """Ten training and two test images in MNIST's form."""
     images, labels = RANDOM.randint(0, 256, (10, 5, 4)), np.arange(10) % 2
     parts = {"images": images, "labels": labels, "test_images": images[:2], "test_labels": labels[:2]}
-    for key, name in data.IDX.items():
+    for key, name in datasets.IDX.items():
         path = folder / (f"{name}.gz" if zipped else name)
         path.write_bytes(gzip.compress(idx(parts[key]), 1) if zipped else idx(parts[key]))
     return parts
@@ -79,13 +79,13 @@ def idx_folder(folder, zipped=True):
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.load("mnist")
+    return datasets.load("mnist")
 
 
 def test_the_packaged_files_unpack_to_the_published_bytes():
-    for key, name in data.IDX.items():
-        unpacked = gzip.decompress((data.FILES / f"{name}.gz").read_bytes())
-        assert hashlib.md5(unpacked).hexdigest() == data.MNIST_MD5[key]
+    for key, name in datasets.IDX.items():
+        unpacked = gzip.decompress((datasets.FILES / f"{name}.gz").read_bytes())
+        assert hashlib.md5(unpacked).hexdigest() == datasets.MNIST_MD5[key]
 
 
 def test_mnist_has_the_known_counts(digits):
@@ -107,7 +107,7 @@ def test_mnist_images_are_upright_and_in_the_order_of_their_labels(digits):
 
 def test_a_damaged_package_file_is_found(tmp_path, monkeypatch):
     idx_folder(tmp_path)
-    monkeypatch.setattr(data, "FILES", tmp_path)
+    monkeypatch.setattr(datasets, "FILES", tmp_path)
     refused("mnist", tmp_path / "train-images-idx3-ubyte.gz", "not the published file", "pip install")
 
 
@@ -116,30 +116,30 @@ def test_fashion_mnist_reads_a_folder_and_names_its_classes(tmp_path, monkeypatc
     labels = np.arange(10)
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
     md5 = {key: hashlib.md5(idx(part)).hexdigest() for key, part in {**parts, "labels": labels}.items()}
-    monkeypatch.setattr(data, "FASHION_MD5", md5)
-    fashion = data.fashion_mnist(tmp_path)
+    monkeypatch.setattr(datasets, "FASHION_MD5", md5)
+    fashion = datasets.fashion_mnist(tmp_path)
     np.testing.assert_array_equal(fashion.train_images[..., 0], parts["images"])
     assert fashion.train_labels.tolist() == list(range(10))
     assert (fashion.name, fashion.classes[9]) == ("fashion-mnist", "Ankle boot")
-    monkeypatch.setattr(data, "DEBIAN", tmp_path)
-    assert data.load("fashion-mnist").classes == fashion.classes
+    monkeypatch.setattr(datasets, "DEBIAN", tmp_path)
+    assert datasets.load("fashion-mnist").classes == fashion.classes
 
 
 def test_fashion_mnist_that_is_not_there_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "DEBIAN", tmp_path)
+    monkeypatch.setattr(datasets, "DEBIAN", tmp_path)
     refused("fashion-mnist", tmp_path / "train-images-idx3-ubyte", "apt install dataset-fashion-mnist")
 
 
 def test_other_files_are_not_taken_for_fashion_mnist(tmp_path):
     idx_folder(tmp_path)
     with pytest.raises(LogpiError, match="not the published file"):
-        data.fashion_mnist(tmp_path)
+        datasets.fashion_mnist(tmp_path)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_own_reads_a_folder_of_mnists_form(tmp_path, zipped):
     parts = idx_folder(tmp_path, zipped)
-    found = data.own(tmp_path)
+    found = datasets.own(tmp_path)
     np.testing.assert_array_equal(found.train_images[..., 0], parts["images"])
     np.testing.assert_array_equal(found.test_labels, parts["test_labels"])
 
@@ -170,7 +170,7 @@ def test_an_npz_keeps_its_pixels_labels_and_test_set(tmp_path):
     path = saved(
         tmp_path, images=images, test_images=images[:3], test_labels=np.array([1, 1, 0]), classes=np.array(["a", "b"])
     )
-    found = data.load(str(path))
+    found = datasets.load(str(path))
     np.testing.assert_array_equal(found.train_images, images)
     np.testing.assert_array_equal(found.test_images, images[:3])
     assert found.train_labels.tolist() == [0, 1] * 6
@@ -183,7 +183,7 @@ def test_an_npz_keeps_its_pixels_labels_and_test_set(tmp_path):
 def test_floats_are_rounded_to_bytes(tmp_path, dtype):
     every = np.arange(256, dtype=np.uint8).reshape(16, 4, 4)
     path = saved(tmp_path, images=(every / 255).astype(dtype), labels=np.arange(16) % 2, **two_for_testing(every / 255))
-    np.testing.assert_array_equal(data.own(path).train_images[..., 0], every)
+    np.testing.assert_array_equal(datasets.own(path).train_images[..., 0], every)
 
 
 def two_for_testing(images):
@@ -192,12 +192,14 @@ def two_for_testing(images):
 
 def test_floats_go_to_the_nearest_level(tmp_path):
     images = with_value(0.999)  # 254.7
-    assert data.own(saved(tmp_path, images=images, test_images=images[7:8], test_labels=[0])).test_images.max() == 255
+    assert (
+        datasets.own(saved(tmp_path, images=images, test_images=images[7:8], test_labels=[0])).test_images.max() == 255
+    )
 
 
 def test_true_is_white(tmp_path):
     images = RANDOM.rand(12, 5, 4) > 0.5
-    found = data.own(saved(tmp_path, images=images, **two_for_testing(images)))
+    found = datasets.own(saved(tmp_path, images=images, **two_for_testing(images)))
     np.testing.assert_array_equal(found.train_images[..., 0], np.where(images, 255, 0))
 
 
@@ -328,7 +330,7 @@ def test_a_folder_of_classes(tmp_path):
     picture(folder / "cat" / "0.png", value=200)
     (folder / "README.txt").write_text("beside the classes")
     (folder / "cat" / ".DS_Store").write_bytes(b"x")
-    found = data.own(folder)
+    found = datasets.own(folder)
     assert (found.name, found.classes) == ("my.pets", ("cat", "dog"))
     assert found.train_images.shape == (10, 5, 4, 1)
     assert found.test_labels.tolist() == [0, 1]
@@ -339,7 +341,7 @@ def test_a_folder_of_classes(tmp_path):
 def test_train_and_test_folders(tmp_path):
     pets(tmp_path / "train", n=2)
     picture(tmp_path / "test" / "dog" / "a.JPG", value=100)
-    found = data.own(tmp_path)
+    found = datasets.own(tmp_path)
     assert found.train_labels.tolist() == [0, 0, 1, 1]
     assert found.test_labels.tolist() == [1]
     assert found.test_images.max() == 100 > found.train_images.max()
@@ -348,7 +350,7 @@ def test_train_and_test_folders(tmp_path):
 def test_one_image_in_colour_makes_all_colour(tmp_path):
     pets(tmp_path / "train", n=2)
     picture(tmp_path / "test" / "cat" / "red.png", "RGB", value=(200, 30, 10))
-    found = data.own(tmp_path)
+    found = datasets.own(tmp_path)
     assert found.test_images[0, 0, 0].tolist() == [200, 30, 10]
     assert found.train_images.shape == (4, 5, 4, 3)
     assert (found.train_images == 9).all()
@@ -372,7 +374,7 @@ def test_alpha_is_dropped_and_palettes_are_resolved(tmp_path, image, pixel):
         for i in range(2):
             (tmp_path / name).mkdir(exist_ok=True)
             image.save(tmp_path / name / f"{i}.png")
-    found = data.own(tmp_path)
+    found = datasets.own(tmp_path)
     assert (found.train_images == pixel).all()
     assert found.train_images.shape == (2, 5, 4, len(pixel))
 
@@ -381,11 +383,11 @@ def test_grey_photographs_saved_in_colour_are_grey_until_one_is_not(tmp_path):
     for name in ("cat", "dog"):
         for i in range(2):
             picture(tmp_path / name / f"{i}.jpg", "RGB", value=(90, 90, 90))
-    assert data.own(tmp_path).train_images.shape == (2, 5, 4, 1)
+    assert datasets.own(tmp_path).train_images.shape == (2, 5, 4, 1)
     red = np.full((5, 4, 3), 90, np.uint8)
     red[4, 3, 0] = 91  # the last pixel only
     Image.fromarray(red).save(tmp_path / "cat" / "2.png")
-    found = data.own(tmp_path)
+    found = datasets.own(tmp_path)
     every = np.concatenate([found.train_images, found.test_images])
     assert every.shape == (5, 5, 4, 3)
     assert sorted(every[:, 4, 3].tolist()) == [[90, 90, 90]] * 4 + [[91, 90, 90]]
@@ -399,7 +401,7 @@ def test_a_photograph_is_turned_upright(tmp_path):
             exif = image.getexif()
             exif[0x0112] = 3  # orientation: upside down
             image.save(path, exif=exif)
-    assert data.own(tmp_path).train_images[0, 0, 0] == 19
+    assert datasets.own(tmp_path).train_images[0, 0, 0] == 19
 
 
 def test_a_broken_png_among_a_thousand_is_named(tmp_path):
@@ -487,7 +489,7 @@ def test_more_than_8_bits_a_channel_are_refused_in_colour_too(tmp_path, content)
 @pytest.mark.parametrize("content", [png(8, 2, 3), png(8, 4, 2), b"P6 4 5 255\n" + bytes(60), b"P1 4 5\n" + b"1 " * 20])
 def test_8_bits_a_channel_and_fewer_are_read(tmp_path, content):
     (pets(tmp_path) / "dog" / "1.png").write_bytes(content)
-    assert data.own(tmp_path).train_images.shape[1:3] == (5, 4)
+    assert datasets.own(tmp_path).train_images.shape[1:3] == (5, 4)
 
 
 def test_an_empty_class_is_named(tmp_path):
@@ -523,14 +525,14 @@ def test_other_layouts_are_refused(tmp_path):
 def test_a_class_of_trains_may_be_called_train(tmp_path):
     pets(tmp_path)
     picture(tmp_path / "train" / "1.png")
-    assert data.own(tmp_path).classes == ("cat", "dog", "train")
+    assert datasets.own(tmp_path).classes == ("cat", "dog", "train")
 
 
 @pytest.mark.parametrize("name", ["cat/pipe.png", "own.npz"])
 def test_a_pipe_is_refused_before_it_is_waited_for(tmp_path, name):
     path = pets(tmp_path) / name
     os.mkfifo(path)
-    code = "import sys; from logpi.glimpse import data; data.load(sys.argv[1])"
+    code = "import sys; from logpi.glimpse import data; datasets.load(sys.argv[1])"
     where = path if name.endswith(".npz") else tmp_path
     run = subprocess.run([sys.executable, "-c", code, where], capture_output=True, text=True, timeout=60, check=False)
     assert f"LogpiError: {path} is no regular file" in run.stderr
@@ -544,7 +546,7 @@ def test_a_class_folder_that_cannot_be_printed_is_refused(tmp_path, name):
 
 def test_names_in_any_script_are_kept(tmp_path):
     names = ("T-shirt/top", "می‌خواهم")  # with a zero-width non-joiner
-    assert data.own(saved(tmp_path, classes=np.array(names))).classes == names
+    assert datasets.own(saved(tmp_path, classes=np.array(names))).classes == names
 
 
 def test_another_kind_of_file_is_named(tmp_path):
@@ -554,5 +556,5 @@ def test_another_kind_of_file_is_named(tmp_path):
 
 
 def test_no_jax_is_needed_to_read_data():
-    code = "import sys, logpi.glimpse.data; sys.exit('jax' in sys.modules)"
+    code = "import sys, logpi.ram.data.datasets; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

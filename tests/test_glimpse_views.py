@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 from small import Watcher, quick_compilation
 
-from logpi import api, session
-from logpi.commands import playing, reading, training
+from logpi import api
+from logpi.cli import playing, reading, training
+from logpi.config.experiments import recipe_for, resolve
 from logpi.errors import LogpiError
-from logpi.experiments import recipe_for, resolve
-from logpi.glimpse import data
-from logpi.glimpse.agent import load_image_agent, splits
-from logpi.glimpse.judging import LOOK, interval, judge, judged_split, scenes_of
-from logpi.glimpse.methods import make_method
-from logpi.glimpse.programs import ImagePrograms
-from logpi.glimpse.scenes import Scene, group_size
-from logpi.glimpse.showing import looking, pictures
-from logpi.metrics import read_metrics
+from logpi.ram.agent import load_image_agent, splits
+from logpi.ram.data import datasets
+from logpi.ram.evaluation import LOOK, interval, judge, judged_split, scenes_of
+from logpi.ram.figures import looking, pictures
+from logpi.ram.models import make_method
+from logpi.ram.programs import ImagePrograms
+from logpi.ram.scenes import Scene, group_size
+from logpi.runs.metrics import read_metrics
+from logpi.training import session
 from logpi.view import glimpses
 from logpi.view.glimpses import coverage, film_glimpses, seen_so_far, squares
 from logpi.view.plots import _figure as figure
@@ -82,12 +83,12 @@ def test_the_averaged_error_is_of_the_mean_probabilities(agent, sampled):
 @pytest.mark.parametrize("devices", [1, 2])
 def test_groups_of_images_are_the_same_ones_everywhere(agent, devices, monkeypatch):
     """Also where there are several, the last one is not full, and two devices judge one each."""
-    monkeypatch.setattr("logpi.glimpse.scenes.GROUP", 16)
+    monkeypatch.setattr("logpi.ram.scenes.GROUP", 16)
 
     def sums(params, scenes, key, std, n_glimpses):
         return jax.nn.one_hot(scenes.sum((1, 2, 3)).astype(jnp.int32) % 3, 3)[None], None
 
-    images = data.load(agent.config.data)
+    images = datasets.load(agent.config.data)
     method = make_method(agent.config, agent.net, agent.task)
     method = method._replace(look=sums, update=lambda learner, *_: (learner, {}))
     programs = ImagePrograms(method, agent.task, splits(images, agent.config), 20, 1, [0], devices)
@@ -189,7 +190,7 @@ def test_watch_films_six_images_and_puts_the_sheet_into_the_run(run, capsys, mon
         drawn.append(settings)
         return {"glimpses": folder / "drawn"}
 
-    monkeypatch.setattr("logpi.glimpse.showing.pictures", draw)
+    monkeypatch.setattr("logpi.ram.figures.pictures", draw)
     folder = run.folder.path
     assert playing.watch([str(folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

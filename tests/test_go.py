@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from logpi.errors import LogpiError
-from logpi.games.game import Game
-from logpi.games.go import State, go, liberties, ownership, score
+from logpi.games.rules.game import Game
+from logpi.games.rules.go import State, go, liberties, ownership, score
 
 KOMI = 0.5
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from logpi.arena.engine import GAMES_FOLDER, Engine
-from logpi.arena.gtp import GtpPlayer
-from logpi.arena.make_player import make_player
 from logpi.arena.match import play_match
-from logpi.arena.players import ForfeitError, RandomPlayer, Referee, begin
+from logpi.arena.players.base import ForfeitError, RandomPlayer, Referee, begin
+from logpi.arena.players.gtp import GtpPlayer
+from logpi.arena.players.gtp_process import GAMES_FOLDER, Engine
+from logpi.arena.players.make import make_player
 from logpi.errors import LogpiError
-from logpi.games.go import score
-from logpi.games.make import make_game
+from logpi.games.rules.go import score
+from logpi.games.rules.make import make_game
 
 FAKE = f"{sys.executable} {Path(__file__).with_name('fake_gtp_engine.py')}"
 HEX = make_game("hex-3x3")
@@ -165,7 +165,7 @@ def test_what_is_no_engine():
 
 
 def test_an_engine_that_never_speaks_is_given_up(monkeypatch):
-    monkeypatch.setattr("logpi.arena.gtp.FIRST_WORDS", 0.5)
+    monkeypatch.setattr("logpi.arena.players.gtp.FIRST_WORDS", 0.5)
     with pytest.raises(LogpiError, match="no reply to 'name'"):
         GtpPlayer(HEX, f"{FAKE} --fault mute", seconds=0.5)
 

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from small import Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
 
-from logpi import api, assemble, session
-from logpi.checkpoint import save_tree
-from logpi.config import RAM
+from logpi import api
+from logpi.config.experiments import resolve
+from logpi.config.settings import RAM
 from logpi.errors import LogpiError
-from logpi.experiments import resolve
-from logpi.glimpse import data
-from logpi.glimpse.agent import load_image_agent, splits
-from logpi.glimpse.judging import judge, stop_when_sure
-from logpi.glimpse.showing import pictures
+from logpi.ram.agent import load_image_agent, splits
+from logpi.ram.data import datasets
+from logpi.ram.evaluation import judge, stop_when_sure
+from logpi.ram.figures import pictures
+from logpi.runs.checkpoint import save_tree
+from logpi.training import build, session
 from logpi.view.glimpses import seen_so_far, squares
 
 RUN = {"video": False, "tensorboard": False, "eval_episodes": 60, "final_episodes": 60, "eval_points": 3}
@@ -117,7 +118,7 @@ def test_one_seed_learns_the_same_alone_and_beside_others(corners, tmp_path):
 
 def test_of_every_class_an_image_is_learnt_from():
     labels = np.repeat(np.arange(20, dtype=np.int32), [1, 1, 2, 2, *[3] * 16])
-    images = data.Images(
+    images = datasets.Images(
         "few", np.zeros((len(labels), 4, 4, 1), np.uint8), labels, *[None] * 2, tuple(map(str, range(20)))
     )
     every = splits(images, RAM(validation=100))
@@ -130,7 +131,7 @@ def test_of_every_class_an_image_is_learnt_from():
 def test_the_validation_digits_stay_the_same_ones():
     """NumPy may change its streams: then agents that were trained before would be judged on what they learnt from."""
     count = 60_000
-    images = data.Images("numbers", np.arange(count), np.zeros(count, np.int32), *[None] * 2, ("0",))
+    images = datasets.Images("numbers", np.arange(count), np.zeros(count, np.int32), *[None] * 2, ("0",))
     kept = splits(images, RAM(validation=5000)).validation.images
     assert (len(kept), kept[:5].tolist(), kept.sum()) == (5000, [4013, 23840, 29603, 43011, 58703], 149_360_895)
 
@@ -190,7 +191,7 @@ def test_images_may_be_oblong_and_in_colour(tmp_path, algo):
 
 
 def test_the_agent_is_a_moving_average_and_that_is_what_is_saved(corners, tmp_path):
-    made = assemble.work(experiment(corners, tmp_path, averaging=0.5))
+    made = build.work(experiment(corners, tmp_path, averaging=0.5))
     programs = made.programs()
     before = programs.init().learner
     learner = programs.iterate(programs.init(), 0, timed=False)[0].learner
@@ -202,7 +203,7 @@ def test_the_agent_is_a_moving_average_and_that_is_what_is_saved(corners, tmp_pa
 
 
 def test_one_image_a_class_is_too_few():
-    images = data.Images(
+    images = datasets.Images(
         "few", np.zeros((3, 4, 4, 1), np.uint8), np.arange(3, dtype=np.int32), *[None] * 2, tuple("abc")
     )
     with pytest.raises(LogpiError, match="one training image a class"):
@@ -210,10 +211,10 @@ def test_one_image_a_class_is_too_few():
 
 
 def test_a_batch_is_dealt_out_to_the_devices(corners, tmp_path):
-    assert assemble.work(experiment(corners, tmp_path, batch_size=64)).sharing == 2
-    assert assemble.work(experiment(corners, tmp_path, batch_size=63)).sharing == 1
-    assert assemble.work(experiment(corners, tmp_path, batch_size=8)).sharing == 1, "not worth it"
-    assert assemble.work(experiment(corners, tmp_path, batch_size=8, copies=8)).sharing == 2
+    assert build.work(experiment(corners, tmp_path, batch_size=64)).sharing == 2
+    assert build.work(experiment(corners, tmp_path, batch_size=63)).sharing == 1
+    assert build.work(experiment(corners, tmp_path, batch_size=8)).sharing == 1, "not worth it"
+    assert build.work(experiment(corners, tmp_path, batch_size=8, copies=8)).sharing == 2
 
 
 @pytest.mark.parametrize(
@@ -351,7 +352,7 @@ def test_settings_that_do_not_fit(corners, tmp_path):
 
     refused("canvas is 10", canvas=10)
     with pytest.raises(LogpiError, match="env_kwargs gravity"):
-        assemble.work(dataclasses.replace(experiment(corners, tmp_path), env_kwargs={"gravity": 1}))
+        build.work(dataclasses.replace(experiment(corners, tmp_path), env_kwargs={"gravity": 1}))
     refused("gae_lambda is 0.5, but credit mirror", gae_lambda=0.5)
     refused("piece is 13", pieces=1, piece=13)
     refused(r"coarsest patch 64 pixels wide.*12x12.*up to 48", network={"patch": 8, "scales": 4})
@@ -365,7 +366,7 @@ def test_settings_that_do_not_fit(corners, tmp_path):
     with pytest.raises(LogpiError, match="did you mean ram/cluttered"):
         resolve("ram/clutered", "ram")
     with pytest.raises(LogpiError, match="--data"):
-        assemble.work(resolve("ram/own", None)[0])
+        build.work(resolve("ram/own", None)[0])
     with pytest.raises(LogpiError, match="n_glimpses"):
         resolve("ram/mnist", None, {"method": {"n_glimpse": 3}})
     with pytest.raises(LogpiError, match=r"n_glimpses is 0"):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi import losses
+from logpi.ops import losses
 
 MASK = jnp.array([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
 X = jnp.array([[1.0, 2.0], [6.0, 1e6], [-1e6, 1e6]])

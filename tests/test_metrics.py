@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi import metrics, tensorboard
 from logpi.errors import LogpiError
-from logpi.files import AppendFile
-from logpi.metrics import MetricsWriter, read_metrics, read_rows
+from logpi.runs import metrics, tensorboard
+from logpi.runs.files import AppendFile
+from logpi.runs.metrics import MetricsWriter, read_metrics, read_rows
 
 DETERMINISTIC = ("metrics.jsonl", "progress.csv")
 

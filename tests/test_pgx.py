@@ -6,14 +6,14 @@ import numpy as np
 import oracle
 import pytest
 
-from logpi.cli import main
-from logpi.config import is_game
-from logpi.distributions import ILLEGAL
+from logpi.cli.main import main
+from logpi.config.settings import is_game
 from logpi.errors import LogpiError
-from logpi.games.make import make_game
-from logpi.games.pgx import GAMES, REFUSED, remarks
+from logpi.games.rules.make import make_game
+from logpi.games.rules.pgx import GAMES, REFUSED, remarks
 from logpi.games.search.gumbel import gumbel
 from logpi.games.search.tree import Leaf
+from logpi.ops.distributions import ILLEGAL
 
 PLAYED = 100  # random games of each kind
 PASS = 64  # of Othello

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from table import played, say, session, told
 
-from logpi.arena.telling import ending, prompt
-from logpi.arena.terminal import COMMANDS, reply, result
+from logpi.arena.terminal.panel import ending, prompt
+from logpi.arena.terminal.session import COMMANDS, reply, result
 
 
 def test_a_move_is_made_in_any_spelling():

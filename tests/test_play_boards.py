@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from table import ASCII, COLOUR, UNICODE, board, session, told
 
-from logpi.arena.drawing import Scene, draw, hoshi
-from logpi.arena.endings import winning
-from logpi.arena.players import Thought
-from logpi.arena.telling import ending, falls, remark, view
-from logpi.arena.terminal import result
-from logpi.games.make import make_game
+from logpi.arena.players.base import Thought
+from logpi.arena.terminal.board import Scene, draw, hoshi
+from logpi.arena.terminal.panel import ending, falls, remark, view
+from logpi.arena.terminal.results import winning
+from logpi.arena.terminal.session import result
+from logpi.games.rules.make import make_game
 
 TIC_TAC_TOE = """
    a   b   c

@@ -18,14 +18,14 @@ from small import ROOT, SETTINGS, command, logpi
 from table import ASCII, COLOUR, UNICODE, say, session
 
 from logpi.arena import records
-from logpi.arena.players import ForfeitError, RandomPlayer, Thought, begin
-from logpi.arena.screen import Screen, look_of
-from logpi.arena.sitting import Sitting
-from logpi.arena.telling import remark, view
-from logpi.arena.terminal import Session, lay, result
-from logpi.cli import main
+from logpi.arena.players.base import ForfeitError, RandomPlayer, Thought, begin
+from logpi.arena.terminal.console import Sitting
+from logpi.arena.terminal.panel import remark, view
+from logpi.arena.terminal.screen import Screen, look_of
+from logpi.arena.terminal.session import Session, lay, result
+from logpi.cli.main import main
 from logpi.errors import LogpiError
-from logpi.games.make import make_game
+from logpi.games.rules.make import make_game
 
 
 class Typist:

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import stats
 
 from logpi.errors import LogpiError
-from logpi.metrics import STEPS
+from logpi.runs.metrics import STEPS
 from logpi.view import plots
 from logpi.view.plots import EVALUATION, TRAINING, compare, interval, learning_curve, seed_curves
 

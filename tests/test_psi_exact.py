@@ -29,7 +29,7 @@ from mdp import (
     visits,
 )
 
-from logpi import psi
+from logpi.ops import psi
 
 pytestmark = pytest.mark.usefixtures("x64")
 MDPS = {  # and the rows of a trajectory: beyond the horizon they are void

@@ -10,12 +10,12 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from small import quick_compilation
 
-from logpi.arrays import DATA
-from logpi.config import RAM, Glimpsing
-from logpi.glimpse import methods, network, ram
-from logpi.glimpse.methods import Task, make_method
-from logpi.glimpse.retina import corner_of, glimpse, integral, location_of
-from logpi.glimpse.scenes import Scene
+from logpi.config.settings import RAM, Glimpsing
+from logpi.ops.collectives import DATA
+from logpi.ram import models, network, ram
+from logpi.ram.models import Task, make_method
+from logpi.ram.retina import corner_of, glimpse, integral, location_of
+from logpi.ram.scenes import Scene
 
 NET = Glimpsing(patch=4, scales=2, sensor_size=8, glimpse_size=12, core_size=16, location_size=8, baseline_size=6)
 CONFIG = RAM(n_glimpses=4)
@@ -306,7 +306,7 @@ def test_the_copies_of_an_image_are_looked_at_at_places_of_their_own(monkeypatch
 @pytest.mark.parametrize("name", ["rotation", "scaling", "shear", "shift", None])
 def test_images_are_changed_unless_all_changes_have_size_0(name, monkeypatch):
     called = []
-    monkeypatch.setattr(methods, "augment", lambda key, images, how: called.append(how) or images)
+    monkeypatch.setattr(models, "augment", lambda key, images, how: called.append(how) or images)
     still = dict.fromkeys(("rotation", "scaling", "shear", "shift"), 0.0)
     config = dataclasses.replace(CONFIG, batch_size=8, **(still | ({name: 0.1} if name else {})))
     method = make_method(config, NET, Task((14, 14, 1), Scene(14, 14), CLASSES))
@@ -349,7 +349,7 @@ def test_schedules(seen, std, rate, pieces, monkeypatch):
         return sum(x.sum() for x in jax.tree.leaves(params)), told
 
     monkeypatch.setattr(ram, "hybrid_loss", loss)
-    monkeypatch.setattr(methods, "compose", lambda key, images, clutter, scene, pieces: jnp.full((10, 8, 8, 1), pieces))
+    monkeypatch.setattr(models, "compose", lambda key, images, clutter, scene, pieces: jnp.full((10, 8, 8, 1), pieces))
     method = make_method(config, NET, Task((8, 8, 1), Scene(8, 8, pieces=4), CLASSES))
     learner = method.init(KEY)._replace(timesteps=jnp.int32(seen * 2))
     images = jnp.zeros((10, 8, 8, 1), jnp.uint8)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from logpi.experiments import resolve, to_table
+from logpi.config.experiments import resolve, to_table
 
 BENCH = Path(__file__).parents[1] / "bench"
 

@@ -22,9 +22,9 @@ from small import (
     start,
 )
 
-from logpi import session
-from logpi.checkpoint import read_meta
 from logpi.errors import LogpiError
+from logpi.runs.checkpoint import read_meta
+from logpi.training import session
 
 MOVES = {  # four first episodes hold about as many
     "CartPole-v1": 80,
@@ -167,8 +167,10 @@ def test_a_polite_end_saves_first(tmp_path, whole, number):
 KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
-from logpi import api, devices, session
-from logpi.checkpoint import read_meta
+from logpi.driver import devices
+from logpi.training import session
+from logpi import api
+from logpi.runs.checkpoint import read_meta
 sys.path.insert(0, sys.argv[2])
 from small import Watcher
 

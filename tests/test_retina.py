@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi.glimpse import retina
-from logpi.glimpse.retina import corner_of, glimpse, glimpse_directly, integral, location_of, sensor
+from logpi.ram import retina
+from logpi.ram.retina import corner_of, glimpse, glimpse_directly, integral, location_of, sensor
 
 
 def reference(image, corner, size, scales):

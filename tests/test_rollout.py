@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from logpi.algorithms.learning import look, make_act
-from logpi.config import Network
+from logpi.algorithms.acting import look, make_act
+from logpi.config.settings import Network
+from logpi.control.rollout import WINDOW, Carry, episode_metrics, no_episodes, record, rollout, rollout_host, start
 from logpi.envs.device import vectorize
 from logpi.envs.host import make_host
 from logpi.envs.probes import recall
 from logpi.errors import LogpiError
 from logpi.nets.policy import make_policy
-from logpi.rollout import WINDOW, Carry, episode_metrics, no_episodes, record, rollout, rollout_host, start
-from logpi.statistics import Statistics
+from logpi.ops.normalization import Statistics
 from logpi.types import Act, Algorithm, DeviceEnv, EnvSpec, Learner, Policy
 
 T, B, LIMIT = 12, 5, 4

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi import files, toml
 from logpi.errors import LogpiError
-from logpi.metrics import MetricsWriter
-from logpi.runs import create, find_runs, open_run
+from logpi.runs import files, toml
+from logpi.runs.folder import create, find_runs, open_run
+from logpi.runs.metrics import MetricsWriter
 
 CONFIG = {"learning_rate": 3e-4, "n_steps": 128, "anneal": True, "env": 'a "b"\\c\n', "hidden": [64, 64]}
 ROOT = Path(__file__).parent.parent
@@ -73,7 +73,7 @@ def test_safe_names(tmp_path, env, name):
 
 
 def test_processes_never_share_a_folder(tmp_path):
-    claim = "import sys; from pathlib import Path; from logpi.runs import _claim\n"
+    claim = "import sys; from pathlib import Path; from logpi.runs.folder import _claim\n"
     claim += "for _ in range(50): print(_claim(Path(sys.argv[1]), 'env').name)"
     several = [python(claim, tmp_path) for _ in range(3)]
     names = [name for process in several for name in process.communicate()[0].split()]
@@ -137,7 +137,7 @@ def test_kills_at_any_moment_leave_a_checkpoint_that_loads(run):
     code = """if True:
         import sys, itertools, numpy as np
         from pathlib import Path
-        from logpi.runs import RunFolder
+        from logpi.runs.folder import RunFolder
         for i in itertools.count(int(sys.argv[2])):
             RunFolder(Path(sys.argv[1])).save_checkpoint(i, {"w": np.full(200_000, i, "f4")}, {"i": i})
             print(i, flush=True)
@@ -161,7 +161,7 @@ def test_kills_at_any_moment_leave_a_checkpoint_that_loads(run):
 
 @pytest.mark.skipif(os.name == "nt", reason="no lock there")
 def test_lock_excludes_a_second_writer_and_dies_with_its_process(run):
-    code = "import sys; from pathlib import Path; from logpi.runs import RunFolder\n"
+    code = "import sys; from pathlib import Path; from logpi.runs.folder import RunFolder\n"
     code += "with RunFolder(Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
     other = subprocess.Popen([sys.executable, "-c", code, str(run.path)], stdin=-1, stdout=-1, text=True, cwd=ROOT)
     assert other.stdout.readline() == "held\n"

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.ndimage import affine_transform
 
-from logpi.glimpse.scenes import Augmentation, Scene, augment, compose, judged_scenes
+from logpi.ram.scenes import Augmentation, Scene, augment, compose, judged_scenes
 
 IMAGES = jax.random.randint(jax.random.key(0), (50, 6, 5, 1), 1, 256).astype(jnp.uint8)  # no pixel is 0
 STILL = Augmentation(0.0, 0.0, 0.0, 0.0)

@@ -9,13 +9,13 @@ import mctx
 import numpy as np
 import pytest
 
-from logpi.distributions import ILLEGAL
-from logpi.games.make import make_game
+from logpi.games.rules.make import make_game
 from logpi.games.search.gumbel import considered_visits, gumbel
-from logpi.games.search.kept import best
 from logpi.games.search.puct import by_visits, dirichlet, pruned, puct, rule
+from logpi.games.search.top_k import best
 from logpi.games.search.tree import Edges, Leaf
 from logpi.games.search.uct import uct
+from logpi.ops.distributions import ILLEGAL
 
 B, SIMULATIONS, CONSIDERED = 32, 60, 6
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.algorithms.learning import traced
-from logpi.config import AlphaZero
-from logpi.games.make import make_game
-from logpi.games.selfplay import assess, begin, openings, play, think, worth
-from logpi.games.tic_tac_toe import LINES
+from logpi.algorithms.acting import traced
+from logpi.config.settings import AlphaZero
+from logpi.games.rules.make import make_game
+from logpi.games.rules.tic_tac_toe import LINES
+from logpi.games.self_play import assess, begin, openings, play, think, worth
 
 GAMES, STEPS, SIMULATIONS = 64, 40, 8
 TOE = make_game("tic-tac-toe")

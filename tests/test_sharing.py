@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from logpi import assemble
-from logpi.experiments import resolve
-from logpi.programs import DevicePrograms
+from logpi.config.experiments import resolve
+from logpi.driver.programs import DevicePrograms
+from logpi.training import build
 
 SMALL = {"hidden": [8]}
 CASES = {
@@ -28,8 +28,8 @@ def programs(algo, method, network, sharing=None):
     same = {name: value for name, value in same.items() if name != "clip_schedule" or algo == "ppo"}
     run = {"eval_episodes": 2, "final_episodes": 2}
     experiment, _ = resolve("CartPole-v1", algo, {"method": {**same, **method}, "network": network, "run": run})
-    parts = assemble.parts(experiment)
-    made = assemble.programs(experiment, parts._replace(sharing=sharing or parts.sharing))
+    parts = build.parts(experiment)
+    made = build.programs(experiment, parts._replace(sharing=sharing or parts.sharing))
     assert isinstance(made, DevicePrograms)
     return made, parts.sharing
 
@@ -84,5 +84,5 @@ def test_an_own_algorithm_keeps_to_one_device():
     from logpi.algorithms.a2c import a2c
 
     experiment, _ = resolve("CartPole-v1", "a2c", {"method": {"n_envs": 32, "n_steps": 64}})
-    assert assemble.parts(experiment).sharing == 2
-    assert assemble.parts(experiment, assemble.Own(algorithm=a2c)).sharing == 1
+    assert build.parts(experiment).sharing == 2
+    assert build.parts(experiment, build.Own(algorithm=a2c)).sharing == 1

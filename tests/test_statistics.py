@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi.statistics import (
+from logpi.ops.normalization import (
     init_statistics,
     merge,
     no_moments,

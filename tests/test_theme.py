@@ -13,9 +13,9 @@ from logpi.algorithms.a2c import a2c
 from logpi.algorithms.actor_critic import actor_critic
 from logpi.algorithms.ppo import ppo
 from logpi.algorithms.reinforce import reinforce
-from logpi.config import A2C, PPO, ActorCritic, Common, Network, Reinforce
-from logpi.distributions import Categorical
+from logpi.config.settings import A2C, PPO, ActorCritic, Common, Network, Reinforce
 from logpi.nets.policy import example, make_policy
+from logpi.ops.distributions import Categorical
 from logpi.types import EnvSpec, Output, Policy, Trajectory
 
 T, B = 12, 4

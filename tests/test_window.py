@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.games.game import Game
-from logpi.games.make import make_game
-from logpi.games.window import UNKNOWN, Moves, Samples, empty, mirrored, push, sample
+from logpi.games.replay import UNKNOWN, Moves, Samples, empty, mirrored, push, sample
+from logpi.games.rules.game import Game
+from logpi.games.rules.make import make_game
 
 GAMES, ACTIONS, LONGEST = 5, 3, 7
 PUSH = jax.jit(partial(push, longest=LONGEST))

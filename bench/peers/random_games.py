@@ -27,7 +27,7 @@ class Rules(NamedTuple):
 
 
 def ours(name: str) -> Rules:
-    from logpi.games.make import make_game
+    from logpi.games.rules.make import make_game
 
     game = make_game(name)
     return Rules(game.actions, game.init, game.step, game.legal, game.ended)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from logpi import losses, psi
-from logpi.algorithms.learning import improve, init_optimizer, look, make_act, moves, remaining, traced
-from logpi.config import ActorCritic
-from logpi.statistics import init_statistics, normalize_reward, observe
+from logpi.algorithms.acting import improve, init_optimizer, look, make_act, moves, remaining, traced
+from logpi.config.settings import ActorCritic
+from logpi.ops import losses, psi
+from logpi.ops.normalization import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 

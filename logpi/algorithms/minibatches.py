@@ -7,8 +7,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi import losses
 from logpi.errors import LogpiError
+from logpi.ops import losses
 from logpi.types import Array, Key, PyTree, Trajectory
 
 

@@ -14,8 +14,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from logpi import losses, psi
-from logpi.algorithms.learning import (
+from logpi.algorithms.acting import (
     improve,
     init_optimizer,
     look,
@@ -27,9 +26,10 @@ from logpi.algorithms.learning import (
     value_of,
 )
 from logpi.algorithms.minibatches import Rows, minibatch_count, rows_of, shuffled
-from logpi.arrays import select
-from logpi.config import PPO
-from logpi.statistics import init_statistics, normalize_reward, observe
+from logpi.config.settings import PPO
+from logpi.ops import losses, psi
+from logpi.ops.collectives import select
+from logpi.ops.normalization import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from logpi import losses, psi
-from logpi.algorithms.learning import improve, init_optimizer, look, make_act, moves, remaining, traced
-from logpi.arrays import total
-from logpi.config import Reinforce
-from logpi.statistics import init_statistics, normalize_reward, observe
+from logpi.algorithms.acting import improve, init_optimizer, look, make_act, moves, remaining, traced
+from logpi.config.settings import Reinforce
+from logpi.ops import losses, psi
+from logpi.ops.collectives import total
+from logpi.ops.normalization import init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 

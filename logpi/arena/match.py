@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from logpi.arena.players import Fault, ForfeitError, Player, Position, Referee, Thought, begin
-from logpi.arena.referees import Played, Referees
+from logpi.arena.batched_rules import Played, Referees
+from logpi.arena.players.base import Fault, ForfeitError, Player, Position, Referee, Thought, begin
 from logpi.errors import LogpiError
-from logpi.games.game import Game
+from logpi.games.rules.game import Game
 
 TRIES = 200  # random openings drawn before it is taken that there are no further ones
 PLAYED_OUT: Literal["played out"] = "played out"

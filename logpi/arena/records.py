@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from logpi.arena import sgf
-from logpi.arena.players import Position, Referee, begin
+from logpi.arena.players.base import Position, Referee, begin
 from logpi.errors import LogpiError
-from logpi.files import AppendFile
-from logpi.games.game import Game
-from logpi.games.make import make_game
+from logpi.games.rules.game import Game
+from logpi.games.rules.make import make_game
+from logpi.runs.files import AppendFile
 
 NUMBERS = {"go": 1, "othello": 2, "hex": 11}  # SGF's GM
 SIZES = {"go": 19, "othello": 8, "hex": 11}  # where SZ is not given
@@ -46,7 +46,7 @@ def suffix(game: str) -> str:
 def game_of(record: Record) -> Game:
     """Its rules."""
     if record.komi is not None and record.game.startswith("go-"):
-        from logpi.games.go import go
+        from logpi.games.rules.go import go
 
         return go(make_game(record.game).shape[0], record.komi)
     return make_game(record.game)

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from logpi.arena.match import PLAYED_OUT, Result, pair_counts, play_match
-from logpi.arena.players import Player
-from logpi.arena.rating import Interval, Ratings, Sprt, bradley_terry, elo_difference, mean_score, sprt
+from logpi.arena.players.base import Player
 from logpi.errors import LogpiError
-from logpi.games.game import Game
+from logpi.games.evaluation.rating import Interval, Ratings, Sprt, bradley_terry, elo_difference, mean_score, sprt
+from logpi.games.rules.game import Game
 
 
 class SequentialTest(NamedTuple):

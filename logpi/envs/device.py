@@ -7,8 +7,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.arrays import select
 from logpi.envs.spaces import to_env
+from logpi.ops.collectives import select
 from logpi.types import Array, DeviceEnv, DeviceVector, Key, PyTree, Step
 
 

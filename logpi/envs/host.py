@@ -13,8 +13,8 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
 from logpi.envs.load import InWorker, WorkerError, registered
+from logpi.envs.reset_rows import insert_void_rows as insert_void_rows
 from logpi.envs.spaces import check_spaces, to_env
-from logpi.envs.voids import insert_void_rows as insert_void_rows
 from logpi.errors import LogpiError
 from logpi.types import EnvSpec, PyTree, Step
 

@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi import card
-from logpi.checkpoint import load_tree
-from logpi.config import Experiment
-from logpi.games.game import Game
-from logpi.games.make import make_game
+from logpi.config.settings import Experiment
+from logpi.games.registry import SYSTEMS
+from logpi.games.rules.game import Game
+from logpi.games.rules.make import make_game
 from logpi.games.search.puct import Searched, spread
-from logpi.games.systems import SYSTEMS
+from logpi.runs import agent_file
+from logpi.runs.checkpoint import load_tree
 from logpi.types import PyTree
 
 FORMAT_VERSION = 1
@@ -54,12 +54,12 @@ def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts:
     Raises:
         LogpiError: the disk refuses.
     """
-    card.save(folder, params, FORMAT_VERSION, KIND, experiment, {"facts": facts})
+    agent_file.save(folder, params, FORMAT_VERSION, KIND, experiment, {"facts": facts})
 
 
 def is_game_agent(folder: Path) -> bool:
     """Whether ``agent.json`` in ``folder`` is that of a player of a board game."""
-    return card.kind_of(folder) == KIND
+    return agent_file.kind_of(folder) == KIND
 
 
 def load_game_agent(folder: Path) -> GameAgent:
@@ -68,8 +68,8 @@ def load_game_agent(folder: Path) -> GameAgent:
     Raises:
         LogpiError: its files are missing, damaged, or of a newer format.
     """
-    with card.reading(folder, FORMAT_VERSION) as (facts, config, net):
+    with agent_file.reading(folder, FORMAT_VERSION) as (facts, config, net):
         game = make_game(str(facts["env"]))
     like = {"params": jax.eval_shape(SYSTEMS[facts["algo"]](config, net, game).init, jax.random.key(0)).params}
-    arrays, _ = load_tree(folder / card.WEIGHTS, like)
+    arrays, _ = load_tree(folder / agent_file.WEIGHTS, like)
     return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), facts)

@@ -10,12 +10,12 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from logpi.arrays import apart, total
-from logpi.config import AlphaGoZero, BoardNet, SelfPlay
-from logpi.games.game import Game
-from logpi.games.learning import Player, System, Think, make_system
-from logpi.games.selfplay import openings
-from logpi.games.versus import Choose, versus
+from logpi.config.settings import AlphaGoZero, BoardNet, SelfPlay
+from logpi.games.batched_match import Choose, versus
+from logpi.games.rules.game import Game
+from logpi.games.self_play import openings
+from logpi.games.self_play_system import Player, System, Think, make_system
+from logpi.ops.collectives import apart, total
 from logpi.types import Key, Learner, PyTree
 
 

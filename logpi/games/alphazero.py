@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import jax
 
-from logpi.config import BoardNet, SelfPlay
-from logpi.games.game import Game
-from logpi.games.learning import System, make_system
+from logpi.config.settings import BoardNet, SelfPlay
+from logpi.games.rules.game import Game
+from logpi.games.self_play_system import System, make_system
 from logpi.types import PyTree
 
 

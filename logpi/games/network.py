@@ -11,7 +11,7 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 
-from logpi.config import BoardNet
+from logpi.config.settings import BoardNet
 from logpi.nets.convolution import Convolution
 from logpi.nets.torsos import Head, dense
 from logpi.types import Array

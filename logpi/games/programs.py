@@ -1,4 +1,4 @@
-"""The compiled programs of self-play: what ``logpi.programs`` is to environments.
+"""The compiled programs of self-play: what ``logpi.driver.programs`` is to environments.
 
 One program plays some moves of all games, one learns from the window, one is judged. The games are dealt out to the
 devices, which learn one network together.
@@ -15,16 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from logpi import devices
-from logpi.arrays import DATA, all_finite
-from logpi.games.judging import Judge
-from logpi.games.learning import Carry, System
-from logpi.games.selfplay import Games
-from logpi.games.window import Moves, Window
-from logpi.programs import COLLECT, ENVS, EVALUATE, LEARNER, UPDATE, State, stream
+from logpi.driver import devices
+from logpi.driver.programs import COLLECT, ENVS, EVALUATE, LEARNER, UPDATE, State, stream
+from logpi.games.evaluation.evaluators import Judge
+from logpi.games.replay import Moves, Window
+from logpi.games.self_play import Games
+from logpi.games.self_play_system import Carry, System
+from logpi.ops.collectives import DATA, all_finite
 from logpi.types import Array, Learner, Metrics, PyTree
 
-GATE = 5  # a stream of random numbers beside those of logpi.programs
+GATE = 5  # a stream of random numbers beside those of logpi.driver.programs
 
 _ALL: Any = PartitionSpec()
 _SHARE: Any = PartitionSpec(DATA)

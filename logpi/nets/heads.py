@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from logpi.distributions import (
+from logpi.ops.distributions import (
     DiagonalGaussian,
     Distribution,
     MultiBinary,

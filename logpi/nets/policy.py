@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from gymnasium import spaces
 
-from logpi.config import Network
+from logpi.config.settings import Network
 from logpi.envs.spaces import encode
 from logpi.errors import LogpiError
 from logpi.nets import heads

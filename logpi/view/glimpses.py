@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.files import atomic_write
+from logpi.runs.files import atomic_write
 from logpi.view.video import Frame, write_video
 
 SCALES = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442")  # of the patches; Okabe and Ito, safe for all eyes

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from logpi.files import atomic_write
+from logpi.runs.files import atomic_write
 
 DOT, LINE, INK = "#0072B2", "#56B4E9", "#333333"  # Okabe and Ito
 ROW = 0.36  # inches

@@ -18,8 +18,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from logpi.config import Length
-from logpi.metrics import mean
+from logpi.config.settings import Length
+from logpi.runs.metrics import mean
 
 _REDRAW = 1 / 8  # seconds
 _LINE_EVERY = 5.0  # seconds between plain lines

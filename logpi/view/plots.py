@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
-from logpi.files import atomic_write
-from logpi.metrics import STEPS
+from logpi.runs.files import atomic_write
+from logpi.runs.metrics import STEPS
 from logpi.view.live import short
 
 TRAINING = "rollout/ep_rew_mean"
@@ -21,7 +21,7 @@ EVALUATION = "eval/mean_reward"
 # Okabe & Ito's palette: told apart by colour-blind readers too
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _INK = "#333333"
-Metrics = Mapping[str, list[Any]]  # what logpi.metrics.read_metrics gives
+Metrics = Mapping[str, list[Any]]  # what logpi.runs.metrics.read_metrics gives
 Floats = NDArray[np.float64]
 
 

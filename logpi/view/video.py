@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
-from logpi.files import disk_error
+from logpi.runs.files import disk_error
 
 Frame = NDArray[np.uint8]  # [H, W, 3]
 Caption = Callable[[int, int, float], str]  # (episode from 1, steps so far, return so far)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from logpi.envs import check
-from logpi.envs.check import Report, check_env
-from logpi.envs.findings import Finding, Play, judge
+from logpi.envs.checker import check
+from logpi.envs.checker.check import Report, check_env
+from logpi.envs.checker.diagnostics import Finding, Play, judge
 from logpi.types import DeviceEnv, EnvSpec
 
 

@@ -19,9 +19,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.distributions import ILLEGAL
 from logpi.games.search.puct import Searched, spread
 from logpi.games.search.tree import Edges, Expand, Leaf, Rule, edges, grow, plant
+from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key
 
 LAST = -1e30  # of a move whose turn it is not; finite, since -inf is for what is illegal

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.distributions import ILLEGAL
 from logpi.games.search.tree import Edges, Expand, Leaf, Rule, Tree, edges, grow, plant
+from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key
 
 

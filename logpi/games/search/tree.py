@@ -13,8 +13,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.distributions import ILLEGAL
-from logpi.games.search.kept import best
+from logpi.games.search.top_k import best
+from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, PyTree
 
 NONE = 0  # no child: nothing leads back to the root

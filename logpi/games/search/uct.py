@@ -8,10 +8,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from logpi.arrays import select
-from logpi.distributions import ILLEGAL
-from logpi.games.game import Game
+from logpi.games.rules.game import Game
 from logpi.games.search.tree import Edges, Leaf, edges, grow, plant
+from logpi.ops.collectives import select
+from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key, PyTree
 
 FIRST = 1e6  # the score of a move without a visit

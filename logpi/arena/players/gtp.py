@@ -1,0 +1,151 @@
+"""``GtpPlayer``: an engine that speaks GTP plays Go, Othello or Hex as one of logpi's players.
+
+One process serves many games: a position that extends the one on the engine's board is sent as the moves between, any
+other as a cleared board and all its moves. Moves are called as logpi calls them: Go's columns A to T without I and rows
+from below, Othello's and Hex's a1 at the top left, as GRhino, Quarry and the Hex programs do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from logpi.arena.players.base import ForfeitError, Position, Referee, Thought
+from logpi.arena.players.gtp_process import Engine, Reply
+from logpi.errors import LogpiError
+from logpi.games.rules.game import Game
+
+COLOURS = ("black", "white")  # black begins; in Hex black connects top and bottom
+RESTARTS = 3
+FIRST_WORDS = 30.0  # seconds to start, at least
+NOWHERE = (-1,)  # moves that no position extends
+
+
+class GtpPlayer:
+    """Plays by ``genmove``. An engine that dies or hangs forfeits the game at hand and is started again."""
+
+    def __init__(
+        self, game: Game, command: str, name: str | None = None, seconds: float = 60.0, restarts: int = RESTARTS
+    ) -> None:
+        """Start the engine.
+
+        Args:
+            game: Go, Othello or Hex of any size.
+            command: the program and its options.
+            name: what the player is called; else the command.
+            seconds: for each answer; then the engine is killed.
+            restarts: how often an engine that died or was killed is started again; after that it forfeits every game.
+
+        Raises:
+            LogpiError: the game is none of these; or the engine does not start, or refuses this size of board.
+        """
+        if game.id.split("-")[0] not in ("go", "othello", "hex"):
+            raise LogpiError(f"{game.id} is not played over GTP; allowed: go-NxN, othello, hex-NxN")
+        self.name, self.about = name or command, ""
+        self._game, self._command, self._seconds, self._restarts = game, command, seconds, restarts
+        self._referee = Referee(game)
+        self._engine: Engine | None = None
+        self._there: tuple[int, ...] = NOWHERE  # the moves on the engine's board
+        self._start()
+
+    def choose(self, positions: Sequence[Position]) -> list[Thought]:
+        """Its move in each; ForfeitError where the engine dies, hangs, resigns, or makes or refuses the wrong move."""
+        thoughts: list[Thought] = []
+        for position in positions:
+            try:
+                thoughts.append(Thought(self._think(position)))
+            except ForfeitError as fault:
+                raise ForfeitError(fault.reason, fault.note, thoughts) from fault
+        return thoughts
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _think(self, position: Position) -> int:
+        legal = self._referee.legal(position)
+        if len(legal) == 1 and self._passes(legal[0]):
+            return legal[0]  # forced; engines differ in whether they want to be asked
+        self._place(position)
+        colour = COLOURS[len(position.actions) % 2]
+        said = self._ask(f"genmove {colour}")[0]
+        if not said.accepted:
+            self._there = NOWHERE
+            raise ForfeitError("illegal move", f"none, as {colour}, at move {len(position.actions) + 1}: {said.text}")
+        if said.text.lower() == "resign":
+            self._there = NOWHERE
+            raise ForfeitError("resigned", f"as {colour}, at move {len(position.actions) + 1}")
+        action = self._action(said.text)
+        self._there = (*position.actions, action)
+        if action not in legal:
+            raise ForfeitError("illegal move", f"{said.text!r} as {colour}, at move {len(position.actions) + 1}")
+        return action
+
+    def _place(self, position: Position) -> None:
+        """Bring the engine's board to ``position``."""
+        moves, known = position.actions, len(self._there)
+        extends = self._engine is not None and moves[:known] == self._there
+        commands = [] if extends else self._clearing(position)
+        fixed = len(commands)
+        rest = range(known if extends else 0, len(moves))
+        commands += [f"play {COLOURS[t % 2]} {self._game.name(moves[t])}" for t in rest]
+        self._there = NOWHERE  # whatever happens below
+        replies = self._ask(*commands) if commands else []
+        for t, reply in zip(rest, replies[fixed:], strict=True):
+            # GRhino passes by itself where it must, and then refuses to be told
+            if not reply.accepted and not (self._game.id == "othello" and self._passes(moves[t])):
+                note = f"{self._game.name(moves[t])!r} at move {t + 1}: {reply.text}"
+                raise ForfeitError("refused a legal move", note)
+        self._there = moves
+
+    def _clearing(self, position: Position) -> list[str]:
+        komi = getattr(position.state, "komi", None)
+        return ["clear_board", *([] if komi is None else [f"komi {float(komi):g}"])]
+
+    def _ask(self, *commands: str) -> list[Reply]:
+        """Replies of the engine, which is started if there is none; ForfeitError if it dies or hangs."""
+        if self._engine is None:
+            if self._restarts == 0:
+                raise ForfeitError("engine died", "before, and as often as it may be started again")
+            self._restarts -= 1
+            try:
+                self._start()
+            except LogpiError as error:
+                raise ForfeitError("engine died", f"and did not start again: {error}") from error
+        assert self._engine is not None
+        try:
+            return self._engine.ask(commands, self._seconds)
+        except ForfeitError as fault:
+            raise self._stopped(fault) from None
+
+    def _stopped(self, fault: ForfeitError) -> ForfeitError:
+        if self._engine is not None:
+            self._engine.close(patience=0)
+        self._engine, self._there = None, NOWHERE
+        return fault
+
+    def _start(self) -> None:
+        """A new process, its board of the right size."""
+        self._engine = Engine(self._command)
+        size = self._game.shape[0]
+        asked = ["name", "version", "known_command set_game", f"boardsize {size}"]
+        try:
+            name, version, has_games, sized = self._engine.ask(asked, max(self._seconds, FIRST_WORDS))
+            if has_games.text == "true" and self._game.id == "othello":
+                self._engine.ask(["set_game Othello"], self._seconds)
+        except ForfeitError as fault:
+            raise self._stopped(fault) from None
+        if not sized.accepted:
+            self.close()
+            raise LogpiError(f"{self._command!r} refuses a board of size {size}: {sized.text}; it plays another game")
+        self.about = f"{name.text} {version.text}".strip()
+
+    def _passes(self, action: int) -> bool:
+        return self._game.name(action) == "pass"
+
+    def _action(self, vertex: str) -> int:
+        """The action called ``vertex``, or -1."""
+        try:
+            return self._game.parse(vertex)
+        except LogpiError:
+            return -1

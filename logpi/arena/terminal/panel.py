@@ -1,0 +1,168 @@
+"""What a person at the terminal is shown of a session: the board, who plays, what the agent thinks, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import numpy as np
+from rich.style import Style
+from rich.text import Text
+
+from logpi.arena.players.base import Thought
+from logpi.arena.terminal.board import LABEL, Cell, Scene, draw, family, skin, stone
+from logpi.arena.terminal.results import verdict, winning
+from logpi.arena.terminal.session import Session, Table, result
+
+GAP = 4  # characters between the board and what stands beside it
+BAR = 20  # characters of the bar of chances
+SHOWN = 32  # characters of a variation
+STRONG = Style(bold=True)
+
+
+def view(table: Table, session: Session, width: int = 80, scene: Scene | None = None) -> list[Text]:
+    """The board with what belongs beside it; below it, where the terminal is not ``width`` characters wide enough.
+
+    ``scene`` is drawn in place of what is on the board.
+    """
+    board = draw(table.game, scene or _scene(table, session), table.look)
+    panel = _panel(table, session)
+    wide = max(line.cell_len for line in board)
+    if wide + GAP + max(line.cell_len for line in panel) > width:
+        return [*board, Text(), *panel]
+    blank = Text()
+    rows = zip_longest(board, [blank, *panel], fillvalue=blank)
+    return [Text.assemble(left, " " * (wide + GAP - left.cell_len), right) if right else left for left, right in rows]
+
+
+def falls(table: Table, session: Session, width: int = 80) -> list[list[Text]]:
+    """What is seen while the last stone of Connect Four falls; nothing in other games."""
+    scene = _scene(table, session)
+    if family(table.game) != "connect-four" or scene.last is None:
+        return []
+    bottom, column = scene.last
+    frames = []
+    for row in range(bottom):
+        cells = scene.cells.copy()
+        cells[bottom, column], cells[row, column] = 0, scene.cells[bottom, column]
+        frames.append(view(table, session, width, Scene(cells)))
+    return frames
+
+
+def prompt(table: Table, session: Session) -> str:
+    """What a person is asked."""
+    if result(table, session) is not None:
+        return "over (undo, new, save FILE, quit): "
+    side = skin(table.game).sides[session.turn - 1]
+    return f"{side}, your move: " if session.side != "both" else f"{side}'s move: "
+
+
+def remark(table: Table, session: Session, thought: Thought, seconds: float, hint: bool = False) -> tuple[Text, ...]:
+    """What the agent makes of the position that stands, for the person who reads it.
+
+    Args:
+        table: the game and the agent's name.
+        session: before the agent's move.
+        thought: of the player to move.
+        seconds: that it took.
+        hint: the move is not played but proposed.
+    """
+    name = table.game.name
+    verb = "would play" if hint else "plays"
+    lines = [Text.assemble(f"{table.agent} {verb} ", (name(thought.action), STRONG), (f"  {seconds:.2f} s", LABEL))]
+    if thought.value is not None:
+        lines.append(_chances(table, session, thought.value))
+    if hint and thought.visits:
+        total = sum(thought.visits.values())
+        best = sorted(thought.visits.items(), key=lambda item: -item[1])[:4]
+        lines.append(_labelled("looks at", ", ".join(f"{name(a)} {n / total:.0%}" for a, n in best if n)))
+    if len(thought.variation) > 1:
+        lines.append(_labelled("expects", _fitting([name(action) for action in thought.variation])))
+    return tuple(lines)
+
+
+def ending(table: Table, session: Session) -> str:
+    """How the game ended, or nothing while it goes on."""
+    outcome = result(table, session)
+    if outcome is None:
+        return ""
+    sides = skin(table.game).sides
+    if session.given_up:
+        how = "resigns" if session.given_up == "resigned" else f"forfeits ({session.given_up})"
+        return f"{sides[2 - session.turn]} wins: {sides[session.turn - 1]} {how}"
+    area = table.area(session.now) if table.area else None
+    return verdict(table.game, table.cells(session.now), outcome, area)
+
+
+def _scene(table: Table, session: Session) -> Scene:
+    cells = table.cells(session.now)
+    outcome = table.referee.result(session.now)
+    open_cells: frozenset[Cell] = frozenset()
+    if family(table.game) == "othello" and outcome is None:
+        open_cells = frozenset(divmod(a, cells.shape[1]) for a in table.referee.legal(session.now) if a < cells.size)
+    last = None
+    if len(session.positions) > 1:
+        placed = np.argwhere((table.cells(session.positions[-2]) == 0) & (cells != 0))
+        last = (int(placed[0][0]), int(placed[0][1])) if len(placed) else None
+    owned = table.area(session.now).owned if table.area and outcome is not None else None
+    return Scene(cells, last, winning(table.game, cells, outcome or 0.0), open_cells, owned)
+
+
+def _panel(table: Table, session: Session) -> list[Text]:
+    """The players and their scores, the last move where the board does not show it, the agent's words, the end."""
+    over = ending(table, session)
+    lines = [Text.assemble((table.game.id, STRONG), (f"  move {len(session.now.actions)}", LABEL)), Text()]
+    sides, scores = skin(table.game).sides, _scores(table, session)
+    wide, far = max(map(len, sides)) + 3, max(map(len, scores))
+    for player, side in enumerate(sides, 1):
+        pointer = ("▸ " if table.look.unicode else "> ") if session.turn == player and not over else "  "
+        who = "you" if session.is_persons(player) else table.agent
+        score = f"{scores[player - 1]:{far + 3}}" if far else ""
+        lines.append(Text.assemble(pointer, stone(table.game, player, table.look), f" {side:{wide}}{score}", who))
+    actions = session.now.actions
+    if actions and table.game.name(actions[-1]) == "pass":
+        lines += [Text(), Text(f"{sides[2 - session.turn]} passed")]
+    elif not over and table.game.name(table.referee.legal(session.now)[0]) == "pass":
+        lines += [Text(), Text("nothing but pass is possible")]
+    if session.remark:
+        lines += [Text(), *session.remark]
+    return [*lines, Text(), Text(over, STRONG)] if over else lines
+
+
+def _scores(table: Table, session: Session) -> tuple[str, str]:
+    """What is counted beside the players: Othello's discs, Go's captives, Hex's edges."""
+    cells = table.cells(session.now)
+    first, second = int(np.sum(cells == 1)), int(np.sum(cells == 2))
+    kind = family(table.game)
+    if kind == "othello":
+        return str(first), str(second)
+    if kind == "hex":
+        return "top to bottom", "left to right"
+    if kind == "go":
+        stones = [sum(action < cells.size for action in session.now.actions[player::2]) for player in (0, 1)]
+        return f"took {stones[1] - second}", f"took {stones[0] - first}"
+    return "", ""
+
+
+def _chances(table: Table, session: Session, value: float) -> Text:
+    """The person's chances, or the first player's where the person has no side of his own; a draw counts half."""
+    reader = {"first": 1, "second": 2}.get(session.side, 1)
+    share = (1 + (value if reader == session.turn else -value)) / 2
+    who = "you win" if session.side in ("first", "second") else f"{skin(table.game).sides[0]} wins"
+    full, empty = "█░" if table.look.unicode else "#."
+    filled = round(share * BAR)
+    return _labelled(who, f"{share:.0%}  ").append(full * filled + empty * (BAR - filled), LABEL)
+
+
+def _labelled(label: str, text: str) -> Text:
+    return Text.assemble((f"{label:11}", LABEL), text)
+
+
+def _fitting(names: Sequence[str]) -> str:
+    """As many names as fit."""
+    shown = ""
+    for name in names:
+        if len(shown) + len(name) >= SHOWN:
+            return f"{shown}…"
+        shown += f"{name} "
+    return shown

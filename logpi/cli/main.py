@@ -1,0 +1,85 @@
+"""``logpi VERB …``: finds the verb, parses its flags with tyro, and turns every foreseen mistake into one message.
+
+Importing this module imports neither JAX nor the verbs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+
+LESS = "n_envs, n_steps or seeds; of board games n_games, window or keep; of images batch_size, copies or canvas"
+
+VERBS = {
+    "train": ("training", "train an agent; show, save and film it"),
+    "resume": ("training", "continue an interrupted run exactly where its last checkpoint stood"),
+    "eval": ("playing", "play episodes with a trained agent and report the returns"),
+    "watch": ("playing", "film a trained agent (or a random one) and open the video"),
+    "play": ("play", "play a board game against an agent in the terminal"),
+    "arena": ("arena", "play matches between agents, engines and solvers; Elo with intervals"),
+    "plot": ("reading", "draw the learning curves of one run or several"),
+    "runs": ("reading", "list the runs in this folder"),
+    "envs": ("reading", "list environments, with their recipes"),
+    "algos": ("reading", "list algorithms and what each changes against its parent"),
+    "check-env": ("reading", "test an environment of your own, and say what to mend"),
+    "doctor": ("reading", "say what this machine has: devices, packages, extras, cache"),
+}
+
+
+def overview() -> str:
+    """The text of ``logpi --help``."""
+    lines = [f"  {name:10} {text}" for name, (_, text) in VERBS.items()]
+    return "\n".join(
+        [
+            "logpi: learning by policy gradients",
+            "",
+            "usage: logpi VERB [options]      (logpi VERB --help tells a verb's options)",
+            "",
+            *lines,
+            "",
+            "a first run:  logpi train CartPole-v1",
+        ]
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 failed with a message, 2 usage, 130 interrupted."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if argv[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"logpi {version('logpi')}")
+        return 0
+    if argv[0] not in VERBS:
+        near = difflib.get_close_matches(argv[0], VERBS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        print(f"logpi: unknown verb {argv[0]!r}{hint} Allowed: {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    from logpi.errors import LogpiError
+
+    module = importlib.import_module(f"logpi.cli.{VERBS[argv[0]][0]}")
+    try:
+        result: int = getattr(module, argv[0].replace("-", "_"))(argv[1:])
+        return result
+    except LogpiError as error:
+        print(f"logpi {argv[0]}: {error}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"logpi {argv[0]}: out of memory ({error}); lower {LESS}", file=sys.stderr)
+        return 1
+    except RuntimeError as error:  # JAX's own, which must not be imported for the sake of its name
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        print(f"logpi {argv[0]}: the device is out of memory; lower {LESS}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as interrupt:
+        what = f"; {interrupt}" if str(interrupt) else ""
+        print(f"logpi {argv[0]}: interrupted{what}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone: `logpi runs | head -1`
+        sys.stderr.close()
+        return 0

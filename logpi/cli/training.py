@@ -1,0 +1,215 @@
+"""``logpi train`` and ``logpi resume``."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from logpi.config.experiments import ALIASES, Recipe, check_ranges, promised, read_file, resolve
+from logpi.config.settings import ALGORITHMS, NETWORKS, TASKS, Classifier, Experiment, Network, Run, length_of
+from logpi.errors import LogpiError
+
+FLAT = (tyro.conf.OmitArgPrefixes,)
+CONFIG_HELP = "TOML file with [run], [method], [network], [env_kwargs]"
+KWARGS_HELP = "arguments of the environment, as NAME=VALUE"
+ENV_HELP = "an id of `logpi envs`, any Gymnasium id, module:EnvId, or path/file.py:Class"
+ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar="ENV")]
+
+
+def train(argv: list[str]) -> int:
+    """Train; every setting of the method, the network and the run is a flag, shown with its value by ``--help``."""
+    experiment, quiet = parse_train(argv)
+    recipe = promised(experiment)
+    from logpi import api
+    from logpi.cli.known_issues import tell
+    from logpi.view.live import live
+
+    tell(experiment.env)
+    command = ["logpi", "train", *argv]
+    with live(length_of(experiment), _title(experiment), _expected(recipe), quiet) as view:
+        began = time.perf_counter()
+        outcome = api.run_experiment(experiment, command, view)
+        view.done(report(outcome, experiment, recipe, time.perf_counter() - began))
+    return 0
+
+
+def parse_train(argv: list[str]) -> tuple[Experiment, bool]:
+    """(experiment, quiet) from the arguments of ``logpi train``.
+
+    The environment, ``--algo`` and ``--config`` are read first: they decide which flags there are and what each
+    one's default is. Exits with 2 on a misspelt flag.
+    """
+    argv = [_alias(a) for a in argv]
+    env, algo, file = _first_look(argv)
+    experiment, recipe = resolve(env or "CartPole-v1", algo, read_file(file) if file else {})
+    arguments: dict[str, tuple[Any, Any]] = {
+        "env": (ENV, dataclasses.field()),
+        "algo": (Annotated[str, tyro.conf.arg(help="see `logpi algos`")], experiment.algo),
+        "config": (Annotated[str, tyro.conf.arg(help=CONFIG_HELP)], ""),
+        "env_kwargs": (Annotated[tuple[str, ...], tyro.conf.arg(help=KWARGS_HELP)], ()),
+        "quiet": (Annotated[bool, tyro.conf.arg(help="show nothing while training")], False),
+        "method": (type(experiment.method), dataclasses.field(default=experiment.method)),
+        "network": (type(experiment.network), dataclasses.field(default=experiment.network)),
+        "run": (type(experiment.run), dataclasses.field(default=experiment.run)),
+    }
+    flags = dataclasses.make_dataclass("Train", [(name, kind, value) for name, (kind, value) in arguments.items()])
+    about = f"Train an agent. The defaults shown are those for {experiment.env} with {experiment.algo}"
+    about += f" (recipe: {recipe.source})." if recipe else "."
+    given: Any = tyro.cli(flags, args=argv, prog="logpi train", description=about, config=FLAT)
+    for section in ("method", "network", "run"):
+        check_ranges(section, getattr(given, section))
+    kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
+    chosen = Experiment(given.env, experiment.algo, given.run, given.method, given.network, kwargs)
+    return chosen, given.quiet
+
+
+def resume(argv: list[str]) -> int:
+    """Continue a run."""
+
+    def options(
+        run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="run folder", metavar="RUN")],
+        log_dir: str = "runs",
+        quiet: bool = False,
+    ) -> tuple[str, str, bool]:
+        """Continue an interrupted run from its newest good checkpoint.
+
+        Args:
+            log_dir: where runs are looked for by name
+            quiet: show nothing while training
+        """
+        return run, log_dir, quiet
+
+    path, root, quiet = tyro.cli(options, args=argv, prog="logpi resume")
+    from logpi import api
+    from logpi.config.experiments import experiment_from_table
+    from logpi.runs.folder import open_run
+    from logpi.view.live import live
+
+    experiment = experiment_from_table(open_run(path, root).config)
+    recipe = promised(experiment)
+    with live(length_of(experiment), _title(experiment), _expected(recipe), quiet) as view:
+        began = time.perf_counter()
+        outcome = api.resume(path, view, root=root)
+        view.done(report(outcome, experiment, recipe, time.perf_counter() - began))
+    return 0
+
+
+def report(outcome: Any, experiment: Experiment, recipe: Recipe | None, seconds: float) -> str:
+    """What a finished run says at the end."""
+    scores = outcome.scores
+    means = scores.mean(1)
+    episodes = scores.shape[1]
+    lines = []
+    if outcome.kind == "images":
+        lines.append(_errors(means, episodes))
+    elif outcome.kind == "game":
+        lines.append(_strength(outcome, scores[0]))
+    elif len(means) > 1:
+        from logpi.view.plots import interval
+
+        mean, half = interval(means[:, None])
+        lines.append(
+            f"score {mean[0]:.1f} ± {half[0]:.1f} (95 % interval over {len(means)} seeds, "
+            f"{episodes} greedy episodes each)"
+        )
+    else:
+        lines.append(f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)")
+    band = recipe.band if recipe else None
+    if band and means.mean() < band[0]:
+        missed = f"above the {_band(*band)}" if outcome.kind == "images" else f"below the {band[0]:g}"
+        lines.append(f"{missed} that this recipe reaches: try another --seed, or train for longer")
+    length, path = length_of(experiment), outcome.folder.path
+    lines.append(f"{outcome.timesteps // length.each:,} {length.unit} in {seconds:.1f} s; everything is in {path}")
+    lines += [f"{what:7} {picture}" for what, picture in outcome.pictures.items()]
+    if outcome.kind == "game":
+        lines.append(f"next    logpi play {experiment.env} --agent {path}")
+    else:
+        lines.append(f"next    logpi {'eval' if isinstance(experiment.method, Classifier) else 'watch'} {path}")
+    return "\n".join(lines)
+
+
+def _strength(outcome: Any, scores: Any) -> str:
+    """How well a game is played by what it was judged by."""
+    if outcome.folder.config["env"] == "connect-four":
+        return f"{100 * scores.mean():.1f} % of {len(scores)} moves keep the game's value where the choice matters"
+    opponent = outcome.folder.config["method"]["judge_opponent"]
+    return f"mean result {scores.mean():+.2f} of {len(scores)} games against plain search of {opponent} games a move"
+
+
+def _errors(accuracy: Any, images: int) -> str:
+    """The test error of one seed, or of several."""
+    if len(accuracy) > 1:
+        from logpi.view.plots import interval
+
+        mean, half = interval(1 - accuracy[:, None])
+        of_seeds = f"95 % interval over {len(accuracy)} seeds, {images:,} test images"
+        return f"error {100 * mean[0]:.2f} ± {100 * half[0]:.2f} % ({of_seeds}, one pass)"
+    from logpi.ram.evaluation import interval as wilson
+
+    error = float(1 - accuracy[0])
+    low, high = wilson(error, images)
+    of_images = f"95 % interval {100 * low:.2f} to {100 * high:.2f} %; {images:,} test images"
+    return f"error {100 * error:.2f} % ({of_images}, one pass)"
+
+
+def _title(experiment: Experiment) -> str:
+    seeds = f" · {experiment.run.seeds} seeds" if experiment.run.seeds > 1 else ""
+    return f"{experiment.env} · {experiment.algo}{seeds}"
+
+
+def _expected(recipe: Recipe | None) -> str | None:
+    if recipe is None or recipe.band is None:
+        return None
+    low, high = recipe.band
+    method = recipe.tables.get("method", {})
+    if recipe.env in TASKS:
+        return f"error {_band(low, high)} after {method.get('total_images', math.nan):,.0f} images"
+    return f"{low:g} to {high:g} by step {method.get('total_timesteps', math.nan):,.0f}"
+
+
+def _band(low: float, high: float) -> str:
+    """The expected test error of a recipe over images, whose scores are accuracies from ``low`` to ``high``."""
+    return f"{100 * (1 - high):.3g} to {100 * (1 - low):.3g} %"
+
+
+def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:
+    """The positional environment, --algo and --config, before the flags are known."""
+    found: dict[str, str] = {}
+    env = None
+    for i, arg in enumerate(argv):
+        name, _, value = arg.partition("=")
+        if name in ("--algo", "--config"):
+            found[name] = value or (argv[i + 1] if i + 1 < len(argv) else "")
+        elif not arg.startswith("-") and env is None and (i == 0 or not _takes_value(argv[i - 1])):
+            env = arg
+    config = found.get("--config")
+    return env, found.get("--algo"), Path(config) if config else None
+
+
+def _takes_value(flag: str) -> bool:
+    name = flag.removeprefix("--").removeprefix("no-").replace("-", "_")
+    kinds = (Run, Network, *NETWORKS.values(), *ALGORITHMS.values())
+    switches = {"quiet", *(f.name for kind in kinds for f in dataclasses.fields(kind) if f.type == "bool")}
+    return flag.startswith("--") and "=" not in flag and name not in switches
+
+
+def _alias(arg: str) -> str:
+    name, sign, value = arg.partition("=")
+    known = ALIASES.get(name.removeprefix("--").replace("-", "_")) if name.startswith("--") else None
+    return f"--{known.replace('_', '-')}{sign}{value}" if known else arg
+
+
+def _assignment(text: str) -> tuple[str, object]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise LogpiError(f"--env-kwargs {text!r} is no assignment; write NAME=VALUE, such as gravity=-5.0")
+    try:
+        return name, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name, value

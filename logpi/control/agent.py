@@ -1,0 +1,148 @@
+"""A trained agent on the disk and back: weights, normalisers and spaces, without the environment and the optimizer.
+
+``agent.safetensors`` holds the arrays and ``agent.json`` the rest; nothing in either is executed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import spaces
+
+from logpi.algorithms.acting import make_act
+from logpi.config.experiments import from_table
+from logpi.config.settings import Network
+from logpi.envs.spaces import space_from_json, space_to_json, to_env
+from logpi.errors import LogpiError
+from logpi.nets.policy import example, make_policy
+from logpi.ops.normalization import Statistics, init_statistics
+from logpi.runs.checkpoint import load_tree, save_tree
+from logpi.runs.files import atomic_write
+from logpi.types import EnvSpec, Learner, Policy, PyTree
+
+FORMAT_VERSION = 1
+
+
+class Agent:
+    """A policy with its weights and normalisers, ready to act; keeps its own recurrent memory between calls."""
+
+    def __init__(
+        self, spec: EnvSpec, policy: Policy, params: PyTree, statistics: Statistics, facts: dict[str, Any]
+    ) -> None:
+        self.spec, self.policy, self.facts = spec, policy, facts
+        self.learner = Learner(params, (), statistics, (), jnp.int32(0))
+        self.decide = jax.jit(make_act(policy), static_argnames="greedy")
+        shown = example(spec.observation_space)
+        self._structure: Any = jax.tree.structure(shown)
+        self._shapes = [x.shape for x in jax.tree.leaves(shown)]
+        self._memory: PyTree = None
+        self._key, self._calls = jax.random.key(0), 0
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin a new episode: forget the recurrent memory; ``seed`` restarts the sampling of actions."""
+        self._memory = None
+        if seed is not None:
+            self._key, self._calls = jax.random.key(seed), 0
+
+    def act(self, obs: Any, greedy: bool = True) -> Any:
+        """The environment's action for one observation, or for a batch of them [B, ...].
+
+        Raises:
+            LogpiError: the observation does not have the shape of the agent's observation space, or an agent with a
+                memory is shown another number of episodes than it remembers.
+        """
+        if not isinstance(self.spec.observation_space, spaces.Dict | spaces.Tuple):
+            obs = np.asarray(obs)  # a list of numbers is one observation, not many
+        single = self._is_single(obs)
+        batch = jax.tree.map(lambda x: np.asarray(x)[None], obs) if single else obs
+        size = len(jax.tree.leaves(batch)[0])
+        if self._memory is None:
+            self._memory = self.policy.memory(size)
+        if any(len(x) != size for x in jax.tree.leaves(self._memory)):
+            raise LogpiError(
+                f"{size} observations do not continue the episodes that this agent remembers; call reset() first"
+            )
+        self._calls += 1
+        key = jax.random.fold_in(self._key, self._calls)
+        chosen = self.decide(self.learner, self._memory, batch, key, greedy=greedy)
+        self._memory = chosen.memory
+        action = to_env(self.spec.action_space, np.asarray(chosen.action))
+        return action[0] if single else action
+
+    def _is_single(self, obs: Any) -> bool:
+        leaves = [np.shape(x) for x in jax.tree.leaves(obs)]
+        alike = jax.tree.structure(obs) == self._structure
+        if alike and leaves == self._shapes:
+            return True
+        if alike and len({x[:1] for x in leaves}) == 1 and [x[1:] for x in leaves] == self._shapes and leaves[0]:
+            return False
+        raise LogpiError(
+            f"an observation of shape {leaves} does not fit this agent's observation space "
+            f"{self.spec.observation_space}; give one observation, or a batch of them"
+        )
+
+
+def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network | None, facts: dict[str, Any]) -> None:
+    """Write ``agent.safetensors`` and ``agent.json`` into ``folder``, each atomically.
+
+    ``network`` is None for a policy of the user's own, which ``load_agent`` must then be given. ``facts`` are
+    JSON-able (algorithm, score, …).
+
+    Raises:
+        LogpiError: the disk refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {"params": learner.params, "statistics": learner.statistics.obs}
+    save_tree(folder / "agent.safetensors", arrays, {})
+    card = {
+        "format_version": FORMAT_VERSION,
+        "env": spec.id,
+        "observation_space": space_to_json(spec.observation_space),
+        "action_space": space_to_json(spec.action_space),
+        "max_episode_steps": spec.max_episode_steps,
+        "network": network and dataclasses.asdict(network),
+        "normalize_obs": learner.statistics.obs != (),
+        **facts,
+    }
+    atomic_write(folder / "agent.json", (json.dumps(card, indent=2) + "\n").encode())
+
+
+def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
+    """The agent saved in ``folder`` (one with ``agent.json``).
+
+    Raises:
+        LogpiError: no agent there, a damaged file, another format, or a policy of the user's own that is not given.
+    """
+    folder = Path(folder)
+    try:
+        card = json.loads((folder / "agent.json").read_text(encoding="utf-8"))
+        version = card["format_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LogpiError(f"no agent can be read from {folder}: {error}; give a run, or its best/ or last/") from error
+    if version != FORMAT_VERSION:
+        raise LogpiError(f"{folder}/agent.json has format_version {version}; this logpi reads {FORMAT_VERSION}")
+    try:
+        observation, action = (space_from_json(card[k]) for k in ("observation_space", "action_space"))
+        spec = EnvSpec(card["env"], observation, action, card["max_episode_steps"])
+        network = card["network"] and from_table(Network, card["network"], "network")
+        normalize = bool(card["normalize_obs"])
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        raise LogpiError(f"{folder}/agent.json is incomplete or altered ({error!r}); take another copy") from error
+    if policy is None:
+        if network is None:
+            raise LogpiError(f"the agent in {folder} has a network of its own: pass it, load(path, policy=...)")
+        policy = make_policy(spec, network)
+    obs = example(observation)
+    like = {
+        "params": jax.eval_shape(policy.init, jax.random.key(0)),
+        "statistics": jax.eval_shape(lambda: init_statistics(obs, 1, normalize, False)).obs,
+    }
+    arrays, _ = load_tree(folder / "agent.safetensors", like)
+    arrays = jax.tree.map(jnp.asarray, arrays)
+    return Agent(spec, policy, arrays["params"], Statistics(obs=arrays["statistics"]), card)

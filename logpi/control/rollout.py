@@ -1,0 +1,211 @@
+"""Collecting trajectories: one contract with two bodies, a compiled scan on the device and a loop on the host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from logpi.envs.reset_rows import insert_void_rows
+from logpi.errors import LogpiError
+from logpi.ops.collectives import apart, gather, select
+from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Trajectory
+
+WINDOW = 100  # finished episodes that the reported mean return covers, as Stable-Baselines3
+
+
+class Episodes(NamedTuple):
+    """Returns and lengths: of the episodes under way, and of the last finished ones."""
+
+    ret: Array  # [B] reward so far
+    length: Array  # [B] moves so far
+    returns: Array  # [WINDOW] finished, newest overwriting oldest
+    lengths: Array  # [WINDOW]
+    finished: Array  # [] int32, all that ever finished
+
+
+class Carry(NamedTuple):
+    """All that one iteration hands to the next on the environments' side; part of every checkpoint."""
+
+    env: PyTree  # the vector's state; () on the host
+    obs: PyTree  # [B, ...] to act on next
+    memory: PyTree  # [B, ...]
+    void: Array  # [B] bool: ``obs`` closes an episode, the next action is void
+    episodes: Episodes
+
+
+def no_episodes(batch: int) -> Episodes:
+    zero = jnp.zeros(batch)
+    return Episodes(zero, zero, jnp.zeros(WINDOW), jnp.zeros(WINDOW), jnp.int32(0))
+
+
+def start(vector: DeviceVector, algorithm: Algorithm, key: Key, batch: int) -> Carry:
+    """B environments at the start of their first episodes."""
+    env, first = vector.reset(apart(key), batch)
+    memory = algorithm.policy.memory(batch)
+    return Carry(env, first.obs, memory, jnp.zeros(batch, bool), no_episodes(batch))
+
+
+def rollout(
+    vector: DeviceVector, algorithm: Algorithm, learner: Learner, carry: Carry, key: Key
+) -> tuple[Carry, Trajectory]:
+    """T = ``algorithm.n_steps`` rows of every environment as one compiled scan.
+
+    With ``algorithm.whole_episodes`` the environments start afresh and only their first episodes count.
+    """
+    batch, key = carry.void.shape[0], apart(key)
+    fresh = algorithm.policy.memory(batch)
+    if algorithm.whole_episodes:
+        key, reset_key = jax.random.split(key)
+        env, first = vector.reset(reset_key, batch)
+        idle = jnp.zeros(batch)
+        episodes = carry.episodes._replace(ret=idle, length=idle)
+        carry = Carry(env, first.obs, fresh, jnp.zeros(batch, bool), episodes)
+    memory = carry.memory
+
+    def row(carry: Carry, key: Key) -> tuple[Carry, tuple[Any, ...]]:
+        act = algorithm.act(learner, carry.memory, carry.obs, key)
+        env, step = vector.step(carry.env, act.action)
+        ended = step.terminated | step.truncated
+        mask = 1.0 - carry.void
+        ret, length = carry.episodes.ret + mask * step.reward, carry.episodes.length + mask
+        finished = (ret, length, ended & ~carry.void)
+        void = ended
+        if algorithm.whole_episodes:
+            void = carry.void | ended  # what follows the first episode is void to the end
+        # memory never crosses from one episode to the next: it is cleared behind the void row
+        cleared = select(carry.void, fresh, act.memory)
+        episodes = carry.episodes._replace(ret=jnp.where(ended, 0.0, ret), length=jnp.where(ended, 0.0, length))
+        discount = 1.0 - step.terminated
+        out = (carry.obs, act.action, act.log_prob, step.reward * mask, discount, mask, finished)
+        return Carry(env, step.obs, cleared, void, episodes), out
+
+    carry, (obs, action, log_prob, reward, discount, mask, finished) = jax.lax.scan(
+        row, carry, jax.random.split(key, algorithm.n_steps)
+    )
+    obs = jax.tree.map(lambda x, last: jnp.concatenate([x, last[None]]), obs, carry.obs)
+    carry = carry._replace(episodes=record(carry.episodes, *(gather(x, axis=1) for x in finished)))
+    return carry, Trajectory(obs, action, log_prob, reward, discount, mask, memory)
+
+
+def record(episodes: Episodes, ret: Array, length: Array, ended: Array) -> Episodes:
+    """``episodes`` with those that ``ended`` [T, B] (their ``ret`` and ``length`` [T, B]) added to the window."""
+    ended = ended.reshape(-1)
+    order = jnp.cumsum(ended.astype(jnp.int32))
+    recent = ended & (order > order[-1] - WINDOW)  # two writers of one slot would have no defined winner
+    slot = jnp.where(recent, (episodes.finished + order - 1) % WINDOW, WINDOW)
+    return episodes._replace(
+        returns=episodes.returns.at[slot].set(ret.reshape(-1), mode="drop"),
+        lengths=episodes.lengths.at[slot].set(length.reshape(-1), mode="drop"),
+        finished=episodes.finished + order[-1],
+    )
+
+
+def episode_metrics(episodes: Episodes) -> dict[str, Array]:
+    """Mean return and length of the last 100 finished episodes; NaN before the first one finished."""
+    n = jnp.minimum(episodes.finished, WINDOW)
+    filled = jnp.arange(WINDOW) < n
+    return {
+        "rollout/ep_rew_mean": jnp.where(filled, episodes.returns, 0.0).sum() / n,
+        "rollout/ep_len_mean": jnp.where(filled, episodes.lengths, 0.0).sum() / n,
+        "rollout/episodes": episodes.finished,
+    }
+
+
+class Row(NamedTuple):
+    """One row of a host rollout, [B, ...] each; ``following`` is the true next observation, final at an end."""
+
+    acting: PyTree
+    following: PyTree
+    action: PyTree
+    log_prob: Any
+    reward: Any
+    terminated: Any
+    truncated: Any
+    mask: Any
+
+
+def rollout_host(
+    vector: HostVector,
+    algorithm: Algorithm,
+    act: Callable[[PyTree, PyTree], Act],
+    carry: Carry,
+    shares: dict[str, float],
+) -> tuple[Carry, Trajectory]:
+    """The same rows from a stateful vector that was reset; ``act(memory, obs)`` is compiled, arrays are NumPy's.
+
+    Adds the seconds spent to ``shares`` ("policy", "environment"). Raises LogpiError where a policy with a memory
+    meets a vector that resets within the step, whose void rows it would never see.
+    """
+    fresh, within = algorithm.policy.memory(vector.num_envs), vector.resets_within_step
+    if within and jax.tree.leaves(fresh):
+        raise LogpiError(
+            f"environment {vector.spec.id} resets within the step, from which a policy with a memory cannot learn; "
+            "choose autoreset next_step"
+        )
+    tally = _Tally(carry.episodes)
+    memory: PyTree = carry.memory
+    void: Any = np.asarray(carry.void)
+    if algorithm.whole_episodes:
+        vector.reset()
+        memory, void = fresh, np.zeros(vector.num_envs, bool)
+        tally.begin()
+    first_memory = memory
+    rows: list[Row] = []
+    while len(rows) < algorithm.n_steps and not (algorithm.whole_episodes and void.all()):
+        began = time.perf_counter()
+        acting, chosen = vector.start, act(memory, vector.start)
+        action, log_prob = jax.tree.map(np.asarray, (chosen.action, chosen.log_prob))
+        middle = time.perf_counter()
+        obs, reward, terminated, truncated = vector.step(action)
+        shares["policy"] += middle - began
+        shares["environment"] += time.perf_counter() - middle
+        ended, mask = terminated | truncated, 1.0 - void.astype(np.float32)
+        reward = reward * mask
+        rows.append(Row(acting, obs, action, log_prob, reward, terminated, truncated, mask))
+        tally.add(reward, mask, ended & ~void)
+        memory = select(void, fresh, chosen.memory)
+        void = void | ended if algorithm.whole_episodes else ended & (not within)
+    carry = Carry((), (), memory, void, tally.episodes())
+    return carry, _trajectory(rows, algorithm, first_memory, within)
+
+
+def _trajectory(rows: list[Row], algorithm: Algorithm, memory: PyTree, within: bool) -> Trajectory:
+    block = jax.tree.map(lambda *x: np.stack(x), *rows)
+    if within and not algorithm.whole_episodes:
+        return Trajectory(**insert_void_rows(*block[:-1]), memory=memory)
+    missing = algorithm.n_steps - len(rows)
+    if missing:  # every first episode is over: void rows to the end
+        nothing = rows[-1]._replace(reward=0 * rows[-1].reward, mask=0 * rows[-1].mask)
+        block = jax.tree.map(lambda x, last: np.concatenate([x, np.stack([last] * missing)]), block, nothing)
+    obs = jax.tree.map(lambda a, f: np.concatenate([a[:1], f]), block.acting, block.following)
+    discount = 1.0 - block.terminated.astype(np.float32)
+    return Trajectory(obs, block.action, block.log_prob, block.reward, discount, block.mask, memory)
+
+
+class _Tally:
+    """``Episodes`` while a host rollout counts into them."""
+
+    def __init__(self, episodes: Episodes) -> None:
+        arrays: Any = map(np.array, episodes)
+        self._e: Any = Episodes(*arrays)
+
+    def begin(self) -> None:
+        self._e.ret[:], self._e.length[:] = 0, 0
+
+    def add(self, reward: Any, mask: Any, ended: Any) -> None:
+        e = self._e
+        e.ret[:] += reward
+        e.length[:] += mask
+        for b in np.flatnonzero(ended):
+            e.returns[int(e.finished) % WINDOW], e.lengths[int(e.finished) % WINDOW] = e.ret[b], e.length[b]
+            e.ret[b], e.length[b] = 0, 0
+            e.finished[...] += 1
+
+    def episodes(self) -> Episodes:
+        episodes: Episodes = self._e
+        return episodes

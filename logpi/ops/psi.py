@@ -1,0 +1,85 @@
+"""Ψ_t, the weight of ∇ log π(a_t | o_t): the ladder from a trajectory's total reward to GAE.
+
+    ∇J(θ) = E[ Σ_t Ψ_t ∇ log π_θ(a_t | o_t) ]        (Schulman et al. 2016, eq. 1)
+
+Every function takes [T, B] arrays and returns Ψ [T, B] (void rows have no meaning; every loss masks them).
+``discount`` includes γ: pass ``trajectory.discount`` itself for the undiscounted rungs. The rungs up to ``minus_value``
+are unbiased for complete episodes and γ = 1; what each later one trades for its lower variance is in its docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+
+from logpi.ops.collectives import total
+from logpi.ops.returns import first_of_episode, lambda_returns, n_step_returns
+from logpi.types import Array
+
+# (reward, discount with γ, mask [T, B], value [T+1, B], λ) -> Ψ [T, B]: what a2c and ppo take in gae's place
+Advantage = Callable[[Array, Array, Array, Array, Array], Array]
+
+
+def reward_to_go(reward: Array, discount: Array, mask: Array) -> Array:
+    """Σ_{t' ≥ t} r_{t'} of the row's own episode; with γ in ``discount``, Σ γ^{t'-t} r_{t'}.
+
+    An action cannot change rewards that came before it (Sutton et al. 2000, thm. 1). Discounting is biased against
+    the undiscounted J, by exactly the rewards that γ hides.
+    """
+    zero = jnp.zeros((reward.shape[0] + 1, *reward.shape[1:]), reward.dtype)
+    return lambda_returns(reward, discount, mask, zero, 1.0)
+
+
+def total_reward(reward: Array, discount: Array, mask: Array) -> Array:
+    """r(τ), the whole episode's reward, the same for each of its rows (Williams 1992)."""
+    return first_of_episode(reward_to_go(reward, discount, mask), mask)
+
+
+def minus_constant(returns: Array, baseline: Array) -> Array:
+    """G_t - b with one number b that knows nothing of these trajectories, such as the mean over all before them.
+
+    E[b ∇ log π] = 0 (Williams 1992, §4), so any such b is unbiased.
+    """
+    return returns - baseline
+
+
+def minus_batch_mean(returns: Array, mask: Array) -> Array:
+    """G_t - b_t with b_t the mean of G_t over the episodes of this batch that are alive at t.
+
+    Each episode takes part in its own baseline, so with m of them alive the expected gradient shrinks by 1 - 1/m.
+    Columns must be aligned in time: one episode a column, from its start.
+    """
+    alive = jnp.maximum(total(mask.sum(1, keepdims=True)), 1.0)
+    return returns - total((returns * mask).sum(1, keepdims=True)) / alive
+
+
+def minus_leave_one_out(returns: Array, mask: Array) -> Array:
+    """G_t - b_t with b_t the mean over the *other* episodes alive at t (0 if none); unbiased (Kool et al. 2019).
+
+    Columns must be aligned in time: one episode a column, from its start.
+    """
+    others = (total(mask.sum(1, keepdims=True)) - mask).clip(min=0.0)
+    theirs = total((returns * mask).sum(1, keepdims=True)) - returns * mask
+    return returns - jnp.where(others > 0, theirs / jnp.maximum(others, 1.0), 0.0)
+
+
+def minus_value(reward: Array, discount: Array, mask: Array, value: Array) -> Array:
+    """G_t - V(o_t), ``value`` [T+1, B]: rewards to the episode's end, V(o) only beyond truncation and the cut T.
+
+    Unbiased for any V where episodes terminate. The textbook advantage of the actor-critic algorithm.
+    """
+    return lambda_returns(reward, discount, mask, value, 1.0) - value[:-1]
+
+
+def n_step_advantage(reward: Array, discount: Array, mask: Array, value: Array, n: int) -> Array:
+    """n rewards, then V, minus V(o_t) (Mnih et al. 2016, §4); biased by the error of V, γⁿ times."""
+    return n_step_returns(reward, discount, mask, value, n) - value[:-1]
+
+
+def gae(reward: Array, discount: Array, mask: Array, value: Array, lam: float | Array) -> Array:
+    """Generalised advantage estimate, Σ (γλ)^k δ_{t+k} (Schulman et al. 2016, eq. 16), ``value`` [T+1, B].
+
+    Equal to the λ-return minus V(o_t); λ = 1 is ``minus_value``, λ = 0 the one-step TD error.
+    """
+    return lambda_returns(reward, discount, mask, value, lam) - value[:-1]

@@ -1,0 +1,81 @@
+"""From an agent that looks to the pictures of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from logpi.config.settings import RAM
+from logpi.errors import LogpiError
+from logpi.ram.agent import ImageAgent
+from logpi.ram.evaluation import LOOK, judged_split, scenes_of
+from logpi.ram.scenes import group_size
+from logpi.view.glimpses import Looking, film_glimpses, glimpse_sheet, heat_map
+
+ON_THE_SHEET, ON_THE_MAP = 24, 2_000  # images
+
+
+def looking(agent: ImageAgent, count: int, seed: int = 0, sampled: bool = False) -> Looking:
+    """What ``agent`` makes of ``count`` test images, from number ``seed`` on; behind the last the first one follows.
+
+    Raises:
+        LogpiError: it sees the whole image, or its data cannot be read.
+    """
+    scenes, labels, probabilities, corners = zip(*_looks(agent, count, seed, sampled), strict=True)
+    return Looking(
+        np.concatenate(scenes),
+        np.concatenate(labels),
+        np.concatenate(probabilities, 1),
+        np.concatenate(corners, 1),
+        agent.net.patch,
+        agent.net.scales,
+        agent.classes,
+    )
+
+
+def _looks(agent: ImageAgent, count: int, seed: int, sampled: bool) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Scenes, labels, probabilities and corners, in as many pieces as fit into memory."""
+    if not isinstance(agent.config, RAM):
+        raise LogpiError("this agent sees the whole image at once: it has no glimpses to show")
+    if count < 1:
+        raise LogpiError(f"{count} images were asked for; take at least 1")
+    test, clutter = judged_split(agent, "test")
+    size = group_size(agent.task.scene, agent.task.shape[2])
+    numbers = (seed + np.arange(min(count, len(test.labels)))) % len(test.labels)
+    for group, some in itertools.groupby(numbers.tolist(), lambda number: number // size):
+        which = np.array(list(some)) - group * size
+        scenes, labels = scenes_of(agent, test, clutter, group)
+        looked = agent.look(scenes, LOOK + seed + group, sampled)
+        yield scenes[which], labels[which], looked.probabilities[:, which], looked.corner[:, which]
+
+
+def film(agent: ImageAgent, path: Path, count: int = 6, seed: int = 0, sampled: bool = False) -> Path:
+    """Film the glimpses at ``count`` test images; the path may come back as .gif.
+
+    Raises:
+        LogpiError: as ``looking``; the video cannot be written.
+    """
+    return film_glimpses(looking(agent, count, seed, sampled), path)
+
+
+def pictures(
+    agent: ImageAgent, folder: Path, seed: int = 0, sampled: bool = False, count: int = ON_THE_SHEET
+) -> dict[str, Path]:
+    """The sheet of ``count`` glimpse paths and the map of where it looks, as PNG files in ``folder``.
+
+    Raises:
+        LogpiError: as ``looking``; the disk refuses.
+    """
+    total, corners = np.zeros((agent.task.scene.height, agent.task.scene.width)), []
+    for scenes, _, _, corner in _looks(agent, ON_THE_MAP, seed, sampled):
+        total += scenes.mean(3).sum(0)
+        corners.append(corner)
+    every = np.concatenate(corners, 1)
+    return {
+        "glimpses": glimpse_sheet(looking(agent, count, seed, sampled), folder / "glimpses.png"),
+        "heat map": heat_map(total / every.shape[1], every, agent.net.patch, folder / "heatmap.png"),
+    }

@@ -1,0 +1,137 @@
+"""The parts of the recurrent attention model, by the paper's names (Mnih et al. 2014, §3.1, fig. 1).
+
+Each is a pure function of its parameters; ``init`` makes them all. Sizes and choices are ``Glimpsing``'s.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from logpi.config.settings import Glimpsing
+from logpi.errors import LogpiError
+from logpi.types import Array, Key, PyTree
+
+Params = dict[str, Any]
+WIDEST = 4  # times the image's longer side: twice would do, with the patch at a corner
+
+
+def check(config: Glimpsing, shape: tuple[int, int]) -> None:
+    """Raises LogpiError where the coarsest patch is far wider than images of ``shape`` (H, W)."""
+    side = config.patch << min(config.scales - 1, 64)
+    if side > WIDEST * max(shape):
+        raise LogpiError(
+            f"network.patch {config.patch} and network.scales {config.scales} make the coarsest patch {side} pixels "
+            f"wide, which is mostly empty: the images have {shape[0]}x{shape[1]}. Allowed: up to "
+            f"{WIDEST * max(shape)}; take a smaller --patch or fewer --scales"
+        )
+
+
+def init(key: Key, config: Glimpsing, pixels: int, classes: int) -> Params:
+    """All parameters, for glimpses of ``pixels`` numbers and ``classes`` labels."""
+    keys = iter(jax.random.split(key, 16))
+
+    def layer(inputs: int, units: int, gain: float = math.sqrt(2.0)) -> Params:
+        weight = gain / math.sqrt(inputs) * jax.random.normal(next(keys), (inputs, units))
+        return {"w": weight, "b": jnp.zeros(units)}
+
+    def head(units: int, inputs: int, gain: float = 0.1) -> Params:
+        # [units, inputs]: the gradient of a narrow layer is several times quicker this way round on CPUs
+        weight = gain / math.sqrt(inputs) * jax.random.normal(next(keys), (units, inputs))
+        return {"w": weight, "b": jnp.zeros(units)}
+
+    half, glimpse, core = config.sensor_size, config.glimpse_size, config.core_size
+    return {
+        "glimpse": {
+            "what": layer(pixels, half),
+            "where": layer(where_features(config), half),
+            "from_what": layer(half, glimpse),
+            "from_where": layer(half, glimpse),
+        },
+        "core": _init_core(layer, config, glimpse, core),
+        "action": head(classes, core),
+        "location": {"hidden": layer(core, config.location_size), "mean": head(2, config.location_size)},
+        "baseline": {
+            "hidden": head(config.baseline_size, core, math.sqrt(2.0)),
+            "value": head(classes, config.baseline_size),
+        },
+    }
+
+
+def _init_core(layer: Any, config: Glimpsing, glimpse: int, core: int) -> Params:
+    if config.core == "lstm":
+        gates = {"from_glimpse": layer(glimpse, 4 * core, 1.0), "from_core": layer(core, 4 * core, 1.0)}
+        # a forget gate that begins open (Jozefowicz et al. 2015)
+        gates["from_glimpse"]["b"] = gates["from_glimpse"]["b"].at[core : 2 * core].set(1.0)
+        return gates
+    # rectifier RNN that begins by remembering (Le et al. 2015)
+    return {"from_glimpse": layer(glimpse, core, 1.0), "from_core": {"w": jnp.eye(core), "b": jnp.zeros(core)}}
+
+
+def dense(layer: Params, x: Array) -> Array:
+    y = x @ layer["w"]
+    return y + jnp.broadcast_to(layer["b"], y.shape)
+
+
+def narrow(layer: Params, x: Array) -> Array:
+    """A layer of few units, whose weights are kept [units, inputs]."""
+    y = x @ layer["w"].T
+    return y + jnp.broadcast_to(layer["b"], y.shape)
+
+
+def where_features(config: Glimpsing) -> int:
+    return 2 + 4 * config.frequencies
+
+
+def encode(location: Array, config: Glimpsing) -> Array:
+    """The place as the glimpse network gets it: (row, column), and their sines and cosines of each frequency."""
+    angles = [location * (math.pi * 2.0**j / 2) for j in range(config.frequencies)]
+    return jnp.concatenate([2.0 * location, *(f(a) for a in angles for f in (jnp.sin, jnp.cos))], -1)
+
+
+def glimpse_network(params: Params, config: Glimpsing, patches: Array, location: Array) -> Array:
+    """g_t: what was seen [B, pixels] and where [B, 2], combined: [B, glimpse_size]."""
+    what = dense(params["from_what"], jax.nn.relu(dense(params["what"], patches)))
+    where = dense(params["from_where"], jax.nn.relu(dense(params["where"], encode(location, config))))
+    if config.combine == "product":
+        return jax.nn.relu(what * (1 + where) + where)
+    return jax.nn.relu(what + where)
+
+
+def core_network(params: Params, config: Glimpsing, memory: PyTree, glimpse: Array) -> tuple[PyTree, Array]:
+    """(memory, h_t [B, core_size]): rectifier units, h_t = relu(W h_{t-1} + U g_t), or an LSTM."""
+    if config.core == "lstm":
+        c, h = memory
+        i, f, o, new = jnp.split(dense(params["from_glimpse"], glimpse) + dense(params["from_core"], h), 4, -1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(new)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (c, h), h
+    h = jax.nn.relu(dense(params["from_glimpse"], glimpse) + dense(params["from_core"], memory))
+    return h, h
+
+
+def first_memory(config: Glimpsing, batch: int) -> PyTree:
+    zero = jnp.zeros((batch, config.core_size))
+    return (zero, zero) if config.core == "lstm" else zero
+
+
+def location_network(params: Params, core: Array) -> Array:
+    """The mean of the next place [B, 2], in [-1, 1]."""
+    return jnp.tanh(narrow(params["mean"], jax.nn.relu(dense(params["hidden"], core))))
+
+
+def action_network(params: Params, core: Array) -> Array:
+    """Logits of the label [B, K]."""
+    return narrow(params, core)
+
+
+def baseline(params: Params, core: Array, label: Array) -> Array:
+    """b_t [...]: the reward expected of an image of this ``label`` [...], from h_t [..., core_size].
+
+    That it knows the label makes no bias, since the label does not depend on the place that is drawn.
+    """
+    of_each = narrow(params["value"], jax.nn.relu(narrow(params["hidden"], core)))
+    return jnp.take_along_axis(of_each, label[..., None], -1)[..., 0]

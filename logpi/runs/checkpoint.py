@@ -1,0 +1,165 @@
+"""Pytrees of arrays in one file: safetensors, never pickle, written whole or not at all, checked on loading.
+
+The header's metadata has one entry, ``logpi``, a JSON object: ``format_version``, the caller's ``meta``,
+dtypes, the implementation of each random key, and a SHA-256 over all of that and every name, shape and byte.
+A file that loads is the file that was saved, bit for bit. Importing this module does not import JAX.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as serialize
+
+from logpi.errors import LogpiError
+from logpi.runs.files import atomic_write, previous_checkpoint
+
+FORMAT_VERSION = 1
+
+
+def save_tree(path: str | Path, tree: Any, meta: Mapping[str, Any]) -> None:
+    """Save a pytree of arrays and typed random keys, with JSON-able ``meta``, atomically.
+
+    A crash at any moment leaves either the old file at ``path`` or the new one. Leaves keep every bit.
+
+    Raises:
+        LogpiError: a leaf is no array, two leaves share a name, or the disk refuses (full, no permission).
+    """
+    path = Path(path)
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    dtypes: dict[str, str] = {}
+    impls: dict[str, str] = {}
+    for name, leaf in _named_leaves(tree):
+        if not hasattr(leaf, "dtype"):
+            raise LogpiError(
+                f"cannot save {name} of {path}: it is a {type(leaf).__name__}, and only arrays are allowed; "
+                "wrap it with numpy.asarray or put it into meta"
+            )
+        dtypes[name] = str(leaf.dtype)
+        arrays[name], impl = _storable(leaf)
+        if impl:
+            impls[name] = impl
+    header = {"format_version": FORMAT_VERSION, "meta": dict(meta), "dtypes": dtypes, "key_impls": impls}
+    header["sha256"] = _digest(header, arrays)
+    try:
+        data = serialize(arrays, metadata={"logpi": json.dumps(header, sort_keys=True)})
+    except SafetensorError as error:
+        raise LogpiError(f"cannot save {path}: {error}; cast that array to a supported dtype") from error
+    atomic_write(path, data)
+
+
+def load_tree(path: str | Path, like: Any, aside: str | None = None) -> tuple[Any, dict[str, Any]]:
+    """Load what ``save_tree`` saved into the structure of ``like``; returns ``(tree, meta)``.
+
+    Args:
+        path: the file.
+        like: pytree of arrays or ``jax.ShapeDtypeStruct`` with the names, shapes and dtypes of the file.
+        aside: what the names of arrays begin with that the file may hold besides, and that are left there.
+
+    Returns:
+        NumPy arrays (typed random keys as JAX key arrays) in the structure of ``like``, and ``meta``.
+
+    Raises:
+        LogpiError: the file is missing, truncated, altered, of another format, or not as ``like`` says.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    path = Path(path)
+    header, arrays = _read(path)
+    if header["sha256"] != _digest(header, arrays):
+        raise _unusable(path, "its contents do not match its SHA-256: it was altered or the disk is failing")
+    dtypes, impls = header["dtypes"], header["key_impls"]
+    expected = _named_leaves(like)
+    names = {name for name, _ in expected}
+    arrays = {name: array for name, array in arrays.items() if aside is None or not name.startswith(aside)}
+    if names != arrays.keys():
+        missing, extra = sorted(names - arrays.keys()), sorted(arrays.keys() - names)
+        raise _unusable(path, f"it holds another structure (missing: {_some(missing)}; not expected: {_some(extra)})")
+    leaves = []
+    for name, leaf in expected:
+        array = arrays[name]
+        shape = array.shape[:-1] if name in impls else array.shape
+        if (shape, dtypes[name]) != (tuple(leaf.shape), str(leaf.dtype)):
+            raise _unusable(path, f"{name} is {dtypes[name]}{list(shape)}, expected {leaf.dtype}{list(leaf.shape)}")
+        if name in impls:
+            leaves.append(jax.random.wrap_key_data(jnp.asarray(array), impl=impls[name]))
+        else:
+            leaves.append(array.view(leaf.dtype))
+    return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(like), leaves), header["meta"]
+
+
+def read_meta(path: str | Path) -> dict[str, Any]:
+    """The ``meta`` of a file, without its arrays (and so without the SHA-256 check).
+
+    Raises:
+        LogpiError: the file is missing, truncated or of another format.
+    """
+    meta: dict[str, Any] = _read(Path(path), arrays=False)[0]["meta"]
+    return meta
+
+
+def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
+    from jax import tree_util
+
+    named = [(tree_util.keystr(path), leaf) for path, leaf in tree_util.tree_flatten_with_path(tree)[0]]
+    if len({name for name, _ in named}) != len(named):
+        raise LogpiError(f"two leaves of this {type(tree).__name__} share one name; rename one")
+    return named
+
+
+def _storable(leaf: Any) -> tuple[np.ndarray[Any, Any], str]:
+    """A C-ordered array of a dtype that safetensors knows, and of a random key the implementation."""
+    import jax
+    import jax.numpy as jnp
+
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return np.asarray(jax.random.key_data(leaf)), str(jax.random.key_impl(leaf))
+    # serialize reads raw memory, so any other order would be saved scrambled
+    array = np.asarray(leaf, order="C")
+    if array.dtype.isbuiltin != 1:  # bfloat16, float8, …: NumPy extensions, kept as their bits
+        array = array.view(f"u{array.dtype.itemsize}")
+    return array, ""
+
+
+def _digest(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    shapes = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
+    facts = {name: value for name, value in header.items() if name != "sha256"} | {"shapes": shapes}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path, arrays: bool = True) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    if not path.is_file():
+        raise LogpiError(f"there is no file {path}; `logpi runs` lists the runs that are here")
+    try:
+        with safe_open(path, "np") as file:
+            header: dict[str, Any] = json.loads((file.metadata() or {}).get("logpi", "{}"))
+            names = list(file.keys()) if arrays else []
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _unusable(path, f"it is truncated or no safetensors file ({error})") from error
+    version = header.get("format_version")
+    if version != FORMAT_VERSION:
+        raise _unusable(path, f"its format_version is {version}, and this logpi reads {FORMAT_VERSION}")
+    if not {"meta", "dtypes", "key_impls", "sha256"} <= header.keys():
+        raise _unusable(path, "its header is incomplete")
+    return header, tensors
+
+
+def _unusable(path: Path, what: str) -> LogpiError:
+    good = previous_checkpoint(path)
+    step = f"try the one before it, {good}" if good else "take another copy, or train again with `logpi train`"
+    return LogpiError(f"cannot load {path}: {what}; {step}")
+
+
+def _some(names: list[str]) -> str:
+    return (", ".join(names[:3]) + (" …" if len(names) > 3 else "")) or "none"

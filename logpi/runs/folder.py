@@ -1,0 +1,327 @@
+"""The run folder ``runs/<algo>/<env>_<n>/``: what a person and a program read afterwards, and what resumes.
+
+    config.toml  command.txt  manifest.json        what was asked, where, with which versions and seeds
+    metrics.jsonl  progress.csv  timing.jsonl  events.out.tfevents*          what was measured
+    checkpoints/iteration_<8 digits>.safetensors   everything that resuming needs
+    best/  last/  stages/  curve.png  videos/  result.json  the agents, pictures, and (once finished) the outcome
+
+Importing this module does not import JAX.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import io
+import json
+import re
+import shlex
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from logpi.errors import LogpiError
+from logpi.runs.checkpoint import load_tree, save_tree
+from logpi.runs.files import CHECKPOINT, atomic_write, disk_error
+from logpi.runs.manifest import describe
+from logpi.runs.metrics import last_values
+from logpi.runs.toml import dumps
+
+SEED = "seed_"  # and its number: the folder of an agent where several were trained together
+_LOCK_PATIENCE = 0.5  # seconds: longer than a reader of `locked` holds it, shorter than a person notices
+
+
+class Checkpoint(NamedTuple):
+    """What ``RunFolder.latest_checkpoint`` found; ``warning`` names a newer, damaged file, or is None."""
+
+    iteration: int
+    tree: Any
+    meta: dict[str, Any]
+    warning: str | None
+
+
+class RunInfo(NamedTuple):
+    """One line of ``logpi runs``."""
+
+    path: Path
+    algo: str
+    env: str
+    status: str  # "running", "finished" or "interrupted"
+    started: str  # ISO 8601 with time zone
+    metrics: dict[str, Any]  # the last value of each name
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's folder; every path in it has its name here."""
+
+    path: Path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Versions, platform, device, seeds, git and start time, as JSON."""
+        return _read(self.path / "manifest.json", json.loads)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config. A field that was None is absent: TOML has no null."""
+        return _read(self.path / "config.toml", tomllib.loads)
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last"
+
+    @property
+    def stages(self) -> Path:
+        """Agents of a game as they were at each periodic evaluation, in folders called by their timesteps."""
+        return self.path / "stages"
+
+    @property
+    def curve(self) -> Path:
+        return self.path / "curve.png"
+
+    @property
+    def videos(self) -> Path:
+        return self.path / "videos"
+
+    def save_checkpoint(self, iteration: int, tree: Any, meta: Mapping[str, Any], keep: int = 3) -> Path:
+        """Save atomically, and only then prune to the ``keep`` newest.
+
+        Checkpoints of later iterations come from a future that a resumed run has given up; they go too.
+
+        Raises:
+            LogpiError: the disk refuses; the checkpoints that were there are intact.
+        """
+        path = self.checkpoints / f"iteration_{iteration:08d}{CHECKPOINT}"
+        save_tree(path, tree, meta)
+        saved = self._saved()
+        kept = [number for number in sorted(saved) if number <= iteration][-keep:]
+        # a killed writer leaves its temporary file; this run's lock says that no other writer is at work
+        stale = list(self.checkpoints.glob(".*.tmp"))
+        for old in [saved[number] for number in saved if number not in kept] + stale:
+            with contextlib.suppress(OSError):
+                old.unlink()
+        return path
+
+    def latest_checkpoint(self, like: Any) -> Checkpoint:
+        """The newest checkpoint that verifies against ``like`` (``load_tree``), older ones if it is damaged.
+
+        Raises:
+            LogpiError: there is none.
+        """
+        saved = self._saved()
+        problems: list[str] = []
+        for iteration in sorted(saved, reverse=True):
+            try:
+                tree, meta = load_tree(saved[iteration], like)
+            except LogpiError as error:
+                problems.append(str(error))
+                continue
+            warning = f"resuming from iteration {iteration}: {problems[0]}" if problems else None
+            return Checkpoint(iteration, tree, meta, warning)
+        why = f"no usable checkpoint of {len(saved)}: {problems[0]}" if problems else "no checkpoint yet"
+        raise LogpiError(f"cannot resume {self.path}: {why}; start again with `logpi train`")
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write ``result.json``: the run has reached its end.
+
+        Raises:
+            LogpiError: the disk refuses.
+        """
+        _write(self.path / "result.json", json.dumps(dict(result), indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for writing. The system frees it when this process ends, however it ends.
+
+        Raises:
+            LogpiError: another process writes this run, or the folder cannot be written.
+        """
+        try:
+            file = io.FileIO(self.path / "lock", "a")
+        except OSError as error:
+            raise disk_error(self.path / "lock", error) from error
+        with file:
+            give_up = time.monotonic() + _LOCK_PATIENCE
+            while not _try_lock(file):
+                if time.monotonic() > give_up:
+                    raise LogpiError(
+                        f"another process is writing {self.path}; wait until it ends or stop it, "
+                        "or start a run of its own with `logpi train`"
+                    )
+                time.sleep(0.02)
+            for stale in self.path.rglob(".*.tmp"):  # of a killed writer; this lock says that no other is at work
+                with contextlib.suppress(OSError):
+                    stale.unlink()
+            yield
+
+    @property
+    def status(self) -> str:
+        """Either "running" (its lock is held), "finished" (it has a result) or "interrupted"."""
+        with contextlib.suppress(OSError), open(self.path / "lock", "rb") as file:
+            if not _try_lock(file):
+                return "running"
+        return "finished" if (self.path / "result.json").exists() else "interrupted"
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is anything to resume from."""
+        return bool(self._saved())
+
+    def _saved(self) -> dict[int, Path]:
+        found = self.checkpoints.glob(f"iteration_*{CHECKPOINT}")
+        return {int(path.stem.removeprefix("iteration_")): path for path in found}
+
+
+def create(
+    root: str | Path,
+    algo: str,
+    env: str,
+    config: Mapping[str, Any],
+    command: Sequence[str],
+    seeds: Sequence[int],
+) -> RunFolder:
+    """Make ``root/<algo>/<env>_<n>`` with the next free n; two processes never get the same one.
+
+    Args:
+        root: usually ``runs``.
+        algo: the algorithm's name.
+        env: the environment's id; what cannot be in a folder's name becomes "-".
+        config: the resolved config: str, int, float, bool, lists of these, and tables (mappings) of these.
+        command: the command line, argument by argument.
+        seeds: of all learners trained in this run.
+
+    Raises:
+        LogpiError: ``root`` cannot be written.
+    """
+    parent = Path(root) / _safe(algo)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        run = RunFolder(_claim(parent, _safe(env)))
+        for folder in (run.checkpoints, run.videos):
+            folder.mkdir()
+    except OSError as error:
+        raise LogpiError(
+            f"cannot make a run folder in {parent}: {error.strerror or error}; "
+            "choose a folder that you may write, or mend its permissions"
+        ) from error
+    _write(run.path / "config.toml", dumps(config))
+    _write(run.path / "command.txt", shlex.join(command) + "\n")
+    manifest = {"algo": algo, "env": env, "seeds": list(seeds)} | describe()
+    _write(run.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+    return run
+
+
+def open_run(path: str | Path, root: str | Path = "runs") -> RunFolder:
+    """The run at ``path``, or at ``root/path``.
+
+    Raises:
+        LogpiError: it is no run folder; the message names runs with a similar name.
+    """
+    for folder in (Path(path), Path(root) / path):
+        if (folder / "manifest.json").is_file():
+            return RunFolder(folder)
+    known = [str(info.path) for info in find_runs(root)]
+    close = difflib.get_close_matches(str(path), known, n=3, cutoff=0.4) or known[-3:]
+    near = f"nearby: {', '.join(close)}" if close else f"there is no run in {root}: `logpi train` makes one"
+    raise LogpiError(f"{path} is no run folder (it has no manifest.json); {near}; `logpi runs` lists all")
+
+
+def find_runs(root: str | Path = "runs") -> list[RunInfo]:
+    """All runs under ``root``, oldest first; a folder whose manifest cannot be read is left out."""
+    found = []
+    for path in Path(root).glob("*/*/manifest.json"):
+        run = RunFolder(path.parent)
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            facts = run.manifest
+            status, last = run.status, last_values(run.metrics)
+            found.append(RunInfo(run.path, facts["algo"], facts["env"], status, facts["started"], last))
+    return sorted(found, key=lambda info: (datetime.fromisoformat(info.started), str(info.path)))
+
+
+def _claim(parent: Path, name: str) -> Path:
+    taken = [re.fullmatch(rf"{re.escape(name)}_(\d+)", path.name) for path in parent.iterdir()]
+    number = max((int(match[1]) for match in taken if match), default=0)
+    while True:
+        number += 1
+        with contextlib.suppress(FileExistsError):
+            path = parent / f"{name}_{number}"
+            path.mkdir()
+            return path
+
+
+def _safe(name: str) -> str:
+    if ".py:" in name:  # path/file.py:Class: the folders before it say nothing
+        name = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:100] or "env"
+
+
+def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LogpiError(f"cannot read {path}: {error}; restore it, or start again with `logpi train`") from error
+
+
+def _write(path: Path, text: str) -> None:
+    atomic_write(path, text.encode("utf-8", errors="surrogateescape"))
+
+
+def _try_lock(file: BinaryIO | io.FileIO) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows: no lock
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def agent_folder(path: str | Path) -> Path:
+    """The folder of the agent of a run (its best, in periodic evaluation), or of ``path`` itself.
+
+    Of several seeds it is the first one's.
+
+    Raises:
+        LogpiError: nothing that can be loaded is there.
+    """
+    if found := _agents_in(Path(path)):
+        return found[0]
+    run = open_run(path)
+    found = _agents_in(run.best) or _agents_in(run.last)
+    if not found:
+        begun = f"or `logpi resume {path}`" if run.has_checkpoint else "or start again with `logpi train`"
+        raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, {begun}")
+    return found[0]
+
+
+def siblings(folder: Path) -> list[Path]:
+    """The agents of all seeds that were trained together with the one in ``folder``, itself included."""
+    together = folder.name.startswith(SEED)
+    return _agents_in(folder.parent) if together else [folder]
+
+
+def _agents_in(folder: Path) -> list[Path]:
+    """``folder`` itself where it is an agent's, else those of its seeds, in their order."""
+    if (folder / "agent.json").exists():
+        return [folder]
+    seeds = [p.parent for p in folder.glob(f"{SEED}*/agent.json") if p.parent.name.removeprefix(SEED).isdigit()]
+    return sorted(seeds, key=lambda p: int(p.name.removeprefix(SEED)))

@@ -1,0 +1,217 @@
+"""The numbers of a run: JSONL for programs, CSV for spreadsheets, TensorBoard for the eye.
+
+``metrics.jsonl`` is a pure function of the run's seed and config: wall-clock values (``time/…``) go to
+``timing.jsonl`` and TensorBoard alone, so a resumed run's file equals an uninterrupted run's bit for bit.
+Non-finite numbers, which JSON lacks, are the strings ``"nan"``, ``"inf"`` and ``"-inf"``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from logpi.errors import LogpiError
+from logpi.runs.files import AppendFile
+from logpi.runs.tensorboard import EventFile
+
+STEPS = "time/total_timesteps"
+_CLOCKLESS = (STEPS, "time/iterations")
+_NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_TAIL = 2**18  # bytes
+Row = dict[str, Any]
+
+
+class MetricsWriter:
+    """Appends rows of metrics to the files of one run folder; one writer per folder (``RunFolder.lock``)."""
+
+    def __init__(self, folder: str | Path, tensorboard: bool = True) -> None:
+        """Open the files of ``folder``; on resume call ``rewind`` before the first ``write``.
+
+        Raises:
+            LogpiError: the folder cannot be written.
+        """
+        self.folder = Path(folder)
+        self._metrics = AppendFile(self.folder / "metrics.jsonl")
+        self._timing = AppendFile(self.folder / "timing.jsonl")
+        self._csv = AppendFile(self.folder / "progress.csv")
+        self._columns: list[str] = []
+        self._board = EventFile(self.folder) if tensorboard else None
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Append one row. Values are numbers, or lists with one number for each seed trained at once.
+
+        Args:
+            row: scalar name → value; ``time/total_timesteps`` (environment moves), the x-axis, is required.
+
+        Raises:
+            LogpiError: the disk refuses.
+        """
+        values = {name: _plain(value) for name, value in row.items()}
+        measured = {name: value for name, value in values.items() if not _is_clock(name)}
+        self._metrics.append(_json_line(measured))
+        if len(measured) < len(values):
+            clock = {name: value for name, value in values.items() if name.startswith("time/")}
+            self._timing.append(_json_line(clock))
+        self._write_csv(measured)
+        if self._board:
+            self._board.write(int(values[STEPS]), {name: mean(value) for name, value in values.items()})
+
+    def offset(self) -> int:
+        """Bytes of ``metrics.jsonl`` that are safely on the disk; a checkpoint stores it for ``rewind``."""
+        return self._metrics.sync()
+
+    def rewind(self, offset: int, step: int) -> None:
+        """Forget what was written after a checkpoint.
+
+        Args:
+            offset: what ``offset()`` gave when the checkpoint was made.
+            step: ``time/total_timesteps`` then; later rows leave TensorBoard and ``timing.jsonl``.
+
+        Raises:
+            LogpiError: ``metrics.jsonl`` is shorter than ``offset``: somebody altered it.
+        """
+        present = self._metrics.sync()
+        if present < offset:
+            raise LogpiError(
+                f"{self._metrics.path} has {present} bytes, but its checkpoint was made at {offset}: "
+                "it was altered or is a copy of another moment; restore it, or start again with `logpi train`"
+            )
+        self._metrics.truncate(offset)
+        timing = [row for row in read_rows(self._timing.path) if row[STEPS] <= step]
+        self._timing.replace(b"".join(map(_json_line, timing)))
+        self._rebuild_csv()
+        if self._board:
+            self._board.purge_after(step)
+
+    def close(self) -> None:
+        """Close the files. Every row was already handed to the system when ``write`` returned."""
+        for file in (self._metrics, self._timing, self._csv):
+            file.close()
+        if self._board:
+            self._board.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write_csv(self, row: Row) -> None:
+        if row.keys() <= set(self._columns):
+            self._csv.append(_csv_text([[_cell(row, name) for name in self._columns]]))
+        else:
+            self._rebuild_csv()
+
+    def _rebuild_csv(self) -> None:
+        """The header is the union of all rows' names, so a new name changes the first line."""
+        rows = read_rows(self._metrics.path)
+        self._columns = list(dict.fromkeys(name for row in rows for name in row))
+        cells = [[_cell(row, name) for name in self._columns] for row in rows]
+        self._csv.replace(_csv_text([self._columns, *cells]) if rows else b"")
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """The rows of a JSONL file; a last line torn by a kill is left out, a missing file is empty.
+
+    Raises:
+        LogpiError: a line other than the last is no JSON object.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    return _parse(path.read_bytes(), path)
+
+
+def read_metrics(path: str | Path) -> dict[str, list[Any]]:
+    """The columns of a JSONL file, all of one length; None where a row lacks the name.
+
+    Raises:
+        LogpiError: as ``read_rows``.
+    """
+    rows = read_rows(path)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def last_values(path: str | Path) -> dict[str, Any]:
+    """The last value of each name, as far as the last 256 KiB of a JSONL file tell; cheap on a long run.
+
+    Raises:
+        LogpiError: as ``read_rows``.
+    """
+    path = Path(path)
+    if not path.exists():
+        return {}
+    with open(path, "rb") as file:
+        start = max(0, path.stat().st_size - _TAIL)
+        file.seek(start)
+        tail = file.read()
+    rows = _parse(tail[tail.find(b"\n") + 1 :] if start else tail, path)
+    return {name: value for row in rows for name, value in row.items()}
+
+
+def mean(value: Any) -> float:
+    """The mean over seeds of a row's value, a number, list or array; nan of an empty one."""
+    return float(np.mean(value)) if np.size(value) else math.nan
+
+
+def _parse(data: bytes, path: Path) -> list[Row]:
+    *lines, _torn = data.split(b"\n")
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            rows.append({name: _restore(value) for name, value in row.items()})
+        except (ValueError, AttributeError) as error:
+            raise LogpiError(
+                f"{path}, line {number} is no JSON object ({error}); the file was altered: delete that line"
+            ) from error
+    return rows
+
+
+def _is_clock(name: str) -> bool:
+    return name.startswith("time/") and name not in _CLOCKLESS
+
+
+def _plain(value: Any) -> Any:
+    """Python's own numbers, equal to the array's to the last bit."""
+    return np.asarray(value).tolist()
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_portable(item) for item in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _restore(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_restore(item) for item in value]
+    return _NON_FINITE[value] if isinstance(value, str) else value
+
+
+def _json_line(row: Row) -> bytes:
+    return json.dumps({name: _portable(value) for name, value in row.items()}).encode() + b"\n"
+
+
+def _cell(row: Row, name: str) -> str:
+    value = row.get(name)
+    if isinstance(value, list):
+        value = mean(value)
+    return "" if value is None else repr(value)
+
+
+def _csv_text(rows: list[list[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
