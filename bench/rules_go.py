@@ -5,7 +5,7 @@
 A step is the mask of legal moves, a uniformly random one of the points it allows (the pass, where there is none), the
 move and, where the game has ended, the empty board. Seconds are the CPU time of one thread. A round of logpi's is as
 long as the longest game, because the search for repetitions grows with the game. The games against open_spiel pass with
-a probability of 2 %; `tests/go_reference.py` says what has to agree.
+a probability of 2 %; `tests/support/go_reference.py` says what has to agree.
 
 `--own …` is what the script calls itself: it prints one JSON line.
 """

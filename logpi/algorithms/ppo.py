@@ -2,7 +2,7 @@
 
 Against its parent A2C: the rollout is used ``n_epochs`` times in shuffled minibatches, and log π is replaced by the
 clipped ratio of eq. 7, whose gradient at π = π_old is the same. With one epoch, one minibatch and no clipping, PPO's
-gradient *is* A2C's (tests/test_theme.py).
+gradient *is* A2C's (tests/algorithms/test_theme.py).
 
     L(θ) = E[ -min(ρ A, clip(ρ, 1-ε, 1+ε) A) + c_v (V_θ - G)² - c_e H(π_θ) ],   ρ = π_θ(a|o) / π_old(a|o)
 

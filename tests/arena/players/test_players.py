@@ -23,7 +23,7 @@ from logpi.games.rules.make import make_game
 from logpi.view import ladder as pictures
 from logpi.view import matches as view
 
-FAKE = f"{sys.executable} {Path(__file__).with_name('fake_gtp_engine.py')}"
+FAKE = f"{sys.executable} {Path(__file__).parents[2] / 'support' / 'fake_gtp_engine.py'}"
 TOE, FOUR, HEX = (make_game(name) for name in ("tic-tac-toe", "connect-four", "hex-3x3"))
 
 

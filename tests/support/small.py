@@ -16,7 +16,7 @@ from logpi.driver import devices
 from logpi.runs.folder import RunFolder, find_runs
 
 CACHE = Path(tempfile.gettempdir()) / f"logpi-tests-{getpass.getuser()}"
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 # compiling is nearly all that a tiny run costs; what is compiled with less care computes the same thing each time
 SETTINGS = {"LOGPI_CACHE": str(CACHE), "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
 

@@ -18,7 +18,7 @@ from logpi.runs.folder import create, find_runs, open_run
 from logpi.runs.metrics import MetricsWriter
 
 CONFIG = {"learning_rate": 3e-4, "n_steps": 128, "anneal": True, "env": 'a "b"\\c\n', "hidden": [64, 64]}
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

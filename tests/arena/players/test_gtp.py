@@ -18,7 +18,7 @@ from logpi.errors import LogpiError
 from logpi.games.rules.go import score
 from logpi.games.rules.make import make_game
 
-FAKE = f"{sys.executable} {Path(__file__).with_name('fake_gtp_engine.py')}"
+FAKE = f"{sys.executable} {Path(__file__).parents[2] / 'support' / 'fake_gtp_engine.py'}"
 HEX = make_game("hex-3x3")
 PATH = os.pathsep.join([os.environ.get("PATH", ""), GAMES_FOLDER])
 needs_gnugo = pytest.mark.skipif(shutil.which("gnugo", path=PATH) is None, reason="gnugo is not installed")

@@ -229,6 +229,6 @@ def test_import_leaves_jax_alone():
     modules = "logpi.runs.checkpoint, logpi.runs.folder, logpi.runs.metrics"
     modules += ", logpi.view.live, logpi.view.plots, logpi.view.video"
     code = f"import sys, json, {modules}; print(json.dumps(sorted(sys.modules)))"
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert not {"jax", "matplotlib", "gymnasium", "imageio", "tensorboardX", "scipy"} & set(json.loads(done.stdout))

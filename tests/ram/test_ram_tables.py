@@ -8,7 +8,7 @@ import pytest
 
 from logpi.config.experiments import resolve, to_table
 
-BENCH = Path(__file__).parents[1] / "bench"
+BENCH = Path(__file__).parents[2] / "bench"
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_no_position_or_its_reflection_is_there_twice():
 
 
 def test_the_script_finds_the_same_positions_again():
-    sys.path.insert(0, str(Path(connect_four_labels.__file__).parents[2] / "bench"))
+    sys.path.insert(0, str(Path(__file__).parents[3] / "bench"))
     import connect_four_positions
 
     taken = set()
