@@ -2,8 +2,8 @@
 
     python bench/rules.py [--pgx-python PATH] [--games 10000]
 
-Random games are replayed move by move by OpenSpiel (tests/support/oracle.py); then random play is timed, each game and each
-contestant in a process of its own. Without --pgx-python there is no peer.
+Random games are replayed move by move by OpenSpiel (tests/support/oracle.py). Then random play is timed, each game and
+each contestant in a process of its own. Without --pgx-python there is no peer.
 """
 
 import argparse

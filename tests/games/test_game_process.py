@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small import ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
-from test_resume import KILLER
+from small import KILLER, ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
 
 from logpi.arena.players.solver import ILLEGAL
 from logpi.cli.arena import arena, stages
@@ -118,7 +117,7 @@ def test_kill_9_costs_the_unfinished_iteration_and_nothing_else(tmp_path):
     newest = read_meta(max(folder.checkpoints.glob("*.safetensors")))["progress"]["iteration"]
     rows = folder.metrics.read_text().splitlines()
     assert 0 <= len(rows) - newest <= 1
-    arguments = [sys.executable, "-c", KILLER, str(folder.path), str(ROOT / "tests"), str(KILLS)]
+    arguments = [sys.executable, "-c", KILLER, str(folder.path), str(ROOT / "tests" / "support"), str(KILLS)]
     environment = {**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

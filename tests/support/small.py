@@ -131,3 +131,39 @@ def outcome(folder):
     agents = [p for base in (folder.best, folder.last) for p in base.rglob("agent.*")]
     assert agents
     return result | {str(p.relative_to(folder.path)): p.read_bytes() for p in (newest, *agents)}
+
+
+KILLER = """
+import os, random, signal, sys, time
+from pathlib import Path
+from logpi.driver import devices
+from logpi.training import session
+from logpi import api
+from logpi.runs.checkpoint import read_meta
+sys.path.insert(0, sys.argv[2])
+from small import Watcher
+
+folder, chance = Path(sys.argv[1]), random.Random(0)
+saved = lambda: max(int(p.stem[10:]) for p in (folder / "checkpoints").glob("iteration_*.safetensors"))
+
+def resume():
+    devices.prepare()
+    session.resume(folder, Watcher())
+    os._exit(0)
+
+progress = [saved()]
+while len(progress) <= int(sys.argv[3]):
+    child = os.fork() or resume()
+    if len(progress) % 5:  # most kills hit the training, the others anything from the start on
+        while saved() == progress[-1] and os.waitpid(child, os.WNOHANG) == (0, 0):
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.02))
+    else:
+        time.sleep(chance.uniform(0, 1))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if not os.WIFSIGNALED(status):
+        sys.exit(f"the run had ended before kill {len(progress)}: status {status}")
+    progress.append(saved())
+print(*progress)
+"""

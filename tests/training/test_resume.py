@@ -9,6 +9,7 @@ import time
 
 import pytest
 from small import (
+    KILLER,
     ROOT,
     SETTINGS,
     Killed,
@@ -164,47 +165,11 @@ def test_a_polite_end_saves_first(tmp_path, whole, number):
 
 
 # One process imports everything and forks a child for each kill, before JAX has started any thread.
-KILLER = """
-import os, random, signal, sys, time
-from pathlib import Path
-from logpi.driver import devices
-from logpi.training import session
-from logpi import api
-from logpi.runs.checkpoint import read_meta
-sys.path.insert(0, sys.argv[2])
-from small import Watcher
-
-folder, chance = Path(sys.argv[1]), random.Random(0)
-saved = lambda: max(int(p.stem[10:]) for p in (folder / "checkpoints").glob("iteration_*.safetensors"))
-
-def resume():
-    devices.prepare()
-    session.resume(folder, Watcher())
-    os._exit(0)
-
-progress = [saved()]
-while len(progress) <= int(sys.argv[3]):
-    child = os.fork() or resume()
-    if len(progress) % 5:  # most kills hit the training, the others anything from the start on
-        while saved() == progress[-1] and os.waitpid(child, os.WNOHANG) == (0, 0):
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.02))
-    else:
-        time.sleep(chance.uniform(0, 1))
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if not os.WIFSIGNALED(status):
-        sys.exit(f"the run had ended before kill {len(progress)}: status {status}")
-    progress.append(saved())
-print(*progress)
-"""
-
-
 def test_fifty_kills_at_random_moments(tmp_path, whole):
     process, folder = begun(tmp_path)
     process.kill()
     process.wait()
-    arguments = [sys.executable, "-c", KILLER, str(folder.path), str(ROOT / "tests"), "50"]
+    arguments = [sys.executable, "-c", KILLER, str(folder.path), str(ROOT / "tests" / "support"), "50"]
     environment = {**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
