@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from logpi.config.settings import PGX
+from logpi.games import PGX
 
 
 def tell(game: str) -> None:

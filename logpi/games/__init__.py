@@ -1,0 +1,81 @@
+"""Board games. This table of the games that there are is the only one; it imports neither the rules nor JAX.
+
+Names: ``tic-tac-toe`` (one board), ``hex-11x11`` (a board of one of several sizes), ``pgx:chess`` (of the package pgx),
+an entry point of the group ``logpi.games``, and ``path/file.py:name`` (a ``Game`` of a Python file, or a function that
+returns one).
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import NamedTuple
+
+PGX = "pgx:"  # prefix of the games of the package pgx
+GROUP = "logpi.games"  # group of entry points: a name, and the module:function that returns the Game
+
+
+class Sized(NamedTuple):
+    """A game that is played on square boards of several sizes."""
+
+    rules: str  # module:function; the function takes the size
+    sizes: range
+    examples: tuple[int, ...]  # sizes that lists of games show
+
+
+GAMES = {  # name: module:function of the rules
+    "tic-tac-toe": "logpi.games.rules.tic_tac_toe:tic_tac_toe",
+    "connect-four": "logpi.games.rules.connect_four:connect_four",
+    "othello": "logpi.games.rules.othello:othello",
+}
+SIZED = {
+    "hex": Sized("logpi.games.rules.hex:hex_game", range(3, 20), (11,)),
+    "go": Sized("logpi.games.rules.go:go", range(5, 20), (9, 19)),
+}
+
+
+def is_known(name: str) -> bool:
+    """Whether ``name`` is a board game's rather than an environment's; the game itself need not exist.
+
+    ``hex-99x99`` and ``pgx:nothing`` are therefore known: ``make_game`` says what is wrong with them. Of
+    ``path/file.py:name`` the file is imported, to tell a game from an environment.
+    """
+    if name in GAMES or name.startswith((*(f"{game}-" for game in SIZED), PGX)):
+        return True
+    if is_file(name):
+        if not Path(name.rpartition(":")[0]).expanduser().is_file():
+            return False
+        from logpi.games.rules.own import holds_game
+
+        return holds_game(absolute(name))
+    return name in entries()
+
+
+def game_names() -> list[str]:
+    """Every game that can be listed by name: those with one board, examples of the others, entry points."""
+    sized = [f"{game}-{size}x{size}" for game, family in SIZED.items() for size in family.examples]
+    return [*GAMES, *sized, *entries()]
+
+
+def game_forms() -> str:
+    """How the name of a game is written, as error messages say it."""
+    return ", ".join([*GAMES, *(f"{game}-NxN" for game in SIZED), *entries(), f"{PGX}NAME", "path/file.py:NAME"])
+
+
+def is_file(name: str) -> bool:
+    """Whether ``name`` is written as ``path/file.py:name``."""
+    return re.fullmatch(r".+\.py:[^:/\\]+", name, re.DOTALL) is not None
+
+
+def absolute(name: str) -> str:
+    """``path/file.py:name`` with the file's absolute path, as runs store it; any other name as it is."""
+    if not is_file(name):
+        return name
+    path, _, attribute = name.rpartition(":")
+    return f"{Path(path).expanduser().resolve()}:{attribute}"
+
+
+def entries() -> dict[str, EntryPoint]:
+    """The games that installed packages declare."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}

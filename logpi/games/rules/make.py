@@ -1,58 +1,61 @@
-"""``make_game(name)``: the one door to every game."""
+"""``make_game(name)``: the rules of any game by its name."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import re
 from collections.abc import Callable
 
-from logpi.config.settings import PGX
 from logpi.errors import LogpiError
-from logpi.games.rules.connect_four import connect_four
+from logpi.games import GAMES, PGX, SIZED, absolute, entries, game_forms, is_file
 from logpi.games.rules.game import Game
-from logpi.games.rules.hex import hex_game
-from logpi.games.rules.othello import othello
-from logpi.games.rules.tic_tac_toe import tic_tac_toe
-
-
-def _go(size: int) -> Game:
-    from logpi.games.rules.go import go  # the largest of the rules
-
-    return go(size)
-
-
-GAMES: dict[str, Callable[[], Game]] = {
-    "tic-tac-toe": tic_tac_toe,
-    "connect-four": connect_four,
-    "othello": othello,
-}
-SIZED: dict[str, tuple[Callable[[int], Game], range]] = {  # called such as hex-11x11
-    "hex": (hex_game, range(3, 20)),
-    "go": (_go, range(5, 20)),
-}
 
 
 def make_game(name: str) -> Game:
-    """The game called ``name``, such as ``connect-four`` or ``hex-11x11``; ``pgx:`` begins the names of pgx's games.
+    """The game called ``name``, such as ``connect-four``, ``hex-11x11``, ``pgx:chess`` or ``path/file.py:name``.
 
     Raises:
-        LogpiError: no such game (with the nearest names), or no board of that size.
+        LogpiError: no such game (with the nearest names), no board of that size, or a file or an entry point that
+            holds no game.
     """
     if name in GAMES:
-        return GAMES[name]()
+        return _builder(GAMES[name])()
     if name.startswith(PGX):
         from logpi.games.rules.pgx import pgx_game
 
         return pgx_game(name.removeprefix(PGX))
-    found = re.fullmatch(r"([a-z]+)-([1-9][0-9]*)x([1-9][0-9]*)", name, re.ASCII)
-    if found is not None and found[1] in SIZED:
-        build, sizes = SIZED[found[1]]
-        if found[2] != found[3] or int(found[2]) not in sizes:
-            first, last = (f"{found[1]}-{size}x{size}" for size in (sizes[0], sizes[-1]))
-            raise LogpiError(f"no board for {name!r}; allowed: squares from {first} to {last}")
-        return build(int(found[2]))
-    known = [*GAMES, *(f"{game}-{size}x{size}" for game, (_, sizes) in SIZED.items() for size in sizes)]
+    if is_file(name):
+        from logpi.games.rules.own import load_file
+
+        return load_file(absolute(name))
+    sized = re.fullmatch(r"([a-z]+)-([1-9][0-9]*)x([1-9][0-9]*)", name, re.ASCII)
+    if sized is not None and sized[1] in SIZED:
+        return _sized(*sized.groups())
+    if name in (declared := entries()):
+        from logpi.games.rules.own import load_entry
+
+        return load_entry(declared[name])
+    raise _unknown(name)
+
+
+def _builder(place: str) -> Callable[..., Game]:
+    module, _, function = place.partition(":")
+    found: Callable[..., Game] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _sized(game: str, rows: str, columns: str) -> Game:
+    family = SIZED[game]
+    if rows != columns or int(rows) not in family.sizes:
+        first, last = (f"{game}-{size}x{size}" for size in (family.sizes[0], family.sizes[-1]))
+        raise LogpiError(f"no board for '{game}-{rows}x{columns}'; allowed: squares from {first} to {last}")
+    return _builder(family.rules)(int(rows))
+
+
+def _unknown(name: str) -> LogpiError:
+    known = [*GAMES, *(f"{game}-{size}x{size}" for game, family in SIZED.items() for size in family.sizes), *entries()]
     begun = [game for game in known if name and game.startswith(name)]
     near = begun[:3] or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise LogpiError(f"unknown game {name!r}; {hint}allowed: {', '.join(GAMES)}, hex-NxN, go-NxN, {PGX}NAME")
+    return LogpiError(f"unknown game {name!r}; {hint}allowed: {game_forms()}")

@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.config.settings import PGX
 from logpi.errors import LogpiError
+from logpi.games import PGX
 from logpi.games.rules import boards
 from logpi.games.rules.game import Game
 from logpi.types import Array, PyTree

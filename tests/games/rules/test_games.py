@@ -7,7 +7,8 @@ import oracle
 import pytest
 
 from logpi.errors import LogpiError
-from logpi.games.rules.make import GAMES, make_game
+from logpi.games import GAMES
+from logpi.games.rules.make import make_game
 
 GAMES_PLAYED = 300  # of each game, against the oracle; bench/rules.py plays 10,000
 NAMES = list(oracle.ORACLES)
