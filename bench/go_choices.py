@@ -23,18 +23,36 @@ from logpi.games.evaluation.rating import mean_score
 
 GAME, SIMULATIONS, PLIES = "go-7x7", 64, 2
 RECIPE = [
-    *["--simulations", "32", "--fast-simulations", "6", "--fast-share", "0.6", "--considered", "12"],
-    *["--value-lambda", "0.98", "--openings", "0.8", "--opening-moves", "42", "--window", "150000"],
+    *[
+        "--simulations",
+        "32",
+        "--playout-cap-simulations",
+        "6",
+        "--playout-cap-probability",
+        "0.6",
+        "--max-considered-actions",
+        "12",
+    ],
+    *[
+        "--td-lambda",
+        "0.98",
+        "--random-opening-fraction",
+        "0.8",
+        "--random-opening-plies",
+        "42",
+        "--replay-size",
+        "150000",
+    ],
     *["--batch-size", "256", "--torso", "tower", "--units", "32", "--blocks", "4"],
-    *["--margin-share", "0.3", "--area-coef", "1"],
+    *["--score-utility-weight", "0.3", "--ownership-coef", "1"],
 ]
 VARIANTS: dict[str, tuple[str, list[str]]] = {
     "base": ("Go 9x9's recipe: playout cap 6 and 32, margin 0.3, ownership", []),
-    "no ownership": ("ownership and score are not learnt", ["--area-coef", "0"]),
-    "no margin": ("the outcome alone is the value", ["--margin-share", "0"]),
+    "no ownership": ("ownership and score are not learnt", ["--ownership-coef", "0"]),
+    "no margin": ("the outcome alone is the value", ["--score-utility-weight", "0"]),
     "no playout cap": (
         "as many simulations on average, all moves learnt from",
-        ["--simulations", "16", "--fast-simulations", "0"],
+        ["--simulations", "16", "--playout-cap-simulations", "0"],
     ),
 }
 

@@ -28,11 +28,11 @@ from logpi.runs.files import atomic_write
 
 VARIANTS: dict[str, list[str]] = {
     "learned": [],
-    "random": ["--where", "random"],
+    "random": ["--location-policy", "random"],
     "conv": ["--algo", "classifier", "--net", "conv"],
     "fc": ["--algo", "classifier", "--net", "fc"],
-    "grid": ["--where", "grid"],
-    "centre": ["--where", "centre"],
+    "grid": ["--location-policy", "grid"],
+    "centre": ["--location-policy", "centre"],
 }
 PASSES = 10
 

@@ -32,7 +32,7 @@ def errors(run: Path, pieces: list[int], images: int) -> list[float]:
     agent = load_image_agent(run / "last")
     found = []
     for count in pieces:
-        agent.task = agent.task._replace(scene=agent.task.scene._replace(pieces=count))
+        agent.task = agent.task._replace(scene=agent.task.scene._replace(num_distractors=count))
         found.append(judge(agent, images, passes=1).one_pass)
     return found
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from pictures import BLUE, GREEN, ORANGE, picture, plain
 from report import parser, publish, table
 
-from logpi.config.settings import RAM, Classifier, Glimpsing, Whole
+from logpi.config.settings import RAM, Classifier, RamNetwork, WholeImageNetwork
 
 BATCH, CLASSES, DIGIT = 64, 10, 28
 GLIMPSES, PATCH, FEWEST = 8, 12, 3
@@ -48,7 +48,7 @@ def covering(size: int) -> int:
     return next(k for k in range(FEWEST, 20) if PATCH * 2 ** (k - 1) >= size)
 
 
-def ram_flops(net: Glimpsing) -> int:
+def ram_flops(net: RamNetwork) -> int:
     """Of one image's glimpses, the places between them, and its label."""
     half, g, core = net.sensor_size, net.glimpse_size, net.core_size
     sensor = net.scales * net.patch**2 * half + 2 * half + 2 * half * g
@@ -56,7 +56,7 @@ def ram_flops(net: Glimpsing) -> int:
     return 2 * (GLIMPSES * (sensor + g * core + core * core) + places + core * CLASSES)
 
 
-def conv_flops(net: Whole, size: int) -> int:
+def conv_flops(net: WholeImageNetwork, size: int) -> int:
     total, side, channels = 0, size, 1
     for out in net.channels:
         side = (side - net.kernel) // net.stride + 1
@@ -109,9 +109,9 @@ def measure(model: str, size: int, seconds: float) -> Row:
     from logpi.ram.scenes import Scene
 
     scales = 0 if model == "conv" else FEWEST if model == FIXED else covering(size)
-    ram = Glimpsing(patch=PATCH, scales=max(scales, 1))
+    ram = RamNetwork(patch=PATCH, scales=max(scales, 1))
     config: Any = RAM(n_glimpses=GLIMPSES, batch_size=BATCH) if scales else Classifier(batch_size=BATCH)
-    net: Any = ram if scales else Whole(net="conv")
+    net: Any = ram if scales else WholeImageNetwork(net="conv")
     method = make_method(config, net, Task((DIGIT, DIGIT, 1), Scene(size, size), CLASSES))
     learner = jax.jit(method.init)(jax.random.key(0))
     scenes = jax.device_put(np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 1)).astype(np.float32))

@@ -6,7 +6,7 @@ Same sizes, batches and layers on both sides, random images in memory, augmentat
 log in the loop; the two take turns, `--repeats` times. FLOPs of a training step are those of its matrix products,
 2·m·n·k each: all of the forward pass, and of the backward pass the weights' gradients and those of inputs that pass one
 on (not the retina's, nor what is cut off from the core). Both sides credit
-places as the paper does, by R - b_t, and classify after the last glimpse; the recipes' `mirror`, which looks at T-1
+places as the paper does, by R - b_t, and classify after the last glimpse; the recipes' `antithetic`, which looks at T-1
 more places, is given apart. GFLOP/s are compared with the machine's own rate for a square product on one core
 (`peers/gemm.py`), measured in every turn. Two cores share each batch, of the same size or twice as large, or have a
 seed each, which never wait for each other. Ratios are taken within a turn.
@@ -51,7 +51,7 @@ def own(
     scales: int,
     cores: int,
     *,
-    credit: Literal["return", "mirror"],
+    advantage_estimator: Literal["return", "antithetic"],
     seeds: int,
     seconds: float,
 ) -> dict[str, Any]:
@@ -62,15 +62,22 @@ def own(
     devices.prepare()
     import numpy as np
 
-    from logpi.config.settings import RAM, Glimpsing
+    from logpi.config.settings import RAM, RamNetwork
     from logpi.ram.models import Task, make_method
     from logpi.ram.programs import ImagePrograms, Split, Splits
     from logpi.ram.scenes import Scene
 
     still = {"rotation": 0.0, "scaling": 0.0, "shear": 0.0, "shift": 0.0}
-    peers = {} if credit == "mirror" else {"glimpse_coef": 0.0, "core_gradient": 0.0}
-    config = RAM(n_glimpses=glimpses, batch_size=batch, total_images=1e8, credit=credit, **peers, **still)
-    net = Glimpsing(patch=patch, scales=scales, combine="sum")
+    peers = {} if advantage_estimator == "antithetic" else {"glimpse_coef": 0.0, "core_grad_scale": 0.0}
+    config = RAM(
+        n_glimpses=glimpses,
+        batch_size=batch,
+        total_images=1e8,
+        advantage_estimator=advantage_estimator,
+        **peers,
+        **still,
+    )
+    net = RamNetwork(patch=patch, scales=scales, combine="sum")
     task = Task((size, size, 1), Scene(size, size), 10)
     rng = np.random.default_rng(0)
     data = Split(rng.integers(0, 256, (4096, size, size, 1)).astype(np.uint8), (np.arange(4096) % 10).astype(np.int32))
@@ -100,14 +107,21 @@ def race(args: argparse.Namespace, setting: tuple[Any, ...]) -> dict[str, list[f
         "two cores": (batch, 2, 1),
         "twice the batch": (2 * batch, 2, 1),
         "a seed each": (batch, 2, 2),
-        "mirror": (batch, 1, 1),
+        "antithetic": (batch, 1, 1),
     }
     found: dict[str, list[float]] = {name: [] for name in ("product", "peer", *ways)}
     for _ in range(args.repeats):
         found["product"].append(gemm())
         for name, (b, cores, seeds) in ways.items():
             shape = (size, b, glimpses, patch, scales, cores)
-            how = ("--credit", "mirror" if name == "mirror" else "return", "--seeds", seeds, "--seconds", args.seconds)
+            how = (
+                "--advantage-estimator",
+                "antithetic" if name == "antithetic" else "return",
+                "--seeds",
+                seeds,
+                "--seconds",
+                args.seconds,
+            )
             got = answer(sys.executable, BENCH / "ram_speed.py", "--own", *shape, *how)
             found[name].append(got["images_per_second"])
             if name == "one core" and args.torch_python:
@@ -135,7 +149,7 @@ def raced(setting: tuple[Any, ...], found: dict[str, list[float]]) -> list[objec
     return [
         *(*said(setting), spread(one, ",.0f"), spread(peer, ",.0f") if peer else "", ratio(one, peer), least or ""),
         *(spread(gflops, ".0f"), ratio(gflops, found["product"], ".0%")),
-        *(spread(found["mirror"], ",.0f"), ratio(found["mirror"], peer)),
+        *(spread(found["antithetic"], ",.0f"), ratio(found["antithetic"], peer)),
     ]
 
 
@@ -158,16 +172,20 @@ def main() -> None:
     arguments.add_argument(
         "--own", nargs=6, type=int, metavar=("SIZE", "BATCH", "GLIMPSES", "PATCH", "SCALES", "CORES")
     )
-    arguments.add_argument("--credit", default="return", choices=("return", "mirror"), help="of --own")
+    arguments.add_argument("--advantage-estimator", default="return", choices=("return", "antithetic"), help="of --own")
     arguments.add_argument("--seeds", type=int, default=1, help="of --own")
     args: argparse.Namespace = arguments.parse_args()
     if args.own is not None:
-        print(json.dumps(own(*args.own, credit=args.credit, seeds=args.seeds, seconds=args.seconds)))
+        print(
+            json.dumps(
+                own(*args.own, advantage_estimator=args.advantage_estimator, seeds=args.seeds, seconds=args.seconds)
+            )
+        )
         return
     found = [race(args, setting) for setting in SETTINGS]
     by_setting = list(zip(SETTINGS, found, strict=True))
     header = ["images", "batch", "logpi, images/s", "PyTorch, images/s", "/ PyTorch", "wanted", "GFLOP/s", "/ GEMM"]
-    header += ["logpi, mirror, images/s", "/ PyTorch"]
+    header += ["logpi, antithetic, images/s", "/ PyTorch"]
     one = table(header, [raced(setting, rates) for setting, rates in by_setting])
     header = ["images", "batch", "same batch, images/s", "/ one core", "twice the batch, images/s", "/ one core"]
     header += ["a seed each, images/s", "/ one core"]

@@ -2,17 +2,19 @@
 
 import dataclasses
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.ticker import LogLocator
 from pictures import VARIANTS, curve, picture, plain
-from report import publish, table
+from report import BENCH, publish, table
 from scipy import stats
 
-from logpi.config.settings import Pictures
+from logpi.config.settings import ImageSettings
 
+RENAMED = tomllib.loads((BENCH / "golden" / "renamed.toml").read_text(encoding="utf-8"))
 TASKS = ["ram/mnist", "ram/translated", "ram/cluttered", "ram/cluttered-100"]
 # Mnih et al. 2014, tables 1 and 2, in per cent: arXiv's version; the proceedings', which is stricter
 PAPER = {
@@ -40,8 +42,15 @@ def outcomes(folder: Path) -> dict[tuple[str, str], list[dict[str, Any]]]:
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for path in sorted(folder.glob("*.json")):
         one = json.loads(path.read_text(encoding="utf-8"))
+        one["settings"] = {name: today(part) for name, part in one["settings"].items()}
         found.setdefault((one["task"], one["variant"]), []).append(one)
     return found
+
+
+def today(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by today's names and values: outcomes keep those of the code that trained."""
+    names, values = RENAMED["settings"], RENAMED["values"]
+    return {names.get(key, key): values.get(key, {}).get(str(x), x) for key, x in settings.items()}
 
 
 def check_alike(found: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
@@ -51,7 +60,7 @@ def check_alike(found: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
         ValueError: outcomes of one task differ in more than who chooses the places and the seed; or, where the whole
             image is seen, in the images that are learnt from.
     """
-    shared = {field.name for field in dataclasses.fields(Pictures)} - {"learning_rate"}
+    shared = {field.name for field in dataclasses.fields(ImageSettings)} - {"learning_rate"}
     for task in TASKS:
         alike: dict[str, str] = {}
         common: dict[str, str] = {}
@@ -60,7 +69,7 @@ def check_alike(found: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
                 method, name = run["settings"]["method"], f"{variant}, seed {run['seed']}"
                 common[json.dumps({key: method[key] for key in sorted(shared & set(method))})] = name
                 if variant not in ("conv", "fc"):
-                    places = {key: x for key, x in method.items() if key != "where"}
+                    places = {key: x for key, x in method.items() if key != "location_policy"}
                     alike[json.dumps([places, run["settings"]["network"]])] = name
         for groups in (alike, common):
             if len(groups) > 1:

@@ -68,9 +68,17 @@ def logpi_search(search: str, actions: int, simulations: int, kept: int) -> Sear
 
         if search == "puct":
             # the noise is weighed by 0, but drawn, as mctx does
-            found = puct(leaf(state), expand, key, simulations, jnp.zeros(len(state)), noise=jnp.float32(0), kept=kept)
+            found = puct(
+                leaf(state),
+                expand,
+                key,
+                simulations,
+                jnp.zeros(len(state)),
+                dirichlet_fraction=jnp.float32(0),
+                max_children=kept,
+            )
         else:
-            found = gumbel(leaf(state), expand, key, simulations, kept=kept)
+            found = gumbel(leaf(state), expand, key, simulations, max_children=kept)
         return found.action, found.visits
 
     return run

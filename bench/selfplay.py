@@ -39,14 +39,14 @@ def own(games: int, simulations: int, cores: int, seconds: float) -> dict[str, A
     import jax
     import numpy as np
 
-    from logpi.config.settings import AlphaZero, BoardNet
+    from logpi.config.settings import AlphaZero, BoardNetwork
     from logpi.games.alphazero import alphazero
     from logpi.games.evaluation.evaluators import Judge
     from logpi.games.programs import GamePrograms, Judges
     from logpi.games.rules.make import make_game
 
-    config = AlphaZero(n_games=games, simulations=simulations, search="gumbel", fast_simulations=0)
-    game, net = make_game("connect-four"), BoardNet(torso="mlp", units=256, blocks=3)
+    config = AlphaZero(n_games=games, simulations=simulations, search="gumbel", playout_cap_simulations=0)
+    game, net = make_game("connect-four"), BoardNetwork(torso="mlp", units=256, blocks=3)
     nobody = Judge(1, lambda number, devices: np.zeros(devices, np.float32), lambda think, params, cases, key: cases)
     programs = GamePrograms(alphazero(config, net, game, cores), Judges(nobody, nobody), 0, cores, 1)
     state = programs.init()

@@ -26,26 +26,35 @@ from logpi.view.plots import interval
 VARIANTS: dict[str, tuple[str, list[str]]] = {
     "base": ("the recipe at 16 simulations", []),
     "simulations 32": ("twice the simulations", ["--simulations", "32"]),
-    "paper's scale": ("σ of values from -1 to 1, c_scale 1", ["--no-rescale", "--c-scale", "1"]),
-    "paper's scale, 0.3": ("the same, c_scale 0.3", ["--no-rescale", "--c-scale", "0.3"]),
+    "paper's scale": ("σ of values from -1 to 1, c_scale 1", ["--no-rescale-values", "--c-scale", "1"]),
+    "paper's scale, 0.3": ("the same, c_scale 0.3", ["--no-rescale-values", "--c-scale", "0.3"]),
     "puct": ("PUCT with noise and temperature", ["--search", "puct"]),
-    "puct, forced": ("and forced playouts, k = 2, pruned", ["--search", "puct", "--forced", "2"]),
+    "puct, forced": ("and forced playouts, k = 2, pruned", ["--search", "puct", "--forced-playouts-k", "2"]),
     "playout cap": (
         "three moves of four with 8 simulations, not learnt from; the others with 32",
-        ["--simulations", "32", "--fast-simulations", "8", "--fast-share", "0.75"],
+        ["--simulations", "32", "--playout-cap-simulations", "8", "--playout-cap-probability", "0.75"],
     ),
-    "outcome": ("λ = 1: the outcome alone is the value's target", ["--value-lambda", "1"]),
-    "lambda 0.9": ("λ = 0.9", ["--value-lambda", "0.9"]),
-    "no openings": ("all games from the empty board", ["--openings", "0"]),
-    "no straying": ("the search's moves are always made", ["--epsilon", "0"]),
+    "outcome": ("λ = 1: the outcome alone is the value's target", ["--td-lambda", "1"]),
+    "lambda 0.9": ("λ = 0.9", ["--td-lambda", "0.9"]),
+    "no openings": ("all games from the empty board", ["--random-opening-fraction", "0"]),
+    "no straying": ("the search's moves are always made", ["--random-move-fraction", "0"]),
     "no symmetries": ("without the mirror", ["--no-symmetries"]),
-    "reuse 2": ("each move learnt from twice, not four times", ["--reuse", "2"]),
-    "resign": ("resignation below -0.95", ["--resign", "0.95"]),
+    "reuse 2": ("each move learnt from twice, not four times", ["--replay-ratio", "2"]),
+    "resign": ("resignation below -0.95", ["--resign-threshold", "0.95"]),
     "evaluator": (
         "AlphaGo Zero: PUCT, outcomes, a gate of 55 %",
         [
-            *["--algo", "alphago_zero", "--units", "384", "--n-games", "512", "--window", "8e5"],
-            *["--openings", "0.5", "--opening-moves", "14", "--epsilon", "0.1", "--epsilon-moves", "20"],
+            *["--algo", "alphago_zero", "--units", "384", "--n-games", "512", "--replay-size", "8e5"],
+            *[
+                "--random-opening-fraction",
+                "0.5",
+                "--random-opening-plies",
+                "14",
+                "--random-move-fraction",
+                "0.1",
+                "--random-move-plies",
+                "20",
+            ],
         ],
     ),
 }
@@ -146,7 +155,7 @@ def main() -> None:
         share = np.array([[100 * o["share"]] for o in outcomes])
         mean, half = interval(share) if len(share) > 1 else (share[0], np.array([np.nan]))
         moves = np.mean([o["moves"] for o in outcomes])
-        wrong = np.mean([o["last"]["selfplay/wrongly_resigned"] for o in outcomes])
+        wrong = np.mean([o["last"]["self_play/false_resignation_rate"] for o in outcomes])
         rows.append(
             [
                 name,

@@ -12,7 +12,7 @@ import numpy as np
 
 from logpi.algorithms.acting import make_act
 from logpi.config.experiments import experiment_from_table, promised, resolve
-from logpi.config.settings import RAM, Experiment, Length, Pictures, SelfPlay, length_of, score_of
+from logpi.config.settings import RAM, Experiment, ImageSettings, Length, SelfPlaySettings, length_of, score_of
 from logpi.control.agent import Agent, load_agent
 from logpi.control.evaluation import evaluate_device, evaluate_host
 from logpi.driver import devices
@@ -253,7 +253,7 @@ def _show(outcome: session.Outcome, experiment: Experiment, view: View, own: Own
         pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band, measured)
     except LogpiError as error:
         view.note(f"no curve: {error}; `logpi plot {folder.path}` draws it")
-    if experiment.run.video and not isinstance(experiment.method, SelfPlay):
+    if experiment.run.video and not isinstance(experiment.method, SelfPlaySettings):
         view.note("filming the trained agent")
         try:
             pictures |= _pictures(load(folder.path, own.policy), folder)
@@ -263,6 +263,6 @@ def _show(outcome: session.Outcome, experiment: Experiment, view: View, own: Own
 
 
 def _kind(experiment: Experiment) -> Kind:
-    if isinstance(experiment.method, Pictures):
+    if isinstance(experiment.method, ImageSettings):
         return "images"
-    return "game" if isinstance(experiment.method, SelfPlay) else "environment"
+    return "game" if isinstance(experiment.method, SelfPlaySettings) else "environment"

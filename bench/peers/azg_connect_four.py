@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-UNITS, BLOCKS, VALUE_UNITS = 256, 3, 64  # as logpi.config.settings.BoardNet
+UNITS, BLOCKS, VALUE_UNITS = 256, 3, 64  # as logpi.config.settings.BoardNetwork
 
 
 class PolicyValue(nn.Module):

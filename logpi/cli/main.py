@@ -9,7 +9,10 @@ import difflib
 import importlib
 import sys
 
-LESS = "n_envs, n_steps or seeds; of board games n_games, window or keep; of images batch_size, copies or canvas"
+LESS = (
+    "n_envs, n_steps or seeds; of board games n_games, replay_size or keep_checkpoints; of images batch_size, "
+    "mc_samples or canvas"
+)
 
 VERBS = {
     "train": ("training", "train an agent; show, save and film it"),

@@ -138,7 +138,7 @@ def _strength(outcome: Any, scores: Any) -> str:
     """How well a game is played by what it was judged by."""
     if outcome.folder.config["env"] == "connect-four":
         return f"{100 * scores.mean():.1f} % of {len(scores)} moves keep the game's value where the choice matters"
-    opponent = outcome.folder.config["method"]["judge_opponent"]
+    opponent = outcome.folder.config["method"]["eval_opponent_simulations"]
     return f"mean result {scores.mean():+.2f} of {len(scores)} games against plain search of {opponent} games a move"
 
 

@@ -24,12 +24,12 @@ from logpi.config.settings import (
     SHIPPED,
     SIZED_BOARDS,
     TASKS,
-    Common,
+    ControlSettings,
     Experiment,
+    ImageSettings,
     Network,
-    Pictures,
     Run,
-    SelfPlay,
+    SelfPlaySettings,
     Settings,
     is_game,
 )
@@ -84,7 +84,7 @@ def recipe_for(env: str, algo: str | None) -> Recipe | None:
 def promised(experiment: Experiment) -> Recipe | None:
     """The recipe whose expected band is one of ``experiment`` too: its settings, however long it learns."""
     own, recipe = resolve(experiment.env, experiment.algo)
-    length = "total_images" if isinstance(own.method, Pictures) else "total_timesteps"
+    length = "total_images" if isinstance(own.method, ImageSettings) else "total_timesteps"
     method = dataclasses.replace(own.method, **{length: getattr(experiment.method, length)})
     same = (experiment.method, experiment.network, experiment.env_kwargs) == (method, own.network, own.env_kwargs)
     return recipe if same else None
@@ -119,7 +119,7 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     kwargs = {k: v for layer in layers for k, v in layer.get("env_kwargs", {}).items()}
     method = section("method", ALGORITHMS[algo])
     network = section("network", NETWORKS.get(algo, Network))
-    if isinstance(method, Pictures) and method.data not in SHIPPED:
+    if isinstance(method, ImageSettings) and method.data not in SHIPPED:
         # so that the run and its agents find it from whatever folder they are used in
         method = dataclasses.replace(method, data=os.path.abspath(os.path.expanduser(method.data)))
     return Experiment(env, algo, section("run", Run), method, network, kwargs), recipe
@@ -133,15 +133,15 @@ def _usual(env: str) -> str:
 def _check_pair(env: str, algo: str) -> None:
     """Images, games and environments each have their own algorithms."""
     kind = ALGORITHMS[algo]
-    wanted: type[Settings] = Pictures if env in TASKS else SelfPlay if is_game(env) else Common
+    wanted: type[Settings] = ImageSettings if env in TASKS else SelfPlaySettings if is_game(env) else ControlSettings
     what = "images to classify" if env in TASKS else "a board game"
     if issubclass(kind, wanted):
         return
     if env in TASKS or is_game(env):
         fit = ", ".join(name for name, other in ALGORITHMS.items() if issubclass(other, wanted))
         raise LogpiError(f"{env} is {what}, which {algo} does not learn; its algorithms: {fit}")
-    known = (*BOARDS, *(f"{game}-NxN" for game in SIZED_BOARDS)) if issubclass(kind, SelfPlay) else tuple(TASKS)
-    verb = "learns board games" if issubclass(kind, SelfPlay) else "classifies images"
+    known = (*BOARDS, *(f"{game}-NxN" for game in SIZED_BOARDS)) if issubclass(kind, SelfPlaySettings) else tuple(TASKS)
+    verb = "learns board games" if issubclass(kind, SelfPlaySettings) else "classifies images"
     raise LogpiError(f"{algo} {verb}, and {env!r} is none of its tasks: {', '.join(known)}{_near(env, known)}")
 
 
@@ -217,7 +217,7 @@ def experiment_from_table(table: Table) -> Experiment:
 MOST_STEPS = 2e9  # they are counted in 32 bits
 MOST_SEEDS = 2**32
 AT_LEAST_1 = {"n_envs", "n_steps", "batch_size", "n_epochs", "vf_steps", "memory_size"}
-AT_LEAST_1 |= {"n_updates", "n_glimpses", "copies", "patch", "scales", "piece", "validation"}
+AT_LEAST_1 |= {"n_updates", "n_glimpses", "mc_samples", "patch", "scales", "distractor_size", "validation_size"}
 AT_LEAST_1 |= {
     "sensor_size",
     "glimpse_size",
@@ -228,30 +228,55 @@ AT_LEAST_1 |= {
     "stride",
     "units",
 }
-AT_LEAST_1 |= {"n_games", "simulations", "considered", "units", "value_units", "judge_simulations", "judge_opponent"}
-AT_LEAST_1 |= {"seeds", "eval_episodes", "final_episodes", "keep", "log_points"}
-POSITIVE = {"c_base", "window", "max_grad_norm", "target_kl", "std_start", "std_end"}
+AT_LEAST_1 |= {
+    "n_games",
+    "simulations",
+    "max_considered_actions",
+    "units",
+    "value_units",
+    "eval_simulations",
+    "eval_opponent_simulations",
+}
+AT_LEAST_1 |= {"seeds", "eval_episodes", "final_episodes", "keep_checkpoints", "log_points"}
+POSITIVE = {"c_base", "replay_size", "max_grad_norm", "target_kl", "std_start", "std_end"}
 NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range"}
-NOT_NEGATIVE |= {"canvas", "pieces", "frequencies", "warmup", "start", "location_rate", "glimpse_coef"}
+NOT_NEGATIVE |= {
+    "canvas",
+    "num_distractors",
+    "fourier_features",
+    "warmup",
+    "init_location_range",
+    "location_lr_scale",
+    "glimpse_coef",
+}
 NOT_NEGATIVE |= {"rotation", "scaling", "shear", "shift"}
 NOT_NEGATIVE |= {
     "eval_points",
     "checkpoint_points",
     "blocks",
-    "kept",
-    "opening_moves",
-    "epsilon_moves",
-    "fast_simulations",
-    "resign",
-    "forced",
-    "alpha",
-    "area_coef",
+    "max_children",
+    "random_opening_plies",
+    "random_move_plies",
+    "playout_cap_simulations",
+    "resign_threshold",
+    "forced_playouts_k",
+    "dirichlet_alpha",
+    "ownership_coef",
 }
-NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end", "temperature_moves", "weight_decay"}
-NOT_NEGATIVE |= {"final_learning_rate", "reuse"}
-FRACTIONS = {"gamma", "gae_lambda", "averaging", "curriculum", "core_gradient"}
-AT_LEAST_1 |= {"gate_every", "gate_games", "gate_simulations", "gate_plies"}
-FRACTIONS |= {"gate_share", "noise", "openings", "epsilon", "fast_share", "play_on", "value_lambda", "margin_share"}
+NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end", "temperature_plies", "weight_decay"}
+NOT_NEGATIVE |= {"final_learning_rate", "replay_ratio"}
+FRACTIONS = {"gamma", "gae_lambda", "ema_decay", "curriculum", "core_grad_scale"}
+AT_LEAST_1 |= {"gating_interval", "gating_games", "gating_simulations", "gating_opening_plies"}
+FRACTIONS |= {
+    "gating_threshold",
+    "dirichlet_fraction",
+    "random_opening_fraction",
+    "random_move_fraction",
+    "playout_cap_probability",
+    "no_resign_fraction",
+    "td_lambda",
+    "score_utility_weight",
+}
 
 
 def check_ranges(where: str, config: Any) -> None:

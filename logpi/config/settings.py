@@ -15,9 +15,9 @@ Torso = Literal["auto", "mlp", "cnn"]
 Memory = Literal["none", "gru", "lstm"]
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
-Where = Literal["learned", "random", "grid", "centre"]
+LocationPolicy = Literal["learned", "random", "grid", "centre"]
 Reward = Literal["log-probability", "probability", "correct"]
-Credit = Literal["mirror", "return"]
+AdvantageEstimator = Literal["antithetic", "return"]
 Core = Literal["rectifier", "lstm"]
 Search = Literal["gumbel", "puct"]
 Combine = Literal["product", "sum"]
@@ -47,7 +47,7 @@ class Network:
 
 
 @dataclasses.dataclass(frozen=True)
-class Common:
+class ControlSettings:
     """What every method needs."""
 
     total_timesteps: float = 1e5  # environment moves to learn from, the schedules' horizon; void rows do not count
@@ -63,7 +63,7 @@ class Common:
 
 
 @dataclasses.dataclass(frozen=True)
-class Reinforce(Common):
+class Reinforce(ControlSettings):
     """REINFORCE (Williams 1992): complete trajectories, any rung of the Ψ ladder."""
 
     rung: Rung = "value"  # the weight Ψ_t; see docs/theme.md
@@ -75,7 +75,7 @@ class Reinforce(Common):
 
 
 @dataclasses.dataclass(frozen=True)
-class ActorCritic(Common):
+class ActorCritic(ControlSettings):
     """The textbook actor-critic: m = n_envs trajectories, A_t = Σ γ^{t'-t} r - V_φ, two step sizes α and β."""
 
     n_steps: int = 1000  # longest trajectory, where the environment itself has no time limit
@@ -84,7 +84,7 @@ class ActorCritic(Common):
 
 
 @dataclasses.dataclass(frozen=True)
-class A2C(Common):
+class A2C(ControlSettings):
     """Advantage actor-critic (Mnih et al. 2016): short rollouts, bootstrapped."""
 
     n_envs: int = 16
@@ -98,7 +98,7 @@ class A2C(Common):
 
 
 @dataclasses.dataclass(frozen=True)
-class PPO(Common):
+class PPO(ControlSettings):
     """Proximal policy optimization (Schulman et al. 2017)."""
 
     n_steps: int = 128  # rows of one rollout, T
@@ -114,7 +114,7 @@ class PPO(Common):
 
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
+class ImageSettings:
     """What every method that classifies images needs."""
 
     total_images: float = 2e6  # images to learn from, the schedules' horizon
@@ -124,12 +124,12 @@ class Pictures:
     warmup: float = 25_600.0  # images over which the learning rate rises from 0
     optimizer: Optimizer = "adam"  # from optax
     max_grad_norm: float = math.inf  # clip the global gradient norm to this
-    averaging: float = 0.999  # per update, of the moving average of the parameters: the agent that is kept
+    ema_decay: float = 0.999  # per update, of the moving average of the parameters: the agent that is kept
     data: str = "mnist"  # mnist, fashion-mnist, an .npz file with images and labels, or a folder of images by class
-    validation: int = 5_000  # training images kept for the periodic evaluation, and not learnt from
+    validation_size: int = 5_000  # training images kept for the periodic evaluation, and not learnt from
     canvas: int = 0  # pixels of the side on which the image is placed at random; 0: the image as it is
-    pieces: int = 0  # clutter: patches of other training images at random places
-    piece: int = 8  # pixels of a patch's side
+    num_distractors: int = 0  # clutter: patches of other training images at random places
+    distractor_size: int = 8  # pixels of a patch's side
     curriculum: float = 0.0  # share of total_images over which the pieces of a training image grow from 0 to all
     rotation: float = 10.0  # augmentation of a training image, uniform within ±: degrees
     scaling: float = 0.1  # log of the factor of each side
@@ -147,22 +147,28 @@ class Pictures:
 
 
 @dataclasses.dataclass(frozen=True)
-class RAM(Pictures):
+class RAM(ImageSettings):
     """The recurrent attention model (Mnih et al. 2014): glimpses over images, their places learned by REINFORCE."""
 
     n_glimpses: int = 7  # T, glimpses of one image: its timesteps
-    where: Where = "learned"  # who chooses the places; the others are the baselines that attention must beat
-    start: float = 0.5  # the first place is uniform within ± this of the centre
+    location_policy: LocationPolicy = (
+        "learned"  # who chooses the places; the others are the baselines that attention must beat
+    )
+    init_location_range: float = 0.5  # the first place is uniform within ± this of the centre
     std_start: float = 0.1  # standard deviation of the place drawn, of half the image's side
     std_end: float = 0.04  # the same at total_images, linear in between
-    copies: int = 1  # M, Monte-Carlo copies of each image of a batch, looked at with places of their own
+    mc_samples: int = 1  # M, Monte-Carlo copies of each image of a batch, looked at with places of their own
     glimpse_coef: float = 0.3  # weight of the classification loss after the glimpses before the last; the paper: 0
     reward: Reward = "log-probability"  # of the true label after a glimpse, or the paper's 1 if it is likeliest
-    credit: Credit = "mirror"  # a place's advantage: over its mirror image at the mean, or the return over the baseline
-    gae_lambda: float = 1.0  # of credit "return" alone: λ; 1: the last reward minus the baseline, as in the paper
+    advantage_estimator: AdvantageEstimator = (
+        "antithetic"  # A_t of a place: over its mirror image at the mean, or R - b
+    )
+    gae_lambda: float = (
+        1.0  # λ of advantage_estimator "return" alone; 1: the last reward minus the baseline, as in the paper
+    )
     normalize_advantage: bool = False  # advantages with mean 0 and deviation 1 over each batch
-    core_gradient: float = 1.0  # share of REINFORCE's gradient that goes on into the core network
-    location_rate: float = 1.0  # the location network's learning rate, as a share of the others'
+    core_grad_scale: float = 1.0  # share of REINFORCE's gradient that goes on into the core network
+    location_lr_scale: float = 1.0  # the location network's learning rate, as a share of the others'
 
     @property
     def steps_an_image(self) -> int:
@@ -170,7 +176,7 @@ class RAM(Pictures):
 
 
 @dataclasses.dataclass(frozen=True)
-class Glimpsing:
+class RamNetwork:
     """The recurrent attention model's network, in the paper's parts."""
 
     patch: int = 8  # pixels of a retina patch's side
@@ -182,16 +188,16 @@ class Glimpsing:
     location_size: int = 128  # units of the location network's hidden layer
     baseline_size: int = 64  # units of the baseline's
     combine: Combine = "product"  # of what and where in g: relu(a(1 + w) + w), or the paper's relu(a + w)
-    frequencies: int = 0  # octaves of sines and cosines by which the glimpse network gets the place, beside itself
+    fourier_features: int = 0  # octaves of sines and cosines by which the glimpse network gets the place, beside itself
 
 
 @dataclasses.dataclass(frozen=True)
-class Classifier(Pictures):
+class Classifier(ImageSettings):
     """The same images, seen whole: what attention is compared with."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Whole:
+class WholeImageNetwork:
     """A network that sees the whole image, as in the paper's tables."""
 
     net: Literal["fc", "conv"] = "conv"  # fully connected, or convolutional with one hidden layer on top
@@ -203,7 +209,7 @@ class Whole:
 
 
 @dataclasses.dataclass(frozen=True)
-class SelfPlay:
+class SelfPlaySettings:
     """What learning a board game from its own games needs. The agent is a moving average of the parameters."""
 
     total_timesteps: float = 2e6  # moves of self-play, the schedule's horizon
@@ -212,67 +218,79 @@ class SelfPlay:
     simulations: int = 32  # of the search, a move
     search: Search = "gumbel"  # of self-play: Danihelka et al. 2022, or the papers' PUCT
     play_search: Search = "puct"  # of evaluations and matches, where the best move is wanted and nothing is explored
-    considered: int = 16  # Gumbel: moves that the root begins with, m
+    max_considered_actions: int = 16  # Gumbel: moves that the root begins with, m
     c_visit: float = 50.0  # Gumbel: σ(q) = (c_visit + max N) c_scale q
     c_scale: float = 0.1
-    rescale: bool = True  # Gumbel: q relative to the node's least and greatest, as mctx; else to -1 and 1, as the paper
+    rescale_values: bool = (
+        True  # Gumbel: q relative to the node's least and greatest, as mctx; else to -1 and 1, as the paper
+    )
     c_init: float = 1.25  # PUCT: C(s) = log((1 + N + c_base) / c_base) + c_init
     c_base: float = 19652.0
-    reduction: float = 0.0  # PUCT: what a move without a visit is worth less than its node; below 0: it has Q = 0
-    noise: float = 0.25  # PUCT: share of Dirichlet noise in the root's prior
-    alpha: float = 0.0  # PUCT: of that noise; 0: 10 / the number of legal moves, which is about the papers'
+    fpu_reduction: float = 0.0  # PUCT: what a move without a visit is worth less than its node; below 0: it has Q = 0
+    dirichlet_fraction: float = 0.25  # PUCT: share of Dirichlet noise in the root's prior
+    dirichlet_alpha: float = 0.0  # PUCT: of that noise; 0: 10 / the number of legal moves, which is about the papers'
     temperature: float = 1.0  # PUCT: moves are drawn by N ^ (1 / temperature)
-    temperature_moves: int = 30  # PUCT: for so many moves of a game
+    temperature_plies: int = 30  # PUCT: for so many moves of a game
     temperature_end: float = 0.0  # PUCT: and by this behind them; 0: the most visited move
-    forced: float = 0.0  # PUCT: forced playouts (Wu 2019), k of n_forced = √(k P N); 0: none, the paper's is 2
-    kept: int = 0  # moves that a node of the tree keeps, those of the largest prior; 0: all
-    openings: float = 0.5  # share of the games that begin with random moves, which are not learnt from
-    opening_moves: int = 8  # 1 to so many
-    epsilon: float = 0.0  # share of the moves that are drawn at random instead, behind which the value's trace is cut
-    epsilon_moves: int = 20  # among so many first moves of a game
-    fast_simulations: int = 0  # playout-cap randomisation (Wu 2019): of moves only played on by; 0: none
-    fast_share: float = 0.75  # of the moves that are searched so
-    resign: float = 2.0  # a player resigns whose search value is below minus this; above 1: never
-    play_on: float = 0.1  # share of the games in which nobody resigns, to measure how often that were wrong
-    value_lambda: float = 0.9  # λ of the value's target; 1: the outcome, as in the papers
-    window: float = 4e5  # moves that are learnt from, the newest
-    reuse: float = 4.0  # how often a move is learnt from, on average
+    forced_playouts_k: float = (
+        0.0  # PUCT: forced playouts (Wu 2019), k of n_forced = √(k P N); 0: none, the paper's is 2
+    )
+    max_children: int = 0  # moves that a node of the tree keeps, those of the largest prior; 0: all
+    random_opening_fraction: float = 0.5  # share of the games that begin with random moves, which are not learnt from
+    random_opening_plies: int = 8  # 1 to so many
+    random_move_fraction: float = (
+        0.0  # share of the moves that are drawn at random instead, behind which the value's trace is cut
+    )
+    random_move_plies: int = 20  # among so many first moves of a game
+    playout_cap_simulations: int = 0  # playout-cap randomisation (Wu 2019): of moves only played on by; 0: none
+    playout_cap_probability: float = 0.75  # of the moves that are searched so
+    resign_threshold: float = 2.0  # a player resigns whose search value is below minus this; above 1: never
+    no_resign_fraction: float = 0.1  # share of the games in which nobody resigns, to measure how often that were wrong
+    td_lambda: float = 0.9  # λ of the value's target; 1: the outcome, as in the papers
+    replay_size: float = 4e5  # moves that are learnt from, the newest
+    replay_ratio: float = 4.0  # how often a move is learnt from, on average
     batch_size: int = 512  # moves of one update
     learning_rate: float = 2e-3  # it falls along a half cosine
     final_learning_rate: float = 1e-4  # to this at total_timesteps
     weight_decay: float = 0.1  # of the parameters, decoupled (Loshchilov & Hutter 2019), times the learning rate
     vf_coef: float = 1.0  # weight of the value loss
-    margin_share: float = 0.0  # Go, Othello: of a game's value, for the points by which it is won (Wu 2019); 0: none
-    area_coef: float = 0.0  # Go: weight of the loss of whose each point will be, and of the score (Wu 2019); 0: none
+    score_utility_weight: float = (
+        0.0  # Go, Othello: of a game's value, for the points by which it is won (Wu 2019); 0: none
+    )
+    ownership_coef: float = (
+        0.0  # Go: weight of the loss of whose each point will be, and of the score (Wu 2019); 0: none
+    )
     max_grad_norm: float = 1.0  # clip the global gradient norm to this
     optimizer: Optimizer = "adam"  # from optax
-    averaging: float = 0.99  # per update, of the moving average of the parameters
+    ema_decay: float = 0.99  # per update, of the moving average of the parameters
     symmetries: bool = True  # learn from each move under a symmetry of the board drawn at random
-    judge_simulations: int = 64  # of the search in evaluations
-    judge_opponent: int = 64  # random games a move of the plain search that the agent is judged against
+    eval_simulations: int = 64  # of the search in evaluations
+    eval_opponent_simulations: int = 64  # random games a move of the plain search that the agent is judged against
 
 
 @dataclasses.dataclass(frozen=True)
-class AlphaZero(SelfPlay):
+class AlphaZero(SelfPlaySettings):
     """AlphaZero (Silver et al. 2018): the newest network plays."""
 
 
 @dataclasses.dataclass(frozen=True)
-class AlphaGoZero(SelfPlay):
+class AlphaGoZero(SelfPlaySettings):
     """AlphaGo Zero (Silver et al. 2017): a newer network plays once it has beaten the best one."""
 
     search: Search = "puct"
-    openings: float = 0.0
-    value_lambda: float = 1.0
-    gate_every: int = 20  # iterations between two matches of the newest network against the best
-    gate_games: int = 128  # of a match; the paper has 400
-    gate_share: float = 0.55  # of the points, which the newest must exceed
-    gate_simulations: int = 32
-    gate_plies: int = 4  # a match's games begin with 1 to so many random moves, each opening played by both sides
+    random_opening_fraction: float = 0.0
+    td_lambda: float = 1.0
+    gating_interval: int = 20  # iterations between two matches of the newest network against the best
+    gating_games: int = 128  # of a match; the paper has 400
+    gating_threshold: float = 0.55  # of the points, which the newest must exceed
+    gating_simulations: int = 32
+    gating_opening_plies: int = (
+        4  # a match's games begin with 1 to so many random moves, each opening played by both sides
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class BoardNet:
+class BoardNetwork:
     """The network for boards: residual blocks, a policy head and a value head."""
 
     torso: Literal["mlp", "tower"] = "mlp"  # fully connected blocks, or the papers' 3x3 convolutions
@@ -281,7 +299,7 @@ class BoardNet:
     value_units: int = 64  # of the value head's hidden layer
 
 
-Settings = Common | Pictures | SelfPlay  # of a method
+Settings = ControlSettings | ImageSettings | SelfPlaySettings  # of a method
 ALGORITHMS: dict[str, type[Settings]] = {
     "reinforce": Reinforce,
     "actor_critic": ActorCritic,
@@ -293,19 +311,19 @@ ALGORITHMS: dict[str, type[Settings]] = {
     "alphago_zero": AlphaGoZero,
 }
 NETWORKS: dict[str, type[Any]] = {
-    "ram": Glimpsing,
-    "classifier": Whole,
-    "alphazero": BoardNet,
-    "alphago_zero": BoardNet,
+    "ram": RamNetwork,
+    "classifier": WholeImageNetwork,
+    "alphazero": BoardNetwork,
+    "alphago_zero": BoardNetwork,
 }  # of the methods that have not the usual one
 
 
 SHIPPED = ("mnist", "fashion-mnist")  # data with a name; any other is a path
-TASKS: dict[str, dict[str, int]] = {  # images to classify (Mnih et al. 2014, §4.1): settings of Pictures
+TASKS: dict[str, dict[str, int]] = {  # images to classify (Mnih et al. 2014, §4.1): settings of ImageSettings
     "ram/mnist": {},
     "ram/translated": {"canvas": 60},
-    "ram/cluttered": {"canvas": 60, "pieces": 4},
-    "ram/cluttered-100": {"canvas": 100, "pieces": 8},
+    "ram/cluttered": {"canvas": 60, "num_distractors": 4},
+    "ram/cluttered-100": {"canvas": 100, "num_distractors": 8},
     "ram/own": {},
 }
 
@@ -339,7 +357,7 @@ class Run:
     eval_points: int = 20  # periodic evaluations in the run, evenly spread over total_timesteps
     final_episodes: int = 100  # greedy episodes of the evaluation at the end
     checkpoint_points: int = 10  # checkpoints in the run, evenly spread over total_timesteps
-    keep: int = 3  # newest checkpoints to keep
+    keep_checkpoints: int = 3  # newest checkpoints to keep
     log_points: int = 200  # rows of metrics in the run, at most one an iteration
     video: bool = True  # record a video of the trained agent at the end
     tensorboard: bool = True  # write TensorBoard's event file
@@ -371,6 +389,6 @@ class Length(NamedTuple):
 def length_of(experiment: Experiment) -> Length:
     """How much ``experiment`` learns from; an image counts once, however often it is looked at."""
     method = experiment.method
-    if isinstance(method, Pictures):
+    if isinstance(method, ImageSettings):
         return Length(int(method.total_timesteps), "images", method.steps_an_image)
-    return Length(int(method.total_timesteps), "moves" if isinstance(method, SelfPlay) else "steps")
+    return Length(int(method.total_timesteps), "moves" if isinstance(method, SelfPlaySettings) else "steps")

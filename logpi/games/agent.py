@@ -36,12 +36,12 @@ class GameAgent:
 
     def search(self, states: PyTree, simulations: int = 0, seed: int = 0) -> Searched:
         """Search B positions [B, ...] that have not ended; 0 ``simulations``: as many as in the run's evaluations."""
-        n = simulations or self.config.judge_simulations
+        n = simulations or self.config.eval_simulations
         found: Searched = self.think(self.params, states, jax.random.key(seed), n)
         return found
 
     def evaluate(self, states: PyTree) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(policy [B, A], value [B]) of the network alone; the policy is of the ``kept`` moves, where that is a few."""
+        """(policy [B, A], value [B]) of the network alone; the policy is of ``max_children`` moves if set."""
         found = self.search(states, 1)
         assert found.tree is not None
         policy = spread(jax.nn.softmax(found.tree.logits[0]), found.tree, self.game.actions)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import AlphaGoZero, BoardNet, SelfPlay
+from logpi.config.settings import AlphaGoZero, BoardNetwork, SelfPlaySettings
 from logpi.games.batched_match import Choose, versus
 from logpi.games.rules.game import Game
 from logpi.games.self_play import openings
@@ -19,25 +19,27 @@ from logpi.ops.collectives import apart, total
 from logpi.types import Key, Learner, PyTree
 
 
-def alphago_zero(config: AlphaGoZero, net: BoardNet, game: Game, sharing: int = 1) -> System:
+def alphago_zero(config: AlphaGoZero, net: BoardNetwork, game: Game, sharing: int = 1) -> System:
     """AlphaGo Zero on one of ``sharing`` devices."""
 
-    def follow(best: PyTree, newest: PyTree, h: SelfPlay) -> PyTree:
+    def follow(best: PyTree, newest: PyTree, h: SelfPlaySettings) -> PyTree:
         return best
 
     def evaluator(think: Think, learner: Learner, key: Key) -> Learner:
         opening_key, play_key = jax.random.split(apart(key))
-        start, _ = openings(game, opening_key, max(config.gate_games // (2 * sharing), 1), 1.0, config.gate_plies)
+        start, _ = openings(
+            game, opening_key, max(config.gating_games // (2 * sharing), 1), 1.0, config.gating_opening_plies
+        )
 
         def by(params: PyTree) -> Choose:
-            return lambda state, key: think(params, state, key, config.gate_simulations).action
+            return lambda state, key: think(params, state, key, config.gating_simulations).action
 
         results = versus(game, by(learner.params), by(learner.extra.params), start, play_key)
         points = total(jnp.stack([(1.0 + results).sum() / 2.0, jnp.float32(len(results))]))
         share = points[0] / points[1]
-        promoted = share > config.gate_share
+        promoted = share > config.gating_threshold
         best = jax.tree.map(lambda new, old: jnp.where(promoted, new, old), learner.params, learner.extra.params)
-        promotions = learner.extra.match["gate/promotions"] + promoted
-        return learner._replace(extra=Player(best, {"gate/share": share, "gate/promotions": promotions}))
+        promotions = learner.extra.match["gating/promotions"] + promoted
+        return learner._replace(extra=Player(best, {"gating/score": share, "gating/promotions": promotions}))
 
-    return make_system(config, net, game, sharing, follow, evaluator, ("gate/share", "gate/promotions"))
+    return make_system(config, net, game, sharing, follow, evaluator, ("gating/score", "gating/promotions"))

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import jax
 
-from logpi.config.settings import BoardNet, SelfPlay
+from logpi.config.settings import BoardNetwork, SelfPlaySettings
 from logpi.games.rules.game import Game
 from logpi.games.self_play_system import System, make_system
 from logpi.types import PyTree
 
 
-def alphazero(config: SelfPlay, net: BoardNet, game: Game, sharing: int = 1) -> System:
+def alphazero(config: SelfPlaySettings, net: BoardNetwork, game: Game, sharing: int = 1) -> System:
     """AlphaZero on one of ``sharing`` devices."""
 
-    def follow(player: PyTree, newest: PyTree, h: SelfPlay) -> PyTree:
-        return jax.tree.map(lambda old, new: h.averaging * old + (1 - h.averaging) * new, player, newest)
+    def follow(player: PyTree, newest: PyTree, h: SelfPlaySettings) -> PyTree:
+        return jax.tree.map(lambda old, new: h.ema_decay * old + (1 - h.ema_decay) * new, player, newest)
 
     return make_system(config, net, game, sharing, follow)

@@ -11,7 +11,7 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 
-from logpi.config.settings import BoardNet
+from logpi.config.settings import BoardNetwork
 from logpi.nets.convolution import Convolution
 from logpi.nets.torsos import Head, dense
 from logpi.types import Array
@@ -23,7 +23,7 @@ class PolicyValue(nn.Module):
     With ``area`` also to whose each cell will be in the end, [B, rows * columns] from -1 to 1, else None.
     """
 
-    config: BoardNet
+    config: BoardNetwork
     actions: int
     area: bool = False
 

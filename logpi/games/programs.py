@@ -44,11 +44,11 @@ class Judges(NamedTuple):
 class GamePrograms:
     """Self-play, learning and judging of one learner on ``sharing`` devices."""
 
-    def __init__(self, system: System, judges: Judges, seed: int, sharing: int, gate_every: int) -> None:
+    def __init__(self, system: System, judges: Judges, seed: int, sharing: int, gating_interval: int) -> None:
         self.shares = {"compile": 0.0, "self-play": 0.0, "update": 0.0, "evaluate": 0.0}
         self._judges, self._sharing = judges, sharing
         self._seed: Any = np.uint32(seed)
-        self._hyper, self._gate_every = system.hyper, gate_every
+        self._hyper, self._gate_every = system.hyper, gating_interval
 
         def learner(seed: Array, hyper: PyTree) -> Learner:
             return system.init(stream(seed, LEARNER))._replace(hyper=hyper)

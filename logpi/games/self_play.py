@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import SelfPlay
+from logpi.config.settings import SelfPlaySettings
 from logpi.games.replay import UNKNOWN, Moves
 from logpi.games.rules.game import Game
 from logpi.games.search.gumbel import gumbel
@@ -34,7 +34,7 @@ class Games(NamedTuple):
     regretted: Array  # [B] int32: of those, games that were not lost after all
 
 
-def worth(game: Game, state: PyTree, margin_share: float | Array) -> Array:
+def worth(game: Game, state: PyTree, score_utility_weight: float | Array) -> Array:
     """Of an ended game, for the player to move, from -1 to 1: its outcome, and a share of it for the margin, if it has
     one, 2/π atan(points / 2√cells) (after Wu 2019's score utility): it tells better moves from worse in decided games.
     """
@@ -43,7 +43,7 @@ def worth(game: Game, state: PyTree, margin_share: float | Array) -> Array:
         return outcome
     points = game.margin(state)
     scaled = jnp.arctan(points / (2.0 * math.sqrt(math.prod(game.shape)))) * (2.0 / math.pi)
-    return (1.0 - margin_share) * outcome + margin_share * scaled
+    return (1.0 - score_utility_weight) * outcome + score_utility_weight * scaled
 
 
 def as_observed(game: Game, state: PyTree, of_actions: Array) -> Array:
@@ -53,12 +53,12 @@ def as_observed(game: Game, state: PyTree, of_actions: Array) -> Array:
     return jnp.take_along_axis(of_actions, jax.vmap(game.observed_action)(state), axis=1)
 
 
-def assess(game: Game, apply: Apply, params: PyTree, state: PyTree, margin_share: float | Array = 0.0) -> Leaf:
+def assess(game: Game, apply: Apply, params: PyTree, state: PyTree, score_utility_weight: float | Array = 0.0) -> Leaf:
     """What rules and network say of B positions."""
     logits, value, _ = apply(params, jax.vmap(game.observe)(state))
     ended = jax.vmap(game.ended)(state)
     logits = jnp.where(jax.vmap(game.legal)(state), as_observed(game, state, logits), ILLEGAL)
-    result = jax.vmap(lambda state: worth(game, state, margin_share))(state)
+    result = jax.vmap(lambda state: worth(game, state, score_utility_weight))(state)
     return Leaf(state, logits, jnp.where(ended, result, value), ended)
 
 
@@ -68,7 +68,7 @@ def think(
     params: PyTree,
     state: PyTree,
     key: Key,
-    h: SelfPlay,
+    h: SelfPlaySettings,
     simulations: int,
     temperature: Array | None = None,
     noisy: bool = True,
@@ -79,9 +79,9 @@ def think(
     """
 
     def expand(state: PyTree, action: Array) -> Leaf:
-        return assess(game, apply, params, jax.vmap(game.step)(state, action), h.margin_share)
+        return assess(game, apply, params, jax.vmap(game.step)(state, action), h.score_utility_weight)
 
-    root = assess(game, apply, params, state, h.margin_share)
+    root = assess(game, apply, params, state, h.score_utility_weight)
     explores = temperature is not None
     if (h.search if explores else h.play_search) == "gumbel":
         return gumbel(
@@ -89,12 +89,12 @@ def think(
             expand,
             key,
             simulations,
-            considered=h.considered,
+            max_considered_actions=h.max_considered_actions,
             scale=1.0 if explores else 0.0,
             c_visit=h.c_visit,
             c_scale=h.c_scale,
-            rescale=h.rescale,
-            kept=h.kept,
+            rescale_values=h.rescale_values,
+            max_children=h.max_children,
         )
     return puct(
         root,
@@ -102,13 +102,13 @@ def think(
         key,
         simulations,
         jnp.zeros_like(root.value) if temperature is None else temperature,
-        noise=h.noise if explores and noisy else 0.0,
-        alpha=h.alpha,
+        dirichlet_fraction=h.dirichlet_fraction if explores and noisy else 0.0,
+        dirichlet_alpha=h.dirichlet_alpha,
         c_init=h.c_init,
         c_base=h.c_base,
-        reduction=h.reduction,
-        forced=h.forced if explores and noisy else 0.0,
-        kept=h.kept,
+        fpu_reduction=h.fpu_reduction,
+        forced_playouts_k=h.forced_playouts_k if explores and noisy else 0.0,
+        max_children=h.max_children,
     )
 
 
@@ -147,17 +147,17 @@ def stray(action: Array, legal: Array, key: Key, may: Array, epsilon: float | Ar
     return jnp.where(strays, drawn, action), strays
 
 
-def begin(game: Game, key: Key, h: SelfPlay, games: int) -> Games:
+def begin(game: Game, key: Key, h: SelfPlaySettings, games: int) -> Games:
     """New games."""
     opening_key, on_key = jax.random.split(key)
-    state, made = openings(game, opening_key, games, h.openings, h.opening_moves)
-    plays_on = jax.random.uniform(on_key, (games,)) < h.play_on
+    state, made = openings(game, opening_key, games, h.random_opening_fraction, h.random_opening_plies)
+    plays_on = jax.random.uniform(on_key, (games,)) < h.no_resign_fraction
     none = jnp.zeros(games, jnp.int32)
     return Games(state, made, plays_on, none, none, none)
 
 
 def play(
-    game: Game, apply: Apply, params: PyTree, h: SelfPlay, games: Games, key: Key, with_area: bool = False
+    game: Game, apply: Apply, params: PyTree, h: SelfPlaySettings, games: Games, key: Key, with_area: bool = False
 ) -> tuple[Games, Moves, Array, Metrics]:
     """T = ``h.n_steps`` moves of each game: (games, moves [T, B], value of the positions that follow [B], metrics)."""
     count = len(games.moves)
@@ -165,17 +165,17 @@ def play(
     fresh = begin(game, fresh_key, h, count)
 
     def search(state: PyTree, moves: Array, key: Key, coin: Key) -> tuple[Searched, Array]:
-        temperature = jnp.where(moves < h.temperature_moves, h.temperature, h.temperature_end)
+        temperature = jnp.where(moves < h.temperature_plies, h.temperature, h.temperature_end)
 
         def full(simulations: int, noisy: bool = True) -> Any:
             found = think(game, apply, params, state, key, h, simulations, temperature, noisy)
             return found._replace(tree=None)
 
-        if not h.fast_simulations:
+        if not h.playout_cap_simulations:
             return full(h.simulations), jnp.ones(count, bool)
         # one coin for all games, so that no simulation is wasted on those that had the other side
-        is_fast = jax.random.uniform(coin) < h.fast_share
-        found = jax.lax.cond(is_fast, lambda: full(h.fast_simulations, noisy=False), lambda: full(h.simulations))
+        is_fast = jax.random.uniform(coin) < h.playout_cap_probability
+        found = jax.lax.cond(is_fast, lambda: full(h.playout_cap_simulations, noisy=False), lambda: full(h.simulations))
         return found, jnp.broadcast_to(~is_fast, count)
 
     def area(state: PyTree, resigns: Array) -> Array | None:
@@ -189,17 +189,17 @@ def play(
         search_key, coin, stray_key = jax.random.split(key, 3)
         found, learn = search(games.state, games.moves, search_key, coin)
         legal = jax.vmap(game.legal)(games.state)
-        may = (games.moves < h.epsilon_moves) & (games.gave_up == 0)  # what resignation costs is measured without
-        action, strays = stray(found.action, legal, stray_key, may, h.epsilon)
+        may = (games.moves < h.random_move_plies) & (games.gave_up == 0)  # what resignation costs is measured without
+        action, strays = stray(found.action, legal, stray_key, may, h.random_move_fraction)
         state = jax.vmap(game.step)(games.state, action)
         over = jax.vmap(game.ended)(state)
-        result = -jax.vmap(lambda state: worth(game, state, h.margin_share))(state)  # for the player who moved
-        hopeless = found.value < -h.resign
+        result = -jax.vmap(lambda state: worth(game, state, h.score_utility_weight))(state)  # for the player who moved
+        hopeless = found.value < -h.resign_threshold
         resigns = hopeless & ~games.plays_on & ~over
         mover = 1 + games.moves % 2
         gave_up = jnp.where((games.gave_up == 0) & hopeless & games.plays_on, mover, games.gave_up)
         ended = over | resigns
-        given = jnp.where(h.margin_share > 0, found.value, -1.0)  # nobody knows by how many points it was lost
+        given = jnp.where(h.score_utility_weight > 0, found.value, -1.0)  # nobody knows by how many points it was lost
         reward = jnp.where(resigns, given, jnp.where(over, result, 0.0))
         row = Moves(
             jax.vmap(game.observe)(games.state).astype(jnp.float16),
@@ -237,11 +237,11 @@ def _metrics(seen: dict[str, Array]) -> Metrics:
     n = jax.tree.map(lambda x: x.astype(jnp.float32), total(seen))
     games = jnp.maximum(n["games"], 1.0)
     return {
-        "selfplay/games": n["games"],
-        "selfplay/moves_a_game": n["moves"] / games,
-        "selfplay/first_wins": n["first"] / games,
-        "selfplay/draws": n["drawn"] / games,
-        "selfplay/resigned": n["resigned"] / games,
-        "selfplay/given_up": n["given_up"],
-        "selfplay/wrongly_resigned": n["regretted"] / jnp.maximum(n["given_up"], 1.0),
+        "self_play/games": n["games"],
+        "self_play/game_length": n["moves"] / games,
+        "self_play/first_player_wins": n["first"] / games,
+        "self_play/draws": n["drawn"] / games,
+        "self_play/resigned": n["resigned"] / games,
+        "self_play/no_resign_games": n["given_up"],
+        "self_play/false_resignation_rate": n["regretted"] / jnp.maximum(n["given_up"], 1.0),
     }

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.algorithms.acting import improve, init_optimizer, traced
-from logpi.config.settings import BoardNet, SelfPlay
+from logpi.config.settings import BoardNetwork, SelfPlaySettings
 from logpi.games.network import PolicyValue
 from logpi.games.replay import UNKNOWN, Samples, Window, empty, mirrored, push, sample
 from logpi.games.rules.game import Game
@@ -50,7 +50,7 @@ class System(NamedTuple):
     train: Callable[[Learner, Window, Key], tuple[Learner, Metrics]]
     gate: Callable[[Learner, Key], Learner] | None
     think: Callable[[PyTree, PyTree, Key, int], Searched]  # (the player's params, states [B, ...], key, simulations)
-    hyper: SelfPlay
+    hyper: SelfPlaySettings
 
 
 def area_loss(owned: Array, area: Array, weight: Array) -> Array:
@@ -68,13 +68,13 @@ def area_loss(owned: Array, area: Array, weight: Array) -> Array:
 
 
 Think = Callable[[PyTree, PyTree, Key, int], Searched]  # (params, states [B, ...], key, simulations)
-Follow = Callable[[PyTree, PyTree, SelfPlay], PyTree]
+Follow = Callable[[PyTree, PyTree, SelfPlaySettings], PyTree]
 Gate = Callable[[Think, Learner, Key], Learner]
 
 
 def make_system(
-    config: SelfPlay,
-    net: BoardNet,
+    config: SelfPlaySettings,
+    net: BoardNetwork,
     game: Game,
     sharing: int,
     follow: Follow,
@@ -90,21 +90,23 @@ def make_system(
         sharing: devices.
         follow: (the player's parameters, the newest ones, settings) -> the player's, after each update. The player is
             who plays the games, and the agent that is kept.
-        gate: (think, learner, key) -> learner, every ``config.gate_every`` iterations.
+        gate: (think, learner, key) -> learner, every ``config.gating_interval`` iterations.
         match: names of the numbers that the gate leaves in ``Player.match``.
 
     Raises:
-        ValueError: ``area_coef`` in a game that turns the observed board.
+        ValueError: ``ownership_coef`` in a game that turns the observed board.
     """
-    area = game.ownership is not None and config.area_coef > 0
+    area = game.ownership is not None and config.ownership_coef > 0
     if area and game.observed_action is not None:
-        raise ValueError(f"{game.id} turns the observed board, but not what is owned: area_coef must be 0")
+        raise ValueError(f"{game.id} turns the observed board, but not what is owned: ownership_coef must be 0")
     network, hyper = PolicyValue(net, game.actions, area), traced(config)
     games = config.n_games // sharing
     moves = config.n_games * config.n_steps
-    rows = -(-max(int(config.window) // config.n_games, game.longest) // config.n_steps) * config.n_steps
-    learnt = 1.0 - config.fast_share if config.fast_simulations else 1.0  # share of the moves that are learnt from
-    updates = max(1, round(config.reuse * learnt * moves / config.batch_size))
+    rows = -(-max(int(config.replay_size) // config.n_games, game.longest) // config.n_steps) * config.n_steps
+    learnt = (
+        1.0 - config.playout_cap_probability if config.playout_cap_simulations else 1.0
+    )  # share of the moves that are learnt from
+    updates = max(1, round(config.replay_ratio * learnt * moves / config.batch_size))
 
     def apply(params: PyTree, obs: Array) -> tuple[Array, Array, Array | None]:
         return network.apply(params, obs)
@@ -130,9 +132,9 @@ def make_system(
     def play_some(learner: Learner, carry: Carry, key: Key) -> tuple[Carry, Metrics]:
         h = learner.hyper
         now, new, following, metrics = play(game, apply, learner.extra.params, h, carry.games, apart(key), area)
-        return Carry(now, push(carry.window, new, following, h.value_lambda, game.longest)), metrics
+        return Carry(now, push(carry.window, new, following, h.td_lambda, game.longest)), metrics
 
-    def loss(params: PyTree, h: SelfPlay, samples: Samples) -> tuple[Array, Metrics]:
+    def loss(params: PyTree, h: SelfPlaySettings, samples: Samples) -> tuple[Array, Metrics]:
         logits, value, owned = apply(params, samples.obs)
         pi = masked(logits, samples.legal)
         log_prob = jax.nn.log_softmax(pi.logits)
@@ -146,8 +148,8 @@ def make_system(
         }
         whole = policy_loss + h.vf_coef * errors
         if owned is not None and samples.area is not None:
-            metrics["train/area_loss"] = area_loss(owned, samples.area, samples.weight)
-            whole += config.area_coef * metrics["train/area_loss"]
+            metrics["train/ownership_loss"] = area_loss(owned, samples.area, samples.weight)
+            whole += config.ownership_coef * metrics["train/ownership_loss"]
         return whole, metrics
 
     def train(learner: Learner, window: Window, key: Key) -> tuple[Learner, Metrics]:
@@ -175,7 +177,7 @@ def make_system(
         known = total(window.known.sum())
         return learner._replace(timesteps=made), jax.tree.map(jnp.mean, metrics) | {
             "train/learning_rate": step_size,
-            "train/window": known.astype(jnp.float32),
+            "train/replay_size": known.astype(jnp.float32),
             **learner.extra.match,
         }
 

@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.settings import RAM, Experiment, Pictures
+from logpi.config.settings import RAM, Experiment, ImageSettings
 from logpi.errors import LogpiError
 from logpi.ram.data.images import Images, fingerprint
 from logpi.ram.models import Task, make_method
-from logpi.ram.programs import Split, Splits
+from logpi.ram.data.images import Split, Splits
 from logpi.ram.retina import WHITE
 from logpi.ram.scenes import Scene
 from logpi.runs import agent_file
@@ -40,7 +40,13 @@ class ImageAgent:
     """A classifier of scenes."""
 
     def __init__(
-        self, config: Pictures, net: Any, task: Task, classes: tuple[str, ...], params: PyTree, facts: dict[str, Any]
+        self,
+        config: ImageSettings,
+        net: Any,
+        task: Task,
+        classes: tuple[str, ...],
+        params: PyTree,
+        facts: dict[str, Any],
     ) -> None:
         self.config, self.net, self.task, self.classes, self.facts = config, net, task, classes, facts
         self.params = params
@@ -81,7 +87,7 @@ class ImageAgent:
         return Looked(np.exp(log_prob), np.asarray(corner))
 
 
-def task_of(config: Pictures, shape: tuple[int, ...], classes: int) -> Task:
+def task_of(config: ImageSettings, shape: tuple[int, ...], classes: int) -> Task:
     """What ``config`` makes of images of ``shape`` (H, W, C).
 
     Raises:
@@ -93,14 +99,17 @@ def task_of(config: Pictures, shape: tuple[int, ...], classes: int) -> Task:
             f"method.canvas is {config.canvas}; the images of {config.data} have {height}x{width} pixels: "
             f"take at least {max(height, width)}, or 0 for the images as they are"
         )
-    if config.pieces and config.piece > min(height, width):
-        raise LogpiError(f"method.piece is {config.piece}; the images have only {min(height, width)} pixels a side")
-    scene = Scene(config.canvas or height, config.canvas or width, config.pieces, config.piece)
+    if config.num_distractors and config.distractor_size > min(height, width):
+        raise LogpiError(
+            f"method.distractor_size is {config.distractor_size}; the images have only {min(height, width)} pixels a "
+            "side"
+        )
+    scene = Scene(config.canvas or height, config.canvas or width, config.num_distractors, config.distractor_size)
     return Task((height, width, channels), scene, classes)
 
 
-def splits(images: Images, config: Pictures) -> Splits:
-    """The data's images, of which ``config.validation`` training images (at most one in six) are kept apart.
+def splits(images: Images, config: ImageSettings) -> Splits:
+    """The data's images, of which ``config.validation_size`` training images (at most one in six) are kept apart.
 
     Of every class at least one image is learnt from.
 
@@ -108,7 +117,7 @@ def splits(images: Images, config: Pictures) -> Splits:
         LogpiError: no class has a second training image, which could be kept apart.
     """
     count = len(images.train_labels)
-    kept = min(config.validation, count // 6) or 1
+    kept = min(config.validation_size, count // 6) or 1
     order = np.random.default_rng(0).permutation(count)
     last = {label: i for i, label in enumerate(images.train_labels[order].tolist())}  # of each class, by place in order
     validation = np.delete(order, list(last.values()))[:kept]

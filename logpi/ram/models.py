@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from logpi.algorithms.acting import improve, init_optimizer, traced
-from logpi.config.settings import RAM, Classifier, Glimpsing, Pictures, Whole
+from logpi.config.settings import RAM, Classifier, ImageSettings, RamNetwork, WholeImageNetwork
 from logpi.ops.collectives import apart, total
 from logpi.ops.normalization import Statistics
 from logpi.ram import network, ram, whole_image
@@ -39,7 +39,7 @@ class Method(NamedTuple):
     steps: int  # timesteps of one image
 
 
-def make_method(config: Pictures, net: Any, task: Task) -> Method:
+def make_method(config: ImageSettings, net: Any, task: Task) -> Method:
     """The method that ``config`` describes.
 
     Raises:
@@ -51,7 +51,7 @@ def make_method(config: Pictures, net: Any, task: Task) -> Method:
     return _whole(config, net, task)
 
 
-def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
+def _ram(config: RAM, net: RamNetwork, task: Task) -> Method:
     network.check(net, (task.scene.height, task.scene.width))
     pixels = net.scales * net.patch**2 * task.shape[2]
 
@@ -60,17 +60,17 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
 
     def loss(params: PyTree, h: RAM, progress: Array, scenes: Array, label: Array, key: Key) -> tuple[Array, Metrics]:
         std = h.std_start + (h.std_end - h.std_start) * progress
-        scenes, label = (jnp.repeat(x, h.copies, 0) if h.copies > 1 else x for x in (scenes, label))
+        scenes, label = (jnp.repeat(x, h.mc_samples, 0) if h.mc_samples > 1 else x for x in (scenes, label))
         # known when compiled, so that what they make needless is not computed
-        shares: dict[str, Any] = {"core_gradient": config.core_gradient, "glimpse_coef": config.glimpse_coef}
+        shares: dict[str, Any] = {"core_grad_scale": config.core_grad_scale, "glimpse_coef": config.glimpse_coef}
         h = dataclasses.replace(h, **{name: share for name, share in shares.items() if share in (0.0, 1.0)})
         return ram.hybrid_loss(params, h, net, scenes, label, key, std)
 
     def rates(params: PyTree, h: RAM) -> PyTree:
-        if config.location_rate == 1.0:
+        if config.location_lr_scale == 1.0:
             return 1.0
         ones: dict[str, Any] = jax.tree.map(jnp.ones_like, params)
-        return ones | {"location": jax.tree.map(lambda x: x * h.location_rate, ones["location"])}
+        return ones | {"location": jax.tree.map(lambda x: x * h.location_lr_scale, ones["location"])}
 
     def look(params: PyTree, scenes: Array, key: Key, std: Array | float, n: int | None) -> tuple[Array, Array]:
         seen = ram.glance(params, config, net, ram.eye_before(net, scenes, n or config.n_glimpses), key, std, n)
@@ -79,7 +79,7 @@ def _ram(config: RAM, net: Glimpsing, task: Task) -> Method:
     return _method(config, task, init, loss, rates, look)
 
 
-def _whole(config: Classifier, net: Whole, task: Task) -> Method:
+def _whole(config: Classifier, net: WholeImageNetwork, task: Task) -> Method:
     shape = (task.scene.height, task.scene.width, task.shape[2])
     whole_image.check(net, shape)
 
@@ -115,7 +115,7 @@ def _method(config: Any, task: Task, init: Any, loss: Any, rates: Any, look: Any
         augment_key, scene_key, loss_key = jax.random.split(key, 3)
         how = Augmentation(h.rotation, h.scaling, h.shear, h.shift)
         changed = images[which] if still else augment(augment_key, images[which], how)
-        pieces = task.scene.pieces * jnp.where(h.curriculum > progress, progress / h.curriculum, 2.0)
+        pieces = task.scene.num_distractors * jnp.where(h.curriculum > progress, progress / h.curriculum, 2.0)
         scenes = compose(scene_key, changed, images, task.scene, pieces)
         anneal = jnp.minimum((seen + config.batch_size) / jnp.maximum(h.warmup, 1.0), 1.0) * _half_cosine(progress)
         step_size = anneal * h.learning_rate
@@ -127,7 +127,7 @@ def _method(config: Any, task: Task, init: Any, loss: Any, rates: Any, look: Any
             step_size * ravel_pytree(rates(learner.params, h))[0],
         )
         made = seen / config.batch_size
-        keep = jnp.minimum(h.averaging, (1 + made) / (10 + made))  # a short memory as long as there is little to keep
+        keep = jnp.minimum(h.ema_decay, (1 + made) / (10 + made))  # a short memory as long as there is little to keep
         average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, learner.extra, params)
         moved = total(jnp.int32(len(which))) * config.steps_an_image
         metrics |= {"rollout/ep_rew_mean": metrics["train/accuracy"], "train/learning_rate": step_size}

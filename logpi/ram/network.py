@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import Glimpsing
+from logpi.config.settings import RamNetwork
 from logpi.errors import LogpiError
 from logpi.types import Array, Key, PyTree
 
@@ -19,7 +19,7 @@ Params = dict[str, Any]
 WIDEST = 4  # times the image's longer side: twice would do, with the patch at a corner
 
 
-def check(config: Glimpsing, shape: tuple[int, int]) -> None:
+def check(config: RamNetwork, shape: tuple[int, int]) -> None:
     """Raises LogpiError where the coarsest patch is far wider than images of ``shape`` (H, W)."""
     side = config.patch << min(config.scales - 1, 64)
     if side > WIDEST * max(shape):
@@ -30,7 +30,7 @@ def check(config: Glimpsing, shape: tuple[int, int]) -> None:
         )
 
 
-def init(key: Key, config: Glimpsing, pixels: int, classes: int) -> Params:
+def init(key: Key, config: RamNetwork, pixels: int, classes: int) -> Params:
     """All parameters, for glimpses of ``pixels`` numbers and ``classes`` labels."""
     keys = iter(jax.random.split(key, 16))
 
@@ -61,7 +61,7 @@ def init(key: Key, config: Glimpsing, pixels: int, classes: int) -> Params:
     }
 
 
-def _init_core(layer: Any, config: Glimpsing, glimpse: int, core: int) -> Params:
+def _init_core(layer: Any, config: RamNetwork, glimpse: int, core: int) -> Params:
     if config.core == "lstm":
         gates = {"from_glimpse": layer(glimpse, 4 * core, 1.0), "from_core": layer(core, 4 * core, 1.0)}
         # a forget gate that begins open (Jozefowicz et al. 2015)
@@ -82,17 +82,17 @@ def narrow(layer: Params, x: Array) -> Array:
     return y + jnp.broadcast_to(layer["b"], y.shape)
 
 
-def where_features(config: Glimpsing) -> int:
-    return 2 + 4 * config.frequencies
+def where_features(config: RamNetwork) -> int:
+    return 2 + 4 * config.fourier_features
 
 
-def encode(location: Array, config: Glimpsing) -> Array:
+def encode(location: Array, config: RamNetwork) -> Array:
     """The place as the glimpse network gets it: (row, column), and their sines and cosines of each frequency."""
-    angles = [location * (math.pi * 2.0**j / 2) for j in range(config.frequencies)]
+    angles = [location * (math.pi * 2.0**j / 2) for j in range(config.fourier_features)]
     return jnp.concatenate([2.0 * location, *(f(a) for a in angles for f in (jnp.sin, jnp.cos))], -1)
 
 
-def glimpse_network(params: Params, config: Glimpsing, patches: Array, location: Array) -> Array:
+def glimpse_network(params: Params, config: RamNetwork, patches: Array, location: Array) -> Array:
     """g_t: what was seen [B, pixels] and where [B, 2], combined: [B, glimpse_size]."""
     what = dense(params["from_what"], jax.nn.relu(dense(params["what"], patches)))
     where = dense(params["from_where"], jax.nn.relu(dense(params["where"], encode(location, config))))
@@ -101,7 +101,7 @@ def glimpse_network(params: Params, config: Glimpsing, patches: Array, location:
     return jax.nn.relu(what + where)
 
 
-def core_network(params: Params, config: Glimpsing, memory: PyTree, glimpse: Array) -> tuple[PyTree, Array]:
+def core_network(params: Params, config: RamNetwork, memory: PyTree, glimpse: Array) -> tuple[PyTree, Array]:
     """(memory, h_t [B, core_size]): rectifier units, h_t = relu(W h_{t-1} + U g_t), or an LSTM."""
     if config.core == "lstm":
         c, h = memory
@@ -113,7 +113,7 @@ def core_network(params: Params, config: Glimpsing, memory: PyTree, glimpse: Arr
     return h, h
 
 
-def first_memory(config: Glimpsing, batch: int) -> PyTree:
+def first_memory(config: RamNetwork, batch: int) -> PyTree:
     zero = jnp.zeros((batch, config.core_size))
     return (zero, zero) if config.core == "lstm" else zero
 

@@ -2,9 +2,10 @@
 
     hybrid loss = -log π(y | h_T)  -  mean_t A_t log π(l_{t+1} | h_t)  +  mean_t (R - b_t)²,    t = 1 … T-1
 
-``credit`` says what the advantage A_t of a place is: R - b_t as in the paper, and its λ-return (``return``); or what
-the next glimpse makes of the label there, over what it would have made of it at the mirrored place (``mirror``), which
-needs no baseline. To the first term a share of -log π(y | h_t) of the earlier glimpses is added.
+``advantage_estimator`` says what the advantage A_t of a place is: R - b_t as in the paper, and its λ-return
+(``return``); or what the next glimpse makes of the label there, over what it would have made of it at the mirrored
+place (``antithetic``), which needs no baseline. To the first term a share of -log π(y | h_t) of the earlier glimpses is
+added.
 
 Glimpses are drawn and learnt from in one pass: the episode is on policy and always T long, so the forward pass that
 acts is the one that is differentiated. What passes no gradient is said where it happens.
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import RAM, Glimpsing
+from logpi.config.settings import RAM, RamNetwork
 from logpi.ops import losses, psi
 from logpi.ops.distributions import DiagonalGaussian
 from logpi.ram import network
@@ -51,12 +52,12 @@ class Eye(NamedTuple):
     batch: int
 
 
-def eye_before(net: Glimpsing, images: Array, steps: int) -> Eye:
+def eye_before(net: RamNetwork, images: Array, steps: int) -> Eye:
     """Before ``images`` [B, H, W, C], from 0 to 255, for about so many glimpses of each."""
     return Eye(sensor(images, net.patch, net.scales, steps), (images.shape[1], images.shape[2]), len(images))
 
 
-def look(params: Params, net: Glimpsing, eye: Eye, memory: PyTree, place: Array) -> tuple[PyTree, Array, Array]:
+def look(params: Params, net: RamNetwork, eye: Eye, memory: PyTree, place: Array) -> tuple[PyTree, Array, Array]:
     """One glimpse of each image at ``place`` [B, 2], clipped to the image: (memory, h, corner)."""
     corner = corner_of(jnp.clip(place, -1.0, 1.0), eye.shape, net.patch)
     patches = eye.see(corner).reshape(eye.batch, -1) / WHITE
@@ -67,7 +68,7 @@ def look(params: Params, net: Glimpsing, eye: Eye, memory: PyTree, place: Array)
 def glance(
     params: Params,
     config: RAM,
-    net: Glimpsing,
+    net: RamNetwork,
     eye: Eye,
     key: Key,
     std: Array | float,
@@ -81,7 +82,9 @@ def glance(
     """
     batch, steps = eye.batch, n_glimpses or config.n_glimpses
     start_key, key = jax.random.split(key)
-    first = jax.random.uniform(start_key, (batch, 2), minval=-config.start, maxval=config.start)
+    first = jax.random.uniform(
+        start_key, (batch, 2), minval=-config.init_location_range, maxval=config.init_location_range
+    )
     noise = jax.random.normal(key, (steps - 1, batch, 2))
     given = given_places(config, key, steps, batch)
 
@@ -89,7 +92,7 @@ def glance(
         memory, place = carry
         noise, given_place = xs
         memory, h, corner = look(params, net, eye, memory, place if given_place is None else given_place)
-        mean = network.location_network(params["location"], share_of_gradient(h, config.core_gradient))
+        mean = network.location_network(params["location"], share_of_gradient(h, config.core_grad_scale))
         # the place is data, not a function of the mean: its log-probability alone carries the gradient
         drawn = jax.lax.stop_gradient(mean + std * noise)
         log_prob = DiagonalGaussian(mean, jnp.log(jnp.maximum(std, 1e-8))).log_prob(drawn)
@@ -111,11 +114,11 @@ def share_of_gradient(x: Array, share: Array | float) -> Array:
 
 def given_places(config: RAM, key: Key, steps: int, batch: int) -> Array | None:
     """Where the baselines look, [T, B, 2]: whatever the image; None where the places are learned."""
-    if config.where == "learned":
+    if config.location_policy == "learned":
         return None
-    if config.where == "random":
+    if config.location_policy == "random":
         return jax.random.uniform(key, (steps, batch, 2), minval=-1.0, maxval=1.0)
-    if config.where == "centre":
+    if config.location_policy == "centre":
         return jnp.zeros((steps, batch, 2))
     return jnp.broadcast_to(lattice(steps)[:, None], (steps, batch, 2))
 
@@ -141,7 +144,7 @@ def advantage(b: Array, reward: Array, lam: float | Array) -> Array:
     return psi.gae(late, discount, jnp.ones_like(b), jnp.concatenate([b, beyond]), lam)
 
 
-def mirrored(params: Params, net: Glimpsing, eye: Eye, glances: Glances) -> Array:
+def mirrored(params: Params, net: RamNetwork, eye: Eye, glances: Glances) -> Array:
     """h_{t+1} [T-1, B, H], had each place been drawn on the other side of its mean; nothing that is learnt from.
 
     The two places have the same density: with f the reward after that glimpse, ``(f(l) - f(l'))/2 ∇ log π(l)`` has the
@@ -154,7 +157,7 @@ def mirrored(params: Params, net: Glimpsing, eye: Eye, glances: Glances) -> Arra
 
 
 def hybrid_loss(
-    params: Params, config: RAM, net: Glimpsing, images: Array, label: Array, key: Key, std: Array
+    params: Params, config: RAM, net: RamNetwork, images: Array, label: Array, key: Key, std: Array
 ) -> tuple[Array, Metrics]:
     """The loss over B images (this device's share of it) and its metrics.
 
@@ -165,8 +168,8 @@ def hybrid_loss(
         label: [B] int32.
         std: of the places drawn, in units of half the image's side.
     """
-    chooses = config.where == "learned" and config.n_glimpses > 1
-    mirrors = chooses and config.credit == "mirror"
+    chooses = config.location_policy == "learned" and config.n_glimpses > 1
+    mirrors = chooses and config.advantage_estimator == "antithetic"
     eye = eye_before(net, images, config.n_glimpses + (config.n_glimpses - 1) * mirrors)
     glances = glance(params, config, net, eye, key, std)
     early = config.n_glimpses > 1 and not (isinstance(config.glimpse_coef, float) and config.glimpse_coef == 0)

@@ -18,8 +18,8 @@ class Scene(NamedTuple):
 
     height: int  # pixels of the canvas; the image is placed on it at random where it is smaller
     width: int
-    pieces: int = 0  # clutter: patches of other training images, at random places
-    piece: int = 8  # pixels of a patch's side
+    num_distractors: int = 0  # clutter: patches of other training images, at random places
+    distractor_size: int = 8  # pixels of a patch's side
 
 
 GROUP, PIXELS = 500, 2**23  # images, and numbers in them, that a device judges at once
@@ -42,22 +42,22 @@ def compose(key: Key, images: Array, clutter: Array, scene: Scene, pieces: Array
     there are; of a broken one the last is there in as many of the images as its fraction says.
     """
     batch, height, width, channels = images.shape
-    if (height, width) == (scene.height, scene.width) and not scene.pieces:
+    if (height, width) == (scene.height, scene.width) and not scene.num_distractors:
         return images.astype(jnp.float32)
     place_key, piece_key = jax.random.split(key)
     place = _places(place_key, (batch,), scene.height - height, scene.width - width)
     which, source, target = _pieces(piece_key, batch, len(clutter), (height, width), scene)
     luck = jax.random.uniform(jax.random.fold_in(piece_key, 3), (batch, 1))
-    rank = jnp.arange(scene.pieces)[None] + luck
-    there = rank < (scene.pieces + 1 if pieces is None else pieces)  # [B, P]
+    rank = jnp.arange(scene.num_distractors)[None] + luck
+    there = rank < (scene.num_distractors + 1 if pieces is None else pieces)  # [B, P]
 
     def one(x: tuple[Array, ...]) -> Array:
         image, corner, which, source, target, shown = x
         canvas = jnp.zeros((scene.height, scene.width, channels), clutter.dtype)
         zero = jnp.int32(0)
         canvas = jax.lax.dynamic_update_slice(canvas, image.astype(clutter.dtype), (corner[0], corner[1], zero))
-        for k in range(scene.pieces):
-            shape = (scene.piece, scene.piece, channels)
+        for k in range(scene.num_distractors):
+            shape = (scene.distractor_size, scene.distractor_size, channels)
             start = (which[k], source[k, 0], source[k, 1], zero)
             patch = jax.lax.dynamic_slice(clutter, start, (1, *shape))[0] * shown[k].astype(clutter.dtype)
             at = (target[k, 0], target[k, 1], zero)
@@ -71,10 +71,14 @@ def compose(key: Key, images: Array, clutter: Array, scene: Scene, pieces: Array
 
 def _pieces(key: Key, batch: int, count: int, size: tuple[int, int], scene: Scene) -> tuple[Array, Array, Array]:
     """Which image each piece is cut from [B, P], where from and where to [B, P, 2]."""
-    keys, shape = jax.random.split(key, 3), (batch, scene.pieces)
+    keys, shape = jax.random.split(key, 3), (batch, scene.num_distractors)
     which = jax.random.randint(keys[0], shape, 0, count)
-    source = _places(keys[1], shape, size[0] - scene.piece, size[1] - scene.piece)
-    return which, source, _places(keys[2], shape, scene.height - scene.piece, scene.width - scene.piece)
+    source = _places(keys[1], shape, size[0] - scene.distractor_size, size[1] - scene.distractor_size)
+    return (
+        which,
+        source,
+        _places(keys[2], shape, scene.height - scene.distractor_size, scene.width - scene.distractor_size),
+    )
 
 
 def _places(key: Key, shape: tuple[int, ...], lowest: int, rightmost: int) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import Whole
+from logpi.config.settings import WholeImageNetwork
 from logpi.errors import LogpiError
 from logpi.ops import losses
 from logpi.ram.network import dense, narrow
@@ -18,7 +18,7 @@ from logpi.types import Array, Key, Metrics
 Params = dict[str, Any]
 
 
-def check(net: Whole, shape: tuple[int, int, int]) -> None:
+def check(net: WholeImageNetwork, shape: tuple[int, int, int]) -> None:
     """Raises LogpiError where a convolution does not fit into its input, for images of ``shape`` (H, W, C)."""
     side = min(shape[:2])
     for number in range(1, len(net.channels) + 1 if net.net == "conv" else 1):
@@ -30,7 +30,7 @@ def check(net: Whole, shape: tuple[int, int, int]) -> None:
         side = _after(side, net)
 
 
-def init(key: Key, net: Whole, shape: tuple[int, int, int], classes: int) -> Params:
+def init(key: Key, net: WholeImageNetwork, shape: tuple[int, int, int], classes: int) -> Params:
     """Parameters for images of ``shape`` (H, W, C)."""
     keys = iter(jax.random.split(key, 32))
 
@@ -52,12 +52,12 @@ def init(key: Key, net: Whole, shape: tuple[int, int, int], classes: int) -> Par
     return params
 
 
-def _after(side: int, net: Whole) -> int:
+def _after(side: int, net: WholeImageNetwork) -> int:
     """Pixels of a side behind a convolution."""
     return (side - net.kernel) // net.stride + 1
 
 
-def logits(params: Params, net: Whole, images: Array) -> Array:
+def logits(params: Params, net: WholeImageNetwork, images: Array) -> Array:
     """[B, K] of images [B, H, W, C] from 0 to 255."""
     x = images / WHITE
     for layer in params["convolutions"]:
@@ -71,7 +71,7 @@ def logits(params: Params, net: Whole, images: Array) -> Array:
     return narrow(params["action"], x)
 
 
-def loss(params: Params, net: Whole, images: Array, label: Array) -> tuple[Array, Metrics]:
+def loss(params: Params, net: WholeImageNetwork, images: Array, label: Array) -> tuple[Array, Metrics]:
     """Cross-entropy (this device's share of it) and its metrics."""
     log_likelihood = jax.nn.log_softmax(logits(params, net, images))
     of_label = jnp.take_along_axis(log_likelihood, label[:, None], -1)[:, 0]

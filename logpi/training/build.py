@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +11,12 @@ import jax
 import numpy as np
 
 from logpi.algorithms import METHODS
-from logpi.config.settings import PPO, RAM, AlphaGoZero, Experiment, Pictures, SelfPlay
+from logpi.config.settings import PPO, RAM, AlphaGoZero, Experiment, ImageSettings, SelfPlaySettings
 from logpi.control.agent import save_agent
+from logpi.control.on_policy import Sizes, on_device, on_host
 from logpi.control.rollout import rollout, start
 from logpi.driver import devices
-from logpi.driver.programs import DevicePrograms, HostPrograms, Programs
+from logpi.driver.process import Process
 from logpi.envs.device import vectorize
 from logpi.envs.host import HostFactory, make_host
 from logpi.envs.make import make, spec_of
@@ -37,15 +39,14 @@ class Parts(NamedTuple):
     env: DeviceEnv | HostFactory
     spec: EnvSpec
     algorithm: Algorithm
-    sharing: int  # devices that one learner's environments are dealt out to
+    num_devices: int  # that one learner's environments are dealt out to
 
 
 class Work(NamedTuple):
     """An experiment, ready to run: what a session needs of it."""
 
-    rows: int  # the most moves that one iteration can hold
-    sharing: int  # devices that one learner's batch is dealt out to
-    programs: Callable[[], Programs]
+    num_devices: int  # that one learner's batch is dealt out to
+    process: Callable[[], Process]
     save_agent: Callable[[Path, Learner, dict[str, Any]], None]  # (folder, one learner, facts of the run)
     measured: Callable[[np.ndarray[Any, Any]], dict[str, Any]] = (
         lambda scores: {}
@@ -69,11 +70,11 @@ def work(experiment: Experiment, own: Own = NOTHING) -> Work:
     Raises:
         LogpiError: settings, environment or data cannot be used, or do not fit together.
     """
-    if isinstance(experiment.method, Pictures):
+    if isinstance(experiment.method, ImageSettings):
         if own != NOTHING:
             raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
         return learn_images(experiment)
-    if isinstance(experiment.method, SelfPlay):
+    if isinstance(experiment.method, SelfPlaySettings):
         if own != NOTHING:
             raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
         return learn_game(experiment)
@@ -83,8 +84,7 @@ def work(experiment: Experiment, own: Own = NOTHING) -> Work:
     def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
         save_agent(folder, learner, made.spec, network, {"env_kwargs": experiment.env_kwargs, **facts})
 
-    rows = made.algorithm.n_steps * experiment.method.n_envs
-    return Work(rows, made.sharing, lambda: programs(experiment, made), save)
+    return Work(made.num_devices, lambda: process(experiment, made), save)
 
 
 def learn_images(experiment: Experiment) -> Work:
@@ -98,16 +98,16 @@ def learn_images(experiment: Experiment) -> Work:
     if experiment.env_kwargs:
         raise LogpiError(
             f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is no environment and takes none; what "
-            "is done to its images are settings of the method, such as --canvas and --pieces"
+            "is done to its images are settings of the method, such as --canvas and --num-distractors"
         )
     if experiment.env == "ram/own" and method.data == "mnist":
         raise LogpiError(
             "ram/own needs your images: --data FILE.npz (images, labels), or a folder with a folder for each class"
         )
-    if isinstance(method, RAM) and method.credit == "mirror" and method.gae_lambda != 1:
+    if isinstance(method, RAM) and method.advantage_estimator == "antithetic" and method.gae_lambda != 1:
         raise LogpiError(
-            f"method.gae_lambda is {method.gae_lambda:g}, but credit mirror looks one glimpse ahead and has no λ: add "
-            "--credit return, or leave it out"
+            f"method.gae_lambda is {method.gae_lambda:g}, but advantage_estimator antithetic looks one glimpse "
+            "ahead and has no λ: add --advantage-estimator return, or leave it out"
         )
     images = datasets.load(method.data)
     splits = agent.splits(images, method)
@@ -115,7 +115,7 @@ def learn_images(experiment: Experiment) -> Work:
     made = make_method(method, experiment.network, task)
     rows = method.batch_size * method.n_updates * method.steps_an_image
     seeds = list(range(run.seed, run.seed + run.seeds))
-    worth = ROWS_AN_IMAGE * method.batch_size * (method.copies if isinstance(method, RAM) else 1)
+    worth = ROWS_AN_IMAGE * method.batch_size * (method.mc_samples if isinstance(method, RAM) else 1)
     shared = 1 if run.seeds > 1 else devices.sharing(method.batch_size, worth, worth)
 
     found = fingerprint(images)
@@ -123,10 +123,10 @@ def learn_images(experiment: Experiment) -> Work:
     def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
         agent.save_image_agent(folder, learner.extra, experiment, images, facts)
 
-    def build() -> Programs:
+    def build() -> Process:
         return ImagePrograms(made, task, splits, method.batch_size, method.n_updates, seeds, shared)
 
-    return Work(rows, shared, build, save, data=found)
+    return Work(shared, build, save, data=found)
 
 
 def learn_game(experiment: Experiment) -> Work:
@@ -149,11 +149,11 @@ def learn_game(experiment: Experiment) -> Work:
     def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
         save_game_agent(folder, learner.extra.params, experiment, facts)
 
-    def build() -> Programs:
-        every = method.gate_every if isinstance(method, AlphaGoZero) else 1
+    def build() -> Process:
+        every = method.gating_interval if isinstance(method, AlphaGoZero) else 1
         return GamePrograms(system, judges_of(game, method), run.seed, shared, every)
 
-    return Work(method.n_games * method.n_steps, shared, build, save, lambda scores: measured(game, method, scores))
+    return Work(shared, build, save, lambda scores: measured(game, method, scores))
 
 
 def parts(experiment: Experiment, own: Own = NOTHING) -> Parts:
@@ -181,10 +181,10 @@ def parts(experiment: Experiment, own: Own = NOTHING) -> Parts:
     )
     if isinstance(env, DeviceEnv) and ":" in experiment.env:
         try_out(env, algorithm, experiment)
-    return Parts(env, spec, algorithm, 1 if own.algorithm else sharing(experiment, algorithm))
+    return Parts(env, spec, algorithm, 1 if own.algorithm else devices_of(experiment, algorithm))
 
 
-def sharing(experiment: Experiment, algorithm: Algorithm) -> int:
+def devices_of(experiment: Experiment, algorithm: Algorithm) -> int:
     """How many devices share one learner's environments (an algorithm of the user's own keeps to one)."""
     method = experiment.method
     rows = method.batch_size if isinstance(method, PPO) else algorithm.n_steps * method.n_envs
@@ -210,18 +210,22 @@ def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> Non
         ) from error
 
 
-def programs(experiment: Experiment, parts: Parts) -> Programs:
-    """The compiled programs of an experiment."""
-    run, batch = experiment.run, experiment.method.n_envs
+def process(experiment: Experiment, parts: Parts) -> Process:
+    """The learning process of an experiment."""
+    run, method = experiment.run, experiment.method
+    obs = example(parts.spec.observation_space)
+    passes = method.n_epochs if isinstance(method, PPO) else 1
+    sizes = Sizes(
+        n_envs=method.n_envs,
+        num_devices=parts.num_devices,
+        episodes=max(run.eval_episodes, run.final_episodes),
+        normalize_obs=method.normalize_obs,
+        normalize_reward=method.normalize_reward,
+        brief=method.total_timesteps * passes * run.seeds < BRIEF,
+    )
     if isinstance(parts.env, DeviceEnv):
-        seeds = list(range(run.seed, run.seed + run.seeds))
-        episodes = max(run.eval_episodes, run.final_episodes)
-        method = experiment.method
-        passes = method.n_epochs if isinstance(method, PPO) else 1
-        brief = method.total_timesteps * passes * run.seeds < BRIEF
-        return DevicePrograms(vectorize(parts.env), parts.algorithm, batch, seeds, episodes, parts.sharing, brief)
+        return on_device(vectorize(parts.env), parts.algorithm, obs, sizes)
     kwargs = dict(experiment.env_kwargs)
-    vector = make_host(parts.env, batch, vectorization=run.vectorization, autoreset=run.autoreset, env_kwargs=kwargs)
-    side = min(EVALUATION_ENVS, run.final_episodes)
-    evaluation = make_host(parts.env, side, env_kwargs=kwargs)
-    return HostPrograms(vector, evaluation, parts.algorithm, run.seed)
+    make = functools.partial(make_host, parts.env, env_kwargs=kwargs)
+    vector = make(method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
+    return on_host(vector, make(min(EVALUATION_ENVS, run.final_episodes)), parts.algorithm, obs, run.seed, sizes)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from logpi.config.experiments import experiment_from_table, experiment_to_table
-from logpi.config.settings import Experiment, SelfPlay
-from logpi.driver.loop import Event, Progress, training
-from logpi.driver.programs import Programs, State
+from logpi.config.settings import Experiment, SelfPlaySettings
+from logpi.driver.driver import Driver, Progress
+from logpi.driver.loop import Event, training
+from logpi.driver.process import State, Watch
 from logpi.errors import LogpiError
 from logpi.runs import folder as run_folders
 from logpi.runs.folder import SEED, RunFolder
@@ -53,28 +53,39 @@ class Session:
             KeyboardInterrupt: an interrupt or SIGTERM came; a checkpoint was saved, and the message tells how to go on.
         """
         began = time.perf_counter()
-        programs, run = self.work.programs(), self.experiment.run
+        process, run = self.work.process(), self.experiment.run
+        seeds = list(range(run.seed, run.seed + run.seeds))
         with (
-            contextlib.closing(programs),
+            contextlib.closing(Driver(process, seeds)) as driver,
             self.folder.lock(),
             MetricsWriter(self.folder.path, run.tensorboard) as writer,
             stop_on_signal() as stop,
         ):
-            state, progress, best = self._begin(programs, writer, resume)
+            watch = self._watch(stop)
+            state, progress, best = self._begin(driver, writer, resume, watch)
             before = int(np.min(jax.device_get(state.learner.timesteps)))  # this process's speed is of its own work
-            for event in self._with_advice(training(programs, state, progress, run, self.work.rows)):
+            for event in self._with_advice(training(driver, state, progress, run, watch)):
                 state, progress = event.state, event.progress
-                seconds = time.perf_counter() - began
-                clock = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
-                writer.write(event.row | clock)
-                self.view.update(event.timesteps, event.row | clock, programs.shares)
+                if event.row:
+                    seconds = time.perf_counter() - began
+                    clock = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
+                    writer.write(event.row | clock)
+                    self.view.update(event.timesteps, event.row | clock, driver.seconds)
                 if event.scores is not None:
-                    best = self._keep_best(event, best)
+                    best = self._keep_best(driver, event, best)
                 if event.checkpoint or stop:
-                    self._save(state, progress, best, writer)
+                    self._save(driver, state, progress, best, writer)
                 if stop and not event.finished:
                     raise KeyboardInterrupt(f"saved at {event.timesteps:,} steps; {self._advice}")
-            return self._finish(programs, state, progress, began)
+            return self._finish(driver, state, progress, began)
+
+    def _watch(self, stop: Stop) -> Watch:
+        """What long work tells between two pieces: the display hears of it, and a signal is obeyed."""
+
+        def watch(what: str, done: int, total: int) -> bool:
+            return bool(stop)
+
+        return watch
 
     @property
     def _advice(self) -> str:
@@ -88,10 +99,12 @@ class Session:
             raise LogpiError(f"{error}. The run is intact: once that is mended, {self._advice}") from error
 
     def _begin(
-        self, programs: Programs, writer: MetricsWriter, resume: bool
+        self, driver: Driver, writer: MetricsWriter, resume: bool, watch: Watch
     ) -> tuple[State, Progress, np.ndarray[Any, Any]]:
         if resume:
-            _, tree, meta, warning = self.folder.latest_checkpoint(programs.like())
+            _, tree, meta, warning = self.folder.latest_checkpoint(
+                lambda meta: driver.like(Progress(**meta["progress"]))
+            )
             if warning:
                 self.view.note(warning)
             if meta.get("data", self.work.data) != self.work.data:
@@ -99,25 +112,26 @@ class Session:
                     f"the images or labels of {self.experiment.method.data} are not those that this run began with: "
                     "put the old data back, or train anew with `logpi train`"
                 )
-            if meta["sharing"] != self.work.sharing:
+            if meta["num_devices"] != self.work.num_devices:
                 self.view.note(
-                    f"begun on {meta['sharing']} devices, resumed on {self.work.sharing}: it goes on, "
+                    f"begun on {meta['num_devices']} devices, resumed on {self.work.num_devices}: it goes on, "
                     "but not bit for bit"
                 )
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
             self.view.note(f"resuming at {meta['timesteps']:,} steps")
-            return jax.tree.map(jnp.asarray, tree), Progress(**meta["progress"]), np.asarray(meta["best"])
+            driver.compile(watch)
+            return driver.restored(tree), Progress(**meta["progress"]), np.asarray(meta["best"])
         self.view.note("compiling (once; the next start takes it from the cache)")
-        state, progress = programs.init(), Progress()
+        state, progress = driver.init(watch), Progress()
         self.view.note("")
         best = np.full(self.experiment.run.seeds, -np.inf)
-        self._save(state, progress, best, writer)
+        self._save(driver, state, progress, best, writer)
         return state, progress, best
 
-    def _keep_best(self, event: Event, best: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def _keep_best(self, driver: Driver, event: Event, best: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         assert event.scores is not None
-        scores, learner = np.atleast_1d(event.scores), jax.device_get(event.state.learner)
-        if isinstance(self.experiment.method, SelfPlay):  # what a ladder is made of
+        scores, learner = np.atleast_1d(event.scores), jax.device_get(driver.process.acting(event.state.learner))
+        if isinstance(self.experiment.method, SelfPlaySettings):  # what a ladder is made of
             stage = self.folder.stages / f"{event.timesteps:010}"
             self._save_agent(stage, learner, 0, {"timesteps": event.timesteps})
         for k in np.flatnonzero(scores >= best):  # of equals the later one: it has learnt from more
@@ -132,27 +146,32 @@ class Session:
             folder, learner = folder / f"{SEED}{run.seed + k}", jax.tree.map(lambda x: x[k], learner)
         self.work.save_agent(folder, learner, {"algo": self.experiment.algo, **facts})
 
-    def _save(self, state: State, progress: Progress, best: np.ndarray[Any, Any], writer: MetricsWriter) -> None:
+    def _save(
+        self, driver: Driver, state: State, progress: Progress, best: np.ndarray[Any, Any], writer: MetricsWriter
+    ) -> None:
         timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
         meta = {
             "progress": progress._asdict(),
             "timesteps": timesteps,
             "best": best.tolist(),
             "metrics_bytes": writer.offset(),
-            "sharing": self.work.sharing,
+            "num_devices": self.work.num_devices,
             "data": self.work.data,
         }
-        run, learner = self.experiment.run, jax.device_get(state.learner)
+        run, learner = self.experiment.run, jax.device_get(driver.process.acting(state.learner))
         # agents first: a kill in between is made good by the resumed run, which comes this way again
         for k in range(run.seeds):
             self._save_agent(self.folder.last, learner, k, {"timesteps": timesteps})
-        self.folder.save_checkpoint(progress.iteration, jax.device_get(state), meta, run.keep)
+        self.folder.save_checkpoint(
+            progress.iteration, jax.device_get(driver.saved(state, progress)), meta, run.keep_checkpoints
+        )
 
-    def _finish(self, programs: Programs, state: State, progress: Progress, began: float) -> Outcome:
+    def _finish(self, driver: Driver, state: State, progress: Progress, began: float) -> Outcome:
         run = self.experiment.run
         timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
-        returns, _ = programs.judge(state, progress.iteration, run.final_episodes)
-        scores = np.atleast_2d(returns)
+        found = driver.evaluate(state, progress.iteration, run.final_episodes, final=True)
+        assert found is not None  # nobody watches
+        scores = np.atleast_2d(found.score)
         seconds = time.perf_counter() - began
         self.folder.finish(
             {
@@ -165,7 +184,7 @@ class Session:
                 **self.work.measured(scores[0]),
             }
         )
-        return Outcome(self.folder, scores, timesteps, seconds, dict(programs.shares))
+        return Outcome(self.folder, scores, timesteps, seconds, dict(driver.seconds))
 
 
 class Stop:

@@ -13,7 +13,7 @@ from logpi.algorithms.a2c import a2c
 from logpi.algorithms.actor_critic import actor_critic
 from logpi.algorithms.ppo import ppo
 from logpi.algorithms.reinforce import reinforce
-from logpi.config.settings import A2C, PPO, ActorCritic, Common, Network, Reinforce
+from logpi.config.settings import A2C, PPO, ActorCritic, ControlSettings, Network, Reinforce
 from logpi.nets.policy import example, make_policy
 from logpi.ops.distributions import Categorical
 from logpi.types import EnvSpec, Output, Policy, Trajectory
@@ -224,7 +224,7 @@ def tabular(theta, value):
     return Policy(init, lambda batch: (), apply)
 
 
-EXACT = Common(n_envs=1, learning_rate=1.0, gamma=1.0, optimizer="sgd")
+EXACT = ControlSettings(n_envs=1, learning_rate=1.0, gamma=1.0, optimizer="sgd")
 UNBIASED = [
     (reinforce, Reinforce, {"rung": "total-reward", "gamma": 0.5}),  # these two rungs know no γ
     (reinforce, Reinforce, {"rung": "reward-to-go", "gamma": 0.5}),

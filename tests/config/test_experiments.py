@@ -49,7 +49,7 @@ def test_an_environment_without_a_recipe_has_sound_defaults():
         ("CartPole-v1", {"method": {"total_timesteps": 1e4}, "run": {"seed": 3}}, {"method": {"gamma": 0.5}}),
         ("CartPole-v1", {"run": {"eval_points": 2}}, {"env_kwargs": {"gravity": 5.0}}),
         ("ram/mnist", {"method": {"total_images": 1e5}}, {"method": {"data": "fashion-mnist"}}),
-        ("ram/cluttered", {"run": {"seeds": 2}}, {"method": {"where": "random"}}),
+        ("ram/cluttered", {"run": {"seeds": 2}}, {"method": {"location_policy": "random"}}),
         ("ram/mnist", {}, {"network": {"core": "lstm"}}),
     ],
 )
@@ -134,7 +134,9 @@ def test_a_config_file_of_a_run_over_images_gives_the_same_experiment(algo):
     tables = {"method": {"learning_rate": 1 / 3, "max_grad_norm": math.inf, "canvas": 70}}
     experiment, _ = resolve("ram/cluttered", algo, tables)
     assert experiment_from_table(tomllib.loads(toml.dumps(experiment_to_table(experiment)))) == experiment
-    assert (experiment.method.canvas, experiment.method.pieces) == (70, 4), "the flag over the task, the task's clutter"
+    assert (experiment.method.canvas, experiment.method.num_distractors) == (70, 4), (
+        "the flag over the task, the task's clutter"
+    )
 
 
 def test_values_are_checked_not_converted():

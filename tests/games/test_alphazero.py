@@ -8,21 +8,21 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.config.settings import AlphaZero, BoardNet
+from logpi.config.settings import AlphaZero, BoardNetwork
 from logpi.games.alphazero import alphazero
 from logpi.games.batched_match import versus
 from logpi.games.network import PolicyValue
 from logpi.games.programs import GamePrograms, Judges
 from logpi.games.rules.make import make_game
 
-NET = BoardNet(units=16, blocks=1, value_units=8)
+NET = BoardNetwork(units=16, blocks=1, value_units=8)
 PLAIN = AlphaZero(
     n_games=8,
     n_steps=4,
     simulations=2,
     batch_size=32,
-    reuse=1.0,
-    window=96,
+    replay_ratio=1.0,
+    replay_size=96,
     optimizer="sgd",
     max_grad_norm=np.inf,
     learning_rate=0.1,
@@ -139,7 +139,7 @@ def test_a_step_goes_down_the_loss_of_what_is_known(taught, vf_coef):
     assert max(jax.tree.leaves(moved)) > 0.01
     for name, one in (("policy_loss", policy), ("value_loss", value), ("entropy", entropy)):
         np.testing.assert_allclose(metrics[f"train/{name}"], one, rtol=2e-3, err_msg=name)
-    assert metrics["train/window"] == 3 * len(taught.window.known)
+    assert metrics["train/replay_size"] == 3 * len(taught.window.known)
     assert learner.timesteps == PLAIN.n_games * PLAIN.n_steps
 
 
@@ -147,13 +147,13 @@ def test_from_nothing_known_nothing_is_learnt(taught):
     learner, metrics = taught.after(known=False)
     jax.tree.map(np.testing.assert_array_equal, learner.params, jax.device_get(taught.learner.params))
     assert metrics["train/policy_loss"] == 0
-    assert metrics["train/window"] == 0
+    assert metrics["train/replay_size"] == 0
 
 
 def test_the_agent_is_a_moving_average_and_parameters_decay(taught):
     old = jax.device_get(taught.learner.params)
     plain, _ = taught.after()
-    learner, _ = taught.after(averaging=0.75, weight_decay=0.5)
+    learner, _ = taught.after(ema_decay=0.75, weight_decay=0.5)
     assert_close(learner.params, jax.tree.map(lambda x: x * (1 - 0.1 * 0.5), plain.params))
     assert_close(learner.extra.params, jax.tree.map(lambda x, y: 0.75 * x + 0.25 * y, old, learner.params))
 
@@ -166,7 +166,7 @@ def test_the_learning_rate_falls_along_half_a_cosine(taught):
 
 def test_each_position_is_learnt_under_one_of_its_symmetries():
     """One sample a batch: its loss is that of the position or of its mirror image, each about as often."""
-    config = dataclasses.replace(PLAIN, n_games=1, n_steps=1, batch_size=1, window=1, symmetries=True)
+    config = dataclasses.replace(PLAIN, n_games=1, n_steps=1, batch_size=1, replay_size=1, symmetries=True)
     system = alphazero(config, NET, FOUR)
     learner = system.init(jax.random.key(0))
     params = jax.tree.map(lambda x: x + 0.3 * jnp.sin(jnp.arange(x.size)).reshape(x.shape), learner.params)
@@ -186,7 +186,7 @@ def test_each_position_is_learnt_under_one_of_its_symmetries():
 
 @pytest.mark.parametrize(("n_steps", "window", "rows"), [(4, 8 * 20, 20), (5, 8 * 21, 25), (5, 1, 10), (16, 1, 16)])
 def test_the_window_holds_whole_iterations_and_at_least_the_longest_game(n_steps, window, rows):
-    system = alphazero(dataclasses.replace(PLAIN, n_steps=n_steps, window=window), NET, TOE)
+    system = alphazero(dataclasses.replace(PLAIN, n_steps=n_steps, replay_size=window), NET, TOE)
     learner = jax.eval_shape(system.init, jax.random.key(0))
     assert jax.eval_shape(system.begin, learner, jax.random.key(0)).window.target.shape == (rows, PLAIN.n_games)
 
@@ -194,7 +194,7 @@ def test_the_window_holds_whole_iterations_and_at_least_the_longest_game(n_steps
 @pytest.mark.skipif(jax.local_device_count() < 2, reason="needs two devices")
 def test_two_devices_share_the_games_and_learn_one_network(taught):
     """All that is known lies with one of them; the gradient is that of all games together."""
-    config = dataclasses.replace(PLAIN, openings=1.0, opening_moves=6)
+    config = dataclasses.replace(PLAIN, random_opening_fraction=1.0, random_opening_plies=6)
     made = GamePrograms(alphazero(config, NET, TOE, 2), NOTHING, 0, 2, 1)
     learner = made._learner(np.uint32(0), made._hyper)
     carry = made._begin(learner, np.uint32(0))
@@ -204,13 +204,13 @@ def test_two_devices_share_the_games_and_learn_one_network(taught):
         halves = np.split(np.asarray(games.state), 2)
         assert not np.array_equal(*halves), "each plays games of its own"
     ended = (np.asarray(after.window.moves.discount)[:4] == 0).sum()
-    assert metrics["selfplay/games"] == ended > 0
+    assert metrics["self_play/games"] == ended > 0
     learner = learner._replace(params=taught.learner.params)
     trained, metrics = made._train(learner, taught.window, np.uint32(0), np.int32(0))
     params, (policy, *_) = wanted(taught, 1.0)
     assert_close(trained.params, params)
     np.testing.assert_allclose(metrics["train/policy_loss"], policy, rtol=2e-3)
-    assert metrics["train/window"] == 3 * len(taught.window.known)
+    assert metrics["train/replay_size"] == 3 * len(taught.window.known)
     assert trained.timesteps == PLAIN.n_games * PLAIN.n_steps
     for leaf in jax.tree.leaves(trained):
         first, second = (np.asarray(shard.data) for shard in leaf.addressable_shards)

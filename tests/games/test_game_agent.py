@@ -51,9 +51,19 @@ def saved(tmp_path):
         ("tic-tac-toe", None, {"env_kwargs": {"size": 3}}, "env_kwargs size: tic-tac-toe is a game"),
         ("tic-tac-toe", None, {"method": {"simulations": 0}}, "simulations is 0; it must be at least 1"),
         ("tic-tac-toe", None, {"method": {"n_games": 0}}, "n_games is 0; it must be at least 1"),
-        ("tic-tac-toe", None, {"method": {"noise": 1.5}}, "noise is 1.5; it must be between 0 and 1"),
-        ("tic-tac-toe", None, {"method": {"window": -1.0}}, "window is -1.0; it must be greater than 0"),
-        ("tic-tac-toe", None, {"method": {"resign": -0.5}}, "resign is -0.5; it must be at least 0"),
+        (
+            "tic-tac-toe",
+            None,
+            {"method": {"dirichlet_fraction": 1.5}},
+            "dirichlet_fraction is 1.5; it must be between 0 and 1",
+        ),
+        ("tic-tac-toe", None, {"method": {"replay_size": -1.0}}, "replay_size is -1.0; it must be greater than 0"),
+        (
+            "tic-tac-toe",
+            None,
+            {"method": {"resign_threshold": -0.5}},
+            "resign_threshold is -0.5; it must be at least 0",
+        ),
         ("tic-tac-toe", None, {"method": {"search": "uct"}}, "search is 'uct'; allowed: 'gumbel', 'puct'"),
         ("tic-tac-toe", None, {"method": {"simulation": 3}}, "did you mean simulations"),
         ("tic-tac-toe", None, {"network": {"torso": "cnn"}}, "torso is 'cnn'; allowed: 'mlp', 'tower'"),
@@ -79,7 +89,7 @@ def test_an_agent_comes_back_as_it_was(saved):
 def test_an_agent_that_keeps_few_moves_still_names_all(saved):
     agent, states = load_game_agent(saved), labelled("validation").state[:64]
     whole, value = agent.evaluate(states)
-    sparing = dataclasses.replace(agent.config, kept=3)
+    sparing = dataclasses.replace(agent.config, max_children=3)
     few, same = GameAgent(agent.game, sparing, agent.net, agent.params, agent.facts).evaluate(states)
     np.testing.assert_array_equal(value, same)
     assert few.shape == whole.shape
@@ -170,7 +180,7 @@ def test_players_that_search_see_a_win_and_say_what_they_expect(saved, kind, cou
 
 @pytest.mark.parametrize(("game", "count"), [("connect-four", 40), ("tic-tac-toe", 10)])
 def test_a_judge_says_what_it_measured(tmp_path, game, count):
-    method = {"judge_simulations": 4, "judge_opponent": 4}
+    method = {"eval_simulations": 4, "eval_opponent_simulations": 4}
     chosen, _ = resolve(game, "alphazero", {"network": NET, "method": method})
     save_game_agent(
         tmp_path,

@@ -29,11 +29,11 @@ TINY = {
     "n_steps": 8,
     "simulations": 4,
     "batch_size": 64,
-    "reuse": 1.0,
-    "window": 1500,
+    "replay_ratio": 1.0,
+    "replay_size": 1500,
     "total_timesteps": 1400,
-    "judge_simulations": 2,
-    "judge_opponent": 2,
+    "eval_simulations": 2,
+    "eval_opponent_simulations": 2,
 }
 NET = {"units": 32, "blocks": 1, "value_units": 8}
 WIDTH = 64  # positions searched at once
@@ -85,7 +85,14 @@ def test_a_killed_run_resumes_exactly(tmp_path):
 
 def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
     """With what the other systems leave off: an evaluator, searches of two lengths, resignation, games played on."""
-    more = {"search": "puct", "fast_simulations": 2, "resign": 0.01, "play_on": 0.5, "gate_every": 2, "gate_games": 8}
+    more = {
+        "search": "puct",
+        "playout_cap_simulations": 2,
+        "resign_threshold": 0.01,
+        "no_resign_fraction": 0.5,
+        "gating_interval": 2,
+        "gating_games": 8,
+    }
     made = build.work(experiment(tmp_path, "hex-3x3", "alphago_zero", **more)).programs()
     state = made.init()
     for n in range(3):
@@ -96,7 +103,7 @@ def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
     for n in range(3, 6):
         state, metrics = made.iterate(state, n, True)
         again, same = made.iterate(again, n, True)
-        resigned += float(metrics["selfplay/resigned"])
+        resigned += float(metrics["self_play/resigned"])
     assert jax.device_get(metrics) == jax.device_get(same)
     assert resigned > 0
     jax.tree.map(np.testing.assert_array_equal, *jax.device_get((state, again)))
@@ -196,7 +203,7 @@ def test_nobody_is_born_a_master(toe):
 
 
 def test_the_evaluator_knows_the_better_network(toe):
-    config = resolve("tic-tac-toe", "alphago_zero", {"method": {"gate_games": 64, "gate_simulations": 2}})[0].method
+    config = resolve("tic-tac-toe", "alphago_zero", {"method": {"gating_games": 64, "gating_simulations": 2}})[0].method
     system = SYSTEMS["alphago_zero"](config, toe.net, toe.game)
     new = system.init(jax.random.key(0))
     gate = jax.jit(system.gate)
@@ -210,22 +217,22 @@ def test_the_evaluator_knows_the_better_network(toe):
         return all(jax.tree.leaves(jax.tree.map(np.array_equal, x, y)))
 
     best, found = match(toe.params, new.params)
-    assert found["gate/share"] > 0.6
-    assert found["gate/promotions"] == 1
+    assert found["gating/score"] > 0.6
+    assert found["gating/promotions"] == 1
     assert same(best, toe.params)
     best, found = match(new.params, toe.params)
-    assert found["gate/share"] < 0.4
-    assert found["gate/promotions"] == 0
+    assert found["gating/score"] < 0.4
+    assert found["gating/promotions"] == 0
     assert same(best, toe.params)
     best, found = match(toe.params, toe.params)
-    assert found["gate/share"] == 0.5, "each opening by both sides, and draws are half a point"
+    assert found["gating/score"] == 0.5, "each opening by both sides, and draws are half a point"
 
 
 def test_connect_four_gets_better_than_random(tmp_path):
     """Of the network's moves alone, one in three keeps the value before it has learnt; a search would hide much."""
-    method = {"n_games": 64, "total_timesteps": 30_000, "simulations": 16, "batch_size": 256, "reuse": 4.0}
+    method = {"n_games": 64, "total_timesteps": 30_000, "simulations": 16, "batch_size": 256, "replay_ratio": 4.0}
     chosen = experiment(
-        tmp_path, run={"eval_points": 0, "final_episodes": 200}, network={"units": 64}, window=3e4, **method
+        tmp_path, run={"eval_points": 0, "final_episodes": 200}, network={"units": 64}, replay_size=3e4, **method
     )
     folder = session.start(chosen, ["test"], Watcher()).folder
     agent = load_game_agent(folder.last)

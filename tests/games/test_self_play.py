@@ -79,7 +79,13 @@ def line(bits):
 
 
 def shown(h=None, value=0.0, seed=0, games=None, **settings):
-    settings = {"n_steps": STEPS, "simulations": SIMULATIONS, "openings": 0.0, "opening_moves": 7, **settings}
+    settings = {
+        "n_steps": STEPS,
+        "simulations": SIMULATIONS,
+        "random_opening_fraction": 0.0,
+        "random_opening_plies": 7,
+        **settings,
+    }
     h = traced(AlphaZero(**settings))
     begin_key, play_key = jax.random.split(jax.random.key(seed))
     games = BEGIN(h, begin_key) if games is None else games
@@ -90,7 +96,7 @@ def shown(h=None, value=0.0, seed=0, games=None, **settings):
 
 @pytest.fixture(scope="module")
 def typical():
-    return shown(openings=0.5)
+    return shown(random_opening_fraction=0.5)
 
 
 def test_where_rules_turn_the_board_the_network_answers_on_the_board_that_it_sees():
@@ -101,7 +107,7 @@ def test_where_rules_turn_the_board_the_network_answers_on_the_board_that_it_see
     def apply(params, obs):
         return jnp.broadcast_to(wants, (len(obs), 9)), jnp.zeros(len(obs)), None
 
-    h = traced(AlphaZero(n_steps=2, simulations=2, considered=1, openings=0.0))
+    h = traced(AlphaZero(n_steps=2, simulations=2, max_considered_actions=1, random_opening_fraction=0.0))
     games, moves, *_ = play(game, apply, None, h, begin(game, jax.random.key(0), h, 64), jax.random.key(1))
     a, b = game.parse("b1"), game.parse("a2")
     cells = np.asarray(jax.vmap(game.cells)(games.state)).reshape(64, 9)
@@ -150,20 +156,20 @@ def test_where_a_game_ends_a_new_one_begins(typical):
 def test_the_numbers_are_those_of_the_boards(typical):
     s = typical
     games, won = s.ended.sum(), s.ended & (s.moves.reward == 1)
-    assert s.metrics["selfplay/games"] == games
+    assert s.metrics["self_play/games"] == games
     wanted = {
-        "moves_a_game": (s.stones[s.ended] + 1).mean(),
-        "first_wins": (won & s.first).sum() / games,
+        "game_length": (s.stones[s.ended] + 1).mean(),
+        "first_player_wins": (won & s.first).sum() / games,
         "draws": (s.ended & (s.moves.reward == 0)).sum() / games,
         "resigned": 0,
-        "wrongly_resigned": 0,
+        "false_resignation_rate": 0,
     }
     for name, value in wanted.items():
-        np.testing.assert_allclose(s.metrics[f"selfplay/{name}"], value, rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(s.metrics[f"self_play/{name}"], value, rtol=1e-5, err_msg=name)
 
 
 def test_one_call_goes_on_where_the_last_one_stopped(typical):
-    again = shown(openings=0.0, games=typical.after, seed=1)
+    again = shown(random_opening_fraction=0.0, games=typical.after, seed=1)
     np.testing.assert_array_equal(again.mine[0], typical.following[:, 0])
     np.testing.assert_array_equal(again.theirs[0], typical.following[:, 1])
 
@@ -224,31 +230,33 @@ def outcomes(s):
 
 
 def test_a_player_without_hope_resigns_at_once():
-    s = shown(value=-0.9, resign=0.8, play_on=0.0, openings=0.5)
+    s = shown(value=-0.9, resign_threshold=0.8, no_resign_fraction=0.0, random_opening_fraction=0.5)
     resigned = s.moves.reward == -1
     np.testing.assert_array_equal(resigned, s.first & (s.moves.value < -0.8))
     assert s.ended[resigned].all()
     assert resigned[s.stones == 0].all(), "nothing to hope for on an empty board"
     result, *_ = outcomes(s)
-    np.testing.assert_allclose(s.metrics["selfplay/first_wins"], (result == 1).mean())
-    np.testing.assert_allclose(s.metrics["selfplay/resigned"], (s.moves.reward == -1).sum() / len(result))
-    assert s.metrics["selfplay/wrongly_resigned"] == 0, "nobody played on"
-    other = shown(value=0.9, resign=0.8, play_on=0.0, openings=0.5)
+    np.testing.assert_allclose(s.metrics["self_play/first_player_wins"], (result == 1).mean())
+    np.testing.assert_allclose(s.metrics["self_play/resigned"], (s.moves.reward == -1).sum() / len(result))
+    assert s.metrics["self_play/false_resignation_rate"] == 0, "nobody played on"
+    other = shown(value=0.9, resign_threshold=0.8, no_resign_fraction=0.0, random_opening_fraction=0.5)
     assert ((other.moves.reward == -1) & other.first).sum() == 0
     assert ((other.moves.reward == -1) & ~other.first).sum() > 100
 
 
 @pytest.mark.parametrize("resign", [0.95, 2.0])
 def test_nobody_resigns_who_is_not_below_the_threshold(resign):
-    s = shown(value=-0.9 if resign < 1 else -1.0, resign=resign, play_on=0.0, openings=0.5)
+    s = shown(
+        value=-0.9 if resign < 1 else -1.0, resign_threshold=resign, no_resign_fraction=0.0, random_opening_fraction=0.5
+    )
     assert (s.moves.reward >= 0).all()
-    assert s.metrics["selfplay/resigned"] == 0
+    assert s.metrics["self_play/resigned"] == 0
 
 
 @pytest.mark.parametrize("value", [-0.9, 0.9], ids=["first", "second"])
 def test_wrong_resignations_are_measured_in_games_that_are_played_on(value):
     """Whoever is to move first, or second, always believes to be lost: how many of them would not have lost?"""
-    s = shown(value=value, resign=0.8, play_on=1.0, openings=0.5)
+    s = shown(value=value, resign_threshold=0.8, no_resign_fraction=1.0, random_opening_fraction=0.5)
     assert (s.moves.reward >= 0).all(), "nobody resigns in them"
     hopeless = s.moves.value < -0.8
     given, wrongly = 0, 0
@@ -263,20 +271,29 @@ def test_wrong_resignations_are_measured_in_games_that_are_played_on(value):
             begin = end + 1
     assert 0 < wrongly < given
     assert given < s.ended.sum() + GAMES
-    np.testing.assert_allclose(s.metrics["selfplay/wrongly_resigned"], wrongly / given, rtol=1e-6)
+    np.testing.assert_allclose(s.metrics["self_play/false_resignation_rate"], wrongly / given, rtol=1e-6)
     gave_up = s.after.gave_up[~s.ended[-1]]
     assert set(gave_up) <= {0, 1 if value < 0 else 2}
 
 
 def test_wrong_resignations_are_counted_since_the_beginning():
-    first = shown(value=-0.9, resign=0.8, play_on=1.0, openings=0.5)
-    second = shown(value=-0.9, resign=0.8, play_on=1.0, openings=0.5, seed=1, games=first.after)
-    assert second.metrics["selfplay/given_up"] > first.metrics["selfplay/given_up"] > 0
+    first = shown(value=-0.9, resign_threshold=0.8, no_resign_fraction=1.0, random_opening_fraction=0.5)
+    second = shown(
+        value=-0.9, resign_threshold=0.8, no_resign_fraction=1.0, random_opening_fraction=0.5, seed=1, games=first.after
+    )
+    assert second.metrics["self_play/no_resign_games"] > first.metrics["self_play/no_resign_games"] > 0
     n, wrong = (
         sum(x) for x in zip(*((s.after.given_up.sum(), s.after.regretted.sum()) for s in [second]), strict=True)
     )
-    np.testing.assert_allclose(second.metrics["selfplay/wrongly_resigned"], wrong / n, rtol=1e-6)
-    only = shown(value=-0.9, resign=0.8, play_on=1.0, openings=0.5, seed=1, games=reset(first.after))
+    np.testing.assert_allclose(second.metrics["self_play/false_resignation_rate"], wrong / n, rtol=1e-6)
+    only = shown(
+        value=-0.9,
+        resign_threshold=0.8,
+        no_resign_fraction=1.0,
+        random_opening_fraction=0.5,
+        seed=1,
+        games=reset(first.after),
+    )
     assert n == only.after.given_up.sum() + first.after.given_up.sum()
     assert wrong == only.after.regretted.sum() + first.after.regretted.sum()
 
@@ -288,7 +305,14 @@ def reset(games):
 
 def test_a_move_that_ends_a_game_resigns_nothing():
     """The first player always believes to be lost, and yet its stone that fills the board makes a draw."""
-    s = shown(value=-1.0, resign=0.05, play_on=0.0, openings=1.0, search="puct", noise=0.0)
+    s = shown(
+        value=-1.0,
+        resign_threshold=0.05,
+        no_resign_fraction=0.0,
+        random_opening_fraction=1.0,
+        search="puct",
+        dirichlet_fraction=0.0,
+    )
     last = s.stones == 8
     drawn = last & ~line(s.mine | 511 & ~s.theirs) & (s.moves.value < -0.05)
     assert drawn.sum() > 5
@@ -297,8 +321,8 @@ def test_a_move_that_ends_a_game_resigns_nothing():
 
 def test_with_points_a_resigned_game_is_worth_what_the_search_thought():
     """By how many points it would have been lost nobody knows."""
-    settings = {"value": -0.9, "resign": 0.8, "play_on": 0.0, "openings": 0.5}
-    s = shown(**settings, margin_share=0.3)
+    settings = {"value": -0.9, "resign_threshold": 0.8, "no_resign_fraction": 0.0, "random_opening_fraction": 0.5}
+    s = shown(**settings, score_utility_weight=0.3)
     resigned = s.first & (s.moves.value < -0.8)
     assert resigned.sum() > GAMES
     np.testing.assert_array_equal(s.moves.reward[resigned], s.moves.value[resigned])
@@ -308,7 +332,7 @@ def test_with_points_a_resigned_game_is_worth_what_the_search_thought():
 
 def test_who_would_have_resigned_strays_no_more():
     """What resignation costs is measured on games as they would have gone."""
-    s = shown(value=-0.9, resign=0.8, play_on=1.0, epsilon=1.0, epsilon_moves=9)
+    s = shown(value=-0.9, resign_threshold=0.8, no_resign_fraction=1.0, random_move_fraction=1.0, random_move_plies=9)
     settled, gave_up = np.array(s.games.gave_up > 0), np.zeros_like(s.ended)
     for t, row in enumerate(gave_up):
         row[:] = settled
@@ -319,7 +343,7 @@ def test_who_would_have_resigned_strays_no_more():
 
 
 def test_some_games_are_played_on():
-    s = shown(value=-0.9, resign=0.8, play_on=0.5)
+    s = shown(value=-0.9, resign_threshold=0.8, no_resign_fraction=0.5)
     on = s.games.plays_on
     assert 0.3 < on.mean() < 0.7
     assert (s.ended[0] == (~on & (s.moves.value[0] < -0.8))).all()
@@ -345,11 +369,11 @@ def test_a_won_game_is_worth_more_by_more_points():
     assert othello.margin(wiped) == -2
 
 
-PUCT = {"search": "puct", "noise": 0.0, "resign": 2.0}
+PUCT = {"search": "puct", "dirichlet_fraction": 0.0, "resign_threshold": 2.0}
 
 
 def test_moves_are_drawn_by_temperature_only_at_the_beginning():
-    s = shown(**PUCT, temperature_moves=2, temperature=1.0, temperature_end=0.0)
+    s = shown(**PUCT, temperature_plies=2, temperature=1.0, temperature_end=0.0)
     going = ~s.ended[:-1]
     cell = np.log2(np.maximum(s.stone, 1)).astype(int)
     chosen = np.take_along_axis(s.moves.policy[:-1], cell[..., None], -1)[..., 0]
@@ -358,16 +382,16 @@ def test_moves_are_drawn_by_temperature_only_at_the_beginning():
     assert (chosen[going & ~early] == most[going & ~early]).all()
     assert (chosen[going] > 0).all()
     assert len(np.unique(s.theirs[1])) > 4
-    calm = shown(**PUCT, temperature_moves=2, temperature=0.0, temperature_end=0.0)
+    calm = shown(**PUCT, temperature_plies=2, temperature=0.0, temperature_end=0.0)
     assert (calm.theirs == calm.theirs[:, :1]).all(), "nothing is drawn"
-    later = shown(**PUCT, temperature_moves=2, temperature=0.0, temperature_end=1.0)
+    later = shown(**PUCT, temperature_plies=2, temperature=0.0, temperature_end=1.0)
     assert (later.theirs[:3] == later.theirs[:3, :1]).all()
     assert len(np.unique(later.theirs[4])) > 4
 
 
 def test_of_moves_searched_briefly_nothing_is_learnt():
     """Of the policy: with one simulation all is on one move, with eight there are eighths."""
-    s = shown(**PUCT, fast_simulations=1, fast_share=0.75)
+    s = shown(**PUCT, playout_cap_simulations=1, playout_cap_probability=0.75)
     learn = s.moves.learn
     assert (learn == learn[:, :1]).all(), "one coin for all games"
     assert 0.05 < learn[:, 0].mean() < 0.5
@@ -378,8 +402,8 @@ def test_of_moves_searched_briefly_nothing_is_learnt():
 
 
 def test_moves_stray_from_the_search_as_often_as_asked_at_random_and_only_at_the_beginning():
-    calm = {**PUCT, "temperature_moves": 0}
-    s = shown(**calm, epsilon=0.3, epsilon_moves=4)
+    calm = {**PUCT, "temperature_plies": 0}
+    s = shown(**calm, random_move_fraction=0.3, random_move_plies=4)
     strays, early = s.moves.strays, s.stones < 4
     assert not strays[~early].any()
     wanted = 0.3 * (1 - 1 / (9 - s.stones[early]))  # the search's own move may be drawn, and is no other then
@@ -394,13 +418,13 @@ def test_moves_stray_from_the_search_as_often_as_asked_at_random_and_only_at_the
     first = cell[going & strays[:-1] & (s.stones[:-1] == 0)]
     chosen_first = s.moves.policy[s.stones == 0][0].argmax()
     assert set(first) == set(range(9)) - {chosen_first}, "each of the empty board's other cells"
-    assert not shown(**calm, epsilon=0.0).moves.strays.any()
+    assert not shown(**calm, random_move_fraction=0.0).moves.strays.any()
 
 
 @pytest.mark.parametrize("search", ["gumbel", "puct"])
 def test_thinking_without_a_temperature_is_no_gamble(search):
     state = jax.tree.map(lambda x: jnp.broadcast_to(x, (GAMES, *x.shape)), TOE.init())
-    h = traced(AlphaZero(play_search=search, noise=0.5))
+    h = traced(AlphaZero(play_search=search, dirichlet_fraction=0.5))
     found = jax.jit(lambda key: think(TOE, network, 0.0, state, key, h, SIMULATIONS).action)
     one, other = found(jax.random.key(0)), found(jax.random.key(1))
     assert len(np.unique(np.concatenate([one, other]))) == 1

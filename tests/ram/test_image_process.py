@@ -62,11 +62,11 @@ def experiment(data, log_dir, algo="ram", run=None, network=None, **method):
     ("algo", "options"),
     [
         ("ram", {}),
-        ("ram", {"network": {"core": "lstm"}, "where": "random"}),
+        ("ram", {"network": {"core": "lstm"}, "location_policy": "random"}),
         ("ram", {"run": {"seeds": 2, "seed": 5}}),
         (
             "ram",
-            {"canvas": 20, "pieces": 2, "piece": 4, "batch_size": 64, "total_images": 2560},
+            {"canvas": 20, "num_distractors": 2, "distractor_size": 4, "batch_size": 64, "total_images": 2560},
         ),  # shared by two devices
         ("classifier", {"network": {"net": "conv"}}),
     ],
@@ -121,7 +121,7 @@ def test_of_every_class_an_image_is_learnt_from():
     images = datasets.Images(
         "few", np.zeros((len(labels), 4, 4, 1), np.uint8), labels, *[None] * 2, tuple(map(str, range(20)))
     )
-    every = splits(images, RAM(validation=100))
+    every = splits(images, RAM(validation_size=100))
     assert set(every.train.labels) == set(range(20))
     assert len(every.validation.labels) == len(labels) // 6
     both = np.sort(np.concatenate([every.train.labels, every.validation.labels]))
@@ -132,7 +132,7 @@ def test_the_validation_digits_stay_the_same_ones():
     """NumPy may change its streams: then agents that were trained before would be judged on what they learnt from."""
     count = 60_000
     images = datasets.Images("numbers", np.arange(count), np.zeros(count, np.int32), *[None] * 2, ("0",))
-    kept = splits(images, RAM(validation=5000)).validation.images
+    kept = splits(images, RAM(validation_size=5000)).validation.images
     assert (len(kept), kept[:5].tolist(), kept.sum()) == (5000, [4013, 23840, 29603, 43011, 58703], 149_360_895)
 
 
@@ -180,7 +180,14 @@ def test_images_may_be_oblong_and_in_colour(tmp_path, algo):
     images = rng.integers(0, 60, (90, 10, 17, 3)).astype(np.uint8)
     images[np.arange(90), :, :, labels] += 150  # the brightest of the three colours
     np.savez(tmp_path / "colours.npz", images=images, labels=labels)
-    more = {"total_images": 12_000, "n_updates": 40, "averaging": 0.9, "canvas": 20, "pieces": 1, "piece": 4}
+    more = {
+        "total_images": 12_000,
+        "n_updates": 40,
+        "ema_decay": 0.9,
+        "canvas": 20,
+        "num_distractors": 1,
+        "distractor_size": 4,
+    }
     outcome = session.start(experiment(tmp_path / "colours.npz", tmp_path / "runs", algo, **more), ["test"], Watcher())
     assert outcome.scores.mean() > 0.9
     agent = load_image_agent(outcome.folder.last)
@@ -191,7 +198,7 @@ def test_images_may_be_oblong_and_in_colour(tmp_path, algo):
 
 
 def test_the_agent_is_a_moving_average_and_that_is_what_is_saved(corners, tmp_path):
-    made = build.work(experiment(corners, tmp_path, averaging=0.5))
+    made = build.work(experiment(corners, tmp_path, ema_decay=0.5))
     programs = made.programs()
     before = programs.init().learner
     learner = programs.iterate(programs.init(), 0, timed=False)[0].learner
@@ -214,14 +221,14 @@ def test_a_batch_is_dealt_out_to_the_devices(corners, tmp_path):
     assert build.work(experiment(corners, tmp_path, batch_size=64)).sharing == 2
     assert build.work(experiment(corners, tmp_path, batch_size=63)).sharing == 1
     assert build.work(experiment(corners, tmp_path, batch_size=8)).sharing == 1, "not worth it"
-    assert build.work(experiment(corners, tmp_path, batch_size=8, copies=8)).sharing == 2
+    assert build.work(experiment(corners, tmp_path, batch_size=8, mc_samples=8)).sharing == 2
 
 
 @pytest.mark.parametrize(
     ("algo", "network"), [("ram", {}), ("classifier", {"net": "fc"}), ("classifier", {"net": "conv"})]
 )
 def test_it_learns(corners, tmp_path, algo, network):
-    more = {"total_images": 24_000, "n_updates": 40, "averaging": 0.9}
+    more = {"total_images": 24_000, "n_updates": 40, "ema_decay": 0.9}
     chosen = experiment(corners, tmp_path, algo, network=network, run={"final_episodes": 1000}, **more)
     scores = session.start(chosen, ["test"], Watcher()).scores
     assert scores.shape == (1, 60), "one in six images is a test image"
@@ -353,8 +360,8 @@ def test_settings_that_do_not_fit(corners, tmp_path):
     refused("canvas is 10", canvas=10)
     with pytest.raises(LogpiError, match="env_kwargs gravity"):
         build.work(dataclasses.replace(experiment(corners, tmp_path), env_kwargs={"gravity": 1}))
-    refused("gae_lambda is 0.5, but credit mirror", gae_lambda=0.5)
-    refused("piece is 13", pieces=1, piece=13)
+    refused("gae_lambda is 0.5, but advantage_estimator antithetic", gae_lambda=0.5)
+    refused("distractor_size is 13", num_distractors=1, distractor_size=13)
     refused(r"coarsest patch 64 pixels wide.*12x12.*up to 48", network={"patch": 8, "scales": 4})
     refused("up to 48", network={"patch": 8, "scales": 10**9})
     refused("kernel is 13, but convolution 1 of 1 gets only 12", "classifier", network={"net": "conv", "kernel": 13})

@@ -10,14 +10,14 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from small import quick_compilation
 
-from logpi.config.settings import RAM, Glimpsing
+from logpi.config.settings import RAM, RamNetwork
 from logpi.ops.collectives import DATA
 from logpi.ram import models, network, ram
 from logpi.ram.models import Task, make_method
 from logpi.ram.retina import corner_of, glimpse, integral, location_of
 from logpi.ram.scenes import Scene
 
-NET = Glimpsing(patch=4, scales=2, sensor_size=8, glimpse_size=12, core_size=16, location_size=8, baseline_size=6)
+NET = RamNetwork(patch=4, scales=2, sensor_size=8, glimpse_size=12, core_size=16, location_size=8, baseline_size=6)
 CONFIG = RAM(n_glimpses=4)
 CLASSES = 3
 IMAGES = jnp.floor(jax.random.uniform(jax.random.key(0), (32, 14, 14, 1)) * 256)
@@ -32,7 +32,7 @@ LOSSES = {
     "place": "train/policy_gradient_loss",
     "b": "train/value_loss",
 }
-PAPER = dataclasses.replace(CONFIG, credit="return", glimpse_coef=0.0)
+PAPER = dataclasses.replace(CONFIG, advantage_estimator="return", glimpse_coef=0.0)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -68,11 +68,11 @@ def largest(tree):
 
 
 @pytest.mark.parametrize("core", ["rectifier", "lstm"])
-@pytest.mark.parametrize("credit", ["mirror", "return"])
+@pytest.mark.parametrize("credit", ["antithetic", "return"])
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_each_term_moves_its_own_part_only(core, credit, share):
     net = dataclasses.replace(NET, core=core)
-    config = dataclasses.replace(CONFIG, credit=credit, core_gradient=share)
+    config = dataclasses.replace(CONFIG, advantage_estimator=credit, core_grad_scale=share)
     params = params_of(net)
     moved = {
         which: {part for part, tree in parts.items() if largest(tree) > 0}
@@ -85,23 +85,23 @@ def test_each_term_moves_its_own_part_only(core, credit, share):
         "place": {"location"} | (read if share else set()),
         "b": {"baseline"},
     }
-    if credit == "mirror":
+    if credit == "antithetic":
         del wanted["b"]  # it needs none
     assert moved == wanted
 
 
 def test_a_share_of_the_places_gradient_goes_on_into_the_core():
-    whole, half = (gradient("place", config=dataclasses.replace(CONFIG, core_gradient=x)) for x in (1.0, 0.5))
+    whole, half = (gradient("place", config=dataclasses.replace(CONFIG, core_grad_scale=x)) for x in (1.0, 0.5))
     close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-7)
     jax.tree.map(close, half["location"], whole["location"])
     # what reaches h_t is halved at every h_t; it then goes back in time undiminished
     jax.tree.map(close, half["core"], jax.tree.map(lambda x: x / 2, whole["core"]))
 
 
-@pytest.mark.parametrize("credit", ["mirror", "return"])
+@pytest.mark.parametrize("credit", ["antithetic", "return"])
 @pytest.mark.parametrize("glimpse_coef", [0.0, 0.3])
 def test_the_loss_is_the_sum_of_its_terms(glimpse_coef, credit):
-    config = dataclasses.replace(CONFIG, glimpse_coef=glimpse_coef, credit=credit)
+    config = dataclasses.replace(CONFIG, glimpse_coef=glimpse_coef, advantage_estimator=credit)
     loss, metrics = ram.hybrid_loss(PARAMS, config, NET, IMAGES, LABEL, KEY, STD)
     weights = {"class": 1, "early": glimpse_coef, "place": 1, "b": 1}
     terms = [weights[k] * metrics[name] for k, name in LOSSES.items() if name in metrics]
@@ -109,10 +109,10 @@ def test_the_loss_is_the_sum_of_its_terms(glimpse_coef, credit):
     assert len(terms) == 2 + (credit == "return") + (glimpse_coef > 0)
 
 
-@pytest.mark.parametrize("credit", ["mirror", "return"])
+@pytest.mark.parametrize("credit", ["antithetic", "return"])
 def test_devices_hold_shares_of_one_loss(credit):
     """What two devices add up is the mean over both halves of the batch."""
-    config = dataclasses.replace(CONFIG, credit=credit)
+    config = dataclasses.replace(CONFIG, advantage_estimator=credit)
 
     def half(i):
         of = slice(16 * i, 16 * i + 16)
@@ -169,12 +169,12 @@ def mirror_weights(config, glances, noise, std):
 
 
 CREDITS = [
-    ({"credit": "return"}, paper_weights, STD),
-    ({"credit": "return", "gae_lambda": 0.5, "normalize_advantage": True}, paper_weights, STD),
-    ({"credit": "return", "reward": "correct"}, paper_weights, STD),
-    ({"credit": "mirror"}, mirror_weights, STD),
-    ({"credit": "mirror", "normalize_advantage": True, "reward": "probability"}, mirror_weights, STD),
-    ({"credit": "mirror"}, mirror_weights, jnp.float32(1.5)),
+    ({"advantage_estimator": "return"}, paper_weights, STD),
+    ({"advantage_estimator": "return", "gae_lambda": 0.5, "normalize_advantage": True}, paper_weights, STD),
+    ({"advantage_estimator": "return", "reward": "correct"}, paper_weights, STD),
+    ({"advantage_estimator": "antithetic"}, mirror_weights, STD),
+    ({"advantage_estimator": "antithetic", "normalize_advantage": True, "reward": "probability"}, mirror_weights, STD),
+    ({"advantage_estimator": "antithetic"}, mirror_weights, jnp.float32(1.5)),
 ]
 
 
@@ -231,14 +231,14 @@ def test_the_mirror_has_reinforces_expectation_and_less_variance():
     a difference, so that a thousand gradients tell one expectation from its double.
     """
     images, label = jnp.repeat(IMAGES[:1], 32, 0), jnp.zeros(32, jnp.int32)
-    common = dataclasses.replace(CONFIG, n_glimpses=2, start=0.0)
+    common = dataclasses.replace(CONFIG, n_glimpses=2, init_location_range=0.0)
     core = ram.glance(PARAMS, common, NET, ram.eye_before(NET, images, 2), KEY, STD).core[-1]
     log_likelihood = jax.nn.log_softmax(network.action_network(PARAMS["action"], core))
     params = PARAMS | {"baseline": jax.tree.map(jnp.zeros_like, PARAMS["baseline"])}
     params["baseline"]["value"]["b"] += ram.reward_of(common.reward, log_likelihood, label).mean()
 
     def samples(credit):
-        config = dataclasses.replace(common, credit=credit)
+        config = dataclasses.replace(common, advantage_estimator=credit)
 
         def one(key):
             loss = lambda p: ram.hybrid_loss(p, config, NET, images, label, key, STD)[1][LOSSES["place"]]  # noqa: E731
@@ -247,7 +247,7 @@ def test_the_mirror_has_reinforces_expectation_and_less_variance():
 
         return np.asarray(jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=50))(KEYS))
 
-    mirror, reinforce = samples("mirror"), samples("return")
+    mirror, reinforce = samples("antithetic"), samples("return")
 
     def apart(times):
         """Along the gradient, in standard errors."""
@@ -259,19 +259,19 @@ def test_the_mirror_has_reinforces_expectation_and_less_variance():
     assert mirror.var(0).sum() < 0.8 * reinforce.var(0).sum()
 
 
-@pytest.mark.parametrize("credit", ["mirror", "return"])
+@pytest.mark.parametrize("credit", ["antithetic", "return"])
 @pytest.mark.parametrize("where", ["random", "grid", "centre"])
 def test_places_that_are_given_are_not_learnt(credit, where):
-    config = dataclasses.replace(CONFIG, credit=credit, where=where)
+    config = dataclasses.replace(CONFIG, advantage_estimator=credit, location_policy=where)
     found = gradients(PARAMS, config)
     assert set(found) == {"class", "early"}
     assert max(largest(term["location"]) for term in found.values()) == 0
     assert largest(found["class"]["core"]) > 0
 
 
-@pytest.mark.parametrize("credit", ["mirror", "return"])
+@pytest.mark.parametrize("credit", ["antithetic", "return"])
 def test_one_glimpse_has_nothing_to_choose(credit):
-    config = dataclasses.replace(CONFIG, credit=credit, n_glimpses=1)
+    config = dataclasses.replace(CONFIG, advantage_estimator=credit, n_glimpses=1)
     loss, metrics = ram.hybrid_loss(PARAMS, config, NET, IMAGES, LABEL, KEY, STD)
     assert LOSSES["place"] not in metrics
     assert loss == metrics[LOSSES["class"]]
@@ -289,7 +289,7 @@ def test_the_copies_of_an_image_are_looked_at_at_places_of_their_own(monkeypatch
 
     real = ram.hybrid_loss
     monkeypatch.setattr(ram, "hybrid_loss", loss)
-    config = dataclasses.replace(CONFIG, copies=3, batch_size=8)
+    config = dataclasses.replace(CONFIG, mc_samples=3, batch_size=8)
     method = make_method(config, NET, Task((14, 14, 1), Scene(20, 20), CLASSES))
     data = IMAGES.astype(jnp.uint8)
     learner, _ = jax.jit(method.update)(method.init(KEY), data, LABEL, jnp.arange(8) + 3, KEY)
@@ -317,7 +317,7 @@ def test_images_are_changed_unless_all_changes_have_size_0(name, monkeypatch):
 
 def test_the_location_network_may_learn_at_a_rate_of_its_own():
     def moved(rate):
-        config = dataclasses.replace(CONFIG, batch_size=8, warmup=0.0, location_rate=rate)
+        config = dataclasses.replace(CONFIG, batch_size=8, warmup=0.0, location_lr_scale=rate)
         method = make_method(config, NET, Task((14, 14, 1), Scene(14, 14), CLASSES))
         before = method.init(KEY)
         after, _ = jax.jit(method.update)(before, IMAGES.astype(jnp.uint8), LABEL, jnp.arange(8), KEY)
@@ -350,7 +350,7 @@ def test_schedules(seen, std, rate, pieces, monkeypatch):
 
     monkeypatch.setattr(ram, "hybrid_loss", loss)
     monkeypatch.setattr(models, "compose", lambda key, images, clutter, scene, pieces: jnp.full((10, 8, 8, 1), pieces))
-    method = make_method(config, NET, Task((8, 8, 1), Scene(8, 8, pieces=4), CLASSES))
+    method = make_method(config, NET, Task((8, 8, 1), Scene(8, 8, num_distractors=4), CLASSES))
     learner = method.init(KEY)._replace(timesteps=jnp.int32(seen * 2))
     images = jnp.zeros((10, 8, 8, 1), jnp.uint8)
     after, told = method.update(learner, images, jnp.zeros(10, jnp.int32), jnp.arange(10), KEY)
@@ -400,12 +400,12 @@ def test_the_density_is_of_the_place_as_drawn_though_the_retina_clips_it():
     np.testing.assert_allclose(glances.log_prob, wanted, rtol=1e-4)
 
 
-@pytest.mark.parametrize("credit", ["mirror", "return"])
+@pytest.mark.parametrize("credit", ["antithetic", "return"])
 def test_without_reward_the_classifiers_gradient_remains(credit, monkeypatch):
     """The theme's claim: where the reward is always what the baseline says, RAM is a classifier and nothing else."""
     monkeypatch.setattr(ram, "reward_of", lambda kind, log_likelihood, label: 0 * log_likelihood[..., 0])
     known = PARAMS | {"baseline": jax.tree.map(jnp.zeros_like, PARAMS["baseline"])}
-    config = dataclasses.replace(PAPER, credit=credit)
+    config = dataclasses.replace(PAPER, advantage_estimator=credit)
 
     def supervised(params):
         core = ram.glance(params, CONFIG, NET, EYE, KEY, STD).core[-1]
@@ -438,7 +438,7 @@ def test_a_baseline_of_the_label_adds_no_bias_at_lambda_1(lam):
 
 def test_the_baselines_places():
     def corners(where, seed=0):
-        config = dataclasses.replace(CONFIG, where=where)
+        config = dataclasses.replace(CONFIG, location_policy=where)
         return ram.glance(PARAMS, config, NET, EYE, jax.random.key(seed), STD).corner
 
     assert jnp.all(corners("centre") == 5)
@@ -455,7 +455,7 @@ def test_the_baselines_places():
 
 
 def test_the_first_place_is_within_its_bounds_and_the_mean_is_looked_at_without_noise():
-    config = dataclasses.replace(CONFIG, start=0.0)
+    config = dataclasses.replace(CONFIG, init_location_range=0.0)
     one, two = (ram.glance(PARAMS, config, NET, EYE, jax.random.key(k), 0.0) for k in (0, 1))
     assert jnp.all(one.corner[0] == 5)
     assert jnp.array_equal(one.corner, two.corner), "no noise: the same places whatever the key"

@@ -30,7 +30,7 @@ def test_a_seed_trained_in_another_way_is_refused(tables, group, name, value):
     found = tables.outcomes(BENCH / "results" / "ram")
     one = found["ram/cluttered", "learned"][0]
     other = copy.deepcopy(one) | {"variant": "random", "seed": 7}
-    other["settings"]["method"]["where"] = "random"
+    other["settings"]["method"]["location_policy"] = "random"
     tables.check_alike({("ram/cluttered", "learned"): [one], ("ram/cluttered", "random"): [other]})
     other["settings"][group][name] = value
     with pytest.raises(ValueError, match="ram/cluttered have different settings: learned, seed 0; random, seed 7"):

@@ -33,7 +33,7 @@ def test_a_translated_image_lies_whole_and_anywhere():
 
 
 def test_clutter_is_cut_from_images_and_the_brightest_wins():
-    scene = Scene(30, 30, pieces=3, piece=4)
+    scene = Scene(30, 30, num_distractors=3, distractor_size=4)
     black = jnp.zeros_like(IMAGES)
     scenes = np.asarray(compose(jax.random.key(2), black, IMAGES, scene))
     lit = (scenes > 0).sum((1, 2, 3))
@@ -42,7 +42,7 @@ def test_clutter_is_cut_from_images_and_the_brightest_wins():
     cuts = {
         np.asarray(image[r : r + 4, c : c + 4, 0]).tobytes() for image in IMAGES for r in range(3) for c in range(2)
     }
-    single = np.asarray(compose(jax.random.key(2), black, IMAGES, scene._replace(pieces=1)))
+    single = np.asarray(compose(jax.random.key(2), black, IMAGES, scene._replace(num_distractors=1)))
     for one in single:
         row, column = corner(one)
         assert one[row : row + 4, column : column + 4, 0].astype(np.uint8).tobytes() in cuts
@@ -52,7 +52,7 @@ def test_clutter_is_cut_from_images_and_the_brightest_wins():
 
 
 def test_the_number_of_pieces_grows():
-    scene, black = Scene(40, 40, pieces=3, piece=4), jnp.zeros_like(IMAGES)
+    scene, black = Scene(40, 40, num_distractors=3, distractor_size=4), jnp.zeros_like(IMAGES)
     many = jnp.repeat(black, 8, 0)
 
     def mean_pieces(pieces):
@@ -65,7 +65,7 @@ def test_the_number_of_pieces_grows():
 
 
 def test_scenes_follow_from_the_key():
-    scene = Scene(20, 20, pieces=2, piece=3)
+    scene = Scene(20, 20, num_distractors=2, distractor_size=3)
     one, same, other = (compose(jax.random.key(k), IMAGES, IMAGES, scene) for k in (1, 1, 2))
     assert jnp.array_equal(one, same)
     assert not jnp.array_equal(one, other)

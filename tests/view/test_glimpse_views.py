@@ -44,7 +44,13 @@ def run(tmp_path_factory):
         "run": {"video": False, "tensorboard": False, "eval_points": 2, "log_dir": str(base)}
         | {"eval_episodes": COUNT, "final_episodes": COUNT},
         "network": {"patch": 4, "scales": 2, "core_size": 16, "sensor_size": 16, "glimpse_size": 16},
-        "method": {"data": str(base / "bars.npz"), "canvas": 16, "pieces": 2, "piece": 4, **settings},
+        "method": {
+            "data": str(base / "bars.npz"),
+            "canvas": 16,
+            "num_distractors": 2,
+            "distractor_size": 4,
+            **settings,
+        },
     }
     with quick_compilation():
         yield session.start(resolve("ram/own", "ram", tables)[0], ["test"], Watcher())

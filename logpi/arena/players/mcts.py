@@ -57,7 +57,7 @@ class AgentPlayer(SearchPlayer):
     """A trained agent that searches ``simulations`` leaves a move; 0: as many as in its run's evaluations."""
 
     def __init__(self, agent: GameAgent, name: str, simulations: int = 0, seed: int = 0) -> None:
-        count = simulations or agent.config.judge_simulations
+        count = simulations or agent.config.eval_simulations
         super().__init__(name, lambda states, key: agent.think(agent.params, states, key, count), seed)
 
     def _thoughts(self, found: Any) -> list[Thought]:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from logpi.config.settings import SelfPlay
+from logpi.config.settings import SelfPlaySettings
 from logpi.games.agent import GameAgent
 from logpi.games.evaluation.connect_four_labels import Labelled, labelled, shares_kept
 from logpi.games.evaluation.evaluators import Judge, by_answers, by_games
@@ -20,16 +20,16 @@ LABELLED = "connect-four"
 GAMES = 200
 
 
-def judges_of(game: Game, config: SelfPlay) -> Judges:
+def judges_of(game: Game, config: SelfPlaySettings) -> Judges:
     """By which recipes are chosen, and what is looked at once.
 
     Connect Four: the share of moves that keep the value of the game, where the choice matters (``agreement``), on two
     sets of positions. All other games: the mean result against plain Monte-Carlo tree search, in games that are new
     each time, so that validation and test need not differ.
     """
-    simulations = config.judge_simulations
+    simulations = config.eval_simulations
     if game.id != LABELLED:
-        games = by_games(game, simulations, config.judge_opponent)
+        games = by_games(game, simulations, config.eval_opponent_simulations)
         return Judges(games, games)
     validation, test = (_answers(which, simulations) for which in ("validation", "test"))
     return Judges(validation, test)
@@ -55,7 +55,7 @@ def judge(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
         "what": "share of value-keeping moves" if agent.game.id == LABELLED else "mean result against plain search",
         **(_answered(found) if agent.game.id == LABELLED else _won(found)),
         "count": count,
-        "simulations": agent.config.judge_simulations,
+        "simulations": agent.config.eval_simulations,
     }
 
 
@@ -72,11 +72,11 @@ def _won(results: np.ndarray[Any, Any]) -> dict[str, float]:
     return {name: 2 * of - 1 for name, of in zip(("mean", "low", "high"), share, strict=True)}
 
 
-def measured(game: Game, config: SelfPlay, scores: np.ndarray[Any, Any]) -> dict[str, Any]:
+def measured(game: Game, config: SelfPlaySettings, scores: np.ndarray[Any, Any]) -> dict[str, Any]:
     """What the first ``scores`` [n] of the test say, for a run's result."""
-    facts: dict[str, Any] = {"simulations": config.judge_simulations}
+    facts: dict[str, Any] = {"simulations": config.eval_simulations}
     if game.id != LABELLED:
-        return facts | {"opponent": f"mcts:{config.judge_opponent}"}
+        return facts | {"opponent": f"mcts:{config.eval_opponent_simulations}"}
     positions = labelled("test")
     return facts | {"agreement": shares_kept(scores, positions.ply[_order(positions)[: len(scores)]])}
 

@@ -108,7 +108,7 @@ def test_a_search_runs_and_finds_a_win(animals):
             lambda state, action: leaf(jax.vmap(game.step)(state, action)),
             jax.random.key(0),
             40,
-            considered=32,
+            max_considered_actions=32,
             scale=0.0,
         )
         after = jax.vmap(game.step)(state, found.action)

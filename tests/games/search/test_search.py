@@ -114,7 +114,7 @@ def test_gumbel_acts_and_visits_as_mctx(game):
             )
         )()
     _, noise_key = jax.random.split(key)
-    ours = jax.jit(lambda: gumbel(game.root(), game.expand, noise_key, SIMULATIONS, considered=CONSIDERED))()
+    ours = jax.jit(lambda: gumbel(game.root(), game.expand, noise_key, SIMULATIONS, max_considered_actions=CONSIDERED))()
     np.testing.assert_array_equal(ours.visits, theirs.search_tree.summary().visit_counts)
     np.testing.assert_array_equal(ours.action, theirs.action)
     np.testing.assert_allclose(ours.policy, theirs.action_weights, atol=1e-5)
@@ -128,9 +128,9 @@ def test_keeping_every_legal_move_changes_nothing_but_their_order():
     game, key = Hashed(40, 0.1), jax.random.key(1)
     most = 39  # of 40 actions some position has 39 legal ones at most
     assert int((game.root().logits > -1e8).sum(-1).max()) <= most
-    for search in (partial(gumbel, considered=8), partial(puct, temperature=jnp.zeros(B))):
+    for search in (partial(gumbel, max_considered_actions=8), partial(puct, temperature=jnp.zeros(B))):
         whole = jax.jit(lambda search=search: search(game.root(), game.expand, key, 40))()
-        few = jax.jit(lambda search=search: search(game.root(), game.expand, key, 40, kept=most))()
+        few = jax.jit(lambda search=search: search(game.root(), game.expand, key, 40, max_children=most))()
         np.testing.assert_array_equal(whole.visits, few.visits)
         np.testing.assert_array_equal(whole.action, few.action)
         np.testing.assert_allclose(whole.policy, few.policy, atol=1e-6)
@@ -138,7 +138,7 @@ def test_keeping_every_legal_move_changes_nothing_but_their_order():
 
 def test_of_few_kept_moves_only_those_of_the_largest_prior_are_visited():
     game, key = Hashed(40), jax.random.key(1)
-    found = puct(game.root(), game.expand, key, 60, jnp.zeros(B), kept=4)
+    found = puct(game.root(), game.expand, key, 60, jnp.zeros(B), max_children=4)
     rank = np.argsort(np.argsort(-np.asarray(game.root().logits), 1), 1)
     assert (np.asarray(found.visits)[rank >= 4] == 0).all()
     assert ((np.asarray(found.visits)[rank < 4] > 0).sum() > 3 * B).all()
@@ -179,7 +179,7 @@ def test_what_fills_the_last_block_is_never_a_move():
 def test_halving_spends_on_no_more_moves_than_are_kept(considered):
     """Of four kept moves the first two get as much as the others together, or more; none is starved."""
     game = Hashed(40, allowed=1.0)
-    found = gumbel(game.root(), game.expand, jax.random.key(0), 16, considered=considered, kept=4)
+    found = gumbel(game.root(), game.expand, jax.random.key(0), 16, max_considered_actions=considered, max_children=4)
     visits = np.sort(np.asarray(found.visits), -1)[:, ::-1]
     np.testing.assert_array_equal(visits[:, :5], [[6, 6, 2, 2, 0]] * B)
 
@@ -201,7 +201,7 @@ def test_who_is_behind_does_not_try_every_move_before_any_twice():
             jax.random.key(0),
             24,
             jnp.zeros(1),
-            reduction=reduction,
+            fpu_reduction=reduction,
         )
         return np.asarray(found.visits[0])
 
@@ -252,7 +252,7 @@ def test_moves_without_a_visit_are_worth_their_nodes_mean_less_the_reduction(sim
        4 up to r = .742, then 3 once more.
     """
     root, expand = two_moves({0: 0.1, 1: -0.4, 2: 0.2, 3: 1.0, 4: -0.6})
-    found = puct(root, expand, jax.random.key(0), simulations, jnp.zeros(1), reduction=reduction)
+    found = puct(root, expand, jax.random.key(0), simulations, jnp.zeros(1), fpu_reduction=reduction)
     np.testing.assert_array_equal(np.sort(found.tree.visits[:, 0])[::-1], visits)
 
 
@@ -276,7 +276,7 @@ def test_a_trap_one_move_deeper_is_seen():
         assert found.policy[0, 1] > 0.5
 
 
-@pytest.mark.parametrize("search", [partial(puct, temperature=jnp.ones(B), noise=0.25), gumbel])
+@pytest.mark.parametrize("search", [partial(puct, temperature=jnp.ones(B), dirichlet_fraction=0.25), gumbel])
 def test_a_tree_does_not_depend_on_its_neighbours(search):
     """The searches that finish early must not be moved on by those that go deeper."""
     game = Hashed(7, 0.3)
@@ -309,7 +309,7 @@ def test_root_noise_is_a_dirichlet_draw_over_the_legal_moves():
 def test_noise_moves_the_root_and_nothing_else():
     game = Hashed(7)
     calm = puct(game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B))
-    moved = puct(game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B), noise=0.25, alpha=0.3)
+    moved = puct(game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B), dirichlet_fraction=0.25, dirichlet_alpha=0.3)
     assert (np.asarray(calm.visits) != np.asarray(moved.visits)).any(1).mean() > 0.9
     legal = np.asarray(game.root().logits) > -1e8
     assert (np.asarray(moved.visits)[~legal] == 0).all()
@@ -367,9 +367,9 @@ def test_forced_playouts_leave_the_policy_as_it_was():
     """Each visited move has its √(k P N) visits (Wu 2019); what was forced is taken off the policy again."""
     game = Hashed(40)
     key, k = jax.random.key(4), 2.0
-    search = partial(puct, noise=0.25, alpha=0.3)
+    search = partial(puct, dirichlet_fraction=0.25, dirichlet_alpha=0.3)
     plain = search(game.root(), game.expand, key, 200, jnp.zeros(B))
-    forced = search(game.root(), game.expand, key, 200, jnp.zeros(B), forced=k)
+    forced = search(game.root(), game.expand, key, 200, jnp.zeros(B), forced_playouts_k=k)
     prior = np.exp(np.asarray(forced.tree.logits[0]))
     visits = np.asarray(forced.visits)
     wanted = np.sqrt(k * prior * 200)
