@@ -18,11 +18,15 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 from gymnasium import spaces
+from jaxtyping import Bool, Float, Int
+from jaxtyping import PyTree as PyTree
 
 Array = jax.Array
-PyTree = Any
 Key = jax.Array
-Metrics = dict[str, Array]
+Metrics = dict[str, Float[Array, ""]]
+Number = float | Float[Array, ""]  # a setting: fixed, or an array so that changing it compiles nothing
+Rows = Float[Array, "T *B"]  # one number for each decision of a trajectory
+Values = Float[Array, "T+1 *B"]  # one for each of its observations, such as V
 
 
 class EnvSpec(NamedTuple):
@@ -86,7 +90,9 @@ class HostVector(Protocol):
 
     def reset(self, seed: int | None = None) -> Step: ...
 
-    def step(self, action: Any) -> Step: ...
+    def send(self, action: Any) -> None: ...
+
+    def recv(self) -> Step: ...
 
     def close(self) -> None: ...
 
@@ -135,17 +141,22 @@ class Learner(NamedTuple):
 
     params: PyTree
     opt_state: PyTree
-    statistics: PyTree  # observation and reward normalisers (logpi.ops.normalization)
-    hyper: Any  # the algorithm's config; its float fields are arrays, so that changing one compiles nothing
-    timesteps: Array  # [] int32: environment moves learnt from so far
+    statistics: PyTree  # observation and reward normalisers (logpi.ops.normalization), the driver's
+    hyper: Any  # the algorithm's settings; its float fields are arrays, so that changing one compiles nothing
+    timesteps: Array  # [] int32: environment moves learnt from so far, counted by the driver
     extra: PyTree = ()  # what only this method keeps: a moving-average baseline, a replay buffer, …
 
 
 class Algorithm(NamedTuple):
-    """A method: three pure functions, and what the driver must know of it."""
+    """A method on trajectories: three pure functions, and what collecting for it must know.
+
+    ``init`` leaves ``statistics`` empty. ``update`` sees rewards that are already normalised, and returns the learner
+    with new ``params``, ``opt_state`` and ``extra``: statistics and timesteps are counted for every method in one place
+    (``logpi.control.on_policy``).
+    """
 
     init: Callable[[Key], Learner]
-    act: Callable[..., Act]  # (learner, memory, obs, key, greedy=False)
+    act: Callable[..., Act]  # (learner without opt_state and extra, memory, obs, key, greedy=False)
     update: Callable[[Learner, Trajectory, Key], tuple[Learner, Metrics]]
     policy: Policy
     hyper: Any  # the settings, as ``init`` puts them into the learner

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from logpi.algorithms.acting import improve, init_optimizer, look, make_act, moves, remaining, traced
+from logpi.algorithms.acting import improve, init_optimizer, look, make_act, remaining, traced
 from logpi.config.settings import A2C
 from logpi.ops import losses, psi
-from logpi.ops.normalization import init_statistics, normalize_reward, observe
+from logpi.ops.normalization import Statistics
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
@@ -25,14 +25,12 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
 
     def init(key: Key) -> Learner:
         params = policy.init(key)
-        statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
-        return Learner(params, init_optimizer(hyper, params), statistics, hyper, jnp.int32(0))
+        return Learner(params, init_optimizer(hyper, params), Statistics(), hyper, jnp.int32(0))
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
-        reward = normalize_reward(statistics, trajectory.reward)
         _, value = look(policy, learner.params, statistics, trajectory)
-        rewards = (reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
+        rewards = (trajectory.reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
         advantage = psi.gae(*rewards)
         returns = advantage + value[:-1]
         psi_t = own_psi(*rewards) if own_psi else advantage
@@ -57,8 +55,6 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         return learner._replace(
             params=params,
             opt_state=opt_state,
-            statistics=observe(statistics, trajectory, h.gamma),
-            timesteps=learner.timesteps + moves(trajectory),
         ), {**metrics, "train/explained_variance": explained, "train/learning_rate": step_size}
 
     return Algorithm(init, make_act(policy), update, policy, hyper, config.n_steps)

@@ -126,8 +126,3 @@ def remaining(learner: Learner, schedule: str) -> Array:
     if schedule == "constant":
         return jnp.ones(())
     return jnp.clip(1.0 - learner.timesteps / learner.hyper.total_timesteps, 0.0, 1.0)
-
-
-def moves(trajectory: Trajectory) -> Array:
-    """How many environment moves the trajectory holds, int32: its rows but the void ones."""
-    return total(trajectory.mask.sum()).astype(jnp.int32)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from logpi.algorithms.acting import improve, init_optimizer, look, make_act, moves, remaining, traced
+from logpi.algorithms.acting import improve, init_optimizer, look, make_act, remaining, traced
 from logpi.config.settings import ActorCritic
 from logpi.ops import losses, psi
-from logpi.ops.normalization import init_statistics, normalize_reward, observe
+from logpi.ops.normalization import Statistics
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
@@ -29,14 +29,12 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
     def init(key: Key) -> Learner:
         params = policy.init(key)
         optimizers = {"actor": init_optimizer(hyper, params), "critic": init_optimizer(hyper, params)}
-        statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
-        return Learner(params, optimizers, statistics, hyper, jnp.int32(0))
+        return Learner(params, optimizers, Statistics(), hyper, jnp.int32(0))
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
-        reward = normalize_reward(statistics, trajectory.reward)
         _, value = look(policy, learner.params, statistics, trajectory)
-        advantage = psi.minus_value(reward, h.gamma * trajectory.discount, mask, value)
+        advantage = psi.minus_value(trajectory.reward, h.gamma * trajectory.discount, mask, value)
         returns = advantage + value[:-1]
 
         def actor_loss(params: PyTree) -> tuple[Array, Metrics]:
@@ -61,8 +59,6 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
         return learner._replace(
             params=params,
             opt_state={"actor": actor, "critic": critic},
-            statistics=observe(statistics, trajectory, h.gamma, fresh=True),
-            timesteps=learner.timesteps + moves(trajectory),
         ), {
             **metrics,
             **more,

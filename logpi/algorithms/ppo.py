@@ -19,7 +19,6 @@ from logpi.algorithms.acting import (
     init_optimizer,
     look,
     make_act,
-    moves,
     remaining,
     traced,
     unroll,
@@ -29,7 +28,7 @@ from logpi.algorithms.minibatches import Rows, minibatch_count, rows_of, shuffle
 from logpi.config.settings import PPO
 from logpi.ops import losses, psi
 from logpi.ops.collectives import select
-from logpi.ops.normalization import init_statistics, normalize_reward, observe
+from logpi.ops.normalization import Statistics
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
@@ -45,14 +44,12 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
 
     def init(key: Key) -> Learner:
         params = policy.init(key)
-        statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
-        return Learner(params, init_optimizer(hyper, params), statistics, hyper, jnp.int32(0))
+        return Learner(params, init_optimizer(hyper, params), Statistics(), hyper, jnp.int32(0))
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
-        reward = normalize_reward(statistics, trajectory.reward)
         _, value = look(policy, learner.params, statistics, trajectory)
-        rewards = (reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
+        rewards = (trajectory.reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
         advantage = psi.gae(*rewards)
         target = advantage + value[:-1]
         psi_t = own_psi(*rewards) if own_psi else advantage
@@ -92,8 +89,6 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         return learner._replace(
             params=params,
             opt_state=opt_state,
-            statistics=observe(statistics, trajectory, h.gamma),
-            timesteps=learner.timesteps + moves(trajectory),
         ), {
             **means,
             "train/explained_variance": explained,

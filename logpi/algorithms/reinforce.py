@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from logpi.algorithms.acting import improve, init_optimizer, look, make_act, moves, remaining, traced
+from logpi.algorithms.acting import improve, init_optimizer, look, make_act, remaining, traced
 from logpi.config.settings import Reinforce
 from logpi.ops import losses, psi
 from logpi.ops.collectives import total
-from logpi.ops.normalization import init_statistics, normalize_reward, observe
+from logpi.ops.normalization import Statistics
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
@@ -43,13 +43,11 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
     def init(key: Key) -> Learner:
         params = policy.init(key)
         optimizers = {"actor": init_optimizer(hyper, params), "critic": init_optimizer(hyper, params)}
-        statistics = init_statistics(obs, config.n_envs, config.normalize_obs, config.normalize_reward)
         average = {"sum": jnp.zeros(()), "count": jnp.zeros(())}  # of G_t, over all decisions so far
-        return Learner(params, optimizers, statistics, hyper, jnp.int32(0), average)
+        return Learner(params, optimizers, Statistics(), hyper, jnp.int32(0), average)
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
-        h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
-        reward = normalize_reward(statistics, trajectory.reward)
+        h, mask, statistics, reward = learner.hyper, trajectory.mask, learner.statistics, trajectory.reward
         discount = trajectory.discount * (1.0 if undiscounted else h.gamma)
         _, value = look(policy, learner.params, statistics, trajectory)
         average = learner.extra["sum"] / jnp.maximum(learner.extra["count"], 1.0)
@@ -88,8 +86,6 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
         return learner._replace(
             params=params,
             opt_state={"actor": actor, "critic": critic},
-            statistics=observe(statistics, trajectory, h.gamma, fresh=True),
-            timesteps=learner.timesteps + moves(trajectory),
             extra={
                 "sum": learner.extra["sum"] + total((go * mask).sum()),
                 "count": learner.extra["count"] + total(mask.sum()),

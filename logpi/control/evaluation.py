@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from logpi.control.rollout import LOOK
+from logpi.driver.process import SPREAD, Case, Now, Process, Program, Scores, Spread, Watch, unwatched
+from logpi.driver.stages import Evaluation
 from logpi.ops.collectives import apart, select
 from logpi.types import Act, Array, DeviceVector, HostVector, Key, Learner, Policy, PyTree
 
@@ -23,52 +27,109 @@ class _Play(NamedTuple):
     alive: Array  # [N] bool
     ret: Array  # [N]
     length: Array  # [N]
-    t: Array  # [] int32
+    t: Array  # [1] int32
+
+
+def device_evaluation(
+    vector: DeviceVector, policy: Policy, act: Actor, episodes: int, num_devices: int = 1, greedy: bool = True
+) -> Evaluation:
+    """Returns and lengths of one episode in each of ``episodes`` environments; rewards unnormalised."""
+    limit, mine = vector.spec.max_episode_steps or LONGEST, -(-episodes // num_devices)
+
+    def begin(acting: Learner, cases: PyTree, now: Now) -> _Play:
+        env, first = vector.reset(jax.random.split(apart(now.key))[1], mine)
+        zero = jnp.zeros(mine)
+        return _Play(env, first.obs, policy.memory(mine), jnp.ones(mine, bool), zero, zero, jnp.zeros(1, jnp.int32))
+
+    def advance(acting: Learner, play: _Play, now: Now, until: Array) -> _Play:
+        key = jax.random.split(apart(now.key))[0]
+
+        def going(play: _Play) -> Array:
+            return jnp.any(play.alive) & (play.t[0] < until)
+
+        def move(play: _Play) -> _Play:
+            chosen = act(acting, play.memory, play.obs, jax.random.fold_in(key, play.t[0]), greedy)
+            env, step = vector.step(play.env, chosen.action)
+            return _Play(
+                env,
+                step.obs,
+                chosen.memory,
+                play.alive & ~(step.terminated | step.truncated),
+                play.ret + jnp.where(play.alive, step.reward, 0.0),
+                play.length + play.alive,
+                play.t + 1,
+            )
+
+        return jax.lax.while_loop(going, move, play)
+
+    def result(play: _Play) -> tuple[Array, Array, Array, Array]:
+        return play.ret, play.length, play.t, ~jnp.any(play.alive, keepdims=True)
+
+    return Evaluation(
+        begin,
+        advance,
+        result,
+        cases=lambda final, number: (),
+        count=lambda final, asked: asked,
+        limit=limit,
+        final_offset=1,  # one past the run's own evaluations: other episodes
+        play=SPREAD,
+    )
 
 
 def evaluate_device(
-    vector: DeviceVector,
-    policy: Policy,
-    act: Actor,
-    learner: Learner,
-    key: Key,
-    episodes: int,
-    greedy: bool = True,
+    vector: DeviceVector, policy: Policy, act: Actor, learner: Learner, key: Key, episodes: int, greedy: bool = True
 ) -> tuple[Array, Array]:
-    """Returns and lengths [episodes] of one episode in each of ``episodes`` environments; rewards unnormalised."""
-    limit = vector.spec.max_episode_steps or LONGEST
-    key, reset_key = jax.random.split(apart(key))
-    env, first = vector.reset(reset_key, episodes)
-    zero = jnp.zeros(episodes)
-    memory = policy.memory(episodes)
-    play = _Play(env, first.obs, memory, jnp.ones(episodes, bool), zero, zero, jnp.int32(0))
+    """Returns and lengths [episodes] of one episode each, in one piece."""
+    evaluation, zero = device_evaluation(vector, policy, act, episodes, greedy=greedy), jnp.int32(0)
+    now = Now(key, zero, zero, zero, ())
+    play = evaluation.advance(learner, evaluation.begin(learner, (), now), now, jnp.int32(evaluation.limit))
+    ret, length, _, _ = evaluation.result(play)
+    return ret, length
 
-    def going(play: _Play) -> Array:
-        return jnp.any(play.alive) & (play.t < limit)
 
-    def move(play: _Play) -> _Play:
-        chosen = act(learner, play.memory, play.obs, jax.random.fold_in(key, play.t), greedy)
-        env, step = vector.step(play.env, chosen.action)
-        return _Play(
-            env,
-            step.obs,
-            chosen.memory,
-            play.alive & ~(step.terminated | step.truncated),
-            play.ret + jnp.where(play.alive, step.reward, 0.0),
-            play.length + play.alive,
-            play.t + 1,
-        )
+class HostEvaluator:
+    """The same in stateful environments, which ``vector`` holds."""
 
-    play = jax.lax.while_loop(going, move, play)
-    return play.ret, play.length
+    def __init__(self, vector: HostVector, policy: Policy, act: Actor, obs: PyTree) -> None:
+        self._vector, self._policy, self._act, self._obs = vector, policy, act, obs
+
+    def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Any) -> dict[str, Program]:
+        """One greedy decision for each environment."""
+        batch = self._vector.num_envs
+        shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), self._obs)
+        arguments = (acting, jax.eval_shape(lambda: self._policy.memory(batch)), shown, jax.random.key(0))
+
+        def greedy(acting: Learner, memory: PyTree, obs: PyTree, key: Key) -> Act:
+            return self._act(acting, memory, obs, key, True)
+
+        return {"evaluate": Program(jax.jit(greedy), arguments, hot=False)}
+
+    def run(self, programs: Mapping[str, Any], acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
+        """Scores of the episodes asked for; None where ``watch`` asked for a stop."""
+        iteration = case.iteration + case.final  # other episodes at the end
+        seed = (1_000_000_007 + int(case.seed) * 100_003 + iteration * case.count) % 2**31
+        key, decide = jax.random.key(0), programs["evaluate"]
+
+        def act(memory: PyTree, obs: PyTree) -> Any:
+            return decide(acting, memory, obs, key)
+
+        found = evaluate_host(self._vector, self._policy, act, case.count, seed, watch)
+        return None if found is None else Scores(*found)
 
 
 def evaluate_host(
-    vector: HostVector, policy: Policy, act: Callable[[PyTree, PyTree], Act], episodes: int, seed: int
-) -> tuple[Any, Any]:
+    vector: HostVector,
+    policy: Policy,
+    act: Callable[[PyTree, PyTree], Act],
+    episodes: int,
+    seed: int,
+    watch: Watch = unwatched,
+) -> tuple[Any, Any] | None:
     """Returns and lengths [episodes] from a stateful vector, seeded afresh; ``act(memory, obs)`` is compiled.
 
-    Each of the B environments plays the same number of episodes, so that short ones are not preferred.
+    Each of the B environments plays the same number of episodes, so that short ones are not preferred. None where
+    ``watch`` asked for a stop.
     """
     batch = vector.num_envs
     rounds = -(-episodes // batch)
@@ -78,9 +139,15 @@ def evaluate_host(
     void: Any = np.zeros(batch, bool)
     ret, length = np.zeros(batch), np.zeros(batch)
     finished: list[list[tuple[float, float]]] = [[] for _ in range(batch)]
+    looked = time.monotonic()
     while min(map(len, finished)) < rounds:
+        if time.monotonic() - looked > LOOK:
+            looked = time.monotonic()
+            if watch("evaluate", sum(map(len, finished)), episodes):
+                return None
         chosen = act(memory, vector.start)
-        step = vector.step(jax.tree.map(np.asarray, chosen.action))
+        vector.send(jax.tree.map(np.asarray, chosen.action))
+        step = vector.recv()
         ret += np.where(void, 0.0, step.reward)
         length += ~void
         ended = step.terminated | step.truncated

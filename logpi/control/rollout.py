@@ -13,8 +13,10 @@ import numpy as np
 from logpi.envs.reset_rows import insert_void_rows
 from logpi.errors import LogpiError
 from logpi.ops.collectives import apart, gather, select
-from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Trajectory
+from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Step, Trajectory
 
+ONE = np.float32(1)  # keeps NumPy's flags in float32
+LOOK = 0.2  # seconds between two looks at a signal during a host rollout
 WINDOW = 100  # finished episodes that the reported mean return covers, as Stable-Baselines3
 
 
@@ -38,9 +40,40 @@ class Carry(NamedTuple):
     episodes: Episodes
 
 
+class Row(NamedTuple):
+    """What one move of B environments is to learning, [B] each."""
+
+    reward: Any
+    discount: Any
+    mask: Any
+    finished: Any  # bool: an episode that counts has ended
+    void: Any  # bool: the next row is void
+
+
+def decide(step: Step, void: Any, whole_episodes: bool, resets_within_step: bool = False) -> Row:
+    """The episode boundary (docs/boundary.md), decided here alone; arrays are JAX's or NumPy's.
+
+    Termination makes the discount 0, truncation leaves it 1. A void row earns nothing and counts for nothing.
+
+    Args:
+        step: what the environments answered.
+        void: [B] bool, this row is void.
+        whole_episodes: what follows a first episode is void to the end.
+        resets_within_step: the next observation already begins the next episode, so no row is spent on the reset.
+    """
+    ended, mask = step.terminated | step.truncated, ONE - void
+    following = (void | ended) if whole_episodes else ended & (not resets_within_step)
+    return Row(step.reward * mask, ONE - step.terminated, mask, ended & ~void, following)
+
+
 def no_episodes(batch: int) -> Episodes:
     zero = jnp.zeros(batch)
     return Episodes(zero, zero, jnp.zeros(WINDOW), jnp.zeros(WINDOW), jnp.int32(0))
+
+
+def first_carry(algorithm: Algorithm, batch: int) -> Carry:
+    """What a rollout of B stateful environments begins with."""
+    return Carry((), (), algorithm.policy.memory(batch), jnp.zeros(batch, bool), no_episodes(batch))
 
 
 def start(vector: DeviceVector, algorithm: Algorithm, key: Key, batch: int) -> Carry:
@@ -70,19 +103,15 @@ def rollout(
     def row(carry: Carry, key: Key) -> tuple[Carry, tuple[Any, ...]]:
         act = algorithm.act(learner, carry.memory, carry.obs, key)
         env, step = vector.step(carry.env, act.action)
+        now = decide(step, carry.void, algorithm.whole_episodes)
         ended = step.terminated | step.truncated
-        mask = 1.0 - carry.void
-        ret, length = carry.episodes.ret + mask * step.reward, carry.episodes.length + mask
-        finished = (ret, length, ended & ~carry.void)
-        void = ended
-        if algorithm.whole_episodes:
-            void = carry.void | ended  # what follows the first episode is void to the end
+        ret, length = carry.episodes.ret + now.mask * step.reward, carry.episodes.length + now.mask
         # memory never crosses from one episode to the next: it is cleared behind the void row
         cleared = select(carry.void, fresh, act.memory)
         episodes = carry.episodes._replace(ret=jnp.where(ended, 0.0, ret), length=jnp.where(ended, 0.0, length))
-        discount = 1.0 - step.terminated
-        out = (carry.obs, act.action, act.log_prob, step.reward * mask, discount, mask, finished)
-        return Carry(env, step.obs, cleared, void, episodes), out
+        finished = (ret, length, now.finished)
+        out = (carry.obs, act.action, act.log_prob, now.reward, now.discount, now.mask, finished)
+        return Carry(env, step.obs, cleared, now.void, episodes), out
 
     carry, (obs, action, log_prob, reward, discount, mask, finished) = jax.lax.scan(
         row, carry, jax.random.split(key, algorithm.n_steps)
@@ -116,7 +145,7 @@ def episode_metrics(episodes: Episodes) -> dict[str, Array]:
     }
 
 
-class Row(NamedTuple):
+class HostRow(NamedTuple):
     """One row of a host rollout, [B, ...] each; ``following`` is the true next observation, final at an end."""
 
     acting: PyTree
@@ -126,6 +155,7 @@ class Row(NamedTuple):
     reward: Any
     terminated: Any
     truncated: Any
+    discount: Any
     mask: Any
 
 
@@ -134,12 +164,16 @@ def rollout_host(
     algorithm: Algorithm,
     act: Callable[[PyTree, PyTree], Act],
     carry: Carry,
-    shares: dict[str, float],
-) -> tuple[Carry, Trajectory]:
+    seconds: dict[str, float],
+    watch: Callable[[str, int, int], bool],
+) -> tuple[Carry, Trajectory] | None:
     """The same rows from a stateful vector that was reset; ``act(memory, obs)`` is compiled, arrays are NumPy's.
 
-    Adds the seconds spent to ``shares`` ("policy", "environment"). Raises LogpiError where a policy with a memory
-    meets a vector that resets within the step, whose void rows it would never see.
+    Adds the seconds spent to ``seconds`` ("policy", "environment"); returns None where ``watch`` asked for a stop.
+
+    Raises:
+        LogpiError: a policy with a memory meets a vector that resets within the step, whose void rows it would never
+            see.
     """
     fresh, within = algorithm.policy.memory(vector.num_envs), vector.resets_within_step
     if within and jax.tree.leaves(fresh):
@@ -155,26 +189,32 @@ def rollout_host(
         memory, void = fresh, np.zeros(vector.num_envs, bool)
         tally.begin()
     first_memory = memory
-    rows: list[Row] = []
+    rows: list[HostRow] = []
+    looked = time.perf_counter()
     while len(rows) < algorithm.n_steps and not (algorithm.whole_episodes and void.all()):
         began = time.perf_counter()
+        if began - looked > LOOK:
+            looked = began
+            if watch("rollout", len(rows), algorithm.n_steps):
+                return None
         acting, chosen = vector.start, act(memory, vector.start)
         action, log_prob = jax.tree.map(np.asarray, (chosen.action, chosen.log_prob))
         middle = time.perf_counter()
-        obs, reward, terminated, truncated = vector.step(action)
-        shares["policy"] += middle - began
-        shares["environment"] += time.perf_counter() - middle
-        ended, mask = terminated | truncated, 1.0 - void.astype(np.float32)
-        reward = reward * mask
-        rows.append(Row(acting, obs, action, log_prob, reward, terminated, truncated, mask))
-        tally.add(reward, mask, ended & ~void)
+        vector.send(action)
+        step = vector.recv()
+        seconds["policy"] += middle - began
+        seconds["environment"] += time.perf_counter() - middle
+        now = decide(step, void, algorithm.whole_episodes, within)
+        flags = (step.terminated, step.truncated)
+        rows.append(HostRow(acting, step.obs, action, log_prob, now.reward, *flags, now.discount, now.mask))
+        tally.add(now.reward, now.mask, now.finished)
         memory = select(void, fresh, chosen.memory)
-        void = void | ended if algorithm.whole_episodes else ended & (not within)
+        void = now.void
     carry = Carry((), (), memory, void, tally.episodes())
     return carry, _trajectory(rows, algorithm, first_memory, within)
 
 
-def _trajectory(rows: list[Row], algorithm: Algorithm, memory: PyTree, within: bool) -> Trajectory:
+def _trajectory(rows: list[HostRow], algorithm: Algorithm, memory: PyTree, within: bool) -> Trajectory:
     block = jax.tree.map(lambda *x: np.stack(x), *rows)
     if within and not algorithm.whole_episodes:
         return Trajectory(**insert_void_rows(*block[:-1]), memory=memory)
@@ -183,8 +223,7 @@ def _trajectory(rows: list[Row], algorithm: Algorithm, memory: PyTree, within: b
         nothing = rows[-1]._replace(reward=0 * rows[-1].reward, mask=0 * rows[-1].mask)
         block = jax.tree.map(lambda x, last: np.concatenate([x, np.stack([last] * missing)]), block, nothing)
     obs = jax.tree.map(lambda a, f: np.concatenate([a[:1], f]), block.acting, block.following)
-    discount = 1.0 - block.terminated.astype(np.float32)
-    return Trajectory(obs, block.action, block.log_prob, block.reward, discount, block.mask, memory)
+    return Trajectory(obs, block.action, block.log_prob, block.reward, block.discount, block.mask, memory)
 
 
 class _Tally:

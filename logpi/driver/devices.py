@@ -6,14 +6,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from logpi.driver.process import Program, Watch, unwatched
 from logpi.ops.collectives import DATA
+
+POLL = 0.05  # seconds between two looks at a signal while something compiles
 
 ROWS_A_CORE = 512  # a guess from 64 x 128 rollouts, where 1,024 a core gain and all-reduces cost tens of microseconds
 
@@ -54,22 +59,44 @@ def prepare() -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-class Program(NamedTuple):
-    """A jitted function and the arguments (or their ``jax.ShapeDtypeStruct``) that it is compiled for."""
+def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> dict[str, Any]:
+    """Trace the programs one after the other and compile them side by side (XLA frees the GIL), the longest first.
 
-    function: Any
-    arguments: Sequence[Any]
-    hot: bool = True  # False: runs so seldom that quick compilation is worth more than quick code
+    Compilation is nearly all that a newcomer waits for, and one program's compilation uses one core. All of it happens
+    in daemon threads, so that the main thread can answer a signal, and the process can end, at any moment.
 
-
-def compile_all(programs: Sequence[Program]) -> list[Any]:
-    """Trace the programs in turn and compile them side by side (XLA frees the GIL), the longest first.
-
-    Compilation is nearly all that a newcomer waits for, and one program's compilation uses one core.
+    Raises:
+        KeyboardInterrupt: ``watch`` asked for a stop.
     """
-    with ThreadPoolExecutor(max_workers=len(programs)) as pool:
-        waiting = [pool.submit(_compile, p.function.lower(*p.arguments), p.hot) for p in programs]
-        return [w.result() for w in waiting]
+    results: queue.SimpleQueue[tuple[str, Any, BaseException | None]] = queue.SimpleQueue()
+
+    def attempt(name: str, work: Callable[[], Any]) -> None:
+        try:
+            results.put((name, work(), None))
+        except BaseException as error:
+            results.put((name, None, error))
+
+    def trace() -> None:
+        for name, program in programs.items():
+            try:
+                lowered = program.function.lower(*program.arguments)
+            except BaseException as error:
+                results.put((name, None, error))
+                return
+            compiling = functools.partial(_compile, lowered, program.hot)
+            threading.Thread(target=attempt, args=(name, compiling), daemon=True).start()
+
+    threading.Thread(target=trace, daemon=True).start()
+    compiled: dict[str, Any] = {}
+    while len(compiled) < len(programs):
+        if watch("compile", len(compiled), len(programs)):
+            raise KeyboardInterrupt
+        with contextlib.suppress(queue.Empty):
+            name, program, error = results.get(timeout=POLL)
+            if error is not None:
+                raise error
+            compiled[name] = program
+    return compiled
 
 
 def _compile(lowered: Any, hot: bool) -> Any:
@@ -81,34 +108,81 @@ def _compile(lowered: Any, hot: bool) -> Any:
     return lowered.compile()
 
 
-def over_seeds(f: Callable[..., Any], count: int, *axes: int | None) -> Callable[..., Any]:
-    """``f`` compiled for ``count`` seeds: arguments with axis 0 have one entry a seed, those with None are shared.
+class Spread(NamedTuple):
+    """How a run lies on the devices: ``seeds`` learners dealt out to them, or one learner on ``num_devices``.
 
-    The seeds are dealt out to the devices, which never wait for each other. On a CPU a device takes its seeds one
-    after the other (XLA's batched matrix products are slower there than as many single ones), elsewhere all together.
+    Devices with learners of their own never wait for each other. Devices that share a learner have its environments,
+    images or games dealt out to them (``logpi.ops.collectives`` has their sum).
+    """
+
+    seeds: int
+    num_devices: int
+
+    def jit(
+        self, f: Callable[..., Any], mapped: Sequence[bool], takes: Any, gives: Any, donate: tuple[int, ...] = ()
+    ) -> Any:
+        """``f`` to be compiled.
+
+        Args:
+            f: function of one learner.
+            mapped: for each argument, whether it has an entry per seed.
+            takes: ``PartitionSpec`` trees of the arguments on devices that share a learner.
+            gives: the same of the result.
+            donate: numbers of the arguments whose arrays the result may take.
+        """
+        import jax
+        from jax.sharding import PartitionSpec
+
+        if self.seeds > 1:
+            count = math.gcd(self.seeds, jax.local_device_count())
+            mesh = jax.sharding.Mesh(jax.local_devices()[:count], ("seed",))
+            takes = tuple(PartitionSpec("seed") if flag else PartitionSpec() for flag in mapped)
+            gives, f = PartitionSpec("seed"), _beside(f, mapped)
+        elif self.num_devices > 1:
+            mesh = jax.sharding.Mesh(jax.local_devices()[: self.num_devices], (DATA,))
+        else:
+            return jax.jit(f, donate_argnums=donate)
+        dealt = jax.shard_map(f, mesh=mesh, in_specs=takes, out_specs=gives, check_vma=False)
+        placed, given = _places(mesh, takes), _places(mesh, gives)
+        return jax.jit(dealt, in_shardings=placed, out_shardings=given, donate_argnums=donate)
+
+    def once(self, f: Callable[..., Any], mapped: Sequence[bool], gives: Any) -> Any:
+        """``f`` as one program, its result dealt out to the devices by ``gives``."""
+        import jax
+
+        if self.seeds > 1:
+            return self.jit(f, mapped, (), gives)
+        if self.num_devices == 1:
+            return jax.jit(f)
+        mesh = jax.sharding.Mesh(jax.local_devices()[: self.num_devices], (DATA,))
+        return jax.jit(f, out_shardings=_places(mesh, gives))
+
+
+def _beside(f: Callable[..., Any], mapped: Sequence[bool]) -> Callable[..., Any]:
+    """``f`` for several seeds: on a CPU one after the other, elsewhere all together.
+
+    XLA's batched matrix products are slower on a CPU than as many single ones.
     """
     import jax
-    from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-    one_by_one = jax.default_backend() == "cpu"
+    if jax.default_backend() != "cpu":
+        return jax.vmap(f, in_axes=tuple(0 if flag else None for flag in mapped))
 
     def together(*args: Any) -> Any:
-        if not one_by_one:
-            return jax.vmap(f, in_axes=axes)(*args)
-        mapped = tuple(x for x, axis in zip(args, axes, strict=True) if axis == 0)
-
         def one(mine: Any) -> Any:
             rest = iter(mine)
-            return f(*(next(rest) if axis == 0 else x for x, axis in zip(args, axes, strict=True)))
+            return f(*(next(rest) if flag else x for x, flag in zip(args, mapped, strict=True)))
 
-        return jax.lax.map(one, mapped)
+        return jax.lax.map(one, tuple(x for x, flag in zip(args, mapped, strict=True) if flag))
 
-    sharing = math.gcd(count, jax.local_device_count())
-    mesh = Mesh(jax.local_devices()[:sharing], ("seed",))
-    specs = tuple(PartitionSpec("seed") if axis == 0 else PartitionSpec() for axis in axes)
-    dealt = jax.shard_map(together, mesh=mesh, in_specs=specs, out_specs=PartitionSpec("seed"), check_vma=False)
-    places = tuple(NamedSharding(mesh, spec) for spec in specs)
-    return jax.jit(dealt, in_shardings=places, out_shardings=NamedSharding(mesh, PartitionSpec("seed")))
+    return together
+
+
+def _places(mesh: Any, specs: Any) -> Any:
+    import jax
+    from jax.sharding import NamedSharding, PartitionSpec
+
+    return jax.tree.map(lambda s: NamedSharding(mesh, s), specs, is_leaf=lambda s: isinstance(s, PartitionSpec))
 
 
 def sharing(environments: int, rows: int, units: int) -> int:
@@ -130,37 +204,3 @@ def shared_by(*counts: int) -> int:
     import jax
 
     return max(d for d in range(1, jax.local_device_count() + 1) if all(n % d == 0 for n in counts))
-
-
-def over_environments(f: Callable[..., Any], count: int, takes: Any, gives: Any) -> Callable[..., Any]:
-    """``f`` compiled for ``count`` devices that share one learner's environments (``arrays.total`` is their sum).
-
-    ``takes`` and ``gives`` are ``PartitionSpec`` trees of the arguments (a tuple) and of the result.
-    """
-    import jax
-
-    if count == 1:
-        return jax.jit(f)
-    dealt = jax.shard_map(f, mesh=_mesh(count), in_specs=takes, out_specs=gives, check_vma=False)
-    return jax.jit(dealt, in_shardings=_places(count, takes), out_shardings=_places(count, gives))
-
-
-def once(f: Callable[..., Any], count: int, gives: Any) -> Callable[..., Any]:
-    """``f`` compiled as one program, its result dealt out by ``gives`` to ``count`` devices as above."""
-    import jax
-
-    return jax.jit(f) if count == 1 else jax.jit(f, out_shardings=_places(count, gives))
-
-
-def _mesh(count: int) -> Any:
-    import jax
-
-    return jax.sharding.Mesh(jax.local_devices()[:count], (DATA,))
-
-
-def _places(count: int, specs: Any) -> Any:
-    import jax
-    from jax.sharding import NamedSharding, PartitionSpec
-
-    mesh = _mesh(count)
-    return jax.tree.map(lambda s: NamedSharding(mesh, s), specs, is_leaf=lambda s: isinstance(s, PartitionSpec))

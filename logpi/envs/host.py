@@ -25,7 +25,7 @@ MODES = {"next_step": "NextStep", "same_step": "SameStep", "disabled": "Disabled
 class GymVector:
     """A ``gymnasium.vector.VectorEnv`` as a ``HostVector``.
 
-    ``step`` takes the policy's actions (see ``spaces.to_env``), and its ``Step.obs`` is always the true next
+    ``send`` takes the policy's actions (see ``spaces.to_env``), and the ``Step.obs`` of ``recv`` is always the true next
     observation: the final one where an episode ended. ``start`` is the observation to act on next. With
     ``resets_within_step`` (same-step and disabled autoreset) ``start`` is already the next episode's first
     observation; otherwise the next row is void: it only resets, with reward 0 and no flag.
@@ -47,6 +47,8 @@ class GymVector:
         self._ended = np.zeros(self.num_envs, np.bool_)
         self._steps = 0
         self._busy = False
+        self._moves: Any = None
+        self._begins = vector.step_async if isinstance(vector, AsyncVectorEnv) else None  # workers step meanwhile
         check_spaces(self.spec)
 
     @property
@@ -62,11 +64,20 @@ class GymVector:
         no: Any = np.zeros(self.num_envs, np.bool_)
         return Step(self.start, reward, no, no.copy())
 
-    def step(self, action: Any) -> Step:
-        """One move of each environment. ``action``: [B, ...] as the policy drew it."""
+    def send(self, action: Any) -> None:
+        """Begin one move of each environment. ``action``: [B, ...] as the policy drew it."""
         self._steps += 1
-        moves = to_env(self.spec.action_space, np.asarray(action))
-        obs, rewards, terminations, truncations, infos = self._call("step", self._vector.step, moves)
+        self._moves = to_env(self.spec.action_space, np.asarray(action))
+        if self._begins:
+            self._call("step", self._begins, self._moves)
+
+    def recv(self) -> Step:
+        """What the environments answer to ``send``; waits for the slowest."""
+        if self._begins:
+            answer = self._call("step", self._vector.step_wait)
+        else:
+            answer = self._call("step", self._vector.step, self._moves)
+        obs, rewards, terminations, truncations, infos = answer
         obs = self._checked("observation", _copied(obs))
         reward = self._checked("reward", _float32(rewards))
         terminated: Any = np.array(terminations, np.bool_)

@@ -18,13 +18,14 @@ def insert_void_rows(
     reward: Any,
     terminated: Any,
     truncated: Any,
+    discount: Any,
 ) -> dict[str, Any]:
     """T rows of a vector that resets within the step, as next-step autoreset would have given them.
 
     Args:
         acting_obs: [T, B, ...] pytree, what was acted on.
         next_obs: [T, B, ...] pytree, the true next observation, final at an end.
-        action, log_prob, reward, terminated, truncated: [T, B, ...].
+        action, log_prob, reward, terminated, truncated, discount: [T, B, ...].
 
     Returns:
         The fields of ``Trajectory`` but ``memory``: each end is followed by a void row (its observation the
@@ -32,8 +33,7 @@ def insert_void_rows(
         what is pushed past them is dropped, and ``obs[T]`` is what followed the last row kept. The policy
         never saw the void rows, so this serves policies without memory.
     """
-    terminated = np.asarray(terminated, np.bool_)
-    source, void = _layout(terminated | np.asarray(truncated, np.bool_))
+    source, void = _layout(np.asarray(terminated, np.bool_) | np.asarray(truncated, np.bool_))
     columns, last = np.arange(void.shape[1]), source[-1]
 
     def rows(array: Any) -> Any:
@@ -53,7 +53,7 @@ def insert_void_rows(
         "action": jax.tree.map(rows, action),
         "log_prob": rows(log_prob),
         "reward": rows(reward),
-        "discount": 1 - rows(terminated).astype(np.float32),
+        "discount": np.where(void, np.float32(1), rows(discount)),
         "mask": 1 - void.astype(np.float32),
     }
 

@@ -59,7 +59,8 @@ def load_tree(path: str | Path, like: Any, aside: str | None = None) -> tuple[An
 
     Args:
         path: the file.
-        like: pytree of arrays or ``jax.ShapeDtypeStruct`` with the names, shapes and dtypes of the file.
+        like: pytree of arrays or ``jax.ShapeDtypeStruct`` with the names, shapes and dtypes of the file; or a function
+            that makes one from ``meta``.
         aside: what the names of arrays begin with that the file may hold besides, and that are left there.
 
     Returns:
@@ -76,6 +77,7 @@ def load_tree(path: str | Path, like: Any, aside: str | None = None) -> tuple[An
     if header["sha256"] != _digest(header, arrays):
         raise _unusable(path, "its contents do not match its SHA-256: it was altered or the disk is failing")
     dtypes, impls = header["dtypes"], header["key_impls"]
+    like = like(header["meta"]) if callable(like) else like
     expected = _named_leaves(like)
     names = {name for name, _ in expected}
     arrays = {name: array for name, array in arrays.items() if aside is None or not name.startswith(aside)}

@@ -92,7 +92,7 @@ def learn_images(experiment: Experiment) -> Work:
     from logpi.ram import agent
     from logpi.ram.data import datasets
     from logpi.ram.data.images import fingerprint
-    from logpi.ram.programs import ImagePrograms
+    from logpi.ram.process import image_process
 
     method, run = experiment.method, experiment.run
     if experiment.env_kwargs:
@@ -113,18 +113,16 @@ def learn_images(experiment: Experiment) -> Work:
     splits = agent.splits(images, method)
     task = agent.task_of(method, images.train_images.shape[1:], len(images.classes))
     made = make_method(method, experiment.network, task)
-    rows = method.batch_size * method.n_updates * method.steps_an_image
-    seeds = list(range(run.seed, run.seed + run.seeds))
     worth = ROWS_AN_IMAGE * method.batch_size * (method.mc_samples if isinstance(method, RAM) else 1)
     shared = 1 if run.seeds > 1 else devices.sharing(method.batch_size, worth, worth)
 
     found = fingerprint(images)
 
-    def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
-        agent.save_image_agent(folder, learner.extra, experiment, images, facts)
+    def save(folder: Path, acting: PyTree, facts: dict[str, Any]) -> None:
+        agent.save_image_agent(folder, acting, experiment, images, facts)
 
     def build() -> Process:
-        return ImagePrograms(made, task, splits, method.batch_size, method.n_updates, seeds, shared)
+        return image_process(made, task, splits, method.batch_size, method.n_updates, shared)
 
     return Work(shared, build, save, data=found)
 
@@ -133,7 +131,7 @@ def learn_game(experiment: Experiment) -> Work:
     """A board game, from self-play."""
     from logpi.games.agent import save_game_agent
     from logpi.games.evaluation.judges import judges_of, measured
-    from logpi.games.programs import GamePrograms
+    from logpi.games.process import self_play_process
     from logpi.games.registry import SYSTEMS
     from logpi.games.rules.make import make_game
 
@@ -146,12 +144,13 @@ def learn_game(experiment: Experiment) -> Work:
     shared = devices.shared_by(method.n_games, method.batch_size)
     system = SYSTEMS[experiment.algo](method, experiment.network, game, shared)
 
-    def save(folder: Path, learner: Learner, facts: dict[str, Any]) -> None:
-        save_game_agent(folder, learner.extra.params, experiment, facts)
+    def save(folder: Path, acting: PyTree, facts: dict[str, Any]) -> None:
+        save_game_agent(folder, acting, experiment, facts)
 
     def build() -> Process:
         every = method.gating_interval if isinstance(method, AlphaGoZero) else 1
-        return GamePrograms(system, judges_of(game, method), run.seed, shared, every)
+        rows = method.n_games * method.n_steps
+        return self_play_process(system, judges_of(game, method), rows, shared, every)
 
     return Work(shared, build, save, lambda scores: measured(game, method, scores))
 

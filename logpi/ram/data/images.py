@@ -18,6 +18,21 @@ HELD_OUT = 6  # one image in six becomes a test image where the source has no te
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control characters, undecodable bytes, line and paragraph separators
 
 
+class Split(NamedTuple):
+    """Images [N, H, W, C] uint8 and labels [N] int32."""
+
+    images: Any
+    labels: Any
+
+
+class Splits(NamedTuple):
+    """What is learnt from, the validation set that recipes are chosen on, and the test set of the end."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+
 class Images(NamedTuple):
     """A classification task: N training and M test images of one size, C channels (1 grey, 3 colour), K classes.
 

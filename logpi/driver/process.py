@@ -1,0 +1,165 @@
+"""The contract of every kind of learning: a ``Process`` of a few stages, which ``logpi.driver.driver`` runs.
+
+An environment, a folder of images and a board game each fill in one ``Process``. Checkpoints, exact resume, several
+seeds at once, several devices, timing, health checks and interrupts are the driver's, and are written once.
+
+Every random draw comes from (run seed, stream, iteration), so any iteration can be run again from a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import jax
+from jax.sharding import PartitionSpec
+
+from logpi.ops.collectives import DATA
+from logpi.types import Array, Key, Learner, Metrics, PyTree
+
+LEARNER, START, COLLECT, UPDATE, EVALUATE, GATE, STORE = range(7)  # streams of random numbers
+
+REPLICATED: PyTree = PartitionSpec()  # every device has the same
+SPREAD: PyTree = PartitionSpec(DATA)  # one entry per environment, image or game: dealt out along the first axis
+SPREAD_ROWS: PyTree = PartitionSpec(None, DATA)  # [T, B, ...]: dealt out along the second axis
+
+
+class State(NamedTuple):
+    """All that a run changes, as one pytree of arrays. Trained seeds are a leading axis where there are several."""
+
+    learner: Learner
+    carry: PyTree  # what is under way: environments, games, a replay; () if nothing
+    batch: PyTree  # what one stage hands to the next; its content means nothing between two iterations
+    metrics: Metrics  # of the stages of this iteration so far; {} between two iterations
+    seed: Array  # [] or [S] uint32
+
+
+class Now(NamedTuple):
+    """What a stage is told about the piece of work that it runs."""
+
+    key: Key  # from (seed, stream of the stage, iteration): the same for all pieces of a stage
+    begin: Array  # [] int32: the first unit of this piece
+    end: Array  # [] int32: the unit after its last one
+    iteration: Array  # [] int32
+    data: PyTree  # ``Process.data``
+
+
+class Watch(Protocol):
+    """What long work tells between two pieces."""
+
+    def __call__(self, what: str, done: int, total: int) -> bool:
+        """Report that ``done`` of ``total`` units of ``what`` are over; True asks for a stop after this piece."""
+        ...
+
+
+def unwatched(what: str, done: int, total: int) -> bool:
+    """A ``Watch`` that never asks for a stop."""
+    return False
+
+
+class Places(NamedTuple):
+    """How the parts of a ``State`` lie on devices that share a learner: ``PartitionSpec`` trees, prefixes allowed."""
+
+    learner: PyTree = REPLICATED
+    carry: PyTree = REPLICATED
+    batch: PyTree = REPLICATED
+    data: PyTree = REPLICATED
+    acting: PyTree = REPLICATED
+
+
+class Program(NamedTuple):
+    """A jitted function and the arguments (or their ``jax.ShapeDtypeStruct``) that it is compiled for."""
+
+    function: Any
+    arguments: Sequence[PyTree]
+    hot: bool = True  # False: runs so seldom that quick compilation is worth more than quick code
+
+
+class Spread(Protocol):
+    """What stages ask of ``logpi.driver.devices.Spread``."""
+
+    seeds: int
+    num_devices: int
+
+    def jit(
+        self, f: Callable[..., Any], mapped: Sequence[bool], takes: Any, gives: Any, donate: tuple[int, ...] = ()
+    ) -> Any: ...
+
+
+class Runnable(Protocol):
+    """One step of an iteration: ``logpi.driver.stages.Stage`` or ``HostStage``."""
+
+    name: str
+    every: int  # it runs in one of so many iterations, the last of them
+    units: int  # into how many equal units its work can be cut
+    shares: tuple[str, ...]  # what the display calls its parts of the time
+
+    def program(self, process: Process, spread: Spread, shapes: State) -> Program: ...
+
+    def metrics(self, process: Process, spread: Spread, shapes: State) -> Metrics:
+        """Shapes of its metrics."""
+        ...
+
+    def piece(
+        self, program: Callable[..., PyTree], state: State, span: Span, data: PyTree, watch: Watch, seconds: Seconds
+    ) -> tuple[State, Metrics] | None:
+        """Run the units of ``span``; None where ``watch`` asked for a stop and nothing was done."""
+        ...
+
+
+class Measured(Protocol):
+    """A measurement of the acting part: ``logpi.driver.stages.Evaluation``, or one in stateful environments."""
+
+    def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Any) -> dict[str, Program]: ...
+
+    def run(self, programs: Mapping[str, Any], acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
+        """Scores of the cases asked for; None where ``watch`` asked for a stop."""
+        ...
+
+
+class Scores(NamedTuple):
+    """Outcome of an evaluation, [cases] or [S, cases]."""
+
+    score: NDArray[np.floating]
+    length: NDArray[np.floating]  # timesteps of each case
+
+
+class Span(NamedTuple):
+    """The part of an iteration's work that a piece covers."""
+
+    iteration: int
+    begin: int  # first unit
+    end: int  # the unit after the last one
+
+
+class Case(NamedTuple):
+    """What an evaluation is asked for."""
+
+    seed: Any  # [] or [S] uint32
+    iteration: int
+    count: int
+    final: bool  # on what no choice was made by
+
+
+Seconds = dict[str, float]  # of wall-clock time, by the name of a stage or of a part of it
+
+
+class Process(NamedTuple):
+    """A kind of learning, ready for the driver."""
+
+    init: Callable[[Key], Learner]
+    start: Callable[[Learner, Key], tuple[PyTree, PyTree]]  # -> (carry, batch) before the first iteration
+    stages: tuple[Runnable, ...]
+    evaluation: Measured
+    acting: Callable[[Learner], PyTree]  # the part that acts: what evaluations see and an agent file holds
+    hyper: PyTree  # settings, as ``init`` puts them into the learner; float fields are arrays
+    rows: int  # timesteps that one iteration can hold at most
+    places: Places = Places()
+    num_devices: int = 1  # that share one learner
+    data: PyTree = ()  # what every stage and evaluation reads and none changes; it stays on the devices
+    close: Callable[[], None] = lambda: None
+
+
+def stream(seed: Array, which: int, iteration: Array | int = 0) -> Key:
+    """Random key of one use in one iteration of a run."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), which), iteration)

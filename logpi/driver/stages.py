@@ -1,0 +1,190 @@
+"""What a process is made of: stages and evaluations, as pure functions or as Python around a compiled function."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from logpi.driver.process import (
+    EVALUATE,
+    REPLICATED,
+    SPREAD,
+    Case,
+    Now,
+    Process,
+    Program,
+    Scores,
+    Seconds,
+    Span,
+    Spread,
+    State,
+    Watch,
+    stream,
+)
+from logpi.ops.collectives import all_finite, select
+from logpi.types import Array, Learner, Metrics, PyTree
+
+PARTS = ("learner", "carry", "batch")  # of a state
+PIECE = 1.0  # seconds that a piece of work should take at most
+
+
+class Stage(NamedTuple):
+    """One step of an iteration, as a pure function of arrays."""
+
+    name: str  # what the display calls this share of the time; no two stages of a process have the same
+    run: Callable[[State, Now], tuple[State, Metrics]]
+    replaces: tuple[str, ...]  # the parts of the state that it replaces; their old arrays are donated
+    stream: int  # of random numbers; no two stages of a process have the same
+    every: int = 1
+    units: int = 1
+    hot: bool = True
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """The name alone."""
+        return (self.name,)
+
+    def program(self, process: Process, spread: Spread, shapes: State) -> Program:
+        """The stage as one program that takes and gives only the parts of the state that it needs."""
+        return Program(self._jitted(process, spread), self._arguments(process, shapes), self.hot)
+
+    def metrics(self, process: Process, spread: Spread, shapes: State) -> Metrics:
+        """Shapes of the stage's metrics."""
+        made: Metrics = jax.eval_shape(self._jitted(process, spread), *self._arguments(process, shapes))[1]
+        return made
+
+    def piece(
+        self, program: Callable[..., PyTree], state: State, span: Span, data: PyTree, watch: Watch, seconds: Seconds
+    ) -> tuple[State, Metrics]:
+        """Hand the units of ``span`` to the devices."""
+        replaced, kept = self._split(state)
+        new, metrics = program(replaced, kept, state.seed, *map(np.int32, span), data)
+        return state._replace(**new), metrics
+
+    def _split(self, state: State) -> tuple[dict[str, PyTree], dict[str, PyTree]]:
+        kept = {name: getattr(state, name) for name in PARTS}
+        return {name: kept.pop(name) for name in self.replaces}, kept
+
+    def _arguments(self, process: Process, shapes: State) -> tuple[PyTree, ...]:
+        i = jax.ShapeDtypeStruct((), jnp.int32)
+        return (*self._split(shapes), shapes.seed, i, i, i, process.data)
+
+    def _jitted(self, process: Process, spread: Spread) -> Callable[..., Any]:
+        def program(new: Any, kept: Any, seed: Array, i: Array, begin: Array, end: Array, data: PyTree) -> Any:
+            state = State(**new, **kept, metrics={}, seed=seed)
+            after, metrics = self.run(state, Now(stream(seed, self.stream, i), begin, end, i, data))
+            if "learner" in self.replaces:
+                learner: Learner = after.learner
+                if spread.seeds > 1:  # of learners beside each other, one that has had its timesteps stays as it is
+                    over = state.learner.timesteps >= learner.hyper.total_timesteps
+                    learner = select(over, state.learner, learner)
+                finite = all_finite((learner.params, learner.opt_state, learner.statistics))
+                after, metrics = after._replace(learner=learner), metrics | {"finite/parameters": finite}
+            return {name: getattr(after, name) for name in self.replaces}, metrics
+
+        new, kept = self._split(State(*process.places[:3], metrics={}, seed=REPLICATED))
+        takes = (new, kept, REPLICATED, REPLICATED, REPLICATED, REPLICATED, process.places.data)
+        mapped = (True, True, True, False, False, False, False)
+        return spread.jit(program, mapped, takes, (new, REPLICATED), donate=(0,))
+
+
+class HostStage(NamedTuple):
+    """One step of an iteration as Python around a compiled function, for environments that are no pure functions.
+
+    It replaces parts of the state by new arrays and leaves the old ones as they are, so it can be left at any moment.
+    """
+
+    name: str
+    # (state, key, iteration, compiled ``inner``, watch, seconds to add to); None where ``watch`` asked for a stop
+    run: Callable[[State, Any, int, Callable[..., PyTree], Watch, Seconds], tuple[State, Metrics] | None]
+    inner: Callable[..., PyTree]
+    arguments: Callable[[State], tuple[PyTree, ...]]  # shapes of ``inner``'s arguments, from those of a state
+    shapes: Callable[[State], Metrics]  # shapes of its metrics, from those of a state
+    shares: tuple[str, ...]  # into which it divides its time itself
+    stream: int
+    every: int = 1
+    units: int = 1
+
+    def program(self, process: Process, spread: Spread, shapes: State) -> Program:
+        """The function inside."""
+        return Program(jax.jit(self.inner), self.arguments(shapes))
+
+    def metrics(self, process: Process, spread: Spread, shapes: State) -> Metrics:
+        """Shapes of the stage's metrics."""
+        return self.shapes(shapes)
+
+    def piece(
+        self, program: Callable[..., PyTree], state: State, span: Span, data: PyTree, watch: Watch, seconds: Seconds
+    ) -> tuple[State, Metrics] | None:
+        """Run the stage to its end, or to a stop."""
+        key = stream(state.seed, self.stream, span.iteration)
+        return self.run(state, key, span.iteration, program, watch, seconds)
+
+
+class Evaluation(NamedTuple):
+    """A measurement of the acting part on groups of cases, as pure functions; it changes nothing.
+
+    ``begin(acting, cases, now) -> play`` and ``advance(acting, play, now, until) -> play``, which goes on while a case
+    is under way and fewer than ``until`` steps were made. ``now.begin`` is the number of the group.
+    """
+
+    begin: Callable[[PyTree, PyTree, Now], PyTree]
+    advance: Callable[[PyTree, PyTree, Now, Array], PyTree]
+    result: Callable[[PyTree], tuple[Array, Array, Array, Array]]  # score [n], length [n], steps [1], done [1]
+    cases: Callable[[bool, int], PyTree]  # (final, number of the group) -> what the group is about, on the host
+    count: Callable[[bool, int], int]  # (final, asked) -> cases that are evaluated
+    limit: int = 1  # steps of the longest case
+    final_offset: int = 0  # added to the iteration at the end of a run, where its cases differ by nothing else
+    play: PyTree = REPLICATED  # how ``play`` lies on the devices
+    given: PyTree = REPLICATED  # how ``cases`` lie on the devices
+
+    def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Any) -> dict[str, Program]:
+        """Two programs: begin a group, and go on with it."""
+
+        def begin(acting: PyTree, cases: PyTree, seed: Array, i: Array, n: Array, data: PyTree) -> PyTree:
+            return self.begin(acting, cases, Now(stream(seed, EVALUATE, i), n, n, i, data))
+
+        def advance(acting: PyTree, play: PyTree, seed: Array, i: Array, n: Array, until: Array, data: PyTree) -> Any:
+            play = self.advance(acting, play, Now(stream(seed, EVALUATE, i), n, n, i, data), until)
+            return play, self.result(play)
+
+        places, i = process.places, jax.ShapeDtypeStruct((), jnp.int32)
+        takes = (places.acting, self.given, REPLICATED, REPLICATED, REPLICATED, places.data)
+        begun = spread.jit(begin, (True, False, True, False, False, False), takes, self.play)
+        takes = (places.acting, self.play, REPLICATED, REPLICATED, REPLICATED, REPLICATED, places.data)
+        mapped = (True, True, True, False, False, False, False)
+        advanced = spread.jit(advance, mapped, takes, (self.play, SPREAD), donate=(1,))
+        first = (acting, self.cases(True, 0), seed, i, i, process.data)
+        play = jax.eval_shape(begun, *first)
+        return {
+            "evaluate": Program(advanced, (acting, play, seed, i, i, i, process.data), hot=False),
+            "reset": Program(begun, first, hot=False),
+        }
+
+    def run(self, programs: Mapping[str, Any], acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
+        """Scores of the cases asked for; None where ``watch`` asked for a stop."""
+        count, i = self.count(case.final, case.count), np.int32(case.iteration + case.final * self.final_offset)
+        found: list[tuple[Any, Any]] = []
+        done = 0
+        while done < count:
+            number, steps, piece, over = np.int32(len(found)), 0, max(1, self.limit // 100), False
+            play = programs["reset"](acting, self.cases(case.final, len(found)), case.seed, i, number, data)
+            while not over:
+                began = time.perf_counter()
+                until = np.int32(min(steps + piece, self.limit))
+                play, result = programs["evaluate"](acting, play, case.seed, i, number, until, data)
+                score, length, made, finished = jax.device_get(result)
+                steps = int(np.max(made))
+                over = bool(np.all(finished)) or steps >= self.limit
+                piece = max(1, int(piece * min(100.0, PIECE / (time.perf_counter() - began))))
+                if watch("evaluate", done, count):
+                    return None
+            found.append((score, length))
+            done += score.shape[-1]
+        score, length = (np.concatenate(x, -1)[..., :count].astype(np.float32) for x in zip(*found, strict=True))
+        return Scores(score, length)
