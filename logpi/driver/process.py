@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import numpy as np
 from jax.sharding import PartitionSpec
+from numpy.typing import NDArray
 
 from logpi.ops.collectives import DATA
 from logpi.types import Array, Key, Learner, Metrics, PyTree
@@ -120,8 +122,8 @@ class Measured(Protocol):
 class Scores(NamedTuple):
     """Outcome of an evaluation, [cases] or [S, cases]."""
 
-    score: NDArray[np.floating]
-    length: NDArray[np.floating]  # timesteps of each case
+    score: NDArray[np.floating[Any]]
+    length: NDArray[np.floating[Any]]  # timesteps of each case
 
 
 class Span(NamedTuple):

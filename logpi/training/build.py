@@ -23,7 +23,7 @@ from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ram.models import make_method
-from logpi.types import Algorithm, DeviceEnv, EnvSpec, Key, Learner, Policy
+from logpi.types import Algorithm, DeviceEnv, EnvSpec, Key, Learner, Policy, PyTree
 
 ROWS_AN_IMAGE = 16  # an image is worth that many small observations when devices share a batch
 EVALUATION_ENVS = 16  # side by side in a host evaluation
@@ -130,7 +130,7 @@ def learn_images(experiment: Experiment) -> Work:
 def learn_game(experiment: Experiment) -> Work:
     """A board game, from self-play."""
     from logpi.games.agent import save_game_agent
-    from logpi.games.evaluation.judges import judges_of, measured
+    from logpi.games.evaluation.judges import evaluators_of, measured
     from logpi.games.process import self_play_process
     from logpi.games.registry import SYSTEMS
     from logpi.games.rules.make import make_game
@@ -150,7 +150,7 @@ def learn_game(experiment: Experiment) -> Work:
     def build() -> Process:
         every = method.gating_interval if isinstance(method, AlphaGoZero) else 1
         rows = method.n_games * method.n_steps
-        return self_play_process(system, judges_of(game, method), rows, shared, every)
+        return self_play_process(system, evaluators_of(game, method, system.search), rows, shared, every)
 
     return Work(shared, build, save, lambda scores: measured(game, method, scores))
 
