@@ -1,0 +1,148 @@
+"""Kinds of tasks: one ``Task`` record each, found by the name of what is to be learnt.
+
+An environment, a set of images and a board game differ in what builds their learning process, and in how a trained
+agent is loaded, evaluated and shown. All of that is in their records; nothing else asks what kind a task is. Importing
+this module imports none of the kinds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from logpi.config.settings import Experiment
+    from logpi.driver.process import Process
+    from logpi.runs.folder import RunFolder
+    from logpi.types import PyTree
+
+Table = Mapping[str, Any]  # settings as TOML has them
+Facts = dict[str, Any]  # what JSON can hold
+
+
+class Kind(NamedTuple):
+    """Where a kind of task lives."""
+
+    pattern: str  # regular expression of names that surely belong to it
+    module: str  # which holds its record, ``TASK``
+    methods: str  # package in which each module is one method
+
+
+KINDS = {
+    "control": Kind(r".*-v\d+", "logpi.control.task", "logpi.algorithms"),
+    "ram": Kind(r"ram/.*", "logpi.ram.task", "logpi.ram.methods"),
+    "games": Kind(r"pgx:.*", "logpi.games.task", "logpi.games.methods"),
+}
+LAST = "control"  # it has the error message for a name that no kind knows
+
+
+class Score(NamedTuple):
+    """What an evaluation measures."""
+
+    label: str  # such as "mean return of an episode"
+    percent: bool = False  # a fraction that people read in per cent
+
+
+class Length(NamedTuple):
+    """How long a training is, in timesteps, and in what it is counted for people."""
+
+    timesteps: int
+    unit: str = "steps"
+    each: int = 1  # timesteps of one
+
+
+class Own(NamedTuple):
+    """What a Python program brings instead of a standard part."""
+
+    policy: Any = None  # a ``logpi.Policy``
+    algorithm: Any = None  # (settings, policy, spec, obs) -> ``logpi.Algorithm``
+    env: Any = None  # a factory of environments, or a ``gymnasium.vector.VectorEnv``
+
+
+class Work(NamedTuple):
+    """An experiment, ready to run: what a session needs of it."""
+
+    num_devices: int  # that share one learner
+    process: Callable[[], Process]
+    save_agent: Callable[[Path, PyTree, Facts], None]  # (folder, the acting part of one learner, facts of the run)
+    measured: Callable[[Any], Facts] = lambda scores: {}  # what final scores [n] say beside their mean
+    data: str = ""  # fingerprint of what is learnt from, where it is not an environment
+    keeps_stages: bool = False  # whether the agents of all periodic evaluations are kept
+
+
+class Agent(Protocol):
+    """A trained agent of any kind."""
+
+    task: str  # the kind, one of KINDS
+    facts: Facts  # its card: environment, method, settings, score
+
+
+class Question(NamedTuple):
+    """What an evaluation is asked for; None where nothing was asked."""
+
+    episodes: int | None = None  # episodes, images or games
+    seed: int | None = None
+    sampled: bool = False  # actions are drawn instead of the most probable one
+    passes: int | None = None  # over an image
+    split: str | None = None  # of images
+
+
+class Answer(NamedTuple):
+    """Outcome of an evaluation."""
+
+    facts: Facts
+    lines: list[str]  # the same for people
+
+
+class Film(NamedTuple):
+    """What to film."""
+
+    path: Path  # may come back as .gif
+    episodes: int | None = None
+    seed: int = 10_000
+    sampled: bool = False
+
+
+class Task(NamedTuple):
+    """A kind of task."""
+
+    name: str  # one of KINDS
+    knows: Callable[[str], bool]  # whether it has a task of this name
+    names: Callable[[], list[str]]  # names that can be listed
+    runs_on: Callable[[str], str]  # "device" or "host"
+    default_method: Callable[[str], str]  # for a name that has no recipe
+    presets: Callable[[str], Table]  # settings of the method that the name stands for
+    score: Callable[[str], Score]
+    length: Callable[[Experiment], Length]
+    build: Callable[[Experiment, Own], Work]
+    load: Callable[..., Agent]  # (folder of an agent, policy=None)
+    evaluate: Callable[[Agent, Question], Answer]
+    film: Callable[[Agent, Film], Path]
+    pictures: Callable[[Agent, RunFolder], dict[str, Path]]  # what is drawn at the end of a run: what -> file
+    report: Callable[[Any, Experiment], list[str]]  # (outcome) -> first lines of what a finished run says
+    expected: Callable[[Table, tuple[float, float]], str]  # (settings of a recipe's method, its band) -> in words
+    missed: Callable[[tuple[float, float]], str]  # what is said where a run ends below its band
+    next_step: Callable[[Experiment, Path], str]  # a command for the trained agent
+
+
+def record(kind: str) -> Task:
+    """The record of a kind."""
+    found: Task = importlib.import_module(KINDS[kind].module).TASK
+    return found
+
+
+def kind_of(name: str) -> str:
+    """The kind of the task called ``name``: by its form if that tells, else by asking all kinds, the last one last."""
+    for kind, (pattern, _, _) in KINDS.items():
+        if re.fullmatch(pattern, name):
+            return kind
+    others: Sequence[str] = [kind for kind in KINDS if kind != LAST]
+    return next((kind for kind in others if record(kind).knows(name)), LAST)
+
+
+def task_of(name: str) -> Task:
+    """The record of the task called ``name``."""
+    return record(kind_of(name))
