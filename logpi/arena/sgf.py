@@ -43,35 +43,52 @@ def read(text: str, where: str) -> list[list[Node]]:
     Raises:
         LogpiError: this is no SGF; says ``where`` and on what line.
     """
-    games: list[list[Node]] = []
-    depth, branched, name = 0, False, ""
+    reader = _Reader(where)
     for line, token in _tokens(text, where):
-        if token == "(":
-            if depth == 0:
-                games.append([])
-                branched = False
-            depth += 1
-        elif depth == 0:
-            raise _error(where, line, f"{token[:20]!r} outside of a game; an SGF begins with '(;'")
-        elif token == ")":
-            depth, branched = depth - 1, True  # what follows in this tree are variations
-        elif token == ";":
-            name = ""
-            if not branched:
-                games[-1].append(Node(line, {}))
-        elif branched:
-            continue
-        elif not games[-1]:
-            raise _error(where, line, f"{token[:20]!r} before the first node; a game begins with '(;'")
-        elif token.startswith("["):
-            if not name:
-                raise _error(where, line, f"the value {token[:20]!r} belongs to no property")
-            games[-1][-1].properties.setdefault(name, []).append(unescape(token[1:-1]))
-        else:
-            name = re.sub("[a-z]", "", token)  # FF[3] allowed small letters, which do not count
-    if depth:
+        reader.take(line, token)
+    if reader.depth:
         raise _error(where, text.count("\n") + 1, "the file ends inside a game: ')' is missing")
-    return games
+    return reader.games
+
+
+class _Reader:
+    """The games that tokens make, one token after the other."""
+
+    def __init__(self, where: str) -> None:
+        self.where, self.games = where, list[list[Node]]()
+        self.depth = 0  # open parentheses
+        self._branched = False  # a variation has ended: what follows in this game are others
+        self._name = ""  # the property that the next value belongs to
+
+    def take(self, line: int, token: str) -> None:
+        """LogpiError where the token may not stand."""
+        if token == "(":
+            if self.depth == 0:
+                self.games.append([])
+                self._branched = False
+            self.depth += 1
+        elif self.depth == 0:
+            raise _error(self.where, line, f"{token[:20]!r} outside of a game; an SGF begins with '(;'")
+        elif token == ")":
+            self.depth, self._branched = self.depth - 1, True
+        elif token == ";":
+            self._name = ""
+            if not self._branched:
+                self.games[-1].append(Node(line, {}))
+        elif not self._branched:
+            self._property(line, token)
+
+    def _property(self, line: int, token: str) -> None:
+        """A name or a value."""
+        nodes = self.games[-1]
+        if not nodes:
+            raise _error(self.where, line, f"{token[:20]!r} before the first node; a game begins with '(;'")
+        if not token.startswith("["):
+            self._name = re.sub("[a-z]", "", token)  # FF[3] allowed small letters, which do not count
+        elif not self._name:
+            raise _error(self.where, line, f"the value {token[:20]!r} belongs to no property")
+        else:
+            nodes[-1].properties.setdefault(self._name, []).append(unescape(token[1:-1]))
 
 
 def _tokens(text: str, where: str) -> Iterator[tuple[int, str]]:

@@ -136,11 +136,12 @@ def play(
 ) -> list[Duel]:
     """Play it all, showing progress and saving every game as it ends."""
     from logpi.arena.match import Result
-    from logpi.arena.records import Record, append, suffix
+    from logpi.arena.record import Record
+    from logpi.arena.records import append, suffix
     from logpi.arena.tournament import pairings, play_all
     from logpi.view.matches import Progress, watching
 
-    path = folder / f"games{suffix(game.id)}"
+    path = folder / f"games{suffix(game)}"
     total = settings.games * len(pairings(len(players), reach))
     with watching(Progress(total, game.longest), game.id, quiet) as watcher:
 

@@ -56,7 +56,7 @@ def play(argv: list[str]) -> int:
 
     from logpi.arena.players.base import begin
     from logpi.arena.terminal.console import Sitting
-    from logpi.arena.terminal.screen import Screen, busy, look_of
+    from logpi.arena.terminal.screen import Screen, busy, display_of
     from logpi.arena.terminal.session import Session, lay
     from logpi.cli.known_issues import tell
     from logpi.driver import devices
@@ -69,7 +69,7 @@ def play(argv: list[str]) -> int:
         with busy(console, f"compiling {game.id} …"):
             player = make_agent(game, agent, simulations, time.time_ns() % 2**31 if seed is None else seed)
             stack.callback(player.close)
-            table = lay(game, player.name, look_of(console))
+            table = lay(game, player.name, display_of(console))
             player.choose([begin(game)])
         return Sitting(table, Session(positions, side), player, Screen(table, console), pause, save).through()
 
@@ -87,7 +87,7 @@ def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
     game = make_game(name)
     if not record:
         return game, (begin(game),)
-    games = read(Path(record))
+    games = read(Path(record), game)
     if not games:
         raise LogpiError(f"{record}: no game in it; leave --record to begin from the empty board")
     last = games[-1]

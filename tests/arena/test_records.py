@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from logpi.arena.players.base import Referee, begin
-from logpi.arena.records import Record, append, dumps, game_of, read, replay, suffix
+from logpi.arena.record import Record
+from logpi.arena.records import append, dumps, game_of, read, replay, suffix
 from logpi.errors import LogpiError
 from logpi.games.rules.make import make_game
 
@@ -22,8 +23,8 @@ def random_actions(game, seed):
 
 @pytest.mark.parametrize("name", ["go-9x9", "othello", "hex-6x6", "connect-four", "tic-tac-toe"])
 def test_what_is_written_is_read_back(name, tmp_path):
-    path = tmp_path / "deep" / f"games{suffix(name)}"
     game = make_game(name)
+    path = tmp_path / "deep" / f"games{suffix(game)}"
     records = []
     for seed in range(4):
         actions, outcome = random_actions(game, seed)

@@ -1,20 +1,20 @@
 """Tables of games against an agent, and sessions after moves written in words."""
 
 from logpi.arena.players.base import begin
-from logpi.arena.terminal.board import Look
+from logpi.arena.terminal.board import Display
 from logpi.arena.terminal.panel import view
 from logpi.arena.terminal.session import Session, lay, moved, reply
 from logpi.games.rules.make import make_game
 
-ASCII, UNICODE, COLOUR = Look(False, False), Look(False, True), Look(True, True)
+ASCII, UNICODE, COLOUR = Display(False, False), Display(False, True), Display(True, True)
 _tables = {}
 
 
-def table(name, look=ASCII):
+def table(name, display=ASCII):
     """A table for a game against "agent", compiled once."""
     if name not in _tables:
         _tables[name] = lay(make_game(name), "agent", ASCII)
-    return _tables[name]._replace(look=look)
+    return _tables[name]._replace(display=display)
 
 
 def session(name, moves="", side="first"):
@@ -31,9 +31,9 @@ def told(lines):
     return "\n".join(getattr(line, "plain", line).rstrip() for line in lines)
 
 
-def board(name, moves="", look=ASCII):
+def board(name, moves="", display=ASCII):
     t, s = session(name, moves)
-    return told(view(t._replace(look=look), s, width=0)).split("\n\n")[0]
+    return told(view(t._replace(display=display), s, width=0)).split("\n\n")[0]
 
 
 def played(s):

@@ -1,7 +1,7 @@
-"""``GtpPlayer``: an engine that speaks GTP plays Go, Othello or Hex as one of logpi's players.
+"""``GtpPlayer``: an engine that speaks GTP, of a game whose ``protocols.gtp`` says how (Go, Othello, Hex).
 
 One process serves many games: a position that extends the one on the engine's board is sent as the moves between, any
-other as a cleared board and all its moves. Moves are called as logpi calls them: Go's columns A to T without I and rows
+other as a cleared board and all its moves. Moves have logpi's names: Go's columns A to T without I and rows
 from below, Othello's and Hex's a1 at the top left, as GRhino, Quarry and the Hex programs do.
 """
 
@@ -29,19 +29,20 @@ class GtpPlayer:
         """Start the engine.
 
         Args:
-            game: Go, Othello or Hex of any size.
+            game: one that has ``protocols.gtp``.
             command: the program and its options.
             name: what the player is called; else the command.
             seconds: for each answer; then the engine is killed.
             restarts: how often an engine that died or was killed is started again; after that it forfeits every game.
 
         Raises:
-            LogpiError: the game is none of these; or the engine does not start, or refuses this size of board.
+            LogpiError: the game is not played over GTP; or the engine does not start, or refuses this size of board.
         """
-        if game.id.split("-")[0] not in ("go", "othello", "hex"):
-            raise LogpiError(f"{game.id} is not played over GTP; allowed: go-NxN, othello, hex-NxN")
+        if game.protocols.gtp is None:
+            raise LogpiError(f"{game.id} is not played over GTP; allowed: go-NxN, othello, hex-NxN, games with a Gtp")
         self.name, self.about = name or command, ""
-        self._game, self._command, self._seconds, self._restarts = game, command, seconds, restarts
+        self._game, self._gtp, self._command = game, game.protocols.gtp, command
+        self._seconds, self._restarts = seconds, restarts
         self._referee = Referee(game)
         self._engine: Engine | None = None
         self._there: tuple[int, ...] = NOWHERE  # the moves on the engine's board
@@ -92,15 +93,15 @@ class GtpPlayer:
         self._there = NOWHERE  # whatever happens below
         replies = self._ask(*commands) if commands else []
         for t, reply in zip(rest, replies[fixed:], strict=True):
-            # GRhino passes by itself where it must, and then refuses to be told
-            if not reply.accepted and not (self._game.id == "othello" and self._passes(moves[t])):
+            # such as GRhino, which passes by itself where it must, and then refuses to be told
+            if not reply.accepted and not (self._gtp.passes_itself and self._passes(moves[t])):
                 note = f"{self._game.name(moves[t])!r} at move {t + 1}: {reply.text}"
                 raise ForfeitError("refused a legal move", note)
         self._there = moves
 
     def _clearing(self, position: Position) -> list[str]:
-        komi = getattr(position.state, "komi", None)
-        return ["clear_board", *([] if komi is None else [f"komi {float(komi):g}"])]
+        komi = self._game.protocols.komi
+        return ["clear_board", *([f"komi {komi.of(position.state):g}"] if komi else [])]
 
     def _ask(self, *commands: str) -> list[Reply]:
         """Replies of the engine, which is started if there is none; ForfeitError if it dies or hangs."""
@@ -131,8 +132,8 @@ class GtpPlayer:
         asked = ["name", "version", "known_command set_game", f"boardsize {size}"]
         try:
             name, version, has_games, sized = self._engine.ask(asked, max(self._seconds, FIRST_WORDS))
-            if has_games.text == "true" and self._game.id == "othello":
-                self._engine.ask(["set_game Othello"], self._seconds)
+            if has_games.text == "true" and self._gtp.setup:
+                self._engine.ask([self._gtp.setup], self._seconds)
         except ForfeitError as fault:
             raise self._stopped(fault) from None
         if not sized.accepted:

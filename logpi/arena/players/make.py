@@ -91,7 +91,7 @@ def _solver(asked: Asked) -> Player:
     from logpi.arena.players.solver import SolverPlayer
 
     _no_argument(asked, "solver")
-    if asked.game.id != "connect-four":
+    if not asked.game.protocols.bitbully:
         raise LogpiError(f"solver plays connect-four alone, not {asked.game.id}")
     return SolverPlayer(asked.seed)
 
@@ -110,17 +110,21 @@ def _gtp(asked: Asked) -> Player:
 
 def _gnugo(asked: Asked) -> Player:
     """GNU Go as our rules have it: it takes dead stones off before it passes, for at the end all count as alive."""
-    if not asked.game.id.startswith("go-"):
-        raise LogpiError(f"gnugo plays go-NxN alone, not {asked.game.id}")
+    _engine_plays(asked.game, "gnugo", "go", "go-NxN")
     level = _count(asked, "gnugo:LEVEL", range(11))
     rules = "--chinese-rules --positional-superko --capture-all-dead"
     return _gtp(asked._replace(argument=f"gnugo --mode gtp --level {level} --seed {asked.seed + 1} {rules}"))
 
 
 def _rhino(asked: Asked) -> Player:
-    if asked.game.id != "othello":
-        raise LogpiError(f"rhino plays othello alone, not {asked.game.id}")
+    _engine_plays(asked.game, "rhino", "othello", "othello")
     return _gtp(asked._replace(argument=f"gtp-rhino --level {_count(asked, 'rhino:LEVEL', range(1, 6))}"))
+
+
+def _engine_plays(game: Game, engine: str, rules: str, allowed: str) -> None:
+    """LogpiError where ``game`` is not the one whose ``rules`` an engine knows."""
+    if game.protocols.gtp is None or game.protocols.gtp.game != rules:
+        raise LogpiError(f"{engine} plays {allowed} alone, not {game.id}")
 
 
 def _count(asked: Asked, form: str, allowed: range) -> int:

@@ -20,7 +20,10 @@ class OpenSpielMCTS:
 
     def __init__(self, game: Game, simulations: int, seed: int = 0) -> None:
         """LogpiError for a game that the two do not share, fewer than 2 simulations, or where it is not installed."""
-        name = _openspiel_name(game)
+        name = game.protocols.open_spiel
+        if not name:
+            allowed = "tic-tac-toe, connect-four, othello, hex-NxN, games with protocols.open_spiel"
+            raise LogpiError(f"openspiel-mcts does not play {game.id}; allowed: {allowed}")
         if simulations < 2:
             raise LogpiError(f"openspiel-mcts: {simulations} simulations; give at least 2")
         try:
@@ -45,12 +48,3 @@ class OpenSpielMCTS:
         for action in position.actions:  # the actions of these games have the same numbers there
             state.apply_action(action)
         return state
-
-
-def _openspiel_name(game: Game) -> str:
-    names = {"tic-tac-toe": "tic_tac_toe", "connect-four": "connect_four", "othello": "othello"}
-    if game.id.startswith("hex-"):
-        return f"hex(board_size={game.shape[0]})"
-    if game.id not in names:
-        raise LogpiError(f"openspiel-mcts does not play {game.id}; allowed: {', '.join(names)}, hex-NxN")
-    return names[game.id]

@@ -62,7 +62,7 @@ class SolverPlayer:
         return [self._choose(position) for position in positions]
 
     def _choose(self, position: Position) -> Thought:
-        if position.game.id != "connect-four":
+        if not position.game.protocols.bitbully:
             raise LogpiError(f"the solver plays connect-four, not {position.game.id}; choose another player")
         scores = self._solver.scores(position.state)
         merit = scores if self._fastest else np.where(scores == ILLEGAL, ILLEGAL, np.sign(scores))

@@ -1,4 +1,4 @@
-"""Boards drawn in text, each as the people who play that game know it.
+"""Boards drawn in text as the game's ``Looks`` say.
 
 A board is marks on a grid of characters, later ones over earlier ones. With colours it looks like wood or cloth;
 without, glyphs alone tell everything: the last move stands in brackets and winning stones are stars in either case.
@@ -7,23 +7,20 @@ without, glyphs alone tell everything: the last move stands in brackets and winn
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 from rich.style import Style
 from rich.text import Text
 
 from logpi.games.rules.game import Game
+from logpi.games.rules.looks import DARK, Cell, Cells, Ground, Looks
 
-Cell = tuple[int, int]  # row, column; row 0 is drawn at the top
-Cells = np.ndarray[Any, Any]  # [rows, columns] int8: 0 empty, 1 first player's, 2 second player's
 LABEL, PEN = Style(dim=True), Style(dim=False, bold=True)
-DARK = "#121212"
 
 
-class Look(NamedTuple):
+class Display(NamedTuple):
     """What the terminal can show."""
 
     colour: bool  # at least 256 colours
@@ -37,7 +34,7 @@ class Scene(NamedTuple):
     last: Cell | None = None  # the stone placed last
     winning: frozenset[Cell] = frozenset()
     open: frozenset[Cell] = frozenset()  # where the player to move may place a stone, if that is to be shown
-    owned: Cells | None = None  # whose each point of a finished game of Go is
+    owned: Cells | None = None  # whose each cell of a finished game is
 
 
 class Mark(NamedTuple):
@@ -49,52 +46,19 @@ class Mark(NamedTuple):
     style: Style
 
 
-class Skin(NamedTuple):
-    """How a family of games looks."""
-
-    sides: tuple[str, str]
-    colours: tuple[str, str] = (DARK, "#ffffff")  # of stones 1 and 2
-    board: tuple[str, ...] = ("#3a3a3a", "#444444")  # its shades, in turn
-    lines: str = "#8a8a8a"  # of what is drawn on it
-    last: str = "#ffffff"  # of the brackets around the last move
-    pitch: tuple[int, int] = (3, 1)  # characters from cell to cell, lines from row to row
-    stones: tuple[str, str] = ("●", "○")  # without colours
-    ascii: tuple[str, str] = ("X", "O")
-
-
-PLAIN = Skin(("First", "Second"), ("#5fd7ff", "#ffaf5f"))
-SKINS = {  # colours (nearly) of the 256 that lesser terminals have, so that they look alike on all
-    "tic-tac-toe": Skin(("X", "O"), ("#5fd7ff", "#ffaf5f"), ("#262626",), "#6c6c6c", pitch=(4, 2), stones=("X", "O")),
-    "connect-four": Skin(("Red", "Yellow"), ("#ff5f5f", "#ffd700"), ("#005fd7",), "#00005f"),
-    "othello": Skin(("Black", "White"), board=("#00875f", "#007d57"), lines="#87d7af", last="#ffff5f"),
-    "hex": Skin(("Red", "Blue"), ("#d70000", "#005fd7"), ("#eeeeee", "#dadada", "#c6c6c6"), last=DARK, pitch=(2, 1)),
-    "go": Skin(("Black", "White"), board=("#d7af5f",), lines="#875f00", last="#af0000", pitch=(2, 1)),
-}
-
-
-def family(game: Game) -> str:
-    """The game's name without the size of its board."""
-    return re.sub(r"-\d+x\d+$", "", game.id)
-
-
-def skin(game: Game) -> Skin:
-    """The looks of a game; plain ones for a family that has none of its own."""
-    return SKINS.get(family(game), PLAIN)
-
-
-def draw(game: Game, scene: Scene, look: Look) -> list[Text]:
+def draw(game: Game, scene: Scene, display: Display) -> list[Text]:
     """The board with its coordinates, line by line."""
-    grounds = {"tic-tac-toe": _hash, "connect-four": _holes, "hex": _bricks, "go": _grid}
-    ground = grounds.get(family(game), _tiles)
-    return lines_of([*_labels(game), *ground(game, scene, look), *_stones(game, scene, look)])
+    ground = _GROUNDS[game.looks.ground]
+    owned = () if scene.owned is None else _owned(game, scene.owned, display)
+    return lines_of([*_labels(game), *ground(game, scene, display), *owned, *_stones(game, scene, display)])
 
 
-def stone(game: Game, player: int, look: Look) -> Text:
+def stone(game: Game, player: int, display: Display) -> Text:
     """The stone of player 1 or 2, on a piece of board where there are colours."""
-    looks = skin(game)
-    if not look.colour:
-        return Text(_glyph(game, player, look))
-    return Text(f" {_glyph(game, player, look)} ", _inked(looks.colours[player - 1], looks.board[0]))
+    looks = game.looks
+    if not display.colour:
+        return Text(_glyph(game, player, display))
+    return Text(f" {_glyph(game, player, display)} ", _inked(looks.colours[player - 1], looks.board[0]))
 
 
 def lines_of(marks: Iterable[Mark]) -> list[Text]:
@@ -132,9 +96,9 @@ def hoshi(size: int) -> frozenset[Cell]:
 
 
 def _at(game: Game, cell: Cell) -> tuple[int, int]:
-    """(x, y) of a cell's middle; Hex moves each row by half a cell."""
-    (across, down), (row, column) = skin(game).pitch, cell
-    return across * column + (row if family(game) == "hex" else 0), down * row
+    """(x, y) of a cell's middle; bricks move each row by half a cell."""
+    (across, down), (row, column) = game.looks.pitch, cell
+    return across * column + (row if game.looks.ground == "bricks" else 0), down * row
 
 
 def _cells(game: Game) -> Iterator[tuple[Cell, int, int]]:
@@ -142,26 +106,26 @@ def _cells(game: Game) -> Iterator[tuple[Cell, int, int]]:
         yield cell, *_at(game, cell)
 
 
-def _glyph(game: Game, player: int, look: Look) -> str:
-    looks = skin(game)
-    if not look.unicode:
+def _glyph(game: Game, player: int, display: Display) -> str:
+    looks = game.looks
+    if not display.unicode:
         return looks.ascii[player - 1]
-    return looks.stones[0] if look.colour and looks.stones[0] == "●" else looks.stones[player - 1]
+    return looks.stones[0] if display.colour and looks.stones[0] == "●" else looks.stones[player - 1]
 
 
-def _stones(game: Game, scene: Scene, look: Look) -> Iterator[Mark]:
+def _stones(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
     """The stones, those that win, and the brackets around the last one."""
-    looks = skin(game)
+    looks = game.looks
     for cell, x, y in _cells(game):
         owner = int(scene.cells[cell])
         if owner and cell in scene.winning:
-            star = "★" if look.unicode else "*"
-            yield _tile(looks, x, y, star, _inked(DARK, looks.colours[owner - 1]) if look.colour else PEN)
+            star = "★" if display.unicode else "*"
+            yield _tile(looks, x, y, star, _inked(DARK, looks.colours[owner - 1]) if display.colour else PEN)
         elif owner:
-            yield Mark(x, y, _glyph(game, owner, look), _inked(looks.colours[owner - 1]) if look.colour else PEN)
+            yield Mark(x, y, _glyph(game, owner, display), _inked(looks.colours[owner - 1]) if display.colour else PEN)
     if scene.last is not None:
         x, y = _at(game, scene.last)
-        style = _inked(DARK if scene.last in scene.winning else looks.last) if look.colour else PEN
+        style = _inked(DARK if scene.last in scene.winning else looks.last) if display.colour else PEN
         yield Mark(x - 1, y, "(", style)
         yield Mark(x + 1, y, ")", style)
 
@@ -169,12 +133,12 @@ def _stones(game: Game, scene: Scene, look: Look) -> Iterator[Mark]:
 def _labels(game: Game) -> Iterator[Mark]:
     rows, columns = game.shape
     above, beside = coordinates(game)
-    wide, away = max(map(len, beside)), 3 if skin(game).pitch[0] == 2 else 2
-    edge = 2 if family(game) == "hex" else 1
+    wide, away = max(map(len, beside)), 3 if game.looks.pitch[0] == 2 else 2
+    edge = 2 if game.looks.ground == "bricks" else 1  # beyond the coloured edges
     for column, label in enumerate(above):
         x, _ = _at(game, (0, column))
         yield Mark(x, -edge, label, LABEL)
-        if family(game) != "connect-four":  # stones fall in from above
+        if not game.looks.falls:  # else stones fall in from above
             x, y = _at(game, (rows - 1, column))
             yield Mark(x, y + edge, label, LABEL)
     for row, label in enumerate(beside):
@@ -188,76 +152,93 @@ def _inked(colour: str, board: str | None = None) -> Style:
     return Style(color=colour, bgcolor=board, bold=True)
 
 
-def _tile(looks: Skin, x: int, y: int, glyph: str, style: Style) -> Mark:
+def _tile(looks: Looks, x: int, y: int, glyph: str, style: Style) -> Mark:
     """A glyph with the cell around it, which has no left half where cells are two characters wide."""
     return Mark(x, y, f"{glyph} ", style) if looks.pitch[0] == 2 else Mark(x - 1, y, f" {glyph} ", style)
 
 
-def _on(looks: Skin, look: Look, shade: int = 0) -> Style:
-    return Style(color=looks.lines, bgcolor=looks.board[shade % len(looks.board)]) if look.colour else LABEL
+def _on(looks: Looks, display: Display, shade: int = 0) -> Style:
+    return Style(color=looks.lines, bgcolor=looks.board[shade % len(looks.board)]) if display.colour else LABEL
 
 
-def _tiles(game: Game, scene: Scene, look: Look) -> Iterator[Mark]:
+def _tiles(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
     """A chequered board; larger dots where a stone may be placed, small ones elsewhere if there are no colours."""
-    looks = skin(game)
-    dot, small = "•·" if look.unicode else "*."
+    looks = game.looks
+    dot, small = "•·" if display.unicode else "*."
     for cell, x, y in _cells(game):
-        glyph = dot if cell in scene.open else " " if look.colour else small
-        yield _tile(looks, x, y, glyph, _on(looks, look, sum(cell)))
+        glyph = dot if cell in scene.open else " " if display.colour else small
+        yield _tile(looks, x, y, glyph, _on(looks, display, sum(cell)))
 
 
-def _holes(game: Game, scene: Scene, look: Look) -> Iterator[Mark]:
-    """Connect Four's upright board with its holes; a frame in place of colours."""
+def _holes(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
+    """An upright board with its holes; a frame in place of colours."""
     rows, columns = game.shape
-    hole = "●" if look.colour else "·" if look.unicode else "."
+    hole = "●" if display.colour else "·" if display.unicode else "."
     for _, x, y in _cells(game):
-        yield Mark(x - 1, y, f" {hole} ", _on(skin(game), look))
-    if not look.colour:
-        bar, left, rule, right = "│╰─╯" if look.unicode else "|+-+"
+        yield Mark(x - 1, y, f" {hole} ", _on(game.looks, display))
+    if not display.colour:
+        bar, left, rule, right = "│╰─╯" if display.unicode else "|+-+"
         for row in range(rows):
             yield Mark(-2, row, bar, LABEL)
             yield Mark(3 * columns - 1, row, bar, LABEL)
         yield Mark(-2, rows, left + rule * (3 * columns) + right, LABEL)
 
 
-def _hash(game: Game, scene: Scene, look: Look) -> Iterator[Mark]:
-    """Tic-tac-toe's two lines across two lines."""
-    on = _on(skin(game), look)
-    bar, rule, cross = "│─┼" if look.unicode else "|-+"
-    for y in range(5):
-        yield Mark(-1, y, bar.join(["   "] * 3) if y % 2 == 0 else cross.join([rule * 3] * 3), on)
+def _hash(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
+    """Lines between the cells."""
+    rows, columns = game.shape
+    on = _on(game.looks, display)
+    bar, rule, cross = "│─┼" if display.unicode else "|-+"
+    for y in range(2 * rows - 1):
+        yield Mark(-1, y, bar.join(["   "] * columns) if y % 2 == 0 else cross.join([rule * 3] * columns), on)
 
 
-def _grid(game: Game, scene: Scene, look: Look) -> Iterator[Mark]:
+def _grid(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
     """Go's lines and hoshi."""
-    looks, size = skin(game), game.shape[0]
-    on = _on(looks, look)
-    between = "─" if look.unicode else " "
-    for row in range(size):
-        first, middle, last = "..." if not look.unicode else "┌┬┐" if row == 0 else "└┴┘" if row == size - 1 else "├┼┤"
-        yield Mark(-2, row, f"  {between.join([first, *[middle] * (size - 2), last])}  ", on)
-    for cell in hoshi(size):
-        yield Mark(*_at(game, cell), "╋" if look.unicode else "+", on)
+    looks, (rows, columns) = game.looks, game.shape
+    on = _on(looks, display)
+    between = "─" if display.unicode else " "
+    for row in range(rows):
+        ends = "┌┬┐" if row == 0 else "└┴┘" if row == rows - 1 else "├┼┤"
+        first, middle, last = ends if display.unicode else "..."
+        yield Mark(-2, row, f"  {between.join([first, *[middle] * (columns - 2), last])}  ", on)
+    for cell in hoshi(rows) if rows == columns else ():
+        yield Mark(*_at(game, cell), "╋" if display.unicode else "+", on)
+
+
+def _owned(game: Game, owned: Cells, display: Display) -> Iterator[Mark]:
+    """Whose each cell is, at the end of a game that counts it."""
+    looks = game.looks
     for cell, x, y in _cells(game):
-        if scene.owned is not None and (owner := int(scene.owned[cell])):
-            glyph = looks.ascii[owner - 1].lower() if not look.unicode else "▪" if look.colour else "▪▫"[owner - 1]
-            yield Mark(x, y, glyph, Style(color=looks.colours[owner - 1]) if look.colour else LABEL)
+        if owner := int(owned[cell]):
+            small = looks.ascii[owner - 1].lower()
+            glyph = small if not display.unicode else "▪" if display.colour else "▪▫"[owner - 1]
+            yield Mark(x, y, glyph, Style(color=looks.colours[owner - 1]) if display.colour else LABEL)
 
 
-def _bricks(game: Game, scene: Scene, look: Look) -> Iterator[Mark]:
-    """Hex in rows of bricks, each of which touches six; the edges have the colours of those who connect them."""
-    looks, size = skin(game), game.shape[0]
-    dot = " " if look.colour else "·" if look.unicode else "."
+def _bricks(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
+    """Rows of bricks, each of which touches six; the edges have the colours of those who connect them."""
+    dot = " " if display.colour else "·" if display.unicode else "."
     for (row, column), x, y in _cells(game):
-        yield _tile(looks, x, y, dot, _on(looks, look, column - row))
-    yield from _edges(looks, size, look)
+        yield _tile(game.looks, x, y, dot, _on(game.looks, display, column - row))
+    yield from _edges(game, display)
 
 
-def _edges(looks: Skin, size: int, look: Look) -> Iterator[Mark]:
-    first, second = (Style(color=colour) if look.colour else LABEL for colour in looks.colours)
-    top, bottom, side = "▄▀█" if look.colour else "━━╲" if look.unicode else "--\\"
-    yield Mark(0, -1, top * (2 * size), first)
-    yield Mark(size - 1, size, bottom * (2 * size), first)
-    for row in range(size):
-        yield Mark(row - (1 if look.colour else 2), row, side, second)
-        yield Mark(row + 2 * size, row, side, second)
+def _edges(game: Game, display: Display) -> Iterator[Mark]:
+    rows, columns = game.shape
+    first, second = (Style(color=colour) if display.colour else LABEL for colour in game.looks.colours)
+    top, bottom, side = "▄▀█" if display.colour else "━━╲" if display.unicode else "--\\"
+    yield Mark(0, -1, top * (2 * columns), first)
+    yield Mark(rows - 1, rows, bottom * (2 * columns), first)
+    for row in range(rows):
+        yield Mark(row - (1 if display.colour else 2), row, side, second)
+        yield Mark(row + 2 * columns, row, side, second)
+
+
+_GROUNDS: dict[Ground, Callable[[Game, Scene, Display], Iterator[Mark]]] = {
+    "tiles": _tiles,
+    "holes": _holes,
+    "hash": _hash,
+    "grid": _grid,
+    "bricks": _bricks,
+}

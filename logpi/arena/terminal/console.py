@@ -12,8 +12,8 @@ from pathlib import Path
 from rich.text import Text
 
 from logpi.arena.players.base import ForfeitError, Player, Thought
-from logpi.arena.records import Record, append, suffix
-from logpi.arena.terminal.board import family
+from logpi.arena.record import Record
+from logpi.arena.records import append, suffix
 from logpi.arena.terminal.panel import prompt, remark
 from logpi.arena.terminal.screen import Screen, complete_words
 from logpi.arena.terminal.session import COMMANDS, Session, Table, history, moved, reply, result
@@ -153,7 +153,7 @@ class Sitting:
 
     def write(self, file: str) -> str:
         """Add the game to a file; returns what the person is told."""
-        game, end = self.record(), suffix(self.table.game.id)
+        game, end = self.record(), suffix(self.table.game)
         path = Path(file if file.endswith(end) else f"{file}{end}").expanduser()
         try:
             append(path, game)
@@ -164,6 +164,7 @@ class Sitting:
 
     def record(self) -> Record:
         """The game so far."""
+        komi = self.table.game.protocols.komi
         first, second = ("human" if self.session.is_persons(player) else self.table.agent for player in (1, 2))
         return Record(
             self.table.game.id,
@@ -172,7 +173,7 @@ class Sitting:
             result(self.table, self.session),
             reason=self.session.given_up or "played out",
             date=datetime.date.today().isoformat(),
-            komi=float(self.session.now.state.komi) if family(self.table.game) == "go" else None,
+            komi=komi.of(self.session.now.state) if komi else None,
         )
 
     def leave(self) -> str:

@@ -10,9 +10,10 @@ from rich.style import Style
 from rich.text import Text
 
 from logpi.arena.players.base import Thought
-from logpi.arena.terminal.board import LABEL, Cell, Scene, draw, family, skin, stone
-from logpi.arena.terminal.results import verdict, winning
+from logpi.arena.terminal.board import LABEL, Scene, draw, stone
+from logpi.arena.terminal.results import verdict
 from logpi.arena.terminal.session import Session, Table, result
+from logpi.games.rules.looks import Cell
 
 GAP = 4  # characters between the board and what stands beside it
 BAR = 20  # characters of the bar of chances
@@ -25,7 +26,7 @@ def view(table: Table, session: Session, width: int = 80, scene: Scene | None = 
 
     ``scene`` is drawn in place of what is on the board.
     """
-    board = draw(table.game, scene or _scene(table, session), table.look)
+    board = draw(table.game, scene or _scene(table, session), table.display)
     panel = _panel(table, session)
     wide = max(line.cell_len for line in board)
     if wide + GAP + max(line.cell_len for line in panel) > width:
@@ -36,9 +37,9 @@ def view(table: Table, session: Session, width: int = 80, scene: Scene | None = 
 
 
 def falls(table: Table, session: Session, width: int = 80) -> list[list[Text]]:
-    """What is seen while the last stone of Connect Four falls; nothing in other games."""
+    """What is seen while the last stone falls; nothing in games where stones do not fall."""
     scene = _scene(table, session)
-    if family(table.game) != "connect-four" or scene.last is None:
+    if not table.game.looks.falls or scene.last is None:
         return []
     bottom, column = scene.last
     frames = []
@@ -53,7 +54,7 @@ def prompt(table: Table, session: Session) -> str:
     """What a person is asked."""
     if result(table, session) is not None:
         return "over (undo, new, save FILE, quit): "
-    side = skin(table.game).sides[session.turn - 1]
+    side = table.game.looks.sides[session.turn - 1]
     return f"{side}, your move: " if session.side != "both" else f"{side}'s move: "
 
 
@@ -86,7 +87,7 @@ def ending(table: Table, session: Session) -> str:
     outcome = result(table, session)
     if outcome is None:
         return ""
-    sides = skin(table.game).sides
+    sides = table.game.looks.sides
     if session.given_up:
         how = "resigns" if session.given_up == "resigned" else f"forfeits ({session.given_up})"
         return f"{sides[2 - session.turn]} wins: {sides[session.turn - 1]} {how}"
@@ -98,27 +99,28 @@ def _scene(table: Table, session: Session) -> Scene:
     cells = table.cells(session.now)
     outcome = table.referee.result(session.now)
     open_cells: frozenset[Cell] = frozenset()
-    if family(table.game) == "othello" and outcome is None:
+    if table.game.looks.shows_legal and outcome is None:
         open_cells = frozenset(divmod(a, cells.shape[1]) for a in table.referee.legal(session.now) if a < cells.size)
     last = None
     if len(session.positions) > 1:
         placed = np.argwhere((table.cells(session.positions[-2]) == 0) & (cells != 0))
         last = (int(placed[0][0]), int(placed[0][1])) if len(placed) else None
     owned = table.area(session.now).owned if table.area and outcome is not None else None
-    return Scene(cells, last, winning(table.game, cells, outcome or 0.0), open_cells, owned)
+    return Scene(cells, last, table.game.looks.winning(cells, outcome or 0.0), open_cells, owned)
 
 
 def _panel(table: Table, session: Session) -> list[Text]:
     """The players and their scores, the last move where the board does not show it, the agent's words, the end."""
     over = ending(table, session)
-    lines = [Text.assemble((table.game.id, STRONG), (f"  move {len(session.now.actions)}", LABEL)), Text()]
-    sides, scores = skin(table.game).sides, _scores(table, session)
+    lines = [Text.assemble((table.game.title, STRONG), (f"  move {len(session.now.actions)}", LABEL)), Text()]
+    sides = table.game.looks.sides
+    scores = table.game.looks.scores(table.cells(session.now), session.now.actions)
     wide, far = max(map(len, sides)) + 3, max(map(len, scores))
     for player, side in enumerate(sides, 1):
-        pointer = ("▸ " if table.look.unicode else "> ") if session.turn == player and not over else "  "
+        pointer = ("▸ " if table.display.unicode else "> ") if session.turn == player and not over else "  "
         who = "you" if session.is_persons(player) else table.agent
         score = f"{scores[player - 1]:{far + 3}}" if far else ""
-        lines.append(Text.assemble(pointer, stone(table.game, player, table.look), f" {side:{wide}}{score}", who))
+        lines.append(Text.assemble(pointer, stone(table.game, player, table.display), f" {side:{wide}}{score}", who))
     actions = session.now.actions
     if actions and table.game.name(actions[-1]) == "pass":
         lines += [Text(), Text(f"{sides[2 - session.turn]} passed")]
@@ -129,27 +131,12 @@ def _panel(table: Table, session: Session) -> list[Text]:
     return [*lines, Text(), Text(over, STRONG)] if over else lines
 
 
-def _scores(table: Table, session: Session) -> tuple[str, str]:
-    """What is counted beside the players: Othello's discs, Go's captives, Hex's edges."""
-    cells = table.cells(session.now)
-    first, second = int(np.sum(cells == 1)), int(np.sum(cells == 2))
-    kind = family(table.game)
-    if kind == "othello":
-        return str(first), str(second)
-    if kind == "hex":
-        return "top to bottom", "left to right"
-    if kind == "go":
-        stones = [sum(action < cells.size for action in session.now.actions[player::2]) for player in (0, 1)]
-        return f"took {stones[1] - second}", f"took {stones[0] - first}"
-    return "", ""
-
-
 def _chances(table: Table, session: Session, value: float) -> Text:
     """The person's chances, or the first player's where the person has no side of his own; a draw counts half."""
     reader = {"first": 1, "second": 2}.get(session.side, 1)
     share = (1 + (value if reader == session.turn else -value)) / 2
-    who = "you win" if session.side in ("first", "second") else f"{skin(table.game).sides[0]} wins"
-    full, empty = "█░" if table.look.unicode else "#."
+    who = "you win" if session.side in ("first", "second") else f"{table.game.looks.sides[0]} wins"
+    full, empty = "█░" if table.display.unicode else "#."
     filled = round(share * BAR)
     return _labelled(who, f"{share:.0%}  ").append(full * filled + empty * (BAR - filled), LABEL)
 

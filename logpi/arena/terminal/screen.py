@@ -11,17 +11,17 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from logpi.arena.terminal.board import Look
+from logpi.arena.terminal.board import Display
 from logpi.arena.terminal.panel import falls, view
 from logpi.arena.terminal.session import Session, Table
 
 FALL = 0.04  # seconds from hole to hole
 
 
-def look_of(console: Console) -> Look:
+def display_of(console: Console) -> Display:
     """What a console can show."""
     coloured = console.color_system in ("256", "truecolor") and not console.no_color
-    return Look(coloured and console.is_terminal, console.encoding.startswith("utf"))
+    return Display(coloured and console.is_terminal, console.encoding.startswith("utf"))
 
 
 @contextlib.contextmanager

@@ -14,9 +14,10 @@ from rich.text import Text
 
 from logpi.arena.players.base import Position, Referee, begin
 from logpi.arena.terminal import results
-from logpi.arena.terminal.board import Cells, Look, family
+from logpi.arena.terminal.board import Display
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
+from logpi.games.rules.looks import Cells, cell_refusal
 
 Side = Literal["first", "second", "both", "none"]
 Wish = Literal["", "hint", "save", "board", "new", "quit"]
@@ -32,6 +33,7 @@ COMMANDS = {  # what a person may type besides a move; of two with the same begi
     "help": "this list",
     "quit": "leave",
 }
+FORBIDDEN = "the rules forbid it"
 SHORTEST = {"resign": 3, "new": 3}  # a slip of the finger should not end a game
 
 
@@ -43,7 +45,7 @@ class Table(NamedTuple):
     referee: Referee
     cells: Callable[[Position], Cells]
     area: Callable[[Position], results.Area] | None
-    look: Look
+    display: Display
 
 
 class Session(NamedTuple):
@@ -77,10 +79,10 @@ class Reply(NamedTuple):
     file: str = ""  # to save to
 
 
-def lay(game: Game, agent: str, look: Look) -> Table:
+def lay(game: Game, agent: str, display: Display) -> Table:
     """The table for a game against ``agent``; everything that it will compute is compiled here."""
     cells = jax.jit(game.cells)
-    table = Table(game, agent, Referee(game), lambda p: np.asarray(cells(p.state)), results.area_of(game), look)
+    table = Table(game, agent, Referee(game), lambda p: np.asarray(cells(p.state)), results.area_of(game), display)
     empty = begin(game)
     moved = table.referee.play(empty, table.referee.legal(empty)[0])
     table.cells(moved)
@@ -147,15 +149,12 @@ def _place(table: Table, session: Session, action: int) -> Reply:
 
 def _why_not(table: Table, session: Session, action: int) -> str:
     """The rule that forbids a move."""
-    kind, cells = family(table.game), table.cells(session.now).ravel()
-    if kind == "connect-four":
-        return "the column is full"
-    if action >= cells.size:
-        return "you can move, so you must" if kind == "othello" else "no such move now"
-    if cells[action]:
-        return "a stone is there"
-    reasons = {"othello": "it turns no disc", "go": "it is suicide, or repeats an earlier position (superko)"}
-    return reasons.get(kind, "the rules forbid it")
+    game = table.game
+    if game.looks.refusal is not None:
+        return game.looks.refusal(table.cells(session.now), action)
+    if game.actions - game.shape[0] * game.shape[1] in (0, 1):  # the actions are the cells, and perhaps a pass
+        return cell_refusal(FORBIDDEN)(table.cells(session.now), action)
+    return FORBIDDEN
 
 
 def _undo(table: Table, session: Session, rest: str) -> Reply:

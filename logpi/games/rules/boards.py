@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from logpi.errors import LogpiError
+from logpi.games.rules.game import Permutations
 from logpi.types import Array
-
-Permutations = np.ndarray[Any, Any]
 
 
 def mirror(rows: int, columns: int) -> Permutations:
@@ -76,9 +74,9 @@ def players(stones: Array, first: Array) -> Array:
     return jnp.where(mine, jnp.where(first, 1, 2), jnp.where(theirs, jnp.where(first, 2, 1), 0)).astype(jnp.int8)
 
 
-def _numbered(rows: int, columns: int) -> np.ndarray[Any, Any]:
+def _numbered(rows: int, columns: int) -> Permutations:
     return np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
 
 
-def _stacked(boards: list[np.ndarray[Any, Any]]) -> Permutations:
+def _stacked(boards: list[Permutations]) -> Permutations:
     return np.stack([board.ravel() for board in boards])

@@ -11,10 +11,23 @@ import numpy as np
 
 from logpi.games.rules import boards
 from logpi.games.rules.game import Game
+from logpi.games.rules.looks import Looks, ended_in_a_row, in_a_row
+from logpi.games.rules.protocols import Protocols
 from logpi.types import Array
 
 ROWS, COLUMNS = 6, 7
 FULL = np.uint8(2**ROWS - 1)
+LOOKS = Looks(
+    sides=("Red", "Yellow"),
+    colours=("#ff5f5f", "#ffd700"),
+    ground="holes",
+    board=("#005fd7",),
+    lines="#00005f",
+    falls=True,
+    winning=in_a_row(4),
+    ending=ended_in_a_row(4),
+    refusal=lambda cells, column: "the column is full",
+)
 
 
 def connect_four() -> Game:
@@ -36,6 +49,8 @@ def connect_four() -> Game:
         action_symmetries=boards.mirror(1, COLUMNS),
         name=lambda action: str(action + 1),
         parse=_parse,
+        looks=LOOKS,
+        protocols=Protocols(open_spiel="connect_four", bitbully=True),
     )
 
 

@@ -9,11 +9,16 @@ mask of legal moves, the observation) is never stored in it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from logpi.games.rules.looks import Looks
+from logpi.games.rules.protocols import Protocols
 from logpi.types import Array, PyTree
+
+Permutations = NDArray[np.int32]  # [S, N]: S permutations of N things
 
 
 class Game(NamedTuple):
@@ -31,9 +36,9 @@ class Game(NamedTuple):
     observe: Callable[[PyTree], Array]  # [rows, columns, planes] float32: mover's stones, the other's, what else counts
     cells: Callable[[PyTree], Array]  # [rows, columns] int8: 0 empty, 1 first player's, 2 second player's
     first_to_move: Callable[[PyTree], Array]  # [] bool
-    symmetries: np.ndarray[Any, Any]  # [S, rows * columns] int32: cell i of the transformed board was cell s[i]
-    action_symmetries: np.ndarray[Any, Any]  # [S, A] int32: action a on the transformed board was action s[a]
-    name: Callable[[int], str]  # an action as people write it
+    symmetries: Permutations  # [S, rows * columns] int32: cell i of the transformed board was cell s[i]
+    action_symmetries: Permutations  # [S, A] int32: action a on the transformed board was action s[a]
+    name: Callable[[int], str]  # an action as people write it; "pass" where a player does nothing
     parse: Callable[[str], int]  # and back; LogpiError where it is none
     # of an ended game: [rows * columns] int8, whose each cell is: 1 the player's to move, -1 the other's, 0 nobody's;
     # None where the outcome does not come from owning cells
@@ -41,8 +46,15 @@ class Game(NamedTuple):
     # of an ended game: [] float32, points by which the player to move leads; None where there are no points
     margin: Callable[[PyTree], Array] | None = None
     # [S, planes] int32: plane p of what is observed of the transformed board was plane s[p]; None: each stays
-    plane_symmetries: np.ndarray[Any, Any] | None = None
+    plane_symmetries: Permutations | None = None
     # [A] int32: where each action is on the observed board, for rules that turn the board to the player to move; done
     # twice it gives the actions back, and the symmetries commute with it. None: where it is on the board itself. Whose
     # the cells are is not turned: not together with ``ownership``
     observed_action: Callable[[PyTree], Array] | None = None
+    looks: Looks = Looks()  # how people are shown it
+    protocols: Protocols = Protocols()  # what other programs call it
+
+    @property
+    def title(self) -> str:
+        """The id where it is shown or names a file: of a game from ``path/file.py:name``, the name alone."""
+        return self.id.rpartition(":")[2] if ".py:" in self.id else self.id

@@ -23,9 +23,10 @@ import numpy as np
 from logpi.errors import LogpiError
 from logpi.games.rules import boards
 from logpi.games.rules.game import Game
+from logpi.games.rules.go_notation import LOOKS, action_of, name_of, sgf
+from logpi.games.rules.protocols import Gtp, Komi, Protocols
 from logpi.types import Array
 
-COLUMNS = "ABCDEFGHJKLMNOPQRST"  # there is no I
 SIZES = range(5, 20)
 BLOCK = 8  # earlier positions compared at a time
 
@@ -116,10 +117,16 @@ def go(size: int, komi: float = 7.5) -> Game:
         first_to_move=_first_to_move,
         symmetries=symmetries,
         action_symmetries=boards.with_pass(symmetries),
-        name=lambda action: _name(action, size),
-        parse=lambda text: _parse(text, size),
+        name=lambda action: name_of(action, size),
+        parse=lambda text: action_of(text, size),
         ownership=ownership,
         margin=margin,
+        looks=LOOKS,
+        protocols=Protocols(
+            sgf=sgf(size),
+            gtp=Gtp("go"),
+            komi=Komi(lambda state: float(state.komi), lambda points: go(size, points)),
+        ),
     )
 
 
@@ -259,20 +266,3 @@ def _observe(state: State) -> Array:
 def _cells(state: State) -> Array:
     stones = jnp.stack([state.chain > 0, state.chain < 0]).reshape(2, _size(state), _size(state))
     return boards.players(stones, _first_to_move(state))
-
-
-def _name(action: int, size: int) -> str:
-    if not 0 <= action <= size**2:
-        raise LogpiError(f"go: action {action} is none on {size}x{size}; they go from 0 to {size**2}, the pass")
-    row, column = divmod(action, size)
-    return "pass" if row == size else f"{COLUMNS[column]}{size - row}"
-
-
-def _parse(text: str, size: int) -> int:
-    action = {_name(action, size).upper(): action for action in range(size**2 + 1)}.get(text.strip().upper())
-    if action is None:
-        raise LogpiError(
-            f"go: {text!r} is no move on {size}x{size}; type a column A to {COLUMNS[size - 1]} without I and a row "
-            f"1 to {size} counted from below, such as C3, or pass"
-        )
-    return action

@@ -10,13 +10,21 @@ is transposed, which changes no neighbourhood, so that both go from the first wo
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from logpi.games.rules import boards
 from logpi.games.rules.game import Game
+from logpi.games.rules.looks import DARK, Cell, Cells, Looks, cell_refusal
+from logpi.games.rules.protocols import Gtp, Protocols, Sgf
 from logpi.types import Array
+
+BESIDE = ((-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0))  # a cell's neighbours: rows, columns away
 
 
 def hex_game(size: int) -> Game:
@@ -55,6 +63,8 @@ def hex_game(size: int) -> Game:
         parse=parse,
         plane_symmetries=np.array([[0, 1, 2, 3, 4, 5], [0, 1, 3, 2, 5, 4]], np.int32),
         observed_action=_observed_action,
+        looks=_looks(),
+        protocols=Protocols(sgf=Sgf(11, "hex-{0}x{0}", 11), gtp=Gtp("hex"), open_spiel=f"hex(board_size={size})"),
     )
 
 
@@ -121,3 +131,49 @@ def _observe(state: Array) -> Array:
     mine, theirs = boards.bits(state.reshape(2, 3, -1), state.shape[1])
     theirs = theirs.swapaxes(1, 2)
     return jnp.stack([mine[0], theirs[0], *mine[1:], *theirs[1:]], axis=-1).astype(jnp.float32)
+
+
+def _looks() -> Looks:
+    return Looks(
+        sides=("Red", "Blue"),
+        colours=("#d70000", "#005fd7"),
+        ground="bricks",
+        board=("#eeeeee", "#dadada", "#c6c6c6"),
+        last=DARK,
+        pitch=(2, 1),
+        winning=_winning,
+        ending=lambda cells, result, lead: f": {'top and bottom' if result > 0 else 'left and right'} are connected",
+        scores=lambda cells, actions: ("top to bottom", "left to right"),
+        refusal=cell_refusal("the rules forbid it"),
+    )
+
+
+def _winning(cells: Cells, result: float) -> frozenset[Cell]:
+    """A shortest chain from edge to edge."""
+    if not result:
+        return frozenset()
+    own = cells == (1 if result > 0 else 2)
+    return _chain(own) if result > 0 else frozenset((row, column) for column, row in _chain(own.T))
+
+
+def _chain(own: NDArray[np.bool_]) -> frozenset[Cell]:
+    """A shortest chain of stones from the top row to the bottom row; the transposed board has the same neighbours."""
+    size = own.shape[0]
+    before: dict[Cell, Cell | None] = {(0, int(column)): None for column in np.flatnonzero(own[0])}
+    waiting = deque(before)
+    while waiting:
+        cell = waiting.popleft()
+        if cell[0] == size - 1:
+            return frozenset(_back(before, cell))
+        for down, across in BESIDE:
+            near = cell[0] + down, cell[1] + across
+            if 0 <= near[0] < size and 0 <= near[1] < size and own[near] and near not in before:
+                before[near] = cell
+                waiting.append(near)
+    return frozenset()
+
+
+def _back(before: dict[Cell, Cell | None], cell: Cell | None) -> Iterator[Cell]:
+    while cell is not None:
+        yield cell
+        cell = before[cell]

@@ -15,6 +15,8 @@ import numpy as np
 
 from logpi.games.rules import boards
 from logpi.games.rules.game import Game
+from logpi.games.rules.looks import DARK, WHITE, Cells, Looks, cell_refusal
+from logpi.games.rules.protocols import Gtp, Protocols, Sgf
 from logpi.types import Array
 
 SIZE, CELLS, PASS = 8, 64, 64
@@ -50,6 +52,29 @@ def othello() -> Game:
         name=lambda action: "pass" if action == PASS else boards.cell_name(action, SIZE),
         parse=_parse,
         margin=_lead,
+        looks=_looks(),
+        protocols=Protocols(
+            sgf=Sgf(2, "othello", SIZE),
+            gtp=Gtp("othello", "set_game Othello", passes_itself=True),
+            open_spiel="othello",
+        ),
+    )
+
+
+def _looks() -> Looks:
+    def discs(cells: Cells) -> tuple[str, str]:
+        return str(int(np.sum(cells == 1))), str(int(np.sum(cells == 2)))
+
+    return Looks(
+        sides=("Black", "White"),
+        colours=(DARK, WHITE),
+        board=("#00875f", "#007d57"),
+        lines="#87d7af",
+        last="#ffff5f",
+        shows_legal=True,
+        ending=lambda cells, result, lead: ", {} : {}".format(*discs(cells)),
+        scores=lambda cells, actions: discs(cells),
+        refusal=cell_refusal("it turns no disc", "you can move, so you must"),
     )
 
 

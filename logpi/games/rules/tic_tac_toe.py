@@ -11,9 +11,22 @@ import numpy as np
 
 from logpi.games.rules import boards
 from logpi.games.rules.game import Game
+from logpi.games.rules.looks import Looks, cell_refusal, ended_in_a_row, in_a_row
+from logpi.games.rules.protocols import Protocols
 from logpi.types import Array
 
 LINES = np.array([0o007, 0o070, 0o700, 0o111, 0o222, 0o444, 0o421, 0o124], np.uint16)
+LOOKS = Looks(
+    sides=("X", "O"),
+    ground="hash",
+    board=("#262626",),
+    lines="#6c6c6c",
+    pitch=(4, 2),
+    stones=("X", "O"),
+    winning=in_a_row(3),
+    ending=ended_in_a_row(3),
+    refusal=cell_refusal("the rules forbid it"),
+)
 
 
 def tic_tac_toe() -> Game:
@@ -36,6 +49,8 @@ def tic_tac_toe() -> Game:
         action_symmetries=symmetries,
         name=lambda action: boards.cell_name(action, 3),
         parse=_parse,
+        looks=LOOKS,
+        protocols=Protocols(open_spiel="tic_tac_toe"),
     )
 
 

@@ -9,8 +9,8 @@ from table import ASCII, COLOUR, UNICODE, board, session, told
 from logpi.arena.players.base import Thought
 from logpi.arena.terminal.board import Scene, draw, hoshi
 from logpi.arena.terminal.panel import ending, falls, remark, view
-from logpi.arena.terminal.results import winning
 from logpi.arena.terminal.session import result
+from logpi.games.rules.looks import Looks
 from logpi.games.rules.make import make_game
 
 TIC_TAC_TOE = """
@@ -108,7 +108,7 @@ def test_colours_are_never_all_that_tells(name):
     plain, coloured = board(name, move, UNICODE), board(name, move, COLOUR)
     assert len(re.findall(r"\([●X]\)", plain)) == len(re.findall(r"\([●X]\)", coloured)) == 1
     t, s = session(name, move)
-    colours = {span.style.bgcolor for line in view(t._replace(look=COLOUR), s) for span in line.spans}
+    colours = {span.style.bgcolor for line in view(t._replace(display=COLOUR), s) for span in line.spans}
     assert colours - {None}
     assert not any(span.style.color for line in view(t, s) for span in line.spans)
 
@@ -121,8 +121,8 @@ def test_hoshi():
     assert (3, 9) in hoshi(19)
 
 
-def test_a_game_without_a_skin_is_drawn_too():
-    game = make_game("othello")._replace(id="somebody/othello", name=lambda action: f"move {action}")
+def test_a_game_without_looks_is_drawn_too():
+    game = make_game("othello")._replace(looks=Looks(), name=lambda action: f"move {action}")
     cells = np.zeros((8, 8), np.int8)
     cells[0, 0], cells[7, 7] = 1, 2
     lines = told(draw(game, Scene(cells, last=(7, 7)), ASCII)).splitlines()
@@ -146,7 +146,7 @@ def test_winning_stones_and_words(name, moves, stars, words):
     t, s = session(name, moves)
     outcome = result(t, s)
     size = t.game.shape[1]
-    found = {t.game.name(row * size + column) for row, column in winning(t.game, t.cells(s.now), outcome)}
+    found = {t.game.name(row * size + column) for row, column in t.game.looks.winning(t.cells(s.now), outcome)}
     if name == "hex-3x3" and "Blue" in words:
         assert found in ({"a2", "b1", "c1"}, {"a2", "b2", "c1"})
     else:
@@ -158,10 +158,10 @@ def test_winning_stones_and_words(name, moves, stars, words):
 
 def test_four_in_a_row_and_more():
     t, s = session("connect-four", "1 1 2 2 3 3 5 5 6 6 7 7 4")
-    assert winning(t.game, t.cells(s.now), 1.0) == {(5, column) for column in range(7)}
+    assert t.game.looks.winning(t.cells(s.now), 1.0) == {(5, column) for column in range(7)}
     assert ending(t, s) == "Red wins with four in a row"
     t, s = session("connect-four", "1 2 2 3 3 4 3 4 4 1 4")
-    assert winning(t.game, t.cells(s.now), 1.0) == {(5, 0), (4, 1), (3, 2), (2, 3)}
+    assert t.game.looks.winning(t.cells(s.now), 1.0) == {(5, 0), (4, 1), (3, 2), (2, 3)}
 
 
 def test_the_score_of_go():
@@ -245,5 +245,5 @@ def test_the_end_of_go_shows_whose_each_point_is():
     t, s = session("go-5x5", f"{moves} pass")
     area = t.area(s.now)
     assert (area.lead, int(np.sum(area.owned == 1)), int(np.sum(area.owned == 2))) == (14 - 7 - 7.5, 14, 7)
-    t, s = session("go-5x5", moves)
+    t, s = session("go-5x5", f"{moves.removesuffix('pass')} E3 pass pass")
     assert (t.area(s.now).lead, t.area(s.now).owned.tolist()) == (area.lead, area.owned.tolist()), "whoever is to move"

@@ -21,7 +21,7 @@ from logpi.arena import records
 from logpi.arena.players.base import ForfeitError, RandomPlayer, Thought, begin
 from logpi.arena.terminal.console import Sitting
 from logpi.arena.terminal.panel import remark, view
-from logpi.arena.terminal.screen import Screen, look_of
+from logpi.arena.terminal.screen import Screen, display_of
 from logpi.arena.terminal.session import Session, lay, result
 from logpi.cli.main import main
 from logpi.errors import LogpiError
@@ -59,7 +59,7 @@ def sit(name, typist, *moves, played="", side="first", terminal=False, **options
     t, s = session(name, played, side)
     out = io.StringIO()
     console = Console(file=out, width=100, force_terminal=terminal, color_system="truecolor" if terminal else None)
-    t = t._replace(look=look_of(console)._replace(unicode=True))
+    t = t._replace(display=display_of(console)._replace(unicode=True))
     return Sitting(t, s, Puppet(t.game, *moves), Screen(t, console), read=typist, **options), out.getvalue
 
 
@@ -142,20 +142,20 @@ def test_in_a_terminal_discs_fall_and_the_agent_is_seen_to_think():
 
 
 def test_what_a_console_can_show(monkeypatch):
-    def look(**options):
-        return look_of(Console(file=io.TextIOWrapper(io.BytesIO(), options.pop("encoding", "utf-8")), **options))
+    def display(**options):
+        return display_of(Console(file=io.TextIOWrapper(io.BytesIO(), options.pop("encoding", "utf-8")), **options))
 
     for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert look(force_terminal=True) == COLOUR
-    assert look() == UNICODE, "a pipe"
-    assert look(encoding="ascii") == ASCII
+    assert display(force_terminal=True) == COLOUR
+    assert display() == UNICODE, "a pipe"
+    assert display(encoding="ascii") == ASCII
     monkeypatch.setenv("NO_COLOR", "1")
-    assert look(force_terminal=True) == UNICODE
+    assert display(force_terminal=True) == UNICODE
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "linux")
-    assert look(force_terminal=True) == UNICODE, "sixteen colours are not enough"
+    assert display(force_terminal=True) == UNICODE, "sixteen colours are not enough"
 
 
 @pytest.mark.parametrize("name", ["othello", "go-5x5"])

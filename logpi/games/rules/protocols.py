@@ -1,0 +1,47 @@
+"""What other programs call a game: file formats, engines, libraries. Each is left out where they do not know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from logpi.types import PyTree
+
+if TYPE_CHECKING:
+    from logpi.games.rules.game import Game
+
+
+class Sgf(NamedTuple):
+    """The Smart Game Format, FF[4] (red-bean.com/sgf). Moves are written by their names, if there are no functions."""
+
+    number: int  # the property GM
+    name: str  # of the game on a board of some size: "hex-{0}x{0}"
+    size: int  # the board where the property SZ is missing
+    write: Callable[[int], str] | None = None  # an action as the properties B and W have it
+    read: Callable[[str], int] | None = None  # and back; LogpiError where it is none
+    rules: str = ""  # the property RU
+
+
+class Gtp(NamedTuple):
+    """The Go Text Protocol, version 2: engines are told moves by their names."""
+
+    game: str  # the rules that the engine must know: "go", "othello", "hex"
+    setup: str = ""  # command that chooses the game, for engines that know ``set_game``
+    passes_itself: bool = False  # where a pass is forced, engines may refuse to be told of it
+
+
+class Komi(NamedTuple):
+    """Points for the second player."""
+
+    of: Callable[[PyTree], float]  # a state's
+    game: Callable[[float], Game]  # the rules with another komi
+
+
+class Protocols(NamedTuple):
+    """What other programs call a game."""
+
+    sgf: Sgf | None = None
+    gtp: Gtp | None = None
+    open_spiel: str = ""  # OpenSpiel's name with parameters; its actions must have the same numbers
+    bitbully: bool = False  # the state is that of Connect Four, which BitBully solves
+    komi: Komi | None = None
