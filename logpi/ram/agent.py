@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from logpi.config.settings import RAM, Experiment, ImageSettings
 from logpi.errors import LogpiError
-from logpi.ram.data.images import Images, fingerprint
+from logpi.ram.data.images import Images, Split, Splits, fingerprint
 from logpi.ram.models import Task, make_method
-from logpi.ram.data.images import Split, Splits
 from logpi.ram.retina import WHITE
 from logpi.ram.scenes import Scene
 from logpi.runs import agent_file

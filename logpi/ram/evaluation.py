@@ -12,8 +12,7 @@ from logpi.config.settings import RAM
 from logpi.errors import LogpiError
 from logpi.ram.agent import ImageAgent, splits
 from logpi.ram.data import datasets
-from logpi.ram.data.images import fingerprint
-from logpi.ram.programs import Split
+from logpi.ram.data.images import Split, fingerprint
 from logpi.ram.scenes import group_size, judged_scenes
 
 SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)  # probabilities at which looking may stop
