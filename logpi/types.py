@@ -162,3 +162,5 @@ class Algorithm(NamedTuple):
     hyper: Any  # the settings, as ``init`` puts them into the learner
     n_steps: int  # T, rows of one trajectory
     whole_episodes: bool = False  # start each trajectory from a reset and mask what follows the first episode
+    batch_size: int = 0  # decisions that one gradient is taken over; 0: all of the trajectory
+    passes: int = 1  # over one trajectory

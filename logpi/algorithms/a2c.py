@@ -9,15 +9,33 @@ to the cut (n-step returns of the paper); a smaller λ is GAE.
 
 from __future__ import annotations
 
+import dataclasses
 import jax.numpy as jnp
 
-from logpi.algorithms.acting import improve, init_optimizer, look, make_act, remaining, traced
-from logpi.config.settings import A2C
+from logpi.algorithms.common.acting import improve, init_optimizer, look, make_act, remaining, traced
+from logpi.config.fields import at_least, fraction, not_negative
+from logpi.config.settings import ControlSettings, Optimizer
+from logpi.methods import method
 from logpi.ops import losses, psi
 from logpi.ops.normalization import Statistics
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
+@dataclasses.dataclass(frozen=True)
+class A2C(ControlSettings):
+    """Advantage actor-critic (Mnih et al. 2016): short rollouts, bootstrapped."""
+
+    n_envs: int = 16
+    n_steps: int = at_least(1, 8)  # rows of one rollout, T
+    learning_rate: float = 7e-4
+    gae_lambda: float = fraction(1.0)  # 1: each row uses all the rewards up to the cut
+    vf_coef: float = not_negative(0.5)  # weight of the value loss
+    max_grad_norm: float = 0.5
+    optimizer: Optimizer = "rmsprop"
+    normalize_advantage: bool = False  # advantages with mean 0 and deviation 1 over the batch
+
+
+@method(settings=A2C, parent="actor_critic")
 def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Advantage | None = None) -> Algorithm:
     """A2C as an ``Algorithm``; ``obs`` has one observation's shapes, ``own_psi`` stands in GAE's place."""
 

@@ -12,15 +12,28 @@ A truncated trajectory's missing rewards are V_φ of its last observation.
 
 from __future__ import annotations
 
+import dataclasses
 import jax.numpy as jnp
 
-from logpi.algorithms.acting import improve, init_optimizer, look, make_act, remaining, traced
-from logpi.config.settings import ActorCritic
+from logpi.algorithms.common.acting import improve, init_optimizer, look, make_act, remaining, traced
+from logpi.config.fields import at_least, not_negative
+from logpi.config.settings import ControlSettings
+from logpi.methods import method
 from logpi.ops import losses, psi
 from logpi.ops.normalization import Statistics
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
+@dataclasses.dataclass(frozen=True)
+class ActorCritic(ControlSettings):
+    """The textbook actor-critic: m = n_envs trajectories, A_t = Σ γ^{t'-t} r - V_φ, two step sizes α and β."""
+
+    n_steps: int = at_least(1, 1000)  # longest trajectory, where the environment itself has no time limit
+    learning_rate: float = 3e-3  # α, of the actor θ
+    vf_learning_rate: float = not_negative(3e-3)  # β, of the critic φ
+
+
+@method(settings=ActorCritic, parent="reinforce")
 def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     """Actor-critic as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
 

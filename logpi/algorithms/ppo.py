@@ -11,10 +11,11 @@ A is GAE(λ) under the value function that acted, standardised over each minibat
 
 from __future__ import annotations
 
+import dataclasses
 import jax
 import jax.numpy as jnp
 
-from logpi.algorithms.acting import (
+from logpi.algorithms.common.acting import (
     improve,
     init_optimizer,
     look,
@@ -24,14 +25,33 @@ from logpi.algorithms.acting import (
     unroll,
     value_of,
 )
-from logpi.algorithms.minibatches import Rows, minibatch_count, rows_of, shuffled
-from logpi.config.settings import PPO
+from logpi.algorithms.common.minibatches import Rows, minibatch_count, rows_of, shuffled
+from logpi.config.fields import above, at_least, fraction, not_negative
+from logpi.config.settings import ControlSettings, Schedule
+from logpi.methods import method
 from logpi.ops import losses, psi
 from logpi.ops.collectives import select
 from logpi.ops.normalization import Statistics
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
 
+@dataclasses.dataclass(frozen=True)
+class PPO(ControlSettings):
+    """Proximal policy optimization (Schulman et al. 2017)."""
+
+    n_steps: int = at_least(1, 128)  # rows of one rollout, T
+    batch_size: int = at_least(1, 256)  # decisions of a minibatch; must divide n_steps * n_envs
+    n_epochs: int = at_least(1, 4)  # passes over the rollout
+    gae_lambda: float = fraction(0.95)  # λ of the advantage estimate
+    clip_range: float = not_negative(0.2)  # ε of the surrogate
+    clip_schedule: Schedule = "constant"  # linear: to 0 at total_timesteps
+    vf_coef: float = not_negative(0.5)  # weight of the value loss
+    max_grad_norm: float = 0.5
+    target_kl: float = above(0, math.inf)  # leave out the updates of a rollout once the approximate KL passes 1.5 times this
+    normalize_advantage: bool = True  # advantages with mean 0 and deviation 1 over each minibatch
+
+
+@method(settings=PPO, parent="a2c")
 def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Advantage | None = None) -> Algorithm:
     """PPO as an ``Algorithm``; ``obs`` has one observation's shapes, ``own_psi`` stands in GAE's place.
 
@@ -96,4 +116,5 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
             "train/learning_rate": step_size,
         }
 
-    return Algorithm(init, make_act(policy), update, policy, hyper, config.n_steps)
+    sizes = {"batch_size": config.batch_size, "passes": config.n_epochs}
+    return Algorithm(init, make_act(policy), update, policy, hyper, config.n_steps, **sizes)

@@ -6,10 +6,13 @@ by least squares, and Ψ_t = G_t - V_φ(o_t) (Sutton & Barto 2018, §13.4).
 
 from __future__ import annotations
 
+import dataclasses
 import jax.numpy as jnp
 
-from logpi.algorithms.acting import improve, init_optimizer, look, make_act, remaining, traced
-from logpi.config.settings import Reinforce
+from logpi.algorithms.common.acting import improve, init_optimizer, look, make_act, remaining, traced
+from logpi.config.fields import at_least, not_negative
+from logpi.config.settings import ControlSettings
+from logpi.methods import method
 from logpi.ops import losses, psi
 from logpi.ops.collectives import total
 from logpi.ops.normalization import Statistics
@@ -34,6 +37,30 @@ def ladder(rung: str, reward: Array, discount: Array, mask: Array, value: Array,
             return psi.minus_value(reward, discount, mask, value)
 
 
+Rung = Literal[
+    "total-reward",
+    "reward-to-go",
+    "discounted",
+    "moving-average",
+    "batch-mean",
+    "leave-one-out",
+    "value",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reinforce(ControlSettings):
+    """REINFORCE (Williams 1992): complete trajectories, any rung of the Ψ ladder."""
+
+    rung: Rung = "value"  # the weight Ψ_t; see docs/theme.md
+    n_steps: int = at_least(1, 1000)  # longest trajectory, where the environment itself has no time limit
+    learning_rate: float = 3e-3  # α, of the policy
+    vf_learning_rate: float = not_negative(3e-3)  # of the learned baseline V
+    vf_steps: int = at_least(1, 1)  # gradient steps on V for each trajectory batch
+    normalize_psi: bool = False  # Ψ with mean 0 and deviation 1 over the batch
+
+
+@method(settings=Reinforce)
 def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     """REINFORCE as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
     undiscounted = config.rung in ("total-reward", "reward-to-go")

@@ -25,7 +25,7 @@ def traced(config: C) -> C:
     """``config`` as a pytree whose float fields are arrays (see ``logpi.config.settings``)."""
     kind = type(config)
     fields = dataclasses.fields(kind)
-    floats = [f.name for f in fields if f.type == "float"]
+    floats = [f.name for f in fields if f.type in ("float", float)]
     if kind not in _REGISTERED:
         rest = [f.name for f in fields if f.name not in floats]
         jax.tree_util.register_dataclass(kind, data_fields=floats, meta_fields=rest)

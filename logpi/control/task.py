@@ -1,0 +1,317 @@
+"""Environments as a kind of task: Gymnasium's, device environments, and the user's own."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from logpi.errors import LogpiError
+from logpi.tasks import Agent, Answer, Facts, Film, Length, Own, Question, Score, Table, Task, Work
+
+if TYPE_CHECKING:
+    from logpi.config.settings import Experiment
+    from logpi.driver.process import Process
+    from logpi.envs.host import HostFactory
+    from logpi.runs.folder import RunFolder
+    from logpi.types import Algorithm, DeviceEnv, EnvSpec
+
+EVALUATION_ENVS = 16  # side by side in a host evaluation
+BRIEF = 2e6  # moves learnt from, times passes: a shorter run does not earn back the slower compilation
+EPISODES = 100  # of an evaluation
+SEED = 10_000  # of the first environment in an evaluation; training used others
+
+
+class Parts(NamedTuple):
+    """What an experiment is made of."""
+
+    env: DeviceEnv | HostFactory
+    spec: EnvSpec
+    algorithm: Algorithm
+    num_devices: int  # that share one learner's environments
+
+
+def _names() -> list[str]:
+    import gymnasium
+
+    from logpi.envs.make import DEVICE
+
+    return sorted({*DEVICE, *gymnasium.registry})
+
+
+def _runs_on(name: str) -> str:
+    from logpi.envs.make import DEVICE
+
+    return "device" if name in DEVICE else "host"
+
+
+def _build(experiment: Experiment, own: Own) -> Work:
+    from logpi.control.agent import save_agent
+
+    made = parts(experiment, own)
+    network = None if own.policy else experiment.network
+
+    def save(folder: Path, acting: Any, facts: Facts) -> None:
+        save_agent(folder, acting, made.spec, network, {"env_kwargs": experiment.env_kwargs, **facts})
+
+    return Work(made.num_devices, lambda: process(experiment, made), save)
+
+
+def parts(experiment: Experiment, own: Own) -> Parts:
+    """Environment, its spec and the algorithm on its policy, ``own`` or standard.
+
+    Raises:
+        LogpiError: unknown environment, unsupported spaces, or settings that do not fit together, such as several
+            seeds at once on a host environment.
+    """
+    from logpi.envs.make import make, spec_of
+    from logpi.methods import find_method
+    from logpi.nets.policy import example, make_policy
+    from logpi.types import DeviceEnv
+
+    env = make(experiment.env, **experiment.env_kwargs)
+    _check_settings(experiment, isinstance(env, DeviceEnv))
+    spec = spec_of(env, experiment.env_kwargs)
+    policy = own.policy or make_policy(spec, experiment.network)
+    method = own.algorithm or find_method(experiment.algo)
+    algorithm = method(experiment.method, policy, spec, example(spec.observation_space))
+    if isinstance(env, DeviceEnv) and ":" in experiment.env:
+        try_out(env, algorithm, experiment)
+    return Parts(env, spec, algorithm, 1 if own.algorithm else _num_devices(experiment, algorithm))
+
+
+def _check_settings(experiment: Experiment, on_device: bool) -> None:
+    run = experiment.run
+    if run.seeds > 1 and not on_device:
+        raise LogpiError(
+            f"seeds={run.seeds}: {experiment.env} runs on the host, where one run trains one seed; device "
+            "environments (`logpi envs`) train many at once. Start one run a seed, with --seed"
+        )
+    if run.autoreset != "next_step" and experiment.method.normalize_reward:
+        raise LogpiError(
+            f"autoreset={run.autoreset} drops moves, from which normalize_reward cannot follow an episode's "
+            "return; choose autoreset next_step, or normalize_reward off"
+        )
+
+
+def _num_devices(experiment: Experiment, algorithm: Algorithm) -> int:
+    """How many devices share one learner's environments (an algorithm of the user's own keeps to one)."""
+    from logpi.driver import devices
+
+    n_envs = experiment.method.n_envs
+    rows = algorithm.batch_size or algorithm.n_steps * n_envs
+    recurrent = experiment.network.memory != "none"
+    return devices.sharing(n_envs, rows, rows // (algorithm.n_steps if recurrent else 1))
+
+
+def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> None:
+    """Trace a rollout of a user's own environment, so that its mistakes are told before anything is made for it."""
+    import jax
+
+    from logpi.control.rollout import rollout, start
+    from logpi.envs.device import vectorize
+
+    def collect(key: Any) -> object:
+        vector = vectorize(env)
+        carry = start(vector, algorithm, key, experiment.method.n_envs)
+        return rollout(vector, algorithm, algorithm.init(key), carry, key)
+
+    try:
+        jax.eval_shape(collect, jax.random.key(0))
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        raise LogpiError(
+            f"environment {experiment.env} cannot be compiled: {type(error).__name__}: {first}. "
+            f"Find the cause with: logpi check-env {experiment.env}"
+        ) from error
+
+
+def process(experiment: Experiment, parts: Parts) -> Process:
+    """The learning process of an experiment."""
+    from logpi.control.on_policy import Sizes, on_device, on_host
+    from logpi.envs.device import vectorize
+    from logpi.envs.host import make_host
+    from logpi.nets.policy import example
+    from logpi.types import DeviceEnv
+
+    run, method = experiment.run, experiment.method
+    obs = example(parts.spec.observation_space)
+    sizes = Sizes(
+        n_envs=method.n_envs,
+        num_devices=parts.num_devices,
+        episodes=max(run.eval_episodes, run.final_episodes),
+        normalize_obs=method.normalize_obs,
+        normalize_reward=method.normalize_reward,
+        brief=method.total_timesteps * parts.algorithm.passes * run.seeds < BRIEF,
+    )
+    if isinstance(parts.env, DeviceEnv):
+        return on_device(vectorize(parts.env), parts.algorithm, obs, sizes)
+    make = functools.partial(make_host, parts.env, env_kwargs=dict(experiment.env_kwargs))
+    vector = make(method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
+    return on_host(vector, make(min(EVALUATION_ENVS, run.final_episodes)), parts.algorithm, obs, run.seed, sizes)
+
+
+def _load(folder: Path, policy: Any = None) -> Any:
+    from logpi.control.agent import load_agent
+
+    return load_agent(folder, policy)
+
+
+def _evaluate(agent: Any, asked: Question) -> Answer:
+    if asked.passes is not None or asked.split is not None:
+        raise LogpiError("passes and split are for agents that look at images; leave them out")
+    facts = evaluate_episodes(agent, asked)
+    how = "sampled" if asked.sampled else "greedy"
+    line = (
+        f"{facts['env']}: mean return {facts['mean_reward']:.2f} ± {facts['interval']:.2f} (95 % interval of the "
+        f"mean; deviation {facts['std_reward']:.2f}) over {facts['episodes']} {how} episodes on {facts['on']}, "
+        f"seed {facts['seed']}"
+    )
+    return Answer(facts, [line])
+
+
+def evaluate_episodes(agent: Any, asked: Question) -> Facts:
+    """Play full episodes of Gymnasium's own version of the agent's environment (the device's where it has no other).
+
+    Raises:
+        LogpiError: the environment cannot be made, or fails.
+    """
+    import jax
+    import numpy as np
+
+    from logpi.control.evaluation import evaluate_device, evaluate_host
+    from logpi.envs.device import vectorize
+    from logpi.envs.host import make_host
+    from logpi.types import DeviceEnv
+
+    episodes, seed = asked.episodes or EPISODES, SEED if asked.seed is None else asked.seed
+    source, key, calls = _gymnasium_version(agent), jax.random.key(seed), 0
+
+    def decide(memory: Any, obs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return agent.decide(agent.learner, memory, obs, jax.random.fold_in(key, calls), greedy=not asked.sampled)
+
+    if isinstance(source, DeviceEnv):
+        play = jax.jit(
+            lambda learner: evaluate_device(
+                vectorize(source), agent.policy, agent.act_on, learner, key, episodes, not asked.sampled
+            )
+        )
+        returns, lengths = jax.device_get(play(agent.learner))
+    else:
+        made = make_host(source, min(episodes, 20), env_kwargs=agent.facts.get("env_kwargs"))
+        with contextlib.closing(made) as vector:
+            found = evaluate_host(vector, agent.policy, decide, episodes, seed)
+        assert found is not None  # nothing watches
+        returns, lengths = found
+    return {
+        "env": agent.spec.id,
+        "on": "device" if isinstance(source, DeviceEnv) else "Gymnasium",
+        "episodes": episodes,
+        "seed": seed,
+        "is_deterministic": not asked.sampled,
+        "mean_reward": float(np.mean(returns)),
+        "std_reward": float(np.std(returns)),
+        "interval": float(1.96 * np.std(returns, ddof=min(1, episodes - 1)) / np.sqrt(episodes)),
+        "mean_ep_length": float(np.mean(lengths)),
+        "returns": [float(x) for x in returns],
+    }
+
+
+def _film(agent: Any, wanted: Film) -> Path:
+    def act(obs: Any) -> Any:
+        return agent.act(obs, greedy=not wanted.sampled)
+
+    build = _drawn(_gymnasium_version(agent), agent.spec.id, agent.facts.get("env_kwargs", {}))
+    episodes = 1 if wanted.episodes is None else wanted.episodes
+    return _filmed(agent.spec.id, build, act, wanted.path, episodes, wanted.seed, begin=agent.reset)
+
+
+def film_random(env: str, wanted: Film) -> Path:
+    """Film an agent that draws its actions uniformly.
+
+    Raises:
+        LogpiError: no such environment, it does not draw, or the video cannot be written.
+    """
+    from logpi.envs.classic import CLASSIC
+    from logpi.envs.load import registered
+    from logpi.envs.make import make, spec_of
+
+    source = registered(env) if env in CLASSIC else make(env)
+    space = spec_of(source).action_space
+    space.seed(wanted.seed)
+    episodes = 1 if wanted.episodes is None else wanted.episodes
+    return _filmed(env, _drawn(source, env, {}), lambda _: space.sample(), wanted.path, episodes, wanted.seed)
+
+
+def _filmed(name: str, *arguments: Any, **options: Any) -> Path:
+    from logpi.view.video import render_episodes
+
+    try:
+        return render_episodes(*arguments, **options)
+    except LogpiError:
+        raise
+    except Exception as error:  # an environment may raise anything; what was filmed until then is on the disk
+        raise LogpiError(
+            f"filming {name} ended early: {type(error).__name__}: {error}. `logpi check-env` finds the cause"
+        ) from error
+
+
+def _gymnasium_version(agent: Any) -> DeviceEnv | HostFactory:
+    from logpi.envs.classic import CLASSIC
+    from logpi.envs.load import registered
+    from logpi.envs.make import make
+
+    name = agent.spec.id
+    return registered(name) if name in CLASSIC else make(name, **agent.facts.get("env_kwargs", {}))
+
+
+def _drawn(source: DeviceEnv | HostFactory, name: str, env_kwargs: dict[str, Any]) -> Callable[[str], Any]:
+    from logpi.types import DeviceEnv
+
+    if isinstance(source, DeviceEnv):
+        raise LogpiError(f"{name} is a device environment, which draws no pictures; there is nothing to film")
+    return lambda render_mode: source(render_mode=render_mode, **env_kwargs)
+
+
+def _pictures(agent: Agent, folder: RunFolder) -> dict[str, Path]:
+    return {"video": _film(agent, Film(folder.videos / "best.mp4"))}
+
+
+def _report(outcome: Any, experiment: Experiment) -> list[str]:
+    means, episodes = outcome.scores.mean(1), outcome.scores.shape[1]
+    if len(means) == 1:
+        return [f"score {means[0]:.1f} ± {outcome.scores.std():.1f} (mean and deviation of {episodes} greedy episodes)"]
+    from logpi.view.plots import interval
+
+    mean, half = interval(means[:, None])
+    seeds = f"95 % interval over {len(means)} seeds, {episodes} greedy episodes each"
+    return [f"score {mean[0]:.1f} ± {half[0]:.1f} ({seeds})"]
+
+
+def _expected(method: Table, band: tuple[float, float]) -> str:
+    return f"{band[0]:g} to {band[1]:g} by step {method.get('total_timesteps', float('nan')):,.0f}"
+
+
+TASK = Task(
+    name="control",
+    knows=lambda name: True,
+    names=_names,
+    runs_on=_runs_on,
+    default_method=lambda name: "ppo",
+    presets=lambda name: {},
+    score=lambda name: Score("mean return of an episode"),
+    length=lambda experiment: Length(int(experiment.method.total_timesteps)),
+    build=_build,
+    load=_load,
+    evaluate=_evaluate,
+    film=_film,
+    pictures=_pictures,
+    report=_report,
+    expected=_expected,
+    missed=lambda band: f"below the {band[0]:g}",
+    next_step=lambda experiment, path: f"logpi watch {path}",
+)

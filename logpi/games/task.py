@@ -1,0 +1,121 @@
+"""Board games as a kind of task: learnt from self-play, evaluated on known answers or by matches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from logpi import games
+from logpi.errors import LogpiError
+from logpi.tasks import Agent, Answer, Facts, Film, Length, Own, Question, Score, Table, Task, Work
+
+if TYPE_CHECKING:
+    from logpi.config.settings import Experiment
+    from logpi.driver.process import Process
+    from logpi.runs.folder import RunFolder
+    from logpi.types import PyTree
+
+LABELLED = "connect-four"  # its evaluation is on positions that a perfect solver has labelled
+
+
+def _build(experiment: Experiment, own: Own) -> Work:
+    from logpi.driver import devices
+    from logpi.games.agent import save_game_agent
+    from logpi.games.evaluation.judges import evaluators_of, measured
+    from logpi.games.process import self_play_process
+    from logpi.games.rules.make import make_game
+    from logpi.methods import find_method
+
+    method, run = experiment.method, experiment.run
+    if own != Own():
+        raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
+    if experiment.env_kwargs:
+        raise LogpiError(f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is a game and takes none")
+    if run.seeds > 1:
+        raise LogpiError(f"seeds={run.seeds}: self-play trains one seed; start one run a seed, with --seed")
+    game = make_game(experiment.env)
+    num_devices = devices.shared_by(method.n_games, method.batch_size)
+    system = find_method(experiment.algo)(method, experiment.network, game, num_devices)
+
+    def save(folder: Path, acting: PyTree, facts: Facts) -> None:
+        save_game_agent(folder, acting, experiment, facts)
+
+    def process() -> Process:
+        rows = method.n_games * method.n_steps
+        return self_play_process(system, evaluators_of(game, method, system.search), rows, num_devices)
+
+    def facts(scores: Any) -> Facts:
+        return measured(game, method, scores)
+
+    return Work(num_devices, process, save, facts, keeps_stages=True)
+
+
+def _load(folder: Path, policy: Any = None) -> Any:
+    from logpi.games.agent import load_game_agent
+
+    if policy is not None:
+        raise LogpiError(f"the agent in {folder} plays a board game and takes no policy of your own; leave it out")
+    return load_game_agent(folder)
+
+
+def _evaluate(agent: Any, asked: Question) -> Answer:
+    from logpi.games.evaluation.judges import evaluate_agent
+
+    for name in ("sampled", "passes", "split"):
+        if getattr(asked, name):
+            raise LogpiError(f"--{name} is not for agents of board games; leave it out")
+    facts = evaluate_agent(agent, 10**9 if asked.episodes is None else asked.episodes, asked.seed or 0)
+    line = (
+        f"{facts['game']}: {facts['what']} {facts['mean']:.4g} (95 % interval {facts['low']:.4g} to "
+        f"{facts['high']:.4g}) of {facts['count']}, {facts['simulations']} simulations a move"
+    )
+    return Answer(facts, [line])
+
+
+def _film(agent: Agent, wanted: Film) -> Path:
+    raise LogpiError(
+        f"an agent of {agent.facts['env']} is not filmed; `logpi play {agent.facts['env']} --agent FOLDER --side none` "
+        "shows it playing"
+    )
+
+
+def _pictures(agent: Agent, folder: RunFolder) -> dict[str, Path]:
+    return {}
+
+
+def _score(name: str) -> Score:
+    return Score("value kept" if name == LABELLED else "mean result")
+
+
+def _report(outcome: Any, experiment: Experiment) -> list[str]:
+    scores = outcome.scores[0]
+    if experiment.env == LABELLED:
+        mean = 100 * scores.mean()
+        return [f"{mean:.1f} % of {len(scores)} moves keep the game's value where the choice matters"]
+    opponent = experiment.method.eval_opponent_simulations
+    return [f"mean result {scores.mean():+.2f} of {len(scores)} games against plain search of {opponent} games a move"]
+
+
+def _expected(method: Table, band: tuple[float, float]) -> str:
+    return f"{band[0]:g} to {band[1]:g} by step {method.get('total_timesteps', float('nan')):,.0f}"
+
+
+TASK = Task(
+    name="games",
+    knows=games.is_known,
+    names=games.game_names,
+    runs_on=lambda name: "device",
+    default_method=lambda name: "alphazero",
+    presets=lambda name: {},
+    score=_score,
+    length=lambda experiment: Length(int(experiment.method.total_timesteps), "moves"),
+    build=_build,
+    load=_load,
+    evaluate=_evaluate,
+    film=_film,
+    pictures=_pictures,
+    report=_report,
+    expected=_expected,
+    missed=lambda band: f"below the {band[0]:g}",
+    next_step=lambda experiment, path: f"logpi play {experiment.env} --agent {path}",
+)

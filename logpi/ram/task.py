@@ -1,0 +1,170 @@
+"""Images as a kind of task: classified by glimpses (RAM), or by networks that see the whole image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from logpi.errors import LogpiError
+from logpi.tasks import Answer, Facts, Film, Length, Own, Question, Score, Table, Task, Work
+
+if TYPE_CHECKING:
+    from logpi.config.settings import Experiment
+    from logpi.driver.process import Process
+    from logpi.runs.folder import RunFolder
+    from logpi.types import PyTree
+
+TASKS: dict[str, Table] = {  # Mnih et al. 2014, §4.1: settings of the method
+    "ram/mnist": {},
+    "ram/translated": {"canvas": 60},
+    "ram/cluttered": {"canvas": 60, "num_distractors": 4},
+    "ram/cluttered-100": {"canvas": 100, "num_distractors": 8},
+    "ram/own": {},
+}
+ROWS_AN_IMAGE = 16  # an image is worth that many small observations when devices share a batch
+FILMED = 6  # images
+EVERY = 10**9  # images: more than any data has
+PASSES = 10  # over an image, whose class probabilities are averaged
+
+
+def _build(experiment: Experiment, own: Own) -> Work:
+    from logpi.driver import devices
+    from logpi.methods import find_method
+    from logpi.ram import agent
+    from logpi.ram.data import datasets
+    from logpi.ram.data.images import fingerprint
+    from logpi.ram.process import image_process
+
+    method, run = experiment.method, experiment.run
+    if own != Own():
+        raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
+    if experiment.env_kwargs:
+        raise LogpiError(
+            f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is no environment and takes none; what "
+            "is done to its images are settings of the method, such as --canvas and --num-distractors"
+        )
+    if experiment.env == "ram/own" and method.data == "mnist":
+        raise LogpiError(
+            "ram/own needs your images: --data FILE.npz (images, labels), or a folder with a folder for each class"
+        )
+    images = datasets.load(method.data)
+    splits = agent.splits(images, method)
+    task = agent.task_of(method, images.train_images.shape[1:], len(images.classes))
+    made = find_method(experiment.algo)(method, experiment.network, task)
+    worth = ROWS_AN_IMAGE * method.batch_size * method.copies_per_image
+    num_devices = 1 if run.seeds > 1 else devices.sharing(method.batch_size, worth, worth)
+
+    def save(folder: Path, acting: PyTree, facts: Facts) -> None:
+        agent.save_image_agent(folder, acting, experiment, images, facts)
+
+    def process() -> Process:
+        return image_process(made, task, splits, method.batch_size, method.n_updates, num_devices)
+
+    return Work(num_devices, process, save, data=fingerprint(images))
+
+
+def _load(folder: Path, policy: Any = None) -> Any:
+    from logpi.ram.agent import load_image_agent
+
+    if policy is not None:
+        raise LogpiError(f"the agent in {folder} classifies images and takes no policy of your own; leave it out")
+    return load_image_agent(folder)
+
+
+def _evaluate(agent: Any, asked: Question) -> Answer:
+    from logpi.ram.evaluation import interval, judge
+
+    if asked.seed is not None:
+        raise LogpiError("--seed is not for agents that look at images: all are judged alike; leave it out")
+    split, passes = asked.split or "test", PASSES if asked.passes is None else asked.passes
+    found = judge(agent, EVERY if asked.episodes is None else asked.episodes, passes, asked.sampled, split)
+
+    def line(name: str, error: float) -> str:
+        low, high = interval(error, found.images)
+        return f"  {name:44} error {error:7.2%}   (95 % interval {low:.2%} to {high:.2%})"
+
+    lines = [f"{agent.facts['env']}, {agent.facts['algo']}: {found.images:,} {split} images"]
+    lines.append(line("the whole image" if agent.config.sees_whole else "one pass, mean locations", found.one_pass))
+    if not agent.config.sees_whole:
+        how = "sampled" if asked.sampled else "mean"
+        lines.append(line(f"M = {found.passes} passes averaged, {how} locations", found.averaged))
+    if found.stopping:
+        lines.append("  after glimpse 1, 2, …:  " + "  ".join(f"{error:.2%}" for error in found.after))
+        lines.append("  looking until sure:")
+        for row in found.stopping:
+            glimpses, error = row["mean_glimpses"], row["error"]
+            lines.append(f"    {row['threshold']:<6g} {glimpses:5.2f} glimpses   error {error:7.2%}")
+    facts = {"env": agent.facts["env"], "split": split, "sampled": asked.sampled, **found._asdict()}
+    return Answer(facts, lines)
+
+
+def _film(agent: Any, wanted: Film) -> Path:
+    from logpi.ram import figures
+
+    count = FILMED if wanted.episodes is None else wanted.episodes
+    return figures.film(agent, wanted.path, count, wanted.seed, wanted.sampled)
+
+
+def _pictures(agent: Any, folder: RunFolder) -> dict[str, Path]:
+    from logpi.ram import figures
+
+    if agent.config.sees_whole:
+        return {}
+    return figures.pictures(agent, folder.path) | {"video": _film(agent, Film(folder.videos / "best.mp4"))}
+
+
+def _report(outcome: Any, experiment: Experiment) -> list[str]:
+    """The test error of one seed, or of several."""
+    accuracy, images = outcome.scores.mean(1), outcome.scores.shape[1]
+    if len(accuracy) > 1:
+        from logpi.view.plots import interval as over_seeds
+
+        mean, half = over_seeds(1 - accuracy[:, None])
+        of_seeds = f"95 % interval over {len(accuracy)} seeds, {images:,} test images"
+        return [f"error {100 * mean[0]:.2f} ± {100 * half[0]:.2f} % ({of_seeds}, one pass)"]
+    from logpi.ram.evaluation import interval
+
+    error = float(1 - accuracy[0])
+    low, high = interval(error, images)
+    of_images = f"95 % interval {100 * low:.2f} to {100 * high:.2f} %; {images:,} test images"
+    return [f"error {100 * error:.2f} % ({of_images}, one pass)"]
+
+
+def _errors(band: tuple[float, float]) -> str:
+    """The expected test error, of a band of accuracies."""
+    return f"{100 * (1 - band[1]):.3g} to {100 * (1 - band[0]):.3g} %"
+
+
+def _expected(method: Table, band: tuple[float, float]) -> str:
+    return f"error {_errors(band)} after {method.get('total_images', float('nan')):,.0f} images"
+
+
+def _length(experiment: Experiment) -> Length:
+    """An image counts once, however often it is looked at."""
+    method = experiment.method
+    return Length(int(method.total_timesteps), "images", method.steps_an_image)
+
+
+def _next_step(experiment: Experiment, path: Path) -> str:
+    return f"logpi {'eval' if experiment.method.sees_whole else 'watch'} {path}"
+
+
+TASK = Task(
+    name="ram",
+    knows=TASKS.__contains__,
+    names=lambda: list(TASKS),
+    runs_on=lambda name: "device",
+    default_method=lambda name: "ram",
+    presets=lambda name: TASKS.get(name, {}),
+    score=lambda name: Score("accuracy", percent=True),
+    length=_length,
+    build=_build,
+    load=_load,
+    evaluate=_evaluate,
+    film=_film,
+    pictures=_pictures,
+    report=_report,
+    expected=_expected,
+    missed=lambda band: f"above the {_errors(band)}",
+    next_step=_next_step,
+)
