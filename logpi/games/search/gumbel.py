@@ -14,32 +14,44 @@ latter needs a smaller c_scale, and blows up differences that mean nothing where
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.games.search.puct import Searched, spread
-from logpi.games.search.tree import Edges, Expand, Leaf, Rule, edges, grow, plant
+from logpi.games.search.tree import (
+    Edges,
+    Expand,
+    Leaf,
+    Rule,
+    Searched,
+    edges,
+    init_tree,
+    run_simulations,
+    spread,
+)
 from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key
 
 LAST = -1e30  # of a move whose turn it is not; finite, since -inf is for what is illegal
 
 
-def gumbel(
-    root: Leaf,
-    expand: Expand,
-    key: Key,
-    simulations: int,
-    *,
-    considered: int = 16,
-    scale: float | Array = 1.0,
-    c_visit: float | Array = 50.0,
-    c_scale: float | Array = 0.1,
-    rescale: bool = True,
-    kept: int = 0,
-) -> Searched:
+class GumbelConstants(NamedTuple):
+    """Settings of the search. The first three are static: they decide what is compiled."""
+
+    max_considered_actions: int = 16  # m, moves that sequential halving begins with
+    rescale_values: bool = True  # σ scales q by its node's least and greatest value; False: from [-1, 1], as the paper
+    max_children: int = 0  # moves that a node keeps, those of the largest prior (root: g + logits); 0: all
+    noise_scale: float | Array = 1.0  # of the Gumbel noise g; 0 plays the move of the best estimate
+    c_visit: float | Array = 50.0  # of σ
+    c_scale: float | Array = 0.1  # of σ
+
+
+DEFAULTS = GumbelConstants()
+
+
+def gumbel(root: Leaf, expand: Expand, key: Key, simulations: int, constants: GumbelConstants = DEFAULTS) -> Searched:
     """Search ``simulations`` leaves below each of B positions.
 
     Args:
@@ -47,49 +59,44 @@ def gumbel(
         expand: rules and network.
         key: of the Gumbel noise.
         simulations: new leaves a position.
-        considered: m, moves that the root begins with.
-        scale: of the Gumbel noise; 0 plays the move that is best by all that is known.
-        c_visit, c_scale: of σ.
-        rescale: σ's values are relative to the node's least and greatest.
-        kept: moves that a node keeps, those of the largest prior (at the root, of the largest g + logits); 0: all.
+        constants: settings.
     """
-    b, a = root.logits.shape
-    how = c_visit, c_scale, rescale
+    c, (b, a) = constants, root.logits.shape
     legal = root.logits > ILLEGAL / 2
-    noise = scale * jax.random.gumbel(key, (b, a))
+    noise = c.noise_scale * jax.random.gumbel(key, (b, a))
     noisy = jnp.where(legal, root.logits + noise, ILLEGAL)
-    tree = plant(root, simulations, kept, noisy)
+    tree = init_tree(root, simulations, c.max_children, noisy)
     g = noise if tree.move is None else jnp.take_along_axis(noise, tree.move[0], 1)
-    slots = tree.logits.shape[-1]
-    table = jnp.asarray(considered_visits(min(considered, slots), simulations))
-    begun_with = jnp.minimum(min(considered, slots), legal.sum(-1))  # [B]
+    considered = min(c.max_considered_actions, tree.logits.shape[-1])
+    table = jnp.asarray(considered_visits(considered, simulations))
+    begun_with = jnp.minimum(considered, legal.sum(-1))  # [B]
 
     def first(e: Edges, made: Array) -> Array:
-        score = g + e.logits + sigma(e, *how)
+        score = g + e.logits + sigma(e, c)
         return jnp.where(e.visits == table[begun_with, made][:, None], score, LAST)
 
-    tree = grow(tree, expand, first, rule(*how))
-    kept_edges = edges(tree, jnp.zeros(b, jnp.int32), 0)
-    visits, q = (spread(x, tree, a) for x in (kept_edges.visits, kept_edges.q))
+    tree = run_simulations(tree, expand, first, rule(c))
+    at_root = edges(tree, jnp.zeros(b, jnp.int32), 0)
+    visits, q = (spread(x, tree, a) for x in (at_root.visits, at_root.q))
     e = Edges(root.logits, visits, q, root.value)
-    policy = improved(e, *how)
-    score = jnp.where(visits == visits.max(-1, keepdims=True), noisy + sigma(e, *how), LAST)
+    policy = improved(e, c)
+    score = jnp.where(visits == visits.max(-1, keepdims=True), noisy + sigma(e, c), LAST)
     action = jnp.where(legal, score, -jnp.inf).argmax(-1).astype(jnp.int32)
     return Searched(action, policy, (policy * completed(e)).sum(-1), visits, tree)
 
 
-def rule(c_visit: float | Array, c_scale: float | Array, rescale: bool) -> Rule:
+def rule(c: GumbelConstants) -> Rule:
     """π'(a) - N(a) / (1 + Σ_b N(b)): the move whose visits lag behind the improved policy the most (eq. 14)."""
 
     def score(e: Edges) -> Array:
-        return improved(e, c_visit, c_scale, rescale) - e.visits / (1.0 + e.visits.sum(-1, keepdims=True))
+        return improved(e, c) - e.visits / (1.0 + e.visits.sum(-1, keepdims=True))
 
     return score
 
 
-def improved(e: Edges, c_visit: float | Array, c_scale: float | Array, rescale: bool) -> Array:
+def improved(e: Edges, c: GumbelConstants) -> Array:
     """π' [B, K] (eq. 11)."""
-    return jax.nn.softmax(e.logits + sigma(e, c_visit, c_scale, rescale))
+    return jax.nn.softmax(e.logits + sigma(e, c))
 
 
 def completed(e: Edges) -> Array:
@@ -103,12 +110,12 @@ def completed(e: Edges) -> Array:
     return jnp.where(visited, e.q, mixed[:, None])
 
 
-def sigma(e: Edges, c_visit: float | Array, c_scale: float | Array, rescale: bool) -> Array:
+def sigma(e: Edges, c: GumbelConstants) -> Array:
     """σ of the completed q [B, K], scaled to [0, 1] (eq. 8)."""
     q = completed(e)
-    low, high = (q.min(-1, keepdims=True), q.max(-1, keepdims=True)) if rescale else (-1.0, 1.0)
+    low, high = (q.min(-1, keepdims=True), q.max(-1, keepdims=True)) if c.rescale_values else (-1.0, 1.0)
     unit = (q - low) / jnp.maximum(high - low, 1e-8)
-    return (c_visit + e.visits.max(-1, keepdims=True)) * c_scale * unit
+    return (c.c_visit + e.visits.max(-1, keepdims=True)) * c.c_scale * unit
 
 
 def considered_visits(considered: int, simulations: int) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:

@@ -3,8 +3,9 @@
     a = argmax_a Q(s, a) + C(s) P(s, a) √N(s) / (1 + N(s, a)),    C(s) = log((1 + N(s) + c_base) / c_base) + c_init
 
 N(s) counts the visit that made the node, as in the pseudocode of Silver et al. 2018 (else the first choice in a new
-node would not heed the prior). A move without a visit has Q = 0, or its node's mean value less a reduction: with
-Q = 0 a player who is behind, to whom all moves look worse than an even game, tries every move once before any twice.
+node would not heed the prior). A move without a visit has Q = 0, or its node's mean value less the first-play urgency
+(FPU) reduction. With Q = 0 a player who is behind tries every move once before any twice: all moves tried so far look
+worse than an even game.
 """
 
 from __future__ import annotations
@@ -14,19 +15,40 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.games.search.tree import Edges, Expand, Leaf, Rule, Tree, edges, grow, plant
+from logpi.games.search.tree import (
+    Edges,
+    Expand,
+    Leaf,
+    Rule,
+    Searched,
+    edges,
+    init_tree,
+    run_simulations,
+    spread,
+)
 from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key
 
 
-class Searched(NamedTuple):
-    """What a search says of B positions."""
+class DirichletNoise(NamedTuple):
+    """Noise in the root's prior: P(root, ·) = (1 - ε) p + ε η with η ~ Dirichlet(α) over the legal moves kept."""
 
-    action: Array  # [B] int32, to be played
-    policy: Array  # [B, A] to learn from: it sums to 1 over the legal moves
-    value: Array  # [B] for the player to move
-    visits: Array  # [B, A] of the root's moves
-    tree: Tree | None = None  # left out where it would only be carried about
+    fraction: float | Array = 0.25  # ε
+    alpha: float | Array = 0.0  # α; 0: 10 / the number of those moves, "in inverse proportion" (Silver et al. 2018)
+
+
+class PuctConstants(NamedTuple):
+    """Settings of the search. The first two are static: they decide what is compiled."""
+
+    noise: DirichletNoise | None = None  # None draws none: a draw for thousands of moves takes longer than the search
+    max_children: int = 0  # moves that a node keeps, those of the largest prior; 0: all
+    c_init: float | Array = 1.25  # of C(s)
+    c_base: float | Array = 19652.0  # of C(s)
+    fpu_reduction: float | Array = -1.0  # a move without a visit has its node's mean value less this; < 0: Q = 0
+    forced_playouts_k: float | Array = 0.0  # k of the forced playouts, pruned from the policy (Wu 2019, §3.2); 0: none
+
+
+DEFAULTS = PuctConstants()
 
 
 def puct(
@@ -35,14 +57,7 @@ def puct(
     key: Key,
     simulations: int,
     temperature: Array,
-    *,
-    noise: float | Array = 0.0,
-    alpha: float | Array = 1.0,
-    c_init: float | Array = 1.25,
-    c_base: float | Array = 19652.0,
-    reduction: float | Array = -1.0,
-    forced: float | Array = 0.0,
-    kept: int = 0,
+    constants: PuctConstants = DEFAULTS,
 ) -> Searched:
     """Search ``simulations`` leaves below each of B positions, and draw a move by N(root, a) ^ (1 / temperature).
 
@@ -52,29 +67,24 @@ def puct(
         key: of the noise, and of the moves drawn.
         simulations: new leaves a position.
         temperature: [B]; 0 plays the most visited move.
-        noise: ε of P(root, ·) = (1 - ε) p + ε η with η ~ Dirichlet(alpha) over the legal moves that are kept.
-        alpha: of the Dirichlet distribution; 0: 10 / the number of those moves (0.3 for chess, 0.03 for Go in Silver et
-            al. 2018, "in inverse proportion to the approximate number of legal moves").
-        c_init, c_base: of C(s).
-        forced: k of the forced playouts, of which the policy is pruned again (Wu 2019, §3.2); 0: none.
-        reduction: what a move without a visit is worth less than its node; below 0: such moves have Q = 0.
-        kept: moves that a node keeps, those of the largest prior; 0: all.
+        constants: settings.
     """
     noise_key, move_key = jax.random.split(key)
-    score = rule(c_init, c_base, reduction)
-    tree = plant(root, simulations, kept)
-    if not (isinstance(noise, float) and noise == 0.0):  # a draw of thousands takes longer than the search
-        tree = tree._replace(logits=tree.logits.at[0].set(mixed(tree.logits[0], noise_key, noise, alpha)))
-    tree = grow(tree, expand, lambda e, _: forcing(e, score(e), forced), score)
+    score, forced_k = rule(constants), constants.forced_playouts_k
+    tree = init_tree(root, simulations, constants.max_children)
+    if constants.noise is not None:
+        tree = tree._replace(logits=tree.logits.at[0].set(mixed(tree.logits[0], noise_key, constants.noise)))
+    tree = run_simulations(tree, expand, lambda e, _: forcing(e, score(e), forced_k), score)
     b, a = root.logits.shape
     e = edges(tree, jnp.zeros(b, jnp.int32), 0)
-    visits, learnt = (spread(x, tree, a) for x in (e.visits, pruned(e, score, forced)))
+    visits, learnt = (spread(x, tree, a) for x in (e.visits, pruned(e, score, forced_k)))
     policy = learnt / learnt.sum(-1, keepdims=True)
     return Searched(by_visits(move_key, visits, temperature), policy, tree.total[0] / tree.visits[0], visits, tree)
 
 
-def rule(c_init: float | Array, c_base: float | Array, reduction: float | Array) -> Rule:
-    """Q(s, a) + U(s, a)."""
+def rule(constants: PuctConstants) -> Rule:
+    """Q(s, a) + C(s) P(s, a) √N(s) / (1 + N(s, a))."""
+    c_init, c_base, reduction = constants.c_init, constants.c_base, constants.fpu_reduction
 
     def score(e: Edges) -> Array:
         n = 1.0 + e.visits.sum(-1, keepdims=True)
@@ -114,15 +124,13 @@ def pruned(e: Edges, score: Rule, k: float | Array) -> Array:
     return jnp.where(best | (jnp.asarray(k) == 0), e.visits, left)
 
 
-def mixed(logits: Array, key: Key, noise: float | Array, alpha: float | Array) -> Array:
-    """The logits [B, K] of (1 - noise) p + noise η, with η ~ Dirichlet(alpha) over the legal moves.
-
-    ``alpha`` 0 is 10 / their number.
-    """
+def mixed(logits: Array, key: Key, noise: DirichletNoise) -> Array:
+    """The logits [B, K] of (1 - ε) p + ε η, as ``DirichletNoise`` defines them."""
     legal = logits > ILLEGAL / 2
-    alpha = jnp.where(jnp.asarray(alpha) > 0, alpha, 10.0 / legal.sum(-1, keepdims=True))
+    alpha = jnp.where(jnp.asarray(noise.alpha) > 0, noise.alpha, 10.0 / legal.sum(-1, keepdims=True))
     eta = dirichlet(key, alpha, legal)
-    return jnp.where(legal, jnp.log((1.0 - noise) * jax.nn.softmax(logits) + noise * eta + 1e-30), ILLEGAL)
+    prior = (1.0 - noise.fraction) * jax.nn.softmax(logits) + noise.fraction * eta
+    return jnp.where(legal, jnp.log(prior + 1e-30), ILLEGAL)
 
 
 def dirichlet(key: Key, alpha: float | Array, legal: Array) -> Array:
@@ -138,11 +146,3 @@ def by_visits(key: Key, visits: Array, temperature: Array) -> Array:
     warmth = jnp.maximum(temperature, 1e-3)[:, None]
     drawn = jax.random.categorical(key, jnp.where(visits > 0, log_visits / warmth, -jnp.inf))
     return jnp.where(temperature > 0, drawn, visits.argmax(-1)).astype(jnp.int32)
-
-
-def spread(of_slots: Array, tree: Tree, actions: int) -> Array:
-    """[B, A] from the root's slots [B, K]; 0 for the moves that were not kept."""
-    if tree.move is None:
-        return of_slots
-    row = jnp.arange(len(of_slots))[:, None]
-    return jnp.zeros((len(of_slots), actions)).at[row, tree.move[0]].set(of_slots)

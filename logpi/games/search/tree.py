@@ -1,4 +1,4 @@
-"""Trees of B positions grown side by side, one leaf each at every simulation.
+"""Search trees of B positions side by side; every simulation adds one leaf to each.
 
 Node n of every tree is made by simulation n, so that making a node is one contiguous write; node 0 is the root. Values
 are kept in the root player's view: with neither rewards on the way nor discounts but the change of sides, what a
@@ -21,7 +21,7 @@ NONE = 0  # no child: nothing leads back to the root
 
 
 class Leaf(NamedTuple):
-    """What rules and network say of B positions. Where a game has ended, the value is its outcome."""
+    """B positions as the rules and the network evaluate them. Where a game has ended, the value is its outcome."""
 
     state: PyTree  # [B, ...]
     logits: Array  # [B, A] of the prior; distributions.ILLEGAL where a move is illegal
@@ -42,11 +42,21 @@ class Tree(NamedTuple):
     value: Array  # [N, B] the network's, or the outcome; this and ``total`` in the root player's view
     terminal: Array  # [N, B] bool
     visits: Array  # [N, B] float32: simulations that passed here, the one that made the node included
-    total: Array  # [N, B] sum of what those simulations found
+    total: Array  # [N, B] sum of the values that those simulations backed up
+
+
+class Searched(NamedTuple):
+    """The result of a search of B positions."""
+
+    action: Array  # [B] int32: the move to play
+    policy: Array  # [B, A] the training target π; it sums to 1 over the legal moves
+    value: Array  # [B] for the player to move
+    visits: Array  # [B, A] of the root's moves
+    tree: Tree | None = None  # None where the caller has no use for it
 
 
 class Edges(NamedTuple):
-    """The moves of one node of each tree, in the view of its player: all that a selection rule may know."""
+    """The moves of one node of each tree, in the view of its player: the input of a selection rule."""
 
     logits: Array  # [B, K]
     visits: Array  # [B, K] N(s, a)
@@ -74,17 +84,25 @@ def edges(tree: Tree, node: Array, depth: Array | int) -> Edges:
     return Edges(tree.logits[node, row], visits, q, sign * tree.value[node, row])
 
 
-def plant(root: Leaf, simulations: int, kept: int, order: Array | None = None) -> Tree:
-    """Trees with nothing but a root, and room for ``simulations`` leaves.
+def spread(of_slots: Array, tree: Tree, actions: int) -> Array:
+    """[B, A] from the root's slots [B, K]; 0 for the moves that were not kept."""
+    if tree.move is None:
+        return of_slots
+    row = jnp.arange(len(of_slots))[:, None]
+    return jnp.zeros((len(of_slots), actions)).at[row, tree.move[0]].set(of_slots)
+
+
+def init_tree(root: Leaf, simulations: int, max_children: int, order: Array | None = None) -> Tree:
+    """Trees of a root alone, with room for ``simulations`` leaves.
 
     Args:
         root: B positions, none of which has ended.
-        simulations: leaves that ``grow`` will make in each tree.
-        kept: K, the moves that a node keeps, those of the largest prior; 0: all.
+        simulations: leaves that ``run_simulations`` adds to each tree.
+        max_children: K, the moves that a node keeps, those of the largest prior; 0: all.
         order: [B, A] by which the root's moves are kept instead; below ``ILLEGAL / 2`` where a move is illegal.
     """
     n, (b, a) = simulations + 1, root.logits.shape
-    k = min(kept, a) if kept else a
+    k = min(max_children, a) if max_children else a
     tree = Tree(
         state=jax.tree.map(lambda x: jnp.zeros((n, *x.shape), x.dtype), root.state),
         move=jnp.zeros((n, b, k), jnp.int32) if k < a else None,
@@ -98,14 +116,14 @@ def plant(root: Leaf, simulations: int, kept: int, order: Array | None = None) -
     return _written(tree, root, 0, jnp.ones(b), root.logits if order is None else order)
 
 
-def grow(tree: Tree, expand: Expand, first: Callable[[Edges, Array], Array], rule: Rule) -> Tree:
-    """``tree`` as planted, after all the simulations that it has room for.
+def run_simulations(tree: Tree, expand: Expand, first: Callable[[Edges, Array], Array], rule: Rule) -> Tree:
+    """``tree`` after all the simulations that it has room for.
 
     Args:
-        tree: as ``plant`` gives it.
+        tree: as ``init_tree`` makes it.
         expand: rules and network.
-        first: the rule at the root, which also gets the number of simulations made, [] int32.
-        rule: the rule at all other nodes.
+        first: the selection rule at the root, which also gets the number of simulations made, [] int32.
+        rule: the selection rule at all other nodes.
     """
 
     def simulate(n: Array, tree: Tree) -> Tree:
@@ -114,7 +132,7 @@ def grow(tree: Tree, expand: Expand, first: Callable[[Edges, Array], Array], rul
         child = tree.child[node, row, slot]
         action = slot if tree.move is None else tree.move[node, row, slot]
         leaf = expand(jax.tree.map(lambda x: x[node, row], tree.state), action)
-        # an end of the game that was reached again: its outcome counts once more, and what was expanded is dropped
+        # the end of a game reached again: its outcome counts once more, and the new leaf stays unlinked
         again = child != NONE
         tree = _written(tree, leaf, n, jnp.where(path.sum(0) % 2 == 0, 1.0, -1.0), leaf.logits)
         link = jnp.where(again, child, n)
@@ -127,7 +145,7 @@ def grow(tree: Tree, expand: Expand, first: Callable[[Edges, Array], Array], rul
 
 
 def _written(tree: Tree, leaf: Leaf, n: Array | int, sign: Array, order: Array) -> Tree:
-    """``tree`` with ``leaf`` as node ``n`` of every tree; the moves that come first in ``order`` [B, A] are kept."""
+    """``tree`` with ``leaf`` as node ``n`` of every tree; it keeps the moves that come first in ``order`` [B, A]."""
     logits, move = leaf.logits, tree.move
     if move is not None:
         _, action = best(order, move.shape[-1])
@@ -142,12 +160,12 @@ def _written(tree: Tree, leaf: Leaf, n: Array | int, sign: Array, order: Array) 
 
 
 def _descend(tree: Tree, first: Rule, rule: Rule) -> tuple[Array, Array, Array]:
-    """(node [B], slot [B], path [N, B] bool): where each tree is to grow, and the nodes from its root to there."""
+    """(node [B], slot [B], path [N, B] bool): where each tree expands next, and the nodes from its root to there."""
     n, b = tree.visits.shape
     row = jnp.arange(b)
 
     def follow(rule: Rule, node: Array, depth: Array | int) -> tuple[Array, Array]:
-        """The slot chosen in ``node``, and the node behind it where the descent goes on from there, else NONE."""
+        """The slot chosen in ``node``, and its child where the descent continues, else NONE."""
         e = edges(tree, node, depth)
         slot = jnp.argmax(jnp.where(e.legal, rule(e), -jnp.inf), -1).astype(jnp.int32)
         child = tree.child[node, row, slot]

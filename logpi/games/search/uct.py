@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.games.rules.game import Game
-from logpi.games.search.tree import Edges, Leaf, edges, grow, plant
+from logpi.games.search.tree import Edges, Leaf, edges, init_tree, run_simulations
 from logpi.ops.collectives import select
 from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key, PyTree
@@ -47,8 +47,8 @@ def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -
         bonus = c * jnp.sqrt(jnp.log(n) / jnp.maximum(e.visits, 1.0))
         return jnp.where(e.visits > 0, e.q + bonus, FIRST) + 1e-3 * e.logits
 
-    tree = plant(leaf(state, jnp.arange(batch, dtype=jnp.uint32)), simulations, 0)
-    tree = grow(tree, expand, lambda e, _: score(e), score)
+    tree = init_tree(leaf(state, jnp.arange(batch, dtype=jnp.uint32)), simulations, 0)
+    tree = run_simulations(tree, expand, lambda e, _: score(e), score)
     visits = edges(tree, jnp.zeros(batch, jnp.int32), 0).visits
     return visits.argmax(-1).astype(jnp.int32), tree.total[0] / tree.visits[0]
 

@@ -1,0 +1,96 @@
+"""Search guided by a network: rules, network and settings make the leaves of PUCT or Gumbel search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from logpi.games.settings import SelfPlaySettings
+from logpi.games.rules.game import Game
+from logpi.games.search.gumbel import GumbelConstants, gumbel
+from logpi.games.search.puct import DirichletNoise, PuctConstants, puct
+from logpi.games.search.tree import Leaf, Searched
+from logpi.ops.distributions import ILLEGAL
+from logpi.types import Array, Key, PyTree
+
+SearchFn = Callable[[PyTree, PyTree, Key, int], Searched]  # (params, states [B, ...], key, simulations)
+# (params, obs [B, ...]) -> logits [B, A], value [B], ownership [B, cells] (or None)
+Apply = Callable[[PyTree, Array], tuple[Array, Array, Array | None]]
+
+
+class SearchProblem(NamedTuple):
+    """Rules, network and settings of a search."""
+
+    game: Game
+    apply: Apply
+    params: PyTree
+    settings: SelfPlaySettings
+
+
+class Exploration(NamedTuple):
+    """How a search of self-play explores."""
+
+    temperature: Array  # [B] PUCT draws its move by the visits ^ (1 / temperature)
+    noisy: bool = True  # False: PUCT has neither Dirichlet noise nor forced playouts
+
+
+def terminal_value(game: Game, state: PyTree, score_utility_weight: float | Array) -> Array:
+    """Value of an ended game for the player to move, in [-1, 1].
+
+    It is the outcome, mixed with the score utility 2/π atan(points / 2√cells) in games with points (Wu 2019), which
+    tells better moves from worse ones in decided games.
+    """
+    outcome = game.outcome(state)
+    if game.margin is None:
+        return outcome
+    points = game.margin(state)
+    scaled = jnp.arctan(points / (2.0 * math.sqrt(math.prod(game.shape)))) * (2.0 / math.pi)
+    return (1.0 - score_utility_weight) * outcome + score_utility_weight * scaled
+
+
+def permute_actions(game: Game, state: PyTree, of_actions: Array) -> Array:
+    """Per-action values [B, A] of B positions, from the order of the rules to that of the observed board.
+
+    The permutation is its own inverse.
+    """
+    if game.observed_action is None:
+        return of_actions
+    return jnp.take_along_axis(of_actions, jax.vmap(game.observed_action)(state), axis=1)
+
+
+def evaluate_leaf(problem: SearchProblem, state: PyTree) -> Leaf:
+    """B positions as the rules and the network evaluate them."""
+    game, weight = problem.game, problem.settings.score_utility_weight
+    logits, value, _ = problem.apply(problem.params, jax.vmap(game.observe)(state))
+    ended = jax.vmap(game.ended)(state)
+    logits = jnp.where(jax.vmap(game.legal)(state), permute_actions(game, state, logits), ILLEGAL)
+    result = jax.vmap(lambda state: terminal_value(game, state, weight))(state)
+    return Leaf(state, logits, jnp.where(ended, result, value), ended)
+
+
+def search(
+    problem: SearchProblem, state: PyTree, key: Key, simulations: int, exploration: Exploration | None = None
+) -> Searched:
+    """Search B positions that have not ended: to explore, or without an ``exploration`` to play the best move."""
+    h, game = problem.settings, problem.game
+
+    def expand(state: PyTree, action: Array) -> Leaf:
+        return evaluate_leaf(problem, jax.vmap(game.step)(state, action))
+
+    root = evaluate_leaf(problem, state)
+    if (h.play_search if exploration is None else h.search) == "gumbel":
+        scale = 0.0 if exploration is None else 1.0
+        constants = GumbelConstants(
+            h.max_considered_actions, h.rescale_values, h.max_children, scale, h.c_visit, h.c_scale
+        )
+        return gumbel(root, expand, key, simulations, constants)
+    noisy = exploration is not None and exploration.noisy
+    noise = DirichletNoise(h.dirichlet_fraction, h.dirichlet_alpha) if noisy else None
+    forced_playouts_k = h.forced_playouts_k if noisy else 0.0
+    temperature = jnp.zeros_like(root.value) if exploration is None else exploration.temperature
+    puct_constants = PuctConstants(noise, h.max_children, h.c_init, h.c_base, h.fpu_reduction, forced_playouts_k)
+    return puct(root, expand, key, simulations, temperature, puct_constants)
