@@ -77,13 +77,14 @@ EVALUATED = """
 import json, sys
 from logpi.driver import devices
 devices.prepare()
-from logpi.games.evaluation.judges import judges_of
+from logpi.games.evaluation.evaluators import evaluate
+from logpi.games.evaluation.judges import evaluators_of
 from logpi.games.agent import load_game_agent
 import jax, numpy as np
 from pathlib import Path
 agent = load_game_agent(Path(sys.argv[1]))
-judge = judges_of(agent.game, agent.config).validation
-score = jax.jit(lambda params, cases, key: judge.score(agent.think, params, cases, key))
+judge = evaluators_of(agent.game, agent.config, agent.think).validation
+score = jax.jit(lambda params, cases, key: evaluate(judge, params, cases, key))
 size = 256
 scores = [score(agent.params, judge.group(n, 1), jax.random.key(n)) for n in range(-(-judge.cases // size))]
 print(json.dumps(float(np.concatenate(scores)[: judge.cases].mean())))

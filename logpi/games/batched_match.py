@@ -1,4 +1,4 @@
-"""Games between two sides on the device, many at once."""
+"""Games between two sides on the device, many at once; a match can be played in pieces."""
 
 from __future__ import annotations
 
@@ -23,30 +23,71 @@ class Half(NamedTuple):
     result: Array  # [B] for the first side, once the game is over
 
 
-def versus(game: Game, one: Choose, other: Choose, start: PyTree, key: Key) -> Array:
-    """Results [2B] for ``one``, 1, 0 or -1: each of the positions ``start`` [B, ...] is played twice.
+class Match(NamedTuple):
+    """2B games between ``one`` and ``other``; at every ply each side moves in one half of them, so neither waits."""
 
-    In the even games ``one`` moves first, in the odd ones ``other`` does, so that any even number of the results is
-    fair to both. At every ply each side moves in one half of the games, so that neither waits. None of the positions
-    has ended.
+    start: PyTree  # [B, ...] positions, each played twice; none has ended
+    plies: Array  # [B] int32, made so far: the same number in all games
+    ours: Half  # in which ``one`` moves next
+    theirs: Half  # in which ``other`` moves next; the halves change places at every ply
+
+
+def start_match(start: PyTree) -> Match:
+    """A match from the positions ``start`` [B, ...], none of which has ended."""
+    count = len(jax.tree.leaves(start)[0])
+    half = Half(start, jnp.zeros(count, bool), jnp.zeros(count))
+    return Match(start, jnp.zeros(count, jnp.int32), half, half)
+
+
+def advance_match(game: Game, one: Choose, other: Choose, match: Match, key: Key, until: Array | int) -> Match:
+    """``match`` after ``until`` plies, or after its end if that comes first.
+
+    Args:
+        game: the rules.
+        one: the side whose results are counted.
+        other: the other side.
+        match: under way, or over.
+        key: of the match, the same for all its pieces.
+        until: plies since the start.
     """
 
-    def ply(carry: tuple[Array, Half, Half]) -> tuple[Array, Half, Half]:
-        t, ours, theirs = carry
-        one_key, other_key = jax.random.split(jax.random.fold_in(key, t))
-        # who has finished waits, asked for what is thrown away: in ended positions there is nothing to choose
+    def going(match: Match) -> Array:
+        return ~match_over(match).all() & (match.plies[0] < until)
+
+    def ply(match: Match) -> Match:
+        start, plies, ours, theirs = match
+        one_key, other_key = jax.random.split(jax.random.fold_in(key, plies[0]))
+        # a game that is over has the start position as a legal dummy input; the answer is discarded
         asked, also_asked = (select(half.over, start, half.state) for half in (ours, theirs))
         action, answer = one(asked, one_key), other(also_asked, other_key)
-        return t + 1, _moved(game, theirs, answer, 1.0), _moved(game, ours, action, -1.0)
+        return Match(start, plies + 1, _moved(game, theirs, answer, 1.0), _moved(game, ours, action, -1.0))
 
-    count = len(jax.tree.leaves(start)[0])
-    begun = Half(start, jnp.zeros(count, bool), jnp.zeros(count))
-    plies, ours, theirs = jax.lax.while_loop(
-        lambda carry: ~(carry[1].over.all() & carry[2].over.all()), ply, (jnp.int32(0), begun, begun)
-    )
-    # the halves change places at every ply
-    swapped = plies % 2 == 1
-    first, second = (jnp.where(swapped, a, b) for a, b in ((theirs.result, ours.result), (ours.result, theirs.result)))
+    return jax.lax.while_loop(going, ply, match)
+
+
+def match_over(match: Match) -> Array:
+    """[2B] bool: the game has ended."""
+    return _interleaved(match, match.ours.over, match.theirs.over)
+
+
+def results(match: Match) -> Array:
+    """[2B] 1, 0 or -1 for ``one`` in each game that is over, else 0.
+
+    ``one`` moves first in the even games and ``other`` in the odd ones, so that any even number of the results is fair
+    to both.
+    """
+    return _interleaved(match, match.ours.result, match.theirs.result)
+
+
+def versus(game: Game, one: Choose, other: Choose, start: PyTree, key: Key) -> Array:
+    """``results`` of a whole match from the positions ``start`` [B, ...], none of which has ended: [2B]."""
+    return results(advance_match(game, one, other, start_match(start), key, game.longest))
+
+
+def _interleaved(match: Match, ours: Array, theirs: Array) -> Array:
+    """[2B] from what the halves hold, [B] each: at even places the games in which ``one`` moved first."""
+    swapped = match.plies % 2 == 1
+    first, second = jnp.where(swapped, theirs, ours), jnp.where(swapped, ours, theirs)
     return jnp.stack([first, second], -1).reshape(-1)
 
 

@@ -1,7 +1,7 @@
 """Networks for boards: one torso, a policy head and a value head (Silver et al. 2017).
 
 On CPUs fully connected residual blocks evaluate small boards six times faster than convolutions of the same strength;
-on accelerators, and on large boards, the papers' residual tower is the choice.
+on accelerators and on large boards the papers' residual tower is faster.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 
-from logpi.config.settings import BoardNetwork
+from logpi.games.settings import BoardNetwork
 from logpi.nets.convolution import Convolution
 from logpi.nets.torsos import Head, dense
 from logpi.types import Array
@@ -20,12 +20,12 @@ from logpi.types import Array
 class PolicyValue(nn.Module):
     """Observations [B, rows, columns, planes] to logits [B, A] and values [B] in [-1, 1] for the player to move.
 
-    With ``area`` also to whose each cell will be in the end, [B, rows * columns] from -1 to 1, else None.
+    With ``ownership`` also to the predicted final ownership of the cells, [B, rows * columns] in [-1, 1]; else to None.
     """
 
     config: BoardNetwork
     actions: int
-    area: bool = False
+    ownership: bool = False
 
     @nn.compact
     def __call__(self, obs: Array) -> tuple[Array, Array, Array | None]:
@@ -45,14 +45,14 @@ class PolicyValue(nn.Module):
         logits = Head(self.actions, 0.01)(policy)
         hidden = nn.relu(dense(c.value_units, math.sqrt(2))(value))
         owned = None
-        if self.area:
+        if self.ownership:
             owned = Head(obs.shape[1] * obs.shape[2] if c.torso == "mlp" else 1, 0.01)(cells)
             owned = jnp.tanh(owned.reshape(len(obs), -1))
         return logits, jnp.tanh(Head(1, 0.01)(hidden)[:, 0]), owned
 
 
 class _Block(nn.Module):
-    """Two layers behind a normalisation; the second begins small, so that the block begins near the identity."""
+    """Normalisation and two layers; the small gain of the second starts the block near the identity."""
 
     units: int
 
@@ -63,7 +63,7 @@ class _Block(nn.Module):
 
 
 class _Residual(nn.Module):
-    """The same of 3x3 convolutions."""
+    """Normalisation and two 3x3 convolutions."""
 
     channels: int
 

@@ -1,26 +1,24 @@
-"""Self-play: B games side by side, each move searched, T moves at a time; games go on from one call to the next."""
+"""Self-play: T searched moves of each of B games side by side; a game continues from one call to the next.
+
+The moves can be made in pieces: ``play_moves`` makes those from ``begin`` to ``end`` and gives the same rows, bit for
+bit, however the T moves are cut.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import SelfPlaySettings
+from logpi.games.settings import SelfPlaySettings
+from logpi.games.random_moves import random_move, random_openings
 from logpi.games.replay import UNKNOWN, Moves
 from logpi.games.rules.game import Game
-from logpi.games.search.gumbel import gumbel
-from logpi.games.search.puct import Searched, puct
-from logpi.games.search.tree import Leaf
+from logpi.games.search.guided import Exploration, SearchProblem, evaluate_leaf, permute_actions, search, terminal_value
+from logpi.games.search.tree import Searched
 from logpi.ops.collectives import select, total
-from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key, Metrics, PyTree
-
-# (params, obs [B, ...]) -> logits [B, A], value [B], whose each cell will be [B, cells] (or None)
-Apply = Callable[[PyTree, Array], tuple[Array, Array, Array | None]]
 
 
 class Games(NamedTuple):
@@ -28,220 +26,202 @@ class Games(NamedTuple):
 
     state: PyTree  # [B, ...]
     moves: Array  # [B] int32, made since the empty board
-    plays_on: Array  # [B] bool: never resigned, to measure what resignation costs
-    gave_up: Array  # [B] int32: the player (1 or 2) who would have resigned in a game that is played on, or 0
-    given_up: Array  # [B] int32: such games that have ended, of all that this board has had
-    regretted: Array  # [B] int32: of those, games that were not lost after all
+    no_resign: Array  # [B] bool: resignation is disabled, to measure the false-resignation rate
+    would_resign: Array  # [B] int32: the player (1 or 2) who would have resigned in such a game, or 0
+    no_resign_games: Array  # [B] int32: games finished on this board in which a player would have resigned
+    false_resignations: Array  # [B] int32: of those, games that this player did not lose
 
 
-def worth(game: Game, state: PyTree, score_utility_weight: float | Array) -> Array:
-    """Of an ended game, for the player to move, from -1 to 1: its outcome, and a share of it for the margin, if it has
-    one, 2/π atan(points / 2√cells) (after Wu 2019's score utility): it tells better moves from worse in decided games.
+class Counts(NamedTuple):
+    """Sums over the games that ended on each of B boards, [B] int32."""
+
+    games: Array
+    moves: Array
+    first_wins: Array
+    draws: Array
+    resigned: Array
+
+
+class Rows(NamedTuple):
+    """The T moves of one iteration as they are made."""
+
+    moves: Moves  # [T, B]
+    counts: Counts
+    new_games: Games  # [B] the games that begin where one ends
+
+
+class Ending(NamedTuple):
+    """What a move of each of B games brings to an end."""
+
+    ended: Array  # [B] bool
+    resigned: Array  # [B] bool
+    reward: Array  # [B] for the player who moved
+    would_resign: Array  # [B] int32 as ``Games.would_resign``, this move included
+
+
+def search_moves(problem: SearchProblem, games: Games, key: Key, cap_key: Key) -> tuple[Searched, Array]:
+    """(search of each game's position, [B] bool whether it was a full one) in self-play.
+
+    Playout-cap randomisation (Wu 2019) draws once for all games: with one draw per game, the games of the small search
+    would wait for the others.
     """
-    outcome = game.outcome(state)
-    if game.margin is None:
-        return outcome
-    points = game.margin(state)
-    scaled = jnp.arctan(points / (2.0 * math.sqrt(math.prod(game.shape)))) * (2.0 / math.pi)
-    return (1.0 - score_utility_weight) * outcome + score_utility_weight * scaled
+    h, count = problem.settings, len(games.moves)
+    temperature = jnp.where(games.moves < h.temperature_plies, h.temperature, h.temperature_end)
 
+    def searched(simulations: int, noisy: bool) -> Searched:
+        found = search(problem, games.state, key, simulations, Exploration(temperature, noisy))
+        return found._replace(tree=None)
 
-def as_observed(game: Game, state: PyTree, of_actions: Array) -> Array:
-    """What is said of the actions [B, A] of B positions, in the order of the observed board; and back."""
-    if game.observed_action is None:
-        return of_actions
-    return jnp.take_along_axis(of_actions, jax.vmap(game.observed_action)(state), axis=1)
-
-
-def assess(game: Game, apply: Apply, params: PyTree, state: PyTree, score_utility_weight: float | Array = 0.0) -> Leaf:
-    """What rules and network say of B positions."""
-    logits, value, _ = apply(params, jax.vmap(game.observe)(state))
-    ended = jax.vmap(game.ended)(state)
-    logits = jnp.where(jax.vmap(game.legal)(state), as_observed(game, state, logits), ILLEGAL)
-    result = jax.vmap(lambda state: worth(game, state, score_utility_weight))(state)
-    return Leaf(state, logits, jnp.where(ended, result, value), ended)
-
-
-def think(
-    game: Game,
-    apply: Apply,
-    params: PyTree,
-    state: PyTree,
-    key: Key,
-    h: SelfPlaySettings,
-    simulations: int,
-    temperature: Array | None = None,
-    noisy: bool = True,
-) -> Searched:
-    """Search B positions that have not ended. With a ``temperature`` [B] to explore; without, to play the best move.
-
-    Where it explores without being ``noisy``, PUCT draws its move but leaves out noise and forced playouts.
-    """
-
-    def expand(state: PyTree, action: Array) -> Leaf:
-        return assess(game, apply, params, jax.vmap(game.step)(state, action), h.score_utility_weight)
-
-    root = assess(game, apply, params, state, h.score_utility_weight)
-    explores = temperature is not None
-    if (h.search if explores else h.play_search) == "gumbel":
-        return gumbel(
-            root,
-            expand,
-            key,
-            simulations,
-            max_considered_actions=h.max_considered_actions,
-            scale=1.0 if explores else 0.0,
-            c_visit=h.c_visit,
-            c_scale=h.c_scale,
-            rescale_values=h.rescale_values,
-            max_children=h.max_children,
-        )
-    return puct(
-        root,
-        expand,
-        key,
-        simulations,
-        jnp.zeros_like(root.value) if temperature is None else temperature,
-        dirichlet_fraction=h.dirichlet_fraction if explores and noisy else 0.0,
-        dirichlet_alpha=h.dirichlet_alpha,
-        c_init=h.c_init,
-        c_base=h.c_base,
-        fpu_reduction=h.fpu_reduction,
-        forced_playouts_k=h.forced_playouts_k if explores and noisy else 0.0,
-        max_children=h.max_children,
+    if not h.playout_cap_simulations:
+        return searched(h.simulations, True), jnp.ones(count, bool)
+    capped = jax.random.uniform(cap_key) < h.playout_cap_probability
+    found = jax.lax.cond(
+        capped, lambda: searched(h.playout_cap_simulations, False), lambda: searched(h.simulations, True)
     )
+    return found, jnp.broadcast_to(~capped, count)
 
 
-def any_legal(legal: Array, key: Key) -> Array:
-    """[B] int32: one of the ``legal`` [B, A] moves each, uniformly."""
-    return jax.random.categorical(key, jnp.where(legal, 0.0, -jnp.inf)).astype(jnp.int32)
-
-
-def openings(game: Game, key: Key, games: int, share: float | Array, most: int) -> tuple[PyTree, Array]:
-    """(states [games, ...], moves made [games]): a ``share`` of them after 1 to ``most`` uniformly random moves."""
-    share_key, count_key, move_key = jax.random.split(key, 3)
-    state = jax.tree.map(lambda x: jnp.broadcast_to(x, (games, *jnp.shape(x))), game.init())
-    count = jax.random.randint(count_key, (games,), 1, max(most, 1) + 1)
-    count = jnp.where(jax.random.uniform(share_key, (games,)) < share, count, 0)
-
-    def move(i: Array, carry: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
-        state, made = carry
-        legal = jax.vmap(game.legal)(state)
-        action = any_legal(legal, jax.random.fold_in(move_key, i))
-        after = jax.vmap(game.step)(state, action)
-        going = (i < count) & ~jax.vmap(game.ended)(after)  # a game that random moves would end begins before them
-        return select(going, after, state), made + going
-
-    return jax.lax.fori_loop(0, most, move, (state, jnp.zeros(games, jnp.int32)))
-
-
-def stray(action: Array, legal: Array, key: Key, may: Array, epsilon: float | Array) -> tuple[Array, Array]:
-    """(the moves that are made [B], whether they are others [B] bool) where the search chose ``action`` [B].
-
-    What one side never chooses, the other never learns to answer: a share ``epsilon`` of the moves that ``may`` [B]
-    stray is drawn at random.
-    """
-    whether_key, which_key = jax.random.split(key)
-    drawn = any_legal(legal, which_key)
-    strays = may & (jax.random.uniform(whether_key, action.shape) < epsilon) & (drawn != action)
-    return jnp.where(strays, drawn, action), strays
-
-
-def begin(game: Game, key: Key, h: SelfPlaySettings, games: int) -> Games:
+def reset_games(game: Game, key: Key, h: SelfPlaySettings, games: int) -> Games:
     """New games."""
-    opening_key, on_key = jax.random.split(key)
-    state, made = openings(game, opening_key, games, h.random_opening_fraction, h.random_opening_plies)
-    plays_on = jax.random.uniform(on_key, (games,)) < h.no_resign_fraction
+    opening_key, resign_key = jax.random.split(key)
+    state, made = random_openings(game, opening_key, games, h.random_opening_fraction, h.random_opening_plies)
+    no_resign = jax.random.uniform(resign_key, (games,)) < h.no_resign_fraction
     none = jnp.zeros(games, jnp.int32)
-    return Games(state, made, plays_on, none, none, none)
+    return Games(state, made, no_resign, none, none, none)
 
 
-def play(
-    game: Game, apply: Apply, params: PyTree, h: SelfPlaySettings, games: Games, key: Key, with_area: bool = False
-) -> tuple[Games, Moves, Array, Metrics]:
-    """T = ``h.n_steps`` moves of each game: (games, moves [T, B], value of the positions that follow [B], metrics)."""
-    count = len(games.moves)
-    fresh_key, move_key = jax.random.split(key)
-    fresh = begin(game, fresh_key, h, count)
+def find_ending(problem: SearchProblem, games: Games, state: PyTree, value: Array) -> Ending:
+    """Which ``games`` end by a move to ``state``, by the rules or by resignation.
 
-    def search(state: PyTree, moves: Array, key: Key, coin: Key) -> tuple[Searched, Array]:
-        temperature = jnp.where(moves < h.temperature_plies, h.temperature, h.temperature_end)
+    Args:
+        problem: rules and settings.
+        games: before the move.
+        state: [B, ...] after it.
+        value: [B] of the search, for the player who moves.
+    """
+    game, h = problem.game, problem.settings
+    over = jax.vmap(game.ended)(state)
+    result = -jax.vmap(lambda state: terminal_value(game, state, h.score_utility_weight))(state)
+    hopeless = value < -h.resign_threshold
+    resigned = hopeless & ~games.no_resign & ~over
+    first_time = (games.would_resign == 0) & hopeless & games.no_resign
+    would_resign = jnp.where(first_time, mover(games), games.would_resign)
+    # with score utility, the points by which a resigned game would have been lost are not known
+    lost = jnp.where(h.score_utility_weight > 0, value, -1.0)
+    reward = jnp.where(resigned, lost, jnp.where(over, result, 0.0))
+    return Ending(over | resigned, resigned, reward, would_resign)
 
-        def full(simulations: int, noisy: bool = True) -> Any:
-            found = think(game, apply, params, state, key, h, simulations, temperature, noisy)
-            return found._replace(tree=None)
 
-        if not h.playout_cap_simulations:
-            return full(h.simulations), jnp.ones(count, bool)
-        # one coin for all games, so that no simulation is wasted on those that had the other side
-        is_fast = jax.random.uniform(coin) < h.playout_cap_probability
-        found = jax.lax.cond(is_fast, lambda: full(h.playout_cap_simulations, noisy=False), lambda: full(h.simulations))
-        return found, jnp.broadcast_to(~is_fast, count)
+def mover(games: Games) -> Array:
+    """[B] int32: the player to move, 1 or 2."""
+    return 1 + games.moves % 2
 
-    def area(state: PyTree, resigns: Array) -> Array | None:
-        if game.ownership is None or not with_area:
-            return None
+
+def next_games(games: Games, state: PyTree, ending: Ending, new: Games, t: Array) -> Games:
+    """``games`` after move ``t`` to ``state``; where one has ended, the ``new`` game of another board begins."""
+    would_resign = ending.would_resign
+    reward = jnp.where(mover(games) == would_resign, ending.reward, -ending.reward)  # of the player who would resign
+    finished = ending.ended & (would_resign > 0)
+    no_resign_games = games.no_resign_games + finished
+    false_resignations = games.false_resignations + (finished & (reward >= 0))
+    following = Games(state, games.moves + 1, games.no_resign, would_resign, no_resign_games, false_resignations)
+    # another board's at each move: with its own, a board of short games would begin the same game several times
+    begun = jax.tree.map(lambda x: jnp.roll(x, t, 0), new)
+    begun = begun._replace(no_resign_games=no_resign_games, false_resignations=false_resignations)
+    return select(ending.ended, begun, following)
+
+
+def count_ended(counts: Counts, games: Games, ending: Ending) -> Counts:
+    """``counts`` with the ``games`` that end by this move."""
+    ended, reward = ending.ended, ending.reward
+    first_wins = ended & (jnp.where(mover(games) == 1, reward, -reward) > 0)
+    seen = (ended, jnp.where(ended, games.moves + 1, 0), first_wins, ended & (reward == 0), ending.resigned)
+    return Counts(*(count + new for count, new in zip(counts, seen, strict=True)))
+
+
+def play_move(problem: SearchProblem, games: Games, key: Key, ownership: bool) -> tuple[PyTree, Ending, Moves]:
+    """One move of each of B games: (states after it, endings, the rows [B, ...] of the replay)."""
+    game, h = problem.game, problem.settings
+    search_key, cap_key, random_key = jax.random.split(key, 3)
+    found, learn = search_moves(problem, games, search_key, cap_key)
+    legal = jax.vmap(game.legal)(games.state)
+    # the false-resignation rate is that of games without random moves
+    allowed = (games.moves < h.random_move_plies) & (games.would_resign == 0)
+    action, was_random = random_move(found.action, legal, random_key, allowed, h.random_move_fraction)
+    state = jax.vmap(game.step)(games.state, action)
+    ending = find_ending(problem, games, state, found.value)
+    owned = None
+    if ownership and game.ownership is not None:
         mine = -jax.vmap(game.ownership)(state)
-        return jnp.where(resigns[:, None], jnp.int8(UNKNOWN), mine)
-
-    def move(games: Games, now: tuple[Array, Key]) -> tuple[Games, tuple[Moves, Metrics]]:
-        t, key = now
-        search_key, coin, stray_key = jax.random.split(key, 3)
-        found, learn = search(games.state, games.moves, search_key, coin)
-        legal = jax.vmap(game.legal)(games.state)
-        may = (games.moves < h.random_move_plies) & (games.gave_up == 0)  # what resignation costs is measured without
-        action, strays = stray(found.action, legal, stray_key, may, h.random_move_fraction)
-        state = jax.vmap(game.step)(games.state, action)
-        over = jax.vmap(game.ended)(state)
-        result = -jax.vmap(lambda state: worth(game, state, h.score_utility_weight))(state)  # for the player who moved
-        hopeless = found.value < -h.resign_threshold
-        resigns = hopeless & ~games.plays_on & ~over
-        mover = 1 + games.moves % 2
-        gave_up = jnp.where((games.gave_up == 0) & hopeless & games.plays_on, mover, games.gave_up)
-        ended = over | resigns
-        given = jnp.where(h.score_utility_weight > 0, found.value, -1.0)  # nobody knows by how many points it was lost
-        reward = jnp.where(resigns, given, jnp.where(over, result, 0.0))
-        row = Moves(
-            jax.vmap(game.observe)(games.state).astype(jnp.float16),
-            as_observed(game, games.state, jnp.where(legal, found.policy, -1.0)).astype(jnp.float16),
-            found.value,
-            reward,
-            jnp.where(ended, 0.0, -1.0),
-            learn,
-            strays,
-            area(state, resigns),
-        )
-        theirs = jnp.where(mover == gave_up, reward, -reward)  # the outcome for whoever would have resigned
-        seen = {
-            "games": ended,
-            "moves": jnp.where(ended, games.moves + 1, 0),
-            "first": ended & (jnp.where(mover == 1, reward, -reward) > 0),
-            "drawn": ended & (reward == 0),
-            "resigned": resigns,
-        }
-        given_up = games.given_up + (ended & (gave_up > 0))
-        regretted = games.regretted + (ended & (gave_up > 0) & (theirs >= 0))
-        following = Games(state, games.moves + 1, games.plays_on, gave_up, given_up, regretted)
-        # another board's at each move: where games are short, a board would begin the same one again and again
-        begun = jax.tree.map(lambda x: jnp.roll(x, t, 0), fresh)._replace(given_up=given_up, regretted=regretted)
-        return select(ended, begun, following), (row, jax.tree.map(lambda x: x.sum(), seen))
-
-    games, (moves, seen) = jax.lax.scan(move, games, (jnp.arange(h.n_steps), jax.random.split(move_key, h.n_steps)))
-    following = assess(game, apply, params, games.state).value
-    seen |= {"given_up": games.given_up, "regretted": games.regretted}  # since the beginning: they are few
-    return games, moves, following, _metrics(jax.tree.map(lambda x: x.sum(), seen))
+        owned = jnp.where(ending.resigned[:, None], jnp.int8(UNKNOWN), mine)
+    row = Moves(
+        jax.vmap(game.observe)(games.state).astype(jnp.float16),
+        permute_actions(game, games.state, jnp.where(legal, found.policy, -1.0)).astype(jnp.float16),
+        found.value,
+        ending.reward,
+        jnp.where(ending.ended, 0.0, -1.0),
+        learn,
+        was_random,
+        owned,
+    )
+    return state, ending, row
 
 
-def _metrics(seen: dict[str, Array]) -> Metrics:
-    """Means over the games that have just ended; of wrong resignations over all since the run's beginning."""
+def empty_rows(problem: SearchProblem, games: Games, ownership: bool = False) -> Rows:
+    """Rows for ``settings.n_steps`` moves of each of ``games``, with final ownership where asked for."""
+    steps, none = problem.settings.n_steps, jnp.zeros(len(games.moves), jnp.int32)
+    _, _, row = jax.eval_shape(lambda games: play_move(problem, games, jax.random.key(0), ownership), games)
+    moves = jax.tree.map(lambda x: jnp.zeros((steps, *x.shape), x.dtype), row)
+    return Rows(moves, Counts(*(none,) * len(Counts._fields)), games)
+
+
+def play_moves(
+    problem: SearchProblem, games: Games, rows: Rows, key: Key, begin: Array | int, end: Array | int
+) -> tuple[Games, Rows]:
+    """Moves ``begin`` to ``end`` - 1 of the iteration, of each of B games.
+
+    Args:
+        problem: rules, network and settings.
+        games: under way.
+        rows: of the moves before ``begin``; at 0 what they hold does not matter.
+        key: of the iteration, the same for all its pieces.
+        begin: first move, 0 to T.
+        end: the move after the last one.
+    """
+    h, ownership = problem.settings, rows.moves.ownership is not None
+    new_key, move_key = jax.random.split(key)
+    keys = jax.random.split(move_key, h.n_steps)
+
+    def restarted() -> tuple[Counts, Games]:
+        new_games = reset_games(problem.game, new_key, h, len(games.moves))
+        return jax.tree.map(jnp.zeros_like, rows.counts), new_games
+
+    counts, new_games = jax.lax.cond(begin == 0, restarted, lambda: (rows.counts, rows.new_games))
+
+    def move(t: Array, carry: tuple[Games, Rows]) -> tuple[Games, Rows]:
+        games, (moves, counts, new_games) = carry
+        state, ending, row = play_move(problem, games, keys[t], ownership)
+        moves = jax.tree.map(lambda all_, one: all_.at[t].set(one), moves, row)
+        counts = count_ended(counts, games, ending)
+        return next_games(games, state, ending, new_games, t), Rows(moves, counts, new_games)
+
+    return jax.lax.fori_loop(begin, end, move, (games, Rows(rows.moves, counts, new_games)))
+
+
+def finish_rows(problem: SearchProblem, games: Games, rows: Rows) -> tuple[Array, Metrics]:
+    """(value [B] of the positions after the last row, metrics) once all moves are made."""
+    following = evaluate_leaf(problem, games.state).value
+    # resignations are counted since the run's beginning: they are few
+    resignations = {"would_resign": games.no_resign_games, "false": games.false_resignations}
+    seen = jax.tree.map(lambda x: x.sum(), rows.counts._asdict() | resignations)
     n = jax.tree.map(lambda x: x.astype(jnp.float32), total(seen))
-    games = jnp.maximum(n["games"], 1.0)
-    return {
+    ended = jnp.maximum(n["games"], 1.0)
+    return following, {
         "self_play/games": n["games"],
-        "self_play/game_length": n["moves"] / games,
-        "self_play/first_player_wins": n["first"] / games,
-        "self_play/draws": n["drawn"] / games,
-        "self_play/resigned": n["resigned"] / games,
-        "self_play/no_resign_games": n["given_up"],
-        "self_play/false_resignation_rate": n["regretted"] / jnp.maximum(n["given_up"], 1.0),
+        "self_play/game_length": n["moves"] / ended,
+        "self_play/first_player_wins": n["first_wins"] / ended,
+        "self_play/draws": n["draws"] / ended,
+        "self_play/resigned": n["resigned"] / ended,
+        "self_play/no_resign_games": n["would_resign"],
+        "self_play/false_resignation_rate": n["false"] / jnp.maximum(n["would_resign"], 1.0),
     }

@@ -1,4 +1,8 @@
-"""How an agent of a game is judged while it learns: on positions with known answers, or against plain search."""
+"""Evaluators: how strong an agent of a game is, on positions with known answers or against plain tree search.
+
+An evaluation can be made in pieces: ``begin``, any number of ``advance`` with growing ``until`` (steps since the
+beginning), then ``scores``.
+"""
 
 from __future__ import annotations
 
@@ -9,70 +13,127 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.games.batched_match import versus
+from logpi.games.batched_match import Match, advance_match, match_over, results, start_match
+from logpi.games.random_moves import random_openings
 from logpi.games.rules.game import Game
+from logpi.games.search.guided import SearchFn
 from logpi.games.search.uct import uct
-from logpi.games.self_play import openings
-from logpi.games.self_play_system import Think
 from logpi.ops.collectives import apart
 from logpi.types import Array, Key, PyTree
 
-GROUP = 256  # cases that a device judges at once
+GROUP = 256  # positions that a device evaluates at once
 
 
-class Judge(NamedTuple):
-    """A measure of strength."""
+class Evaluator(NamedTuple):
+    """A measure of strength, on numbered groups of cases, as pure functions of one device's part of a group."""
 
     cases: int  # how many there are
-    group: Callable[[int, int], PyTree]  # (number, devices) -> as many cases for each, the last ones repeated
-    score: Callable[[Think, PyTree, PyTree, Key], Array]  # (think, params, cases, key) -> [cases]
+    limit: int  # steps of the longest case
+    group: Callable[[int, int], PyTree]  # (number, devices) -> the same number of cases for each; the last ones repeat
+    begin: Callable[[PyTree, PyTree, Key], PyTree]  # (params, cases, key) -> play
+    advance: Callable[[PyTree, PyTree, Key, Array | int], PyTree]  # (params, play, key, until) -> play
+    scores: Callable[[PyTree], Array]  # (play) -> [n]
+    steps: Callable[[PyTree], Array]  # (play) -> [1] int32, made so far
+    done: Callable[[PyTree], Array]  # (play) -> [1] bool: all scores are final
 
 
-def by_answers(state: Any, keeping: np.ndarray[Any, Any], simulations: int) -> Judge:
+class Evaluators(NamedTuple):
+    """The validation evaluator chooses among checkpoints and recipes; the test evaluator is used once, at the end."""
+
+    validation: Evaluator
+    test: Evaluator
+
+
+class Answers(NamedTuple):
+    """Positions and the agent's moves."""
+
+    state: PyTree  # [n, ...]
+    right: Array  # [n, A] bool: moves that keep the value of the game
+    score: Array  # [n]
+    steps: Array  # [n] int32: 1 once the moves are chosen
+
+
+def evaluate(evaluator: Evaluator, params: PyTree, cases: PyTree, key: Key) -> Array:
+    """Scores [n] of one group of ``cases``."""
+    play = evaluator.begin(params, cases, key)
+    return evaluator.scores(evaluator.advance(params, play, key, evaluator.limit))
+
+
+def by_answers(search: SearchFn, state: Any, right: np.ndarray[Any, Any], simulations: int) -> Evaluator:
     """1 where the agent's move is one of the right ones, else 0.
 
     Args:
+        search: of the agent.
         state: N positions.
-        keeping: [N, A] bool, the moves that keep the value of the game.
+        right: [N, A] bool, the moves that keep the value of the game.
         simulations: of the agent.
     """
-    count = len(keeping)
+    count = len(right)
 
     def group(number: int, devices: int) -> PyTree:
         which = np.arange(number * GROUP * devices, (number + 1) * GROUP * devices) % count
-        return jax.tree.map(lambda x: x[which], (state, keeping))
+        return jax.tree.map(lambda x: x[which], (state, right))
 
-    def score(think: Think, params: PyTree, cases: PyTree, key: Key) -> Array:
-        state, keeping = cases
-        action = think(params, state, key, simulations).action
-        return jnp.take_along_axis(keeping, action[:, None], 1)[:, 0].astype(jnp.float32)
+    def begin(params: PyTree, cases: PyTree, key: Key) -> Answers:
+        state, right = cases
+        return Answers(state, right, jnp.zeros(len(right)), jnp.zeros(len(right), jnp.int32))
 
-    return Judge(count, group, score)
+    def advance(params: PyTree, play: Answers, key: Key, until: Array | int) -> Answers:
+        action = search(params, play.state, key, simulations).action
+        score = jnp.take_along_axis(play.right, action[:, None], 1)[:, 0].astype(jnp.float32)
+        return play._replace(score=score, steps=jnp.ones_like(play.steps))
+
+    return Evaluator(
+        cases=count,
+        limit=1,
+        group=group,
+        begin=begin,
+        advance=advance,
+        scores=lambda play: play.score,
+        steps=lambda play: play.steps[:1],
+        done=lambda play: play.steps[:1] > 0,
+    )
 
 
-def by_games(game: Game, simulations: int, opponent: int, side: int = 64, plies: int = 2) -> Judge:
-    """1, 0 or -1 for games against plain Monte-Carlo tree search, half of them moved first.
+def by_games(
+    game: Game, search: SearchFn, simulations: int, opponent_simulations: int, parallel_games: int = 64, plies: int = 2
+) -> Evaluator:
+    """1, 0 or -1 for games against plain Monte-Carlo tree search; the agent moves first in half of them.
 
     Args:
         game: the rules.
+        search: of the agent.
         simulations: of the agent.
-        opponent: random games that the opponent plays at each move.
-        side: games that a device plays at once.
+        opponent_simulations: random games that the opponent plays at each move.
+        parallel_games: games that a device plays at once.
         plies: random moves at the beginning, at most.
     """
 
     def group(number: int, devices: int) -> PyTree:
-        return np.zeros(side * devices, np.int32)
+        return np.zeros(parallel_games * devices, np.int32)
 
-    def score(think: Think, params: PyTree, cases: PyTree, key: Key) -> Array:
-        opening_key, play_key = jax.random.split(apart(key))
-        start, _ = openings(game, opening_key, side // 2, 1.0, plies)
-        return versus(
+    def begin(params: PyTree, cases: PyTree, key: Key) -> Match:
+        opening_key, _ = jax.random.split(apart(key))
+        return start_match(random_openings(game, opening_key, parallel_games // 2, 1.0, plies)[0])
+
+    def advance(params: PyTree, play: Match, key: Key, until: Array | int) -> Match:
+        _, play_key = jax.random.split(apart(key))
+        return advance_match(
             game,
-            lambda state, key: think(params, state, key, simulations).action,
-            lambda state, key: uct(game, state, key, opponent)[0],
-            start,
+            lambda state, key: search(params, state, key, simulations).action,
+            lambda state, key: uct(game, state, key, opponent_simulations)[0],
+            play,
             play_key,
+            until,
         )
 
-    return Judge(2**30, group, score)
+    return Evaluator(
+        cases=2**30,
+        limit=game.longest,
+        group=group,
+        begin=begin,
+        advance=advance,
+        scores=results,
+        steps=lambda play: play.plies[:1],
+        done=lambda play: match_over(play).all(keepdims=True),
+    )

@@ -1,4 +1,4 @@
-"""What an agent is judged by while it learns: a perfect solver's labels where there are some, else plain search."""
+"""Evaluators of each game: a perfect solver's labels where there are some, else matches against plain tree search."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from typing import Any
 import jax
 import numpy as np
 
-from logpi.config.settings import SelfPlaySettings
+from logpi.games.settings import SelfPlaySettings
 from logpi.games.agent import GameAgent
 from logpi.games.evaluation.connect_four_labels import Labelled, labelled, shares_kept
-from logpi.games.evaluation.evaluators import Judge, by_answers, by_games
+from logpi.games.evaluation.evaluators import Evaluator, Evaluators, by_answers, by_games, evaluate
 from logpi.games.evaluation.rating import mean_score
-from logpi.games.programs import Judges
 from logpi.games.rules.game import Game
+from logpi.games.search.guided import SearchFn
 
 LABELLED = "connect-four"
 GAMES = 200
 
 
-def judges_of(game: Game, config: SelfPlaySettings) -> Judges:
-    """By which recipes are chosen, and what is looked at once.
+def evaluators_of(game: Game, config: SelfPlaySettings, search: SearchFn) -> Evaluators:
+    """Validation and test evaluator of an agent of ``game``.
 
-    Connect Four: the share of moves that keep the value of the game, where the choice matters (``agreement``), on two
-    sets of positions. All other games: the mean result against plain Monte-Carlo tree search, in games that are new
+    Connect Four: the fraction of moves that keep the value of the game, where the choice matters (``agreement``), on
+    two sets of positions. All other games: the mean result against plain Monte-Carlo tree search, in games that are new
     each time, so that validation and test need not differ.
     """
     simulations = config.eval_simulations
     if game.id != LABELLED:
-        games = by_games(game, simulations, config.eval_opponent_simulations)
-        return Judges(games, games)
-    validation, test = (_answers(which, simulations) for which in ("validation", "test"))
-    return Judges(validation, test)
+        games = by_games(game, search, simulations, config.eval_opponent_simulations)
+        return Evaluators(games, games)
+    validation, test = (_answers(which, search, simulations) for which in ("validation", "test"))
+    return Evaluators(validation, test)
 
 
-def judge(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
-    """How well ``agent`` plays, by the cases kept for the end, at most ``count`` of them, with a 95 % interval.
+def evaluate_agent(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
+    """Test score of ``agent`` on at most ``count`` cases, with a 95 % interval.
 
     Of games an even number, at least 2 and at most 200: each opening is played by both sides.
     """
-    test = judges_of(agent.game, agent.config).test
+    test = evaluators_of(agent.game, agent.config, agent.think).test
     count = min(count, test.cases) if agent.game.id == LABELLED else 2 * max(1, min(count, GAMES) // 2)
-    scored = jax.jit(lambda params, cases, key: test.score(agent.think, params, cases, key))
+    scored = jax.jit(lambda params, cases, key: evaluate(test, params, cases, key))
     scores: list[float] = []
     for n in itertools.count():
         if len(scores) >= count:
@@ -60,20 +60,21 @@ def judge(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
 
 
 def _answered(kept: np.ndarray[Any, Any]) -> dict[str, float]:
+    """Mean and interval of 1 and 0 for the first test positions."""
     positions = labelled("test")
     decided = shares_kept(kept, positions.ply[_order(positions)[: len(kept)]])["decision"]
     return {"mean": decided["share"], "low": decided["low"], "high": decided["high"]}
 
 
 def _won(results: np.ndarray[Any, Any]) -> dict[str, float]:
-    """Of 1, 0 and -1 for an even number of games; the two of one opening stand side by side (``versus``)."""
+    """Mean and interval of 1, 0 and -1 for an even number of games; the two of one opening are neighbours."""
     pairs = results.reshape(-1, 2).sum(1).astype(int)
     share = mean_score(np.bincount(pairs + 2, minlength=5).tolist())
     return {name: 2 * of - 1 for name, of in zip(("mean", "low", "high"), share, strict=True)}
 
 
 def measured(game: Game, config: SelfPlaySettings, scores: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """What the first ``scores`` [n] of the test say, for a run's result."""
+    """Facts for a run's result from the first ``scores`` [n] of the test."""
     facts: dict[str, Any] = {"simulations": config.eval_simulations}
     if game.id != LABELLED:
         return facts | {"opponent": f"mcts:{config.eval_opponent_simulations}"}
@@ -82,11 +83,12 @@ def measured(game: Game, config: SelfPlaySettings, scores: np.ndarray[Any, Any])
 
 
 def _order(positions: Labelled) -> np.ndarray[Any, Any]:
-    """Where the choice matters, in an order of their own: the first few are a fair sample."""
+    """Indices of the positions where the choice matters, shuffled: the first few are a fair sample."""
     return np.random.default_rng(0).permutation(np.flatnonzero(positions.decision))
 
 
-def _answers(which: str, simulations: int) -> Judge:
+def _answers(which: str, search: SearchFn, simulations: int) -> Evaluator:
+    """The evaluator on the "validation" or "test" positions of Connect Four."""
     positions = labelled("validation" if which == "validation" else "test")
     order = _order(positions)
-    return by_answers(positions.state[order], positions.keeping[order], simulations)
+    return by_answers(search, positions.state[order], positions.keeping[order], simulations)

@@ -1,0 +1,242 @@
+"""Learning a game from self-play: rules, network and settings put together to the pure functions of the stages.
+
+An iteration plays T moves of every game (``logpi.games.self_play``), pushes them into the replay and makes some updates
+(``logpi.games.learning``). Moves, updates and the plies of a gating match can each be made in pieces, from ``begin`` to
+``end``, with the same result, bit for bit, however they are cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from logpi.algorithms.common.acting import init_optimizer, traced
+from logpi.games.settings import BoardNetwork, SelfPlaySettings
+from logpi.games.batched_match import Match
+from logpi.games.learning import NextPlayer, Player, learning_rate, target, update
+from logpi.games.network import PolicyValue
+from logpi.games.replay import Replay, Samples, apply_symmetries, empty_replay, push, sample
+from logpi.games.rules.game import Game
+from logpi.games.search.guided import SearchFn, SearchProblem, search
+from logpi.games.search.tree import Searched
+from logpi.games.self_play import Games, Rows, empty_rows, finish_rows, play_moves, reset_games
+from logpi.ops.collectives import apart, total
+from logpi.ops.normalization import Statistics
+from logpi.types import Array, Key, Learner, Metrics, PyTree
+
+
+class Carry(NamedTuple):
+    """What goes on from one iteration to the next."""
+
+    games: Games
+    replay: Replay
+
+
+class Gate(NamedTuple):
+    """A match of the newest network against the player's, which decides whether it replaces the player."""
+
+    plies: int  # of the longest match
+    metrics: tuple[str, ...]  # names in ``Player.match``
+    start: Callable[[Key], Match]
+    advance: Callable[[Learner, Match, Key, Array | int], Match]  # (…, until): at most ``until`` plies since the start
+    decide: Callable[[Learner, Match], Learner]  # once the match is over
+
+
+class SelfPlay(NamedTuple):
+    """A method that learns a game from self-play, as pure functions of one device's part of the games.
+
+    ``begin`` and ``end`` count moves (0 to ``n_moves``), updates (0 to ``n_updates``) and plies (0 to ``n_plies``).
+    """
+
+    init: Callable[[Key], Learner]
+    start: Callable[[Learner, Key], Carry]
+    empty_rows: Callable[[Learner, Games], Rows]
+    play: Callable[[Learner, Games, Rows, Key, Array | int, Array | int], tuple[Games, Rows]]  # (…, begin, end)
+    store: Callable[[Learner, Carry, Rows], tuple[Carry, Metrics]]  # once all moves are made
+    empty_losses: Callable[[Learner, Replay], Metrics]
+    update: Callable[[Learner, Replay, Metrics, Key, Array | int, Array | int], tuple[Learner, Metrics]]
+    finish_update: Callable[[Learner, Replay, Metrics], tuple[Learner, Metrics]]  # once all updates are made
+    gate: Gate | None
+    search: SearchFn  # of the agent: (params, states [B, ...], key, simulations)
+    hyper: SelfPlaySettings  # its float fields are arrays
+    n_moves: int
+    n_updates: int
+    n_plies: int  # 0 where there is no gate
+
+
+class Parts(NamedTuple):
+    """What the functions below share."""
+
+    game: Game
+    network: PolicyValue
+    config: SelfPlaySettings
+    hyper: SelfPlaySettings
+    next_player: NextPlayer
+    games: int  # of this device
+    batch: int  # samples of this device in one update
+    replay_rows: int
+    n_updates: int
+
+    def problem(self, params: PyTree, settings: SelfPlaySettings) -> SearchProblem:
+        """The search by ``params``."""
+        return SearchProblem(self.game, self.network.apply, params, settings)
+
+
+def make_self_play(
+    config: SelfPlaySettings,
+    net: BoardNetwork,
+    game: Game,
+    num_devices: int,
+    next_player: NextPlayer,
+    make_gate: Callable[[SearchFn], Gate] | None = None,
+) -> SelfPlay:
+    """A method on one of ``num_devices`` devices, which hold the same learner and each its part of the games.
+
+    Args:
+        config: settings.
+        net: settings of the network.
+        game: the rules.
+        num_devices: devices that share the learner.
+        next_player: the player's parameters after an update. The player plays the games and is the agent that is kept.
+        make_gate: (search of the agent) -> the match that is played every ``gating_interval`` iterations.
+
+    Raises:
+        ValueError: ``ownership_coef`` in a game that turns the observed board.
+    """
+    ownership = game.ownership is not None and config.ownership_coef > 0
+    if ownership and game.observed_action is not None:
+        raise ValueError(f"{game.id} turns the observed board, but not its ownership: ownership_coef must be 0")
+    parts = Parts(
+        game,
+        PolicyValue(net, game.actions, ownership),
+        config,
+        traced(config),
+        next_player,
+        config.n_games // num_devices,
+        config.batch_size // num_devices,
+        replay_rows(config, game),
+        updates_per_iteration(config),
+    )
+    find = partial(agent_search, parts)
+    gate = make_gate(find) if make_gate else None
+    return SelfPlay(
+        partial(init, parts, gate.metrics if gate else ()),
+        partial(start, parts),
+        partial(rows_of, parts),
+        partial(play, parts),
+        partial(store, parts),
+        partial(empty_losses, parts),
+        partial(update_steps, parts),
+        partial(finish_update, parts),
+        gate,
+        find,
+        parts.hyper,
+        config.n_steps,
+        parts.n_updates,
+        gate.plies if gate else 0,
+    )
+
+
+def replay_rows(config: SelfPlaySettings, game: Game) -> int:
+    """Rows of the replay: whole iterations, and at least the longest game."""
+    return -(-max(int(config.replay_size) // config.n_games, game.longest) // config.n_steps) * config.n_steps
+
+
+def updates_per_iteration(config: SelfPlaySettings) -> int:
+    """Updates by which each move of a full search is learnt from ``replay_ratio`` times on average."""
+    full = 1.0 - config.playout_cap_probability if config.playout_cap_simulations else 1.0  # fraction of the moves
+    moves = config.n_games * config.n_steps
+    return max(1, round(config.replay_ratio * full * moves / config.batch_size))
+
+
+def init(parts: Parts, match: tuple[str, ...], key: Key) -> Learner:
+    """A new learner; ``match`` names the metrics of the gate."""
+    game, hyper = parts.game, parts.hyper
+    obs = jax.vmap(game.observe)(jax.tree.map(lambda x: jnp.asarray(x)[None], game.init()))
+    params = parts.network.init(key, obs)
+    player = Player(params, {name: jnp.zeros(()) for name in match})
+    return Learner(params, init_optimizer(hyper, params), Statistics(), hyper, jnp.int32(0), player)
+
+
+def start(parts: Parts, learner: Learner, key: Key) -> Carry:
+    """New games and an empty replay."""
+    games = reset_games(parts.game, apart(key), learner.hyper, parts.games)
+    shapes = jax.eval_shape(partial(rows_of, parts), learner, games)
+    return Carry(games, empty_replay(shapes.moves, parts.replay_rows))
+
+
+def rows_of(parts: Parts, learner: Learner, games: Games) -> Rows:
+    """Room for the moves of one iteration."""
+    return empty_rows(parts.problem(learner.extra.params, learner.hyper), games, parts.network.ownership)
+
+
+def play(
+    parts: Parts, learner: Learner, games: Games, rows: Rows, key: Key, begin: Array | int, end: Array | int
+) -> tuple[Games, Rows]:
+    """Moves ``begin`` to ``end`` - 1 of an iteration."""
+    return play_moves(parts.problem(learner.extra.params, learner.hyper), games, rows, apart(key), begin, end)
+
+
+def store(parts: Parts, learner: Learner, carry: Carry, rows: Rows) -> tuple[Carry, Metrics]:
+    """The replay with the ``rows`` of a whole iteration."""
+    h: SelfPlaySettings = learner.hyper
+    following, metrics = finish_rows(parts.problem(learner.extra.params, h), carry.games, rows)
+    replay = push(carry.replay, rows.moves, parts.game.longest, lambda moves: target(moves, following, h.td_lambda))
+    return carry._replace(replay=replay), metrics
+
+
+def draw(parts: Parts, replay: Replay, key: Key) -> Samples:
+    """The batch of one update."""
+    sample_key, symmetry_key = jax.random.split(key)
+    samples = sample(replay, sample_key, parts.batch)
+    if not parts.config.symmetries:
+        return samples
+    game = parts.game
+    planes = None if game.plane_symmetries is None else jnp.asarray(game.plane_symmetries)
+    cells, actions = jnp.asarray(game.symmetries), jnp.asarray(game.action_symmetries)
+    return apply_symmetries(samples, symmetry_key, cells, actions, planes)
+
+
+def update_once(parts: Parts, learner: Learner, replay: Replay, key: Key) -> tuple[Learner, Metrics]:
+    """One update."""
+    return update(parts.network.apply, parts.next_player, learner, draw(parts, replay, apart(key)))
+
+
+def empty_losses(parts: Parts, learner: Learner, replay: Replay) -> Metrics:
+    """Room for the metrics [n_updates] of the updates of one iteration."""
+    _, metrics = jax.eval_shape(partial(update_once, parts), learner, replay, jax.random.key(0))
+    return jax.tree.map(lambda x: jnp.zeros((parts.n_updates, *x.shape), x.dtype), metrics)
+
+
+def update_steps(
+    parts: Parts, learner: Learner, replay: Replay, losses: Metrics, key: Key, begin: Array | int, end: Array | int
+) -> tuple[Learner, Metrics]:
+    """Updates ``begin`` to ``end`` - 1 of an iteration: (learner, losses of the updates so far)."""
+    keys = jax.random.split(key, parts.n_updates)
+
+    def step(i: Array, carry: tuple[Learner, Metrics]) -> tuple[Learner, Metrics]:
+        learner, losses = carry
+        learner, metrics = update_once(parts, learner, replay, keys[i])
+        return learner, jax.tree.map(lambda row, x: row.at[i].set(x), losses, metrics)
+
+    return jax.lax.fori_loop(begin, end, step, (learner, losses))
+
+
+def finish_update(parts: Parts, learner: Learner, replay: Replay, losses: Metrics) -> tuple[Learner, Metrics]:
+    """(learner after the iteration, metrics: means over its updates)."""
+    made = learner.timesteps + total(jnp.int32(parts.games * parts.config.n_steps))
+    known = total(replay.known.sum())
+    return learner._replace(timesteps=made), jax.tree.map(jnp.mean, losses) | {
+        "train/learning_rate": learning_rate(learner.hyper, learner.timesteps),
+        "train/replay_size": known.astype(jnp.float32),
+        **learner.extra.match,
+    }
+
+
+def agent_search(parts: Parts, params: PyTree, state: PyTree, key: Key, simulations: int) -> Searched:
+    """Search for the best move."""
+    return search(parts.problem(params, parts.config), state, key, simulations)
