@@ -15,11 +15,12 @@ import time
 from typing import Any
 
 import numpy as np
-
-from logpi.config.experiments import resolve
-from logpi.config.settings import PPO, Experiment, Network, Run
-from logpi.driver import devices
 from logpi.driver.programs import HostPrograms
+
+from logpi.algorithms.ppo import PPO
+from logpi.config.experiments import resolve
+from logpi.config.settings import Experiment, Network, Run
+from logpi.driver import devices
 from logpi.envs.host import make_host
 from logpi.training import build
 from logpi.types import DeviceEnv

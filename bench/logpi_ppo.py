@@ -17,11 +17,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-from logpi.algorithms import acting, minibatches
-from logpi.config.settings import PPO, Experiment, Network, Run
-from logpi.driver import devices
 from logpi.driver.programs import DevicePrograms, State
+
+from logpi.algorithms.common import acting, minibatches
+from logpi.algorithms.ppo import PPO
+from logpi.config.settings import Experiment, Network, Run
+from logpi.driver import devices
 from logpi.ops import psi
 from logpi.training import build
 from logpi.types import Algorithm

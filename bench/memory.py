@@ -18,7 +18,8 @@ from typing import Any
 
 from report import parser, publish, table
 
-from logpi.config.settings import PPO, Experiment, Network, Run
+from logpi.algorithms.ppo import PPO
+from logpi.config.settings import Experiment, Network, Run
 from logpi.driver import devices
 from logpi.training import session
 

@@ -22,7 +22,9 @@ from typing import Any, NamedTuple
 from pictures import BLUE, GREEN, ORANGE, picture, plain
 from report import parser, publish, table
 
-from logpi.config.settings import RAM, Classifier, RamNetwork, WholeImageNetwork
+from logpi.ram.methods.classifier import Classifier
+from logpi.ram.methods.ram import RAM
+from logpi.ram.settings import RamNetwork, WholeImageNetwork
 
 BATCH, CLASSES, DIGIT = 64, 10, 28
 GLIMPSES, PATCH, FEWEST = 8, 12, 3
@@ -104,15 +106,17 @@ def measure(model: str, size: int, seconds: float) -> Row:
     import jax
     import numpy as np
 
-    from logpi.ram.models import Task, make_method
+    from logpi.ram.learning import ImageTask
+    from logpi.ram.methods.classifier import classifier
+    from logpi.ram.methods.ram import ram
     from logpi.ram.retina import integral, is_direct
     from logpi.ram.scenes import Scene
 
     scales = 0 if model == "conv" else FEWEST if model == FIXED else covering(size)
-    ram = RamNetwork(patch=PATCH, scales=max(scales, 1))
+    glimpsing = RamNetwork(patch=PATCH, scales=max(scales, 1))
     config: Any = RAM(n_glimpses=GLIMPSES, batch_size=BATCH) if scales else Classifier(batch_size=BATCH)
-    net: Any = ram if scales else WholeImageNetwork(net="conv")
-    method = make_method(config, net, Task((DIGIT, DIGIT, 1), Scene(size, size), CLASSES))
+    net: Any = glimpsing if scales else WholeImageNetwork(net="conv")
+    method = (ram if scales else classifier)(config, net, ImageTask((DIGIT, DIGIT, 1), Scene(size, size), CLASSES))
     learner = jax.jit(method.init)(jax.random.key(0))
     scenes = jax.device_put(np.random.default_rng(0).integers(0, 256, (BATCH, size, size, 1)).astype(np.float32))
     params, key = learner.extra, jax.random.key(2)
@@ -123,7 +127,7 @@ def measure(model: str, size: int, seconds: float) -> Row:
         model,
         size,
         scales,
-        (ram_flops(ram) if scales else conv_flops(net, size)) / 1e6,
+        (ram_flops(glimpsing) if scales else conv_flops(net, size)) / 1e6,
         sum(x.size for x in jax.tree.leaves(params)),
         inference,
         rate(trainer(method, learner._replace(extra=jax.tree.map(np.asarray, params))), seconds),

@@ -61,11 +61,12 @@ def own(
 
     devices.prepare()
     import numpy as np
-
-    from logpi.config.settings import RAM, RamNetwork
-    from logpi.ram.models import Task, make_method
     from logpi.ram.programs import ImagePrograms, Split, Splits
+
+    from logpi.ram.learning import ImageTask
+    from logpi.ram.methods.ram import RAM, ram
     from logpi.ram.scenes import Scene
+    from logpi.ram.settings import RamNetwork
 
     still = {"rotation": 0.0, "scaling": 0.0, "shear": 0.0, "shift": 0.0}
     peers = {} if advantage_estimator == "antithetic" else {"glimpse_coef": 0.0, "core_grad_scale": 0.0}
@@ -78,11 +79,11 @@ def own(
         **still,
     )
     net = RamNetwork(patch=patch, scales=scales, combine="sum")
-    task = Task((size, size, 1), Scene(size, size), 10)
+    task = ImageTask((size, size, 1), Scene(size, size), 10)
     rng = np.random.default_rng(0)
     data = Split(rng.integers(0, 256, (4096, size, size, 1)).astype(np.uint8), (np.arange(4096) % 10).astype(np.int32))
     updates = max(1, 2560 // batch)
-    method, sharing = make_method(config, net, task), cores if seeds == 1 else 1
+    method, sharing = ram(config, net, task), cores if seeds == 1 else 1
     programs = ImagePrograms(method, task, Splits(data, data, data), batch, updates, list(range(seeds)), sharing)
     state, _ = programs.iterate(programs.init(), 0, timed=True)
     rates, i, until = [], 1, time.perf_counter() + seconds

@@ -12,7 +12,7 @@ from pictures import VARIANTS, curve, picture, plain
 from report import BENCH, publish, table
 from scipy import stats
 
-from logpi.config.settings import ImageSettings
+from logpi.ram.settings import ImageSettings
 
 RENAMED = tomllib.loads((BENCH / "golden" / "renamed.toml").read_text(encoding="utf-8"))
 TASKS = ["ram/mnist", "ram/translated", "ram/cluttered", "ram/cluttered-100"]

@@ -39,16 +39,18 @@ def own(games: int, simulations: int, cores: int, seconds: float) -> dict[str, A
     import jax
     import numpy as np
 
-    from logpi.config.settings import AlphaZero, BoardNetwork
-    from logpi.games.alphazero import alphazero
-    from logpi.games.evaluation.evaluators import Judge
-    from logpi.games.programs import GamePrograms, Judges
+    from logpi.games.methods.alphazero import AlphaZero
+    from logpi.games.settings import BoardNetwork
+    from logpi.games.methods.alphazero import alphazero
+    from logpi.games.evaluation.evaluators import Evaluators, by_games
+    from logpi.games.process import self_play_process
     from logpi.games.rules.make import make_game
 
     config = AlphaZero(n_games=games, simulations=simulations, search="gumbel", playout_cap_simulations=0)
     game, net = make_game("connect-four"), BoardNetwork(torso="mlp", units=256, blocks=3)
-    nobody = Judge(1, lambda number, devices: np.zeros(devices, np.float32), lambda think, params, cases, key: cases)
-    programs = GamePrograms(alphazero(config, net, game, cores), Judges(nobody, nobody), 0, cores, 1)
+    method = alphazero(config, net, game, cores)
+    evaluator = by_games(game, method.search, simulations=1, opponent_simulations=1, parallel_games=2)
+    programs = GamePrograms(method, Evaluators(evaluator, evaluator), 0, cores, 1)
     state = programs.init()
     state, _ = programs.iterate(state, 0, timed=True)
     before, iteration = dict(programs.shares), 0

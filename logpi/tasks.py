@@ -110,6 +110,8 @@ class Task(NamedTuple):
     """A kind of task."""
 
     name: str  # one of KINDS
+    what: str  # what its names stand for, as messages say it: "a board game"
+    does: str  # what its methods do: "learns board games"
     knows: Callable[[str], bool]  # whether it has a task of this name
     names: Callable[[], list[str]]  # names that can be listed
     runs_on: Callable[[str], str]  # "device" or "host"
@@ -126,6 +128,8 @@ class Task(NamedTuple):
     expected: Callable[[Table, tuple[float, float]], str]  # (settings of a recipe's method, its band) -> in words
     missed: Callable[[tuple[float, float]], str]  # what is said where a run ends below its band
     next_step: Callable[[Experiment, Path], str]  # a command for the trained agent
+    horizon: str = "total_timesteps"  # the setting of a method that says how long it learns
+    settle: Callable[[Any], Any] = lambda settings: settings  # settings of a method as a run keeps them
 
 
 def record(kind: str) -> Task:

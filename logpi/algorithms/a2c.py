@@ -10,6 +10,7 @@ to the cut (n-step returns of the paper); a smaller λ is GAE.
 from __future__ import annotations
 
 import dataclasses
+
 import jax.numpy as jnp
 
 from logpi.algorithms.common.acting import improve, init_optimizer, look, make_act, remaining, traced

@@ -13,6 +13,7 @@ A truncated trajectory's missing rewards are V_φ of its last observation.
 from __future__ import annotations
 
 import dataclasses
+
 import jax.numpy as jnp
 
 from logpi.algorithms.common.acting import improve, init_optimizer, look, make_act, remaining, traced

@@ -12,6 +12,8 @@ A is GAE(λ) under the value function that acted, standardised over each minibat
 from __future__ import annotations
 
 import dataclasses
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -47,7 +49,7 @@ class PPO(ControlSettings):
     clip_schedule: Schedule = "constant"  # linear: to 0 at total_timesteps
     vf_coef: float = not_negative(0.5)  # weight of the value loss
     max_grad_norm: float = 0.5
-    target_kl: float = above(0, math.inf)  # leave out the updates of a rollout once the approximate KL passes 1.5 times this
+    target_kl: float = above(0, math.inf)  # skip a rollout's updates once the approximate KL passes 1.5 times this
     normalize_advantage: bool = True  # advantages with mean 0 and deviation 1 over each minibatch
 
 

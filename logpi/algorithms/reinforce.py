@@ -7,6 +7,8 @@ by least squares, and Ψ_t = G_t - V_φ(o_t) (Sutton & Barto 2018, §13.4).
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
+
 import jax.numpy as jnp
 
 from logpi.algorithms.common.acting import improve, init_optimizer, look, make_act, remaining, traced

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from logpi.errors import LogpiError
+from logpi.tasks import KINDS, record, task_of
 
 NO_OFF = (tyro.conf.FlagCreatePairsOff,)
 Json = Annotated[bool, tyro.conf.arg(help="print JSON")]
@@ -33,7 +34,6 @@ def plot(argv: list[str]) -> int:
         return runs, out, title, log_dir, json
 
     paths, out, title, root, json = tyro.cli(options, args=argv, prog="logpi plot", config=NO_OFF)
-    from logpi.config.settings import score_of
     from logpi.runs.folder import open_run
     from logpi.runs.metrics import read_metrics
     from logpi.view.plots import compare, learning_curve
@@ -53,9 +53,9 @@ def plot(argv: list[str]) -> int:
     if len(groups) == 1:
         ((label, metrics),) = groups.items()
         where = out or (folders[0].curve if len(folders) == 1 else "compare.png")
-        path = learning_curve(metrics, where, title or label, what=score_of(folders[0].config["env"]))
+        path = learning_curve(metrics, where, title or label, what=_score(folders[0]))
     else:
-        measured = " or ".join(sorted({score_of(folder.config["env"]) for folder in folders}))
+        measured = " or ".join(sorted({_score(folder) for folder in folders}))
         path = compare(groups, out or "compare.png", title or "comparison", measured)
     print(jsonlib.dumps({"picture": str(path), "runs": [str(f.path) for f in folders]}) if json else path)
     return 0
@@ -69,7 +69,6 @@ def runs(argv: list[str]) -> int:
         return log_dir, json
 
     root, json = tyro.cli(options, args=argv, prog="logpi runs", config=NO_OFF)
-    from logpi.config.settings import TASKS
     from logpi.runs.folder import find_runs
     from logpi.runs.metrics import STEPS, mean
 
@@ -84,7 +83,7 @@ def runs(argv: list[str]) -> int:
     for info in found:
         score = info.metrics.get("eval/mean_reward")
         steps = int(info.metrics.get(STEPS, 0))
-        shown = "" if score is None else f"{mean(score):.2%}" if info.env in TASKS else f"{mean(score):.1f}"
+        shown = "" if score is None else f"{mean(score):{_spec(info.env)}}"
         rows.append([str(info.path), info.status, f"{steps:,}", shown])
     _table(("run", "status", "steps", "evaluation"), rows)
     return 0
@@ -98,17 +97,17 @@ def envs(argv: list[str]) -> int:
         return json
 
     json = tyro.cli(options, args=argv, prog="logpi envs", config=NO_OFF)
-    import gymnasium
-
     from logpi.config.experiments import recipes
-    from logpi.config.settings import EXAMPLE_BOARDS, TASKS
-    from logpi.envs.make import DEVICE
 
-    listed = []
-    for name in sorted({*DEVICE, *TASKS, *EXAMPLE_BOARDS, *gymnasium.registry}):
-        found = [r for r in recipes() if r.env == name]
-        where = "device" if name in DEVICE or name in TASKS or name in EXAMPLE_BOARDS else "host"
-        listed.append({"env": name, "runs_on": where, "recipes": {r.algo: r.band for r in found}})
+    tasks = {name: task for task in map(record, KINDS) for name in task.names()}
+    listed = [
+        {
+            "env": name,
+            "runs_on": tasks[name].runs_on(name),
+            "recipes": {r.algo: r.band for r in recipes() if r.env == name},
+        }
+        for name in sorted(tasks)
+    ]
     if json:
         print(jsonlib.dumps(listed))
         return 0
@@ -133,19 +132,13 @@ def algos(argv: list[str]) -> int:
 
     json = tyro.cli(options, args=argv, prog="logpi algos", config=NO_OFF)
     from logpi.config.experiments import to_table
-    from logpi.config.settings import ALGORITHMS
+    from logpi.methods import all_methods
 
+    found = all_methods()
     if json:
-        print(
-            jsonlib.dumps(
-                {
-                    name: {"about": _about(kind), "settings": _finite(to_table(kind()))}
-                    for name, kind in ALGORITHMS.items()
-                }
-            )
-        )
+        print(jsonlib.dumps({m.name: {"about": m.about, "settings": _finite(to_table(m.settings()))} for m in found}))
         return 0
-    _table(("algorithm", "what it is"), [[name, _about(kind)] for name, kind in ALGORITHMS.items()])
+    _table(("algorithm", "what it is"), [[m.name, m.about] for m in found])
     return 0
 
 
@@ -197,12 +190,19 @@ def doctor(argv: list[str]) -> int:
     return 0
 
 
-def _about(kind: type[Any]) -> str:
-    return (kind.__doc__ or "").strip().splitlines()[0]
-
-
 def _finite(table: dict[str, Any]) -> dict[str, Any]:
     return {k: str(v) if v == float("inf") else v for k, v in table.items()}
+
+
+def _score(folder: Any) -> str:
+    """What the evaluations of a run measured."""
+    env = folder.config["env"]
+    return task_of(env).score(env).label
+
+
+def _spec(env: str) -> str:
+    """How a score is written, as ``format`` takes it."""
+    return ".2%" if task_of(env).score(env).percent else ".1f"
 
 
 def _table(header: tuple[str, ...], rows: list[list[str]]) -> None:

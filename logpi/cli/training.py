@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 import tomllib
 from pathlib import Path
@@ -11,9 +10,13 @@ from typing import Annotated, Any
 
 import tyro
 
-from logpi.config.experiments import ALIASES, Recipe, check_ranges, promised, read_file, resolve
-from logpi.config.settings import ALGORITHMS, NETWORKS, TASKS, Classifier, Experiment, Network, Run, length_of
+from logpi.config.experiments import ALIASES, Recipe, promised, read_file, resolve
+from logpi.config.fields import check_ranges, with_help
+from logpi.config.settings import Experiment, Run
 from logpi.errors import LogpiError
+from logpi.methods import all_methods, find_method
+from logpi.ram.methods.classifier import Classifier
+from logpi.tasks import task_of
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
 CONFIG_HELP = "TOML file with [run], [method], [network], [env_kwargs]"
@@ -32,7 +35,7 @@ def train(argv: list[str]) -> int:
 
     tell(experiment.env)
     command = ["logpi", "train", *argv]
-    with live(length_of(experiment), _title(experiment), _expected(recipe), quiet) as view:
+    with live(task_of(experiment.env).length(experiment), _title(experiment), _expected(recipe), quiet) as view:
         began = time.perf_counter()
         outcome = api.run_experiment(experiment, command, view)
         view.done(report(outcome, experiment, recipe, time.perf_counter() - began))
@@ -54,19 +57,20 @@ def parse_train(argv: list[str]) -> tuple[Experiment, bool]:
         "config": (Annotated[str, tyro.conf.arg(help=CONFIG_HELP)], ""),
         "env_kwargs": (Annotated[tuple[str, ...], tyro.conf.arg(help=KWARGS_HELP)], ()),
         "quiet": (Annotated[bool, tyro.conf.arg(help="show nothing while training")], False),
-        "method": (type(experiment.method), dataclasses.field(default=experiment.method)),
-        "network": (type(experiment.network), dataclasses.field(default=experiment.network)),
-        "run": (type(experiment.run), dataclasses.field(default=experiment.run)),
     }
+    sections = {"method": experiment.method, "network": experiment.network, "run": experiment.run}
+    for name, section in sections.items():
+        kind = with_help(type(section), section, lambda about: tyro.conf.arg(help=about))
+        arguments[name] = (kind, dataclasses.field(default=kind()))
     flags = dataclasses.make_dataclass("Train", [(name, kind, value) for name, (kind, value) in arguments.items()])
     about = f"Train an agent. The defaults shown are those for {experiment.env} with {experiment.algo}"
     about += f" (recipe: {recipe.source})." if recipe else "."
     given: Any = tyro.cli(flags, args=argv, prog="logpi train", description=about, config=FLAT)
-    for section in ("method", "network", "run"):
-        check_ranges(section, getattr(given, section))
+    chosen = {name: dataclasses.replace(section, **vars(getattr(given, name))) for name, section in sections.items()}
+    for name, section in chosen.items():
+        check_ranges(name, section)
     kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
-    chosen = Experiment(given.env, experiment.algo, given.run, given.method, given.network, kwargs)
-    return chosen, given.quiet
+    return Experiment(given.env, experiment.algo, env_kwargs=kwargs, **chosen), given.quiet
 
 
 def resume(argv: list[str]) -> int:
@@ -93,7 +97,7 @@ def resume(argv: list[str]) -> int:
 
     experiment = experiment_from_table(open_run(path, root).config)
     recipe = promised(experiment)
-    with live(length_of(experiment), _title(experiment), _expected(recipe), quiet) as view:
+    with live(task_of(experiment.env).length(experiment), _title(experiment), _expected(recipe), quiet) as view:
         began = time.perf_counter()
         outcome = api.resume(path, view, root=root)
         view.done(report(outcome, experiment, recipe, time.perf_counter() - began))
@@ -124,7 +128,7 @@ def report(outcome: Any, experiment: Experiment, recipe: Recipe | None, seconds:
     if band and means.mean() < band[0]:
         missed = f"above the {_band(*band)}" if outcome.kind == "images" else f"below the {band[0]:g}"
         lines.append(f"{missed} that this recipe reaches: try another --seed, or train for longer")
-    length, path = length_of(experiment), outcome.folder.path
+    length, path = task_of(experiment.env).length(experiment), outcome.folder.path
     lines.append(f"{outcome.timesteps // length.each:,} {length.unit} in {seconds:.1f} s; everything is in {path}")
     lines += [f"{what:7} {picture}" for what, picture in outcome.pictures.items()]
     if outcome.kind == "game":
@@ -166,11 +170,8 @@ def _title(experiment: Experiment) -> str:
 def _expected(recipe: Recipe | None) -> str | None:
     if recipe is None or recipe.band is None:
         return None
-    low, high = recipe.band
     method = recipe.tables.get("method", {})
-    if recipe.env in TASKS:
-        return f"error {_band(low, high)} after {method.get('total_images', math.nan):,.0f} images"
-    return f"{low:g} to {high:g} by step {method.get('total_timesteps', math.nan):,.0f}"
+    return task_of(recipe.env).expected(method, recipe.band)
 
 
 def _band(low: float, high: float) -> str:
@@ -181,22 +182,36 @@ def _band(low: float, high: float) -> str:
 def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:
     """The positional environment, --algo and --config, before the flags are known."""
     found: dict[str, str] = {}
-    env = None
     for i, arg in enumerate(argv):
         name, _, value = arg.partition("=")
         if name in ("--algo", "--config"):
             found[name] = value or (argv[i + 1] if i + 1 < len(argv) else "")
-        elif not arg.startswith("-") and env is None and (i == 0 or not _takes_value(argv[i - 1])):
-            env = arg
-    config = found.get("--config")
-    return env, found.get("--algo"), Path(config) if config else None
+    config, algo = found.get("--config"), found.get("--algo")
+    return _positional(argv, algo), algo, Path(config) if config else None
 
 
-def _takes_value(flag: str) -> bool:
-    name = flag.removeprefix("--").removeprefix("no-").replace("-", "_")
-    kinds = (Run, Network, *NETWORKS.values(), *ALGORITHMS.values())
-    switches = {"quiet", *(f.name for kind in kinds for f in dataclasses.fields(kind) if f.type == "bool")}
-    return flag.startswith("--") and "=" not in flag and name not in switches
+def _positional(argv: list[str], algo: str | None) -> str | None:
+    """The first argument that is neither a flag nor the value of one."""
+    switches = None
+    for i, arg in enumerate(argv):
+        if arg.startswith("-"):
+            continue
+        if i == 0:
+            return arg
+        switches = _switches(algo) if switches is None else switches
+        flag, sign, _ = argv[i - 1].partition("=")
+        if not flag.startswith("--") or sign or flag.removeprefix("--").removeprefix("no-") in switches:
+            return arg
+    return None
+
+
+def _switches(algo: str | None) -> set[str]:
+    """The flags that take no value, of every method where ``algo`` does not tell which one it will be."""
+    methods = [find_method(algo)] if algo else all_methods()
+    kinds = [Run, *(m.network for m in methods), *(m.settings for m in methods)]
+    return {"quiet"} | {
+        f.name.replace("_", "-") for kind in kinds for f in dataclasses.fields(kind) if f.type in ("bool", bool)
+    }
 
 
 def _alias(arg: str) -> str:

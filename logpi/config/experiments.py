@@ -9,7 +9,6 @@ import dataclasses
 import difflib
 import functools
 import math
-import os
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -17,26 +16,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from logpi.config.settings import (
-    ALGORITHMS,
-    BOARDS,
-    NETWORKS,
-    SHIPPED,
-    SIZED_BOARDS,
-    TASKS,
-    ControlSettings,
-    Experiment,
-    ImageSettings,
-    Network,
-    Run,
-    SelfPlaySettings,
-    Settings,
-    is_game,
-)
+from logpi.config.fields import check_ranges
+from logpi.config.settings import Experiment, Run
 from logpi.errors import LogpiError
+from logpi.methods import Method, find_method, method_names
+from logpi.tasks import LAST, Table, Task, kind_of, record
 
-Table = Mapping[str, Any]
 SECTIONS = ("run", "method", "network", "env_kwargs")
+FORMAT_VERSION = 2  # of config.toml; 1 had no number, and other names of settings
 
 # CleanRL's spellings of Stable-Baselines3's names, where the values mean the same
 ALIASES = {
@@ -84,7 +71,7 @@ def recipe_for(env: str, algo: str | None) -> Recipe | None:
 def promised(experiment: Experiment) -> Recipe | None:
     """The recipe whose expected band is one of ``experiment`` too: its settings, however long it learns."""
     own, recipe = resolve(experiment.env, experiment.algo)
-    length = "total_images" if isinstance(own.method, ImageSettings) else "total_timesteps"
+    length = record(find_method(experiment.algo).task).horizon
     method = dataclasses.replace(own.method, **{length: getattr(experiment.method, length)})
     same = (experiment.method, experiment.network, experiment.env_kwargs) == (method, own.network, own.env_kwargs)
     return recipe if same else None
@@ -96,12 +83,11 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     Raises:
         LogpiError: unknown algorithm, section or key, or a value of the wrong type.
     """
-    if algo is not None and algo not in ALGORITHMS:
-        raise LogpiError(f"unknown algorithm {algo!r}; allowed: {', '.join(ALGORITHMS)}{_near(algo, ALGORITHMS)}")
-    recipe = recipe_for(env, algo)
-    algo = algo or (recipe.algo if recipe else _usual(env))
-    _check_pair(env, algo)
-    layers = [{"method": TASKS.get(env, {})}, *([recipe.tables] if recipe else []), *tables]
+    asked = None if algo is None else find_method(algo)
+    task, recipe = record(kind_of(env)), recipe_for(env, algo)
+    method = asked or find_method(recipe.algo if recipe else task.default_method(env))
+    _check_pair(env, task, method)
+    layers = [{"method": task.presets(env)}, *([recipe.tables] if recipe else []), *tables]
     for layer in layers:
         if unknown := set(layer) - set(SECTIONS):
             name = sorted(unknown)[0]
@@ -117,32 +103,22 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
         return from_table(kind, merged, name)
 
     kwargs = {k: v for layer in layers for k, v in layer.get("env_kwargs", {}).items()}
-    method = section("method", ALGORITHMS[algo])
-    network = section("network", NETWORKS.get(algo, Network))
-    if isinstance(method, ImageSettings) and method.data not in SHIPPED:
-        # so that the run and its agents find it from whatever folder they are used in
-        method = dataclasses.replace(method, data=os.path.abspath(os.path.expanduser(method.data)))
-    return Experiment(env, algo, section("run", Run), method, network, kwargs), recipe
+    settings = task.settle(section("method", method.settings))
+    network = section("network", method.network)
+    return Experiment(env, method.name, section("run", Run), settings, network, kwargs), recipe
 
 
-def _usual(env: str) -> str:
-    """The algorithm for what has no recipe."""
-    return "ram" if env.startswith("ram/") else "alphazero" if is_game(env) else "ppo"
-
-
-def _check_pair(env: str, algo: str) -> None:
-    """Images, games and environments each have their own algorithms."""
-    kind = ALGORITHMS[algo]
-    wanted: type[Settings] = ImageSettings if env in TASKS else SelfPlaySettings if is_game(env) else ControlSettings
-    what = "images to classify" if env in TASKS else "a board game"
-    if issubclass(kind, wanted):
+def _check_pair(env: str, task: Task, method: Method[..., Any]) -> None:
+    """Images, games and environments each have their own methods."""
+    known = task.knows(env)
+    if known and method.task == task.name:
         return
-    if env in TASKS or is_game(env):
-        fit = ", ".join(name for name, other in ALGORITHMS.items() if issubclass(other, wanted))
-        raise LogpiError(f"{env} is {what}, which {algo} does not learn; its algorithms: {fit}")
-    known = (*BOARDS, *(f"{game}-NxN" for game in SIZED_BOARDS)) if issubclass(kind, SelfPlaySettings) else tuple(TASKS)
-    verb = "learns board games" if issubclass(kind, SelfPlaySettings) else "classifies images"
-    raise LogpiError(f"{algo} {verb}, and {env!r} is none of its tasks: {', '.join(known)}{_near(env, known)}")
+    if known and task.name != LAST:
+        fit = ", ".join(method_names(task.name))
+        raise LogpiError(f"{env} is {task.what}, which {method.name} does not learn; its algorithms: {fit}")
+    own = record(method.task) if known else task
+    name, there = method.name if own.name == method.task else own.default_method(env), own.names()
+    raise LogpiError(f"{name} {own.does}, and {env!r} is none of its tasks: {', '.join(there)}{_near(env, there)}")
 
 
 def read_file(path: str | Path) -> Table:
@@ -180,9 +156,34 @@ def to_table(config: Any) -> dict[str, Any]:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
 
 
+def settings_card(experiment: Experiment) -> dict[str, Any]:
+    """What an agent's card says of its experiment, without infinite defaults: JSON has no infinity."""
+
+    def finite(config: Any) -> dict[str, Any]:
+        usual = to_table(type(config)())
+        return {k: v for k, v in to_table(config).items() if v != math.inf or usual[k] != math.inf}
+
+    sections = {"method": finite(experiment.method), "network": finite(experiment.network)}
+    return {"env": experiment.env, "algo": experiment.algo, **sections}
+
+
+def settings_from(card: Table) -> tuple[Any, Any]:
+    """Settings of the method and of its network, from an agent's card.
+
+    Raises:
+        KeyError, ValueError, LogpiError: the card is incomplete or altered.
+    """
+    try:
+        method = find_method(card["algo"])
+    except LogpiError as error:
+        raise ValueError(str(error)) from error
+    return from_table(method.settings, card["method"], "method"), from_table(method.network, card["network"], "network")
+
+
 def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
     """What ``config.toml`` of a run holds."""
     return {
+        "format_version": FORMAT_VERSION,
         "env": experiment.env,
         "algo": experiment.algo,
         "run": to_table(experiment.run),
@@ -193,112 +194,32 @@ def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
 
 
 def experiment_from_table(table: Table) -> Experiment:
-    """The experiment of a run's ``config.toml``.
+    """The experiment of a run's ``config.toml``; a setting that it lacks has its default.
 
     Raises:
-        LogpiError: a missing or unknown part.
+        LogpiError: another format, a missing part, or an unknown setting.
     """
+    version = table.get("format_version", 1)
+    if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        raise LogpiError(
+            f"config.toml has format_version {version}, this logpi reads {FORMAT_VERSION}: "
+            + ("upgrade logpi" if newer else "settings had other names then; start again with `logpi train`")
+        )
     try:
-        env, algo = table["env"], table["algo"]
+        method = find_method(table["algo"])
         return Experiment(
-            env,
-            algo,
+            table["env"],
+            method.name,
             from_table(Run, table["run"], "run"),
-            from_table(ALGORITHMS[algo], table["method"], "method"),
-            from_table(NETWORKS.get(algo, Network), table["network"], "network"),
+            from_table(method.settings, table["method"], "method"),
+            from_table(method.network, table["network"], "network"),
             dict(table.get("env_kwargs", {})),
         )
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise LogpiError(
             f"config.toml is incomplete or altered ({error}); restore it, or start again with `logpi train`"
         ) from error
-
-
-MOST_STEPS = 2e9  # they are counted in 32 bits
-MOST_SEEDS = 2**32
-AT_LEAST_1 = {"n_envs", "n_steps", "batch_size", "n_epochs", "vf_steps", "memory_size"}
-AT_LEAST_1 |= {"n_updates", "n_glimpses", "mc_samples", "patch", "scales", "distractor_size", "validation_size"}
-AT_LEAST_1 |= {
-    "sensor_size",
-    "glimpse_size",
-    "core_size",
-    "location_size",
-    "baseline_size",
-    "kernel",
-    "stride",
-    "units",
-}
-AT_LEAST_1 |= {
-    "n_games",
-    "simulations",
-    "max_considered_actions",
-    "units",
-    "value_units",
-    "eval_simulations",
-    "eval_opponent_simulations",
-}
-AT_LEAST_1 |= {"seeds", "eval_episodes", "final_episodes", "keep_checkpoints", "log_points"}
-POSITIVE = {"c_base", "replay_size", "max_grad_norm", "target_kl", "std_start", "std_end"}
-NOT_NEGATIVE = {"learning_rate", "vf_learning_rate", "ent_coef", "vf_coef", "clip_range"}
-NOT_NEGATIVE |= {
-    "canvas",
-    "num_distractors",
-    "fourier_features",
-    "warmup",
-    "init_location_range",
-    "location_lr_scale",
-    "glimpse_coef",
-}
-NOT_NEGATIVE |= {"rotation", "scaling", "shear", "shift"}
-NOT_NEGATIVE |= {
-    "eval_points",
-    "checkpoint_points",
-    "blocks",
-    "max_children",
-    "random_opening_plies",
-    "random_move_plies",
-    "playout_cap_simulations",
-    "resign_threshold",
-    "forced_playouts_k",
-    "dirichlet_alpha",
-    "ownership_coef",
-}
-NOT_NEGATIVE |= {"c_visit", "c_scale", "c_init", "temperature", "temperature_end", "temperature_plies", "weight_decay"}
-NOT_NEGATIVE |= {"final_learning_rate", "replay_ratio"}
-FRACTIONS = {"gamma", "gae_lambda", "ema_decay", "curriculum", "core_grad_scale"}
-AT_LEAST_1 |= {"gating_interval", "gating_games", "gating_simulations", "gating_opening_plies"}
-FRACTIONS |= {
-    "gating_threshold",
-    "dirichlet_fraction",
-    "random_opening_fraction",
-    "random_move_fraction",
-    "playout_cap_probability",
-    "no_resign_fraction",
-    "td_lambda",
-    "score_utility_weight",
-}
-
-
-def check_ranges(where: str, config: Any) -> None:
-    """Refuse settings that no run can use; ``config`` is the section ``where`` of an experiment."""
-    for name, value in dataclasses.asdict(config).items():
-        wrong = (
-            (name in AT_LEAST_1 and not value >= 1 and "at least 1")
-            or (name in POSITIVE and not value > 0 and "greater than 0")
-            or (name in NOT_NEGATIVE and not (0 <= value < math.inf) and "at least 0 and finite")
-            or (name in FRACTIONS and not 0 <= value <= 1 and "between 0 and 1")
-            or (
-                name == "total_images"
-                and not (value > 0 and config.total_timesteps <= MOST_STEPS)
-                and "above 0, at most 2e9 glimpses"
-            )
-            or (name == "total_timesteps" and not 0 < value <= MOST_STEPS and f"above 0 and at most {MOST_STEPS:g}")
-            or (name in ("hidden", "channels") and not all(n >= 1 for n in value) and "positive integers, one a layer")
-            or (name == "log_std_init" and not math.isfinite(value) and "finite")
-            or (name == "seed" and not 0 <= value <= MOST_SEEDS - config.seeds and "between 0 and 4294967295 - seeds")
-        )
-        if wrong:
-            raise LogpiError(f"{where}.{name} is {value}; it must be {wrong}")
 
 
 def _checked(where: str, hint: Any, value: Any) -> Any:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,29 +14,32 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from logpi.algorithms.acting import make_act
+from logpi.algorithms.common.acting import make_act
 from logpi.config.experiments import from_table
 from logpi.config.settings import Network
 from logpi.envs.spaces import space_from_json, space_to_json, to_env
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Statistics, init_statistics
-from logpi.runs.checkpoint import load_tree, save_tree
-from logpi.runs.files import atomic_write
+from logpi.runs import agent_file
+from logpi.runs.checkpoint import load_tree
 from logpi.types import EnvSpec, Learner, Policy, PyTree
 
-FORMAT_VERSION = 1
+TASK = "control"
 
 
 class Agent:
     """A policy with its weights and normalisers, ready to act; keeps its own recurrent memory between calls."""
+
+    task = TASK
 
     def __init__(
         self, spec: EnvSpec, policy: Policy, params: PyTree, statistics: Statistics, facts: dict[str, Any]
     ) -> None:
         self.spec, self.policy, self.facts = spec, policy, facts
         self.learner = Learner(params, (), statistics, (), jnp.int32(0))
-        self.decide = jax.jit(make_act(policy), static_argnames="greedy")
+        self.act_on = make_act(policy)  # an ``Algorithm.act``
+        self.decide = jax.jit(self.act_on, static_argnames="greedy")
         shown = example(spec.observation_space)
         self._structure: Any = jax.tree.structure(shown)
         self._shapes = [x.shape for x in jax.tree.leaves(shown)]
@@ -97,11 +99,8 @@ def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network |
     Raises:
         LogpiError: the disk refuses.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     arrays = {"params": learner.params, "statistics": learner.statistics.obs}
-    save_tree(folder / "agent.safetensors", arrays, {})
     card = {
-        "format_version": FORMAT_VERSION,
         "env": spec.id,
         "observation_space": space_to_json(spec.observation_space),
         "action_space": space_to_json(spec.action_space),
@@ -110,7 +109,7 @@ def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network |
         "normalize_obs": learner.statistics.obs != (),
         **facts,
     }
-    atomic_write(folder / "agent.json", (json.dumps(card, indent=2) + "\n").encode())
+    agent_file.save(folder, TASK, arrays, card)
 
 
 def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
@@ -120,20 +119,11 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
         LogpiError: no agent there, a damaged file, another format, or a policy of the user's own that is not given.
     """
     folder = Path(folder)
-    try:
-        card = json.loads((folder / "agent.json").read_text(encoding="utf-8"))
-        version = card["format_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LogpiError(f"no agent can be read from {folder}: {error}; give a run, or its best/ or last/") from error
-    if version != FORMAT_VERSION:
-        raise LogpiError(f"{folder}/agent.json has format_version {version}; this logpi reads {FORMAT_VERSION}")
-    try:
+    with agent_file.reading(folder) as card:
         observation, action = (space_from_json(card[k]) for k in ("observation_space", "action_space"))
         spec = EnvSpec(card["env"], observation, action, card["max_episode_steps"])
         network = card["network"] and from_table(Network, card["network"], "network")
         normalize = bool(card["normalize_obs"])
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise LogpiError(f"{folder}/agent.json is incomplete or altered ({error!r}); take another copy") from error
     if policy is None:
         if network is None:
             raise LogpiError(f"the agent in {folder} has a network of its own: pass it, load(path, policy=...)")
@@ -143,6 +133,6 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
         "params": jax.eval_shape(policy.init, jax.random.key(0)),
         "statistics": jax.eval_shape(lambda: init_statistics(obs, 1, normalize, False)).obs,
     }
-    arrays, _ = load_tree(folder / "agent.safetensors", like)
+    arrays, _ = load_tree(folder / agent_file.WEIGHTS, like)
     arrays = jax.tree.map(jnp.asarray, arrays)
     return Agent(spec, policy, arrays["params"], Statistics(obs=arrays["statistics"]), card)

@@ -298,6 +298,8 @@ def _expected(method: Table, band: tuple[float, float]) -> str:
 
 TASK = Task(
     name="control",
+    what="an environment",
+    does="learns in environments",
     knows=lambda name: True,
     names=_names,
     runs_on=_runs_on,

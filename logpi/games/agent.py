@@ -13,26 +13,28 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from logpi.config.experiments import settings_card, settings_from
 from logpi.config.settings import Experiment
-from logpi.games.registry import SYSTEMS
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
-from logpi.games.search.puct import Searched, spread
+from logpi.games.search.tree import Searched, spread
+from logpi.methods import find_method
 from logpi.runs import agent_file
 from logpi.runs.checkpoint import load_tree
 from logpi.types import PyTree
 
-FORMAT_VERSION = 1
-KIND = "board game"
+TASK = "games"
 
 
 class GameAgent:
     """A network that plays a game, by search."""
 
+    task = TASK
+
     def __init__(self, game: Game, config: Any, net: Any, params: PyTree, facts: dict[str, Any]) -> None:
         self.game, self.config, self.net, self.params, self.facts = game, config, net, params, facts
-        system = SYSTEMS[facts["algo"]](config, net, game)
-        self.think = jax.jit(system.think, static_argnums=3)
+        system = find_method(facts["algo"])(config, net, game)
+        self.think = jax.jit(system.search, static_argnums=3)
 
     def search(self, states: PyTree, simulations: int = 0, seed: int = 0) -> Searched:
         """Search B positions [B, ...] that have not ended; 0 ``simulations``: as many as in the run's evaluations."""
@@ -54,22 +56,18 @@ def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts:
     Raises:
         LogpiError: the disk refuses.
     """
-    agent_file.save(folder, params, FORMAT_VERSION, KIND, experiment, {"facts": facts})
-
-
-def is_game_agent(folder: Path) -> bool:
-    """Whether ``agent.json`` in ``folder`` is that of a player of a board game."""
-    return agent_file.kind_of(folder) == KIND
+    agent_file.save(folder, TASK, {"params": params}, {**settings_card(experiment), "facts": facts})
 
 
 def load_game_agent(folder: Path) -> GameAgent:
     """The agent in ``folder``.
 
     Raises:
-        LogpiError: its files are missing, damaged, or of a newer format.
+        LogpiError: its files are missing, damaged, or of another format.
     """
-    with agent_file.reading(folder, FORMAT_VERSION) as (facts, config, net):
-        game = make_game(str(facts["env"]))
-    like = {"params": jax.eval_shape(SYSTEMS[facts["algo"]](config, net, game).init, jax.random.key(0)).params}
+    with agent_file.reading(folder) as card:
+        config, net = settings_from(card)
+        game = make_game(str(card["env"]))
+    like = {"params": jax.eval_shape(find_method(card["algo"])(config, net, game).init, jax.random.key(0)).params}
     arrays, _ = load_tree(folder / agent_file.WEIGHTS, like)
-    return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), facts)
+    return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), card)

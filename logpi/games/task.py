@@ -102,6 +102,8 @@ def _expected(method: Table, band: tuple[float, float]) -> str:
 
 TASK = Task(
     name="games",
+    what="a board game",
+    does="learns board games",
     knows=games.is_known,
     names=games.game_names,
     runs_on=lambda name: "device",

@@ -13,18 +13,20 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.settings import RAM, Experiment, ImageSettings
+from logpi.config.experiments import settings_card, settings_from
+from logpi.config.settings import Experiment
 from logpi.errors import LogpiError
+from logpi.methods import find_method
 from logpi.ram.data.images import Images, Split, Splits, fingerprint
-from logpi.ram.models import Task, make_method
+from logpi.ram.learning import ImageTask
 from logpi.ram.retina import WHITE
 from logpi.ram.scenes import Scene
+from logpi.ram.settings import ImageSettings
 from logpi.runs import agent_file
 from logpi.runs.checkpoint import load_tree
 from logpi.types import PyTree
 
-FORMAT_VERSION = 2  # 1 had the baseline too
-KIND = "image classifier"
+TASK = "ram"
 BASELINE = "baseline"
 
 
@@ -38,18 +40,20 @@ class Looked(NamedTuple):
 class ImageAgent:
     """A classifier of scenes."""
 
+    task = TASK
+
     def __init__(
         self,
         config: ImageSettings,
         net: Any,
-        task: Task,
+        task: ImageTask,
         classes: tuple[str, ...],
         params: PyTree,
         facts: dict[str, Any],
     ) -> None:
         self.config, self.net, self.task, self.classes, self.facts = config, net, task, classes, facts
         self.params = params
-        self._look = jax.jit(make_method(config, net, task).look, static_argnums=4)
+        self._look = jax.jit(find_method(facts["algo"])(config, net, task).look, static_argnums=4)
 
     def look(self, scenes: Any, seed: int = 0, sampled: bool = False, n_glimpses: int | None = None) -> Looked:
         """Look at ``scenes`` [B, H, W, C], from 0 to 255, or bool.
@@ -81,12 +85,12 @@ class ImageAgent:
             raise LogpiError(f"pixels from {low:g} to {high:g}: give them from 0 (black) to 255 (white), or as bool")
         if n_glimpses is not None and not (isinstance(n_glimpses, (int, np.integer)) and n_glimpses >= 1):
             raise LogpiError(f"{n_glimpses} glimpses were asked for; take a whole number, at least 1")
-        std = self.config.std_end if sampled and isinstance(self.config, RAM) else 0.0
+        std = self.config.std_end if sampled and not self.config.sees_whole else 0.0
         log_prob, corner = self._look(self.params, scenes, jax.random.key(seed), std, n_glimpses)
         return Looked(np.exp(log_prob), np.asarray(corner))
 
 
-def task_of(config: ImageSettings, shape: tuple[int, ...], classes: int) -> Task:
+def task_of(config: ImageSettings, shape: tuple[int, ...], classes: int) -> ImageTask:
     """What ``config`` makes of images of ``shape`` (H, W, C).
 
     Raises:
@@ -104,7 +108,7 @@ def task_of(config: ImageSettings, shape: tuple[int, ...], classes: int) -> Task
             "side"
         )
     scene = Scene(config.canvas or height, config.canvas or width, config.num_distractors, config.distractor_size)
-    return Task((height, width, channels), scene, classes)
+    return ImageTask((height, width, channels), scene, classes)
 
 
 def splits(images: Images, config: ImageSettings) -> Splits:
@@ -150,24 +154,20 @@ def save_image_agent(
         "classes": list(images.classes),
         "data_sha256": fingerprint(images),
     }
-    agent_file.save(folder, _acting(params), FORMAT_VERSION, KIND, experiment, of_data | {"facts": facts})
-
-
-def is_image_agent(folder: Path) -> bool:
-    """Whether ``agent.json`` in ``folder`` is that of a classifier of images."""
-    return agent_file.kind_of(folder) == KIND
+    card = settings_card(experiment) | of_data | {"facts": facts}
+    agent_file.save(folder, TASK, {"params": _acting(params)}, card)
 
 
 def load_image_agent(folder: Path) -> ImageAgent:
     """The agent in ``folder``.
 
     Raises:
-        LogpiError: its files are missing, damaged, or of a newer format.
+        LogpiError: its files are missing, damaged, or of another format.
     """
-    with agent_file.reading(folder, FORMAT_VERSION) as (facts, config, net):
-        classes = tuple(str(name) for name in facts["classes"])
-        task = task_of(config, tuple(int(n) for n in facts["shape"]), len(classes))
-    like = {"params": _acting(jax.eval_shape(make_method(config, net, task).init, jax.random.key(0)).params)}
-    # format 1's baseline is left there: its layout has changed since
-    arrays, _ = load_tree(folder / agent_file.WEIGHTS, like, aside=f"['params']['{BASELINE}']")
-    return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), facts)
+    with agent_file.reading(folder) as card:
+        config, net = settings_from(card)
+        classes = tuple(str(name) for name in card["classes"])
+        task = task_of(config, tuple(int(n) for n in card["shape"]), len(classes))
+    learner = jax.eval_shape(find_method(card["algo"])(config, net, task).init, jax.random.key(0))
+    arrays, _ = load_tree(folder / agent_file.WEIGHTS, {"params": _acting(learner.params)})
+    return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card)

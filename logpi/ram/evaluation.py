@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.settings import RAM
 from logpi.errors import LogpiError
 from logpi.ram.agent import ImageAgent, splits
 from logpi.ram.data import datasets
@@ -74,7 +73,7 @@ def judge(agent: ImageAgent, episodes: int, passes: int = 10, sampled: bool = Fa
         raise LogpiError(f"{episodes} images and {passes} passes were asked for; take at least 1 of each")
     chosen, clutter = judged_split(agent, split)
     count = min(episodes, len(chosen.labels))
-    if not isinstance(agent.config, RAM):
+    if agent.config.sees_whole:
         passes = 1  # a network that sees everything sees the same each time
     steps, averaged, labels = [], [], []
     for group in range(-(-count // group_size(agent.task.scene, agent.task.shape[2]))):

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from logpi.config.settings import RAM
 from logpi.errors import LogpiError
 from logpi.ram.agent import ImageAgent
 from logpi.ram.evaluation import LOOK, judged_split, scenes_of
@@ -39,7 +38,7 @@ def looking(agent: ImageAgent, count: int, seed: int = 0, sampled: bool = False)
 
 def _looks(agent: ImageAgent, count: int, seed: int, sampled: bool) -> Iterator[tuple[Any, Any, Any, Any]]:
     """Scenes, labels, probabilities and corners, in as many pieces as fit into memory."""
-    if not isinstance(agent.config, RAM):
+    if agent.config.sees_whole:
         raise LogpiError("this agent sees the whole image at once: it has no glimpses to show")
     if count < 1:
         raise LogpiError(f"{count} images were asked for; take at least 1")

@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import RamNetwork
 from logpi.errors import LogpiError
+from logpi.ram.settings import RamNetwork
 from logpi.types import Array, Key, PyTree
 
 Params = dict[str, Any]

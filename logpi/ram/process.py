@@ -13,12 +13,14 @@ from logpi.driver.process import SPREAD, UPDATE, Now, Places, Process, State
 from logpi.driver.stages import Evaluation, Stage
 from logpi.ops.collectives import DATA, apart
 from logpi.ram.data.images import Split, Splits
-from logpi.ram.models import Method, Task
+from logpi.ram.learning import ImageMethod, ImageTask
 from logpi.ram.scenes import group_size, judged_scenes
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
 
-def image_process(method: Method, task: Task, splits: Splits, batch: int, updates: int, num_devices: int) -> Process:
+def image_process(
+    method: ImageMethod, task: ImageTask, splits: Splits, batch: int, updates: int, num_devices: int
+) -> Process:
     """The process of ``method``.
 
     Args:
@@ -61,7 +63,7 @@ def image_process(method: Method, task: Task, splits: Splits, batch: int, update
     )
 
 
-def _evaluation(method: Method, task: Task, splits: Splits, num_devices: int) -> Evaluation:
+def _evaluation(method: ImageMethod, task: ImageTask, splits: Splits, num_devices: int) -> Evaluation:
     """1 for each image that is recognised, else 0: validation images while training, test images at the end."""
     size = group_size(task.scene, task.shape[2]) * num_devices
 

@@ -15,22 +15,54 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import RAM, RamNetwork
 from logpi.ops import losses, psi
 from logpi.ops.distributions import DiagonalGaussian
 from logpi.ram import network
 from logpi.ram.retina import WHITE, corner_of, location_of, sensor
+from logpi.ram.settings import RamNetwork
 from logpi.types import Array, Key, Metrics, PyTree
 
 Params = dict[str, Any]
 WORST = -3.0  # the lowest reward of log-probability: one hopeless image must not outweigh the batch
 BELOW_CHANCE = 0.5  # but it lies so far below a guess among many classes
 UNROLLED = 8  # glimpses in a row without copies to and from a loop's arrays: a tenth of the time
+
+
+@runtime_checkable
+class Attention(Protocol):
+    """Settings that the model reads (``logpi.ram.methods.ram.RAM``)."""
+
+    @property
+    def n_glimpses(self) -> int: ...
+
+    @property
+    def location_policy(self) -> str: ...
+
+    @property
+    def init_location_range(self) -> Any: ...
+
+    @property
+    def glimpse_coef(self) -> Any: ...
+
+    @property
+    def reward(self) -> str: ...
+
+    @property
+    def advantage_estimator(self) -> str: ...
+
+    @property
+    def gae_lambda(self) -> Any: ...
+
+    @property
+    def normalize_advantage(self) -> bool: ...
+
+    @property
+    def core_grad_scale(self) -> Any: ...
 
 
 class Glances(NamedTuple):
@@ -67,7 +99,7 @@ def look(params: Params, net: RamNetwork, eye: Eye, memory: PyTree, place: Array
 
 def glance(
     params: Params,
-    config: RAM,
+    config: Attention,
     net: RamNetwork,
     eye: Eye,
     key: Key,
@@ -112,7 +144,7 @@ def share_of_gradient(x: Array, share: Array | float) -> Array:
     return share * x + (1 - share) * jax.lax.stop_gradient(x)
 
 
-def given_places(config: RAM, key: Key, steps: int, batch: int) -> Array | None:
+def given_places(config: Attention, key: Key, steps: int, batch: int) -> Array | None:
     """Where the baselines look, [T, B, 2]: whatever the image; None where the places are learned."""
     if config.location_policy == "learned":
         return None
@@ -157,7 +189,7 @@ def mirrored(params: Params, net: RamNetwork, eye: Eye, glances: Glances) -> Arr
 
 
 def hybrid_loss(
-    params: Params, config: RAM, net: RamNetwork, images: Array, label: Array, key: Key, std: Array
+    params: Params, config: Attention, net: RamNetwork, images: Array, label: Array, key: Key, std: Array
 ) -> tuple[Array, Metrics]:
     """The loss over B images (this device's share of it) and its metrics.
 

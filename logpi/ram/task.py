@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logpi.errors import LogpiError
+from logpi.ram.settings import SHIPPED, ImageSettings
 from logpi.tasks import Answer, Facts, Film, Length, Own, Question, Score, Table, Task, Work
 
 if TYPE_CHECKING:
@@ -145,12 +148,21 @@ def _length(experiment: Experiment) -> Length:
     return Length(int(method.total_timesteps), "images", method.steps_an_image)
 
 
+def _settle(settings: ImageSettings) -> ImageSettings:
+    """``settings`` with an absolute path of the data, so that the run and its agents find it from any folder."""
+    if settings.data in SHIPPED:
+        return settings
+    return dataclasses.replace(settings, data=os.path.abspath(os.path.expanduser(settings.data)))
+
+
 def _next_step(experiment: Experiment, path: Path) -> str:
     return f"logpi {'eval' if experiment.method.sees_whole else 'watch'} {path}"
 
 
 TASK = Task(
     name="ram",
+    what="images to classify",
+    does="classifies images",
     knows=TASKS.__contains__,
     names=lambda: list(TASKS),
     runs_on=lambda name: "device",
@@ -167,4 +179,6 @@ TASK = Task(
     expected=_expected,
     missed=lambda band: f"above the {_errors(band)}",
     next_step=_next_step,
+    horizon="total_images",
+    settle=_settle,
 )

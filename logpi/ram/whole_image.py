@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import WholeImageNetwork
 from logpi.errors import LogpiError
 from logpi.ops import losses
 from logpi.ram.network import dense, narrow
 from logpi.ram.retina import WHITE
+from logpi.ram.settings import WholeImageNetwork
 from logpi.types import Array, Key, Metrics
 
 Params = dict[str, Any]

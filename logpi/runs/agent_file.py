@@ -4,89 +4,74 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from logpi.config.experiments import from_table, to_table
-from logpi.config.settings import ALGORITHMS, NETWORKS, Experiment
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import save_tree
 from logpi.runs.files import atomic_write
 from logpi.types import PyTree
 
+FORMAT_VERSION = 3  # 1 and 2 have settings by other names
 NAME = "agent.json"
 WEIGHTS = "agent.safetensors"
+Card = dict[str, Any]
 
 
-def kind_of(folder: Path) -> str | None:
-    """What kind of agent ``folder`` holds, by its card; None of an environment's, and where there is no card."""
-    try:
-        kind = json.loads((folder / NAME).read_text(encoding="utf-8")).get("kind")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return kind if isinstance(kind, str) else None
-
-
-def save(
-    folder: Path, params: PyTree, version: int, kind: str, experiment: Experiment, more: Mapping[str, Any]
-) -> None:
-    """Write ``params`` and the card of an agent of ``experiment`` into ``folder``, each atomically.
+def save(folder: Path, task: str, arrays: Mapping[str, PyTree], card: Mapping[str, Any]) -> None:
+    """Write the weights and the card of an agent into ``folder``, each atomically.
 
     Args:
         folder: made where it is not there.
-        params: pytree of arrays.
-        version: of the format; ``reading`` refuses a newer one than it is asked for.
-        kind: what ``kind_of`` will say.
-        experiment: whose environment, algorithm and settings the card names.
-        more: further entries of the card, as JSON has them.
+        task: kind of task that the agent has learnt (``logpi.tasks.KINDS``).
+        arrays: pytrees of arrays by name.
+        card: further entries of ``agent.json``, as JSON has them.
 
     Raises:
         LogpiError: the disk refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_tree(folder / WEIGHTS, {"params": params}, {})
-    card = {
-        "format_version": version,
-        "kind": kind,
-        "env": experiment.env,
-        "algo": experiment.algo,
-        "method": _settings(experiment.method),
-        "network": _settings(experiment.network),
-        **more,
-    }
-    atomic_write(folder / NAME, (json.dumps(card, indent=2) + "\n").encode())
+    save_tree(folder / WEIGHTS, arrays, {})
+    entries = {"format_version": FORMAT_VERSION, "task": task, **card}
+    atomic_write(folder / NAME, (json.dumps(entries, indent=2) + "\n").encode())
 
 
-def _settings(config: Any) -> dict[str, Any]:
-    """As plain values, without defaults that are infinite: JSON has no infinity."""
-    usual = type(config)()
-    return {k: v for k, v in to_table(config).items() if v != math.inf or getattr(usual, k) != math.inf}
+def read_card(folder: Path) -> Card:
+    """The card of the agent in ``folder``.
+
+    Raises:
+        LogpiError: there is none, it is damaged, or of another format.
+    """
+    try:
+        card: Card = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        version = card["format_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LogpiError(f"no agent can be read from {folder}: {error}; give a run, or its best/ or last/") from error
+    if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        step = "upgrade logpi" if newer else "train it again, or read it with the logpi that saved it"
+        raise LogpiError(f"{folder}/{NAME} has format_version {version}; this logpi reads {FORMAT_VERSION}: {step}")
+    return card
+
+
+def task_in(folder: Path) -> str:
+    """Kind of task that the agent in ``folder`` has learnt; raises as ``read_card``."""
+    with reading(folder) as card:
+        return str(card["task"])
 
 
 @contextlib.contextmanager
-def reading(folder: Path, newest: int) -> Iterator[tuple[dict[str, Any], Any, Any]]:
-    """(card, method, network) of the agent in ``folder``; what does not fit together in the block is told as damage.
-
-    Args:
-        folder: what ``save`` wrote into.
-        newest: the newest format that can be read.
+def reading(folder: Path) -> Iterator[Card]:
+    """The card of the agent in ``folder``; what does not fit together in the block is told as damage.
 
     Raises:
-        LogpiError: there is no card, it is incomplete or altered, or its format is newer than ``newest``.
+        LogpiError: as ``read_card``; the card is incomplete or altered.
     """
+    card = read_card(folder)
     try:
-        card = json.loads((folder / NAME).read_text(encoding="utf-8"))
-        if card["format_version"] > newest:
-            raise LogpiError(f"the agent in {folder} was saved by a newer logpi; upgrade logpi")
-        algo = card["algo"]
-        yield (
-            card,
-            from_table(ALGORITHMS[algo], card["method"], "method"),
-            from_table(NETWORKS[algo], card["network"], "network"),
-        )
+        yield card
     except LogpiError:
         raise
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise LogpiError(f"{folder}/{NAME} is incomplete or altered ({error!r}); take another copy") from error

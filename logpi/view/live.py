@@ -18,7 +18,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from logpi.config.settings import Length
+from logpi.tasks import Length
 from logpi.runs.metrics import mean
 
 _REDRAW = 1 / 8  # seconds

@@ -9,11 +9,11 @@ import pytest
 from gymnasium import spaces
 from mdp import continuing, episodes, gradient, objective, softmax, termination, trajectory, truncation
 
-from logpi.algorithms.a2c import a2c
-from logpi.algorithms.actor_critic import actor_critic
-from logpi.algorithms.ppo import ppo
-from logpi.algorithms.reinforce import reinforce
-from logpi.config.settings import A2C, PPO, ActorCritic, ControlSettings, Network, Reinforce
+from logpi.algorithms.a2c import A2C, a2c
+from logpi.algorithms.actor_critic import ActorCritic, actor_critic
+from logpi.algorithms.ppo import PPO, ppo
+from logpi.algorithms.reinforce import Reinforce, reinforce
+from logpi.config.settings import ControlSettings, Network
 from logpi.nets.policy import example, make_policy
 from logpi.ops.distributions import Categorical
 from logpi.types import EnvSpec, Output, Policy, Trajectory

@@ -98,7 +98,7 @@ NAMES = [
     (["train", "no_module_here:Own-v0"], ["no_module_here", "Is it installed", "path/file.py:Class"]),
     (
         ["train", "CartPole-v1", "--algo", "pp"],
-        ["unknown algorithm 'pp'", "reinforce, actor_critic", "did you mean ppo"],
+        ["unknown algorithm 'pp'", "a2c, actor_critic", "did you mean ppo"],
     ),
     (["train", "CartPole-v1", "--config", "none.toml"], ["cannot read the config file none.toml", "No such file"]),
     (["train", "CartPole-v1", "--env-kwargs", "gravity"], ["'gravity' is no assignment", "NAME=VALUE"]),
@@ -276,7 +276,7 @@ def test_an_altered_run_folder(fails, finished, tmp_path):
     for name, text, what in [
         ("config.toml", "env = ", "cannot read"),
         ("config.toml", 'env = "CartPole-v1"', "'algo'"),
-        ("config.toml", 'env = "CartPole-v1"\nalgo = "ppo"\nrun = 3', "incomplete or altered"),
+        ("config.toml", 'format_version = 2\nenv = "CartPole-v1"\nalgo = "ppo"\nrun = 3', "incomplete or altered"),
     ]:
         run = shutil.copytree(finished.path, tmp_path / "run", dirs_exist_ok=True)
         (run / "result.json").unlink()

@@ -6,6 +6,8 @@ import tomllib
 
 import pytest
 
+from logpi.algorithms.a2c import A2C
+from logpi.algorithms.ppo import PPO
 from logpi.cli.training import parse_train
 from logpi.config.experiments import (
     ALIASES,
@@ -17,9 +19,10 @@ from logpi.config.experiments import (
     recipes,
     resolve,
 )
-from logpi.config.settings import ALGORITHMS, PPO, Experiment, Length, Network, Run, length_of
+from logpi.config.settings import Experiment, Network, Run
 from logpi.errors import LogpiError
 from logpi.runs import toml
+from logpi.tasks import Length, task_of
 
 RECIPE = recipe_for("CartPole-v1", "ppo")
 
@@ -40,7 +43,7 @@ def test_every_recipe_is_a_valid_experiment():
 def test_an_environment_without_a_recipe_has_sound_defaults():
     experiment, recipe = resolve("Nothing-v0", None)
     assert (recipe, experiment.algo, experiment.method) == (None, "ppo", PPO())
-    assert resolve("Nothing-v0", "a2c")[0].method == ALGORITHMS["a2c"]()
+    assert resolve("Nothing-v0", "a2c")[0].method == A2C()
 
 
 @pytest.mark.parametrize(
@@ -63,10 +66,14 @@ def test_a_recipe_promises_nothing_of_other_settings(env, same, other):
 
 def test_what_a_training_is_counted_in():
     some = {"method": {"total_images": 3000, "n_glimpses": 4}}
-    assert length_of(resolve("ram/mnist", None, some)[0]) == Length(12_000, "images", 4)
-    assert length_of(resolve("ram/mnist", "classifier", {"method": {"total_images": 50}})[0]) == Length(50, "images", 1)
-    assert length_of(resolve("hex-5x5", None, {"method": {"total_timesteps": 9}})[0]) == Length(9, "moves")
-    assert length_of(resolve("CartPole-v1", None, {"method": {"total_timesteps": 9}})[0]) == Length(9, "steps")
+
+    def length(experiment):
+        return task_of(experiment.env).length(experiment)
+
+    assert length(resolve("ram/mnist", None, some)[0]) == Length(12_000, "images", 4)
+    assert length(resolve("ram/mnist", "classifier", {"method": {"total_images": 50}})[0]) == Length(50, "images", 1)
+    assert length(resolve("hex-5x5", None, {"method": {"total_timesteps": 9}})[0]) == Length(9, "moves")
+    assert length(resolve("CartPole-v1", None, {"method": {"total_timesteps": 9}})[0]) == Length(9, "steps")
 
 
 def test_layers_from_least_to_most_binding(tmp_path):
@@ -99,7 +106,7 @@ def test_layers_from_least_to_most_binding(tmp_path):
 )
 def test_flags_in_any_order(argv):
     experiment, quiet = parse_train(argv)
-    expected = dataclasses.replace(ALGORITHMS["a2c"](), gamma=0.5)
+    expected = dataclasses.replace(A2C(), gamma=0.5)
     assert experiment == Experiment("Own-v0", "a2c", Run(video=False), expected, Network())
     assert not quiet
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.config.settings import AlphaZero, BoardNetwork
-from logpi.games.alphazero import alphazero
+from logpi.games.methods.alphazero import AlphaZero
+from logpi.games.settings import BoardNetwork
+from logpi.games.methods.alphazero import alphazero
 from logpi.games.batched_match import versus
 from logpi.games.network import PolicyValue
-from logpi.games.programs import GamePrograms, Judges
+from logpi.games.process import GamePrograms, Judges
 from logpi.games.rules.make import make_game
 
 NET = BoardNetwork(units=16, blocks=1, value_units=8)

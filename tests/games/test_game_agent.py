@@ -17,8 +17,8 @@ from logpi.errors import LogpiError
 from logpi.games.agent import GameAgent, load_game_agent, save_game_agent
 from logpi.games.evaluation.connect_four_labels import labelled
 from logpi.games.evaluation.judges import judge
-from logpi.games.registry import SYSTEMS
 from logpi.games.rules.make import make_game
+from logpi.methods import find_method
 from logpi.training import session
 
 NET = {"units": 32, "blocks": 1, "value_units": 8}
@@ -34,7 +34,7 @@ def quick():
 def saved(tmp_path):
     """A new agent's folder."""
     chosen, _ = resolve("connect-four", "alphazero", {"network": NET})
-    system = SYSTEMS["alphazero"](chosen.method, chosen.network, make_game("connect-four"))
+    system = find_method("alphazero")(chosen.method, chosen.network, make_game("connect-four"))
     save_game_agent(tmp_path, system.init(jax.random.key(0)).params, chosen, {})
     return tmp_path
 
@@ -45,7 +45,7 @@ def saved(tmp_path):
         ("hex-2x2", None, {}, "no board for 'hex-2x2'; allowed: squares from hex-3x3 to hex-19x19"),
         ("go-9x8", None, {}, "no board for 'go-9x8'; allowed: squares from go-5x5 to go-19x19"),
         ("hex-", None, {}, "unknown game 'hex-'"),
-        ("tic-tac-toe", "ppo", {}, "a board game, which ppo does not learn; its algorithms: alphazero, alphago_zero"),
+        ("tic-tac-toe", "ppo", {}, "a board game, which ppo does not learn; its algorithms: alphago_zero, alphazero"),
         ("tic-tac-to", "alphazero", {}, "did you mean tic-tac-toe"),
         ("tic-tac-toe", None, {"run": {"seeds": 2}}, "self-play trains one seed"),
         ("tic-tac-toe", None, {"env_kwargs": {"size": 3}}, "env_kwargs size: tic-tac-toe is a game"),
@@ -162,18 +162,18 @@ def test_players_that_search_see_a_win_and_say_what_they_expect(saved, kind, cou
     several = player.choose([quiet, wins, quiet])
     assert alone.action == several[1].action == 0, "four in the first column"
     assert alone.value > 0.5
-    for position, thought in zip([quiet, wins, quiet], several, strict=True):
+    for position, answer in zip([quiet, wins, quiet], several, strict=True):
         if kind == "mcts:64":
-            assert -1 <= thought.value <= 1
+            assert -1 <= answer.value <= 1
             continue
-        assert sum(thought.visits.values()) == count
-        assert thought.action == max(thought.visits, key=thought.visits.get)
-        assert thought.variation[0] == thought.action
+        assert sum(answer.visits.values()) == count
+        assert answer.action == max(answer.visits, key=answer.visits.get)
+        assert answer.variation[0] == answer.action
         referee = Referee(position.game)
-        for number, action in enumerate(thought.variation):
+        for number, action in enumerate(answer.variation):
             assert action in referee.legal(position)
             position = referee.play(position, action)
-            assert referee.result(position) is None or number == len(thought.variation) - 1
+            assert referee.result(position) is None or number == len(answer.variation) - 1
     if kind != "mcts:64":
         assert len(several[0].variation) > 1
 
@@ -184,7 +184,7 @@ def test_a_judge_says_what_it_measured(tmp_path, game, count):
     chosen, _ = resolve(game, "alphazero", {"network": NET, "method": method})
     save_game_agent(
         tmp_path,
-        SYSTEMS["alphazero"](chosen.method, chosen.network, make_game(game)).init(jax.random.key(0)).params,
+        find_method("alphazero")(chosen.method, chosen.network, make_game(game)).init(jax.random.key(0)).params,
         chosen,
         {},
     )

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from small import KILLER, ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
 
+from logpi.arena.folder import snapshots
 from logpi.arena.players.solver import ILLEGAL
-from logpi.cli.arena import arena, stages
+from logpi.cli.arena import arena
 from logpi.config.experiments import resolve
 from logpi.errors import LogpiError
 from logpi.games.agent import load_game_agent
 from logpi.games.evaluation.connect_four_labels import agreement, labelled, random_agreement
-from logpi.games.registry import SYSTEMS
 from logpi.games.rules.make import make_game
+from logpi.methods import find_method
 from logpi.runs.checkpoint import load_tree, read_meta, save_tree
 from logpi.training import build, session
 
@@ -145,8 +146,8 @@ def test_the_agents_of_a_run_s_evaluations_climb_a_ladder(tmp_path, monkeypatch,
     assert {f"{int(stage.name) / 1000:g}k" for stage in folder.stages.iterdir()} == set(names) - {"random"}
     assert len(names) == 3
     assert (tmp_path / found["folder"] / "ladder.png").stat().st_size > 10_000
-    with pytest.raises(LogpiError, match="--rungs 1: it has 2 agents"):
-        stages(str(folder.path), 1)
+    with pytest.raises(LogpiError, match="1 snapshots: it has 2 agents"):
+        snapshots(str(folder.path), 1)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +197,7 @@ def test_nobody_is_born_a_master(toe):
     """The check above does find who loses."""
     learnt = toe.params
     try:
-        toe.params = SYSTEMS["alphazero"](toe.config, toe.net, toe.game).init(jax.random.key(0)).params
+        toe.params = find_method("alphazero")(toe.config, toe.net, toe.game).init(jax.random.key(0)).params
         assert losses(toe, 0)[0] > 5
     finally:
         toe.params = learnt
@@ -204,7 +205,7 @@ def test_nobody_is_born_a_master(toe):
 
 def test_the_evaluator_knows_the_better_network(toe):
     config = resolve("tic-tac-toe", "alphago_zero", {"method": {"gating_games": 64, "gating_simulations": 2}})[0].method
-    system = SYSTEMS["alphago_zero"](config, toe.net, toe.game)
+    system = find_method("alphago_zero")(config, toe.net, toe.game)
     new = system.init(jax.random.key(0))
     gate = jax.jit(system.gate)
 

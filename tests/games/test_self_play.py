@@ -1,5 +1,6 @@
 """Self-play with a made-up network on tic-tac-toe, whose boards show all that has happened; openings; resignation."""
 
+import itertools
 from functools import partial
 from typing import NamedTuple
 
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.algorithms.acting import traced
-from logpi.config.settings import AlphaZero
+from logpi.algorithms.common.acting import traced
+from logpi.games.methods.alphazero import AlphaZero
 from logpi.games.rules.make import make_game
 from logpi.games.rules.tic_tac_toe import LINES
-from logpi.games.self_play import assess, begin, openings, play, think, worth
+from logpi.games.random_moves import random_openings
+from logpi.games.search.guided import SearchProblem, evaluate_leaf, search, terminal_value
+from logpi.games.self_play import empty_rows, finish_rows, play_moves, reset_games
 
 GAMES, STEPS, SIMULATIONS = 64, 40, 8
 TOE = make_game("tic-tac-toe")
@@ -32,10 +35,18 @@ def network(params, obs):
     return jnp.zeros((len(obs), 9)), jnp.where(stones[:, 0] == stones[:, 1], params, -params), None
 
 
-BEGIN = jax.jit(lambda h, key: begin(TOE, key, h, GAMES))
-PLAY = jax.jit(lambda h, value, games, key: play(TOE, network, value, h, games, key))
+def play(problem, games, key, cuts=()):
+    """(games, moves, metrics) of an iteration, in pieces between the ``cuts``."""
+    rows, ends = empty_rows(problem, games), (0, *cuts, problem.settings.n_steps)
+    for begin, end in itertools.pairwise(ends):
+        games, rows = play_moves(problem, games, rows, key, begin, end)
+    return games, rows.moves, finish_rows(problem, games, rows)[1]
+
+
+BEGIN = jax.jit(lambda h, key: reset_games(TOE, key, h, GAMES))
+PLAY = jax.jit(lambda h, value, games, key: play(SearchProblem(TOE, network, value, h), games, key))
 OPENINGS = {
-    name: jax.jit(partial(openings, make_game(name)), static_argnums=(1, 3)) for name in ("tic-tac-toe", "connect-four")
+    name: jax.jit(partial(random_openings, make_game(name)), static_argnums=(1, 3)) for name in ("tic-tac-toe", "connect-four")
 }
 
 
@@ -89,7 +100,7 @@ def shown(h=None, value=0.0, seed=0, games=None, **settings):
     h = traced(AlphaZero(**settings))
     begin_key, play_key = jax.random.split(jax.random.key(seed))
     games = BEGIN(h, begin_key) if games is None else games
-    after, moves, _, metrics = jax.device_get(PLAY(h, value, games, play_key))
+    after, moves, metrics = jax.device_get(PLAY(h, value, games, play_key))
     mine, theirs = ((moves.obs[..., plane].reshape(STEPS, GAMES, 9) * HALF).sum(-1).astype(int) for plane in (0, 1))
     return Shown(mine, theirs, moves, after.state.astype(int), jax.device_get(games), after, metrics)
 
@@ -108,14 +119,15 @@ def test_where_rules_turn_the_board_the_network_answers_on_the_board_that_it_see
         return jnp.broadcast_to(wants, (len(obs), 9)), jnp.zeros(len(obs)), None
 
     h = traced(AlphaZero(n_steps=2, simulations=2, max_considered_actions=1, random_opening_fraction=0.0))
-    games, moves, *_ = play(game, apply, None, h, begin(game, jax.random.key(0), h, 64), jax.random.key(1))
+    problem = SearchProblem(game, apply, None, h)
+    games, moves, _ = play(problem, reset_games(game, jax.random.key(0), h, 64), jax.random.key(1))
     a, b = game.parse("b1"), game.parse("a2")
     cells = np.asarray(jax.vmap(game.cells)(games.state)).reshape(64, 9)
     as_wanted = (cells[:, a] == 1) & (cells[:, b] == 2)
     assert as_wanted.mean() > 0.9, "Gumbel noise overrules so sure a network seldom"
     assert (np.asarray(moves.policy).argmax(-1) == 1)[:, as_wanted].all()
     positions = jnp.stack([game.init(), game.step(game.init(), game.parse("c3"))])
-    assert assess(game, apply, None, positions).logits.argmax(-1).tolist() == [a, b]
+    assert evaluate_leaf(problem, positions).logits.argmax(-1).tolist() == [a, b]
 
 
 def test_games_follow_the_rules_and_say_who_won(typical):
@@ -272,7 +284,7 @@ def test_wrong_resignations_are_measured_in_games_that_are_played_on(value):
     assert 0 < wrongly < given
     assert given < s.ended.sum() + GAMES
     np.testing.assert_allclose(s.metrics["self_play/false_resignation_rate"], wrongly / given, rtol=1e-6)
-    gave_up = s.after.gave_up[~s.ended[-1]]
+    gave_up = s.after.would_resign[~s.ended[-1]]
     assert set(gave_up) <= {0, 1 if value < 0 else 2}
 
 
@@ -283,7 +295,7 @@ def test_wrong_resignations_are_counted_since_the_beginning():
     )
     assert second.metrics["self_play/no_resign_games"] > first.metrics["self_play/no_resign_games"] > 0
     n, wrong = (
-        sum(x) for x in zip(*((s.after.given_up.sum(), s.after.regretted.sum()) for s in [second]), strict=True)
+        sum(x) for x in zip(*((s.after.no_resign_games.sum(), s.after.false_resignations.sum()) for s in [second]), strict=True)
     )
     np.testing.assert_allclose(second.metrics["self_play/false_resignation_rate"], wrong / n, rtol=1e-6)
     only = shown(
@@ -294,13 +306,16 @@ def test_wrong_resignations_are_counted_since_the_beginning():
         seed=1,
         games=reset(first.after),
     )
-    assert n == only.after.given_up.sum() + first.after.given_up.sum()
-    assert wrong == only.after.regretted.sum() + first.after.regretted.sum()
+    assert n == only.after.no_resign_games.sum() + first.after.no_resign_games.sum()
+    assert wrong == only.after.false_resignations.sum() + first.after.false_resignations.sum()
 
 
 def reset(games):
     """The same games, on boards that have had none before."""
-    return games._replace(given_up=np.zeros_like(games.given_up), regretted=np.zeros_like(games.regretted))
+    return games._replace(
+        no_resign_games=np.zeros_like(games.no_resign_games),
+        false_resignations=np.zeros_like(games.false_resignations),
+    )
 
 
 def test_a_move_that_ends_a_game_resigns_nothing():
@@ -333,18 +348,18 @@ def test_with_points_a_resigned_game_is_worth_what_the_search_thought():
 def test_who_would_have_resigned_strays_no_more():
     """What resignation costs is measured on games as they would have gone."""
     s = shown(value=-0.9, resign_threshold=0.8, no_resign_fraction=1.0, random_move_fraction=1.0, random_move_plies=9)
-    settled, gave_up = np.array(s.games.gave_up > 0), np.zeros_like(s.ended)
+    settled, gave_up = np.array(s.games.would_resign > 0), np.zeros_like(s.ended)
     for t, row in enumerate(gave_up):
         row[:] = settled
         settled = (settled | (s.first[t] & (s.moves.value[t] < -0.8))) & ~s.ended[t]
     assert gave_up.any()
-    assert not s.moves.strays[gave_up].any()
-    assert s.moves.strays[~gave_up].mean() > 0.5
+    assert not s.moves.random_move[gave_up].any()
+    assert s.moves.random_move[~gave_up].mean() > 0.5
 
 
 def test_some_games_are_played_on():
     s = shown(value=-0.9, resign_threshold=0.8, no_resign_fraction=0.5)
-    on = s.games.plays_on
+    on = s.games.no_resign
     assert 0.3 < on.mean() < 0.7
     assert (s.ended[0] == (~on & (s.moves.value[0] < -0.8))).all()
     assert (s.moves.reward[0][~on] == -1).all()
@@ -357,12 +372,12 @@ def test_a_won_game_is_worth_more_by_more_points():
     go = make_game("go-5x5")
     state = go.step(go.step(go.init(), jnp.int32(25)), jnp.int32(25))
     assert go.margin(state) == -7.5
-    assert worth(go, state, 0.0) == -1
-    np.testing.assert_allclose(worth(go, state, 0.3), -0.7 - 0.3 * 2 / np.pi * np.arctan(7.5 / 10), rtol=1e-6)
+    assert terminal_value(go, state, 0.0) == -1
+    np.testing.assert_allclose(terminal_value(go, state, 0.3), -0.7 - 0.3 * 2 / np.pi * np.arctan(7.5 / 10), rtol=1e-6)
     close = state._replace(komi=jnp.float32(0.5))
-    assert -0.75 < worth(go, close, 0.3) < -0.7
+    assert -0.75 < terminal_value(go, close, 0.3) < -0.7
     full = TOE.init().at[1].set(0b111)
-    assert worth(TOE, full, 0.3) == TOE.outcome(full) != 0, "no points in it"
+    assert terminal_value(TOE, full, 0.3) == TOE.outcome(full) != 0, "no points in it"
     othello = make_game("othello")
     wiped = othello.init().at[:2].set(0)
     assert othello.ended(wiped)
@@ -404,7 +419,7 @@ def test_of_moves_searched_briefly_nothing_is_learnt():
 def test_moves_stray_from_the_search_as_often_as_asked_at_random_and_only_at_the_beginning():
     calm = {**PUCT, "temperature_plies": 0}
     s = shown(**calm, random_move_fraction=0.3, random_move_plies=4)
-    strays, early = s.moves.strays, s.stones < 4
+    strays, early = s.moves.random_move, s.stones < 4
     assert not strays[~early].any()
     wanted = 0.3 * (1 - 1 / (9 - s.stones[early]))  # the search's own move may be drawn, and is no other then
     assert abs(strays[early].mean() - wanted.mean()) < 5 * (0.3 * 0.7 / early.sum()) ** 0.5
@@ -418,13 +433,51 @@ def test_moves_stray_from_the_search_as_often_as_asked_at_random_and_only_at_the
     first = cell[going & strays[:-1] & (s.stones[:-1] == 0)]
     chosen_first = s.moves.policy[s.stones == 0][0].argmax()
     assert set(first) == set(range(9)) - {chosen_first}, "each of the empty board's other cells"
-    assert not shown(**calm, random_move_fraction=0.0).moves.strays.any()
+    assert not shown(**calm, random_move_fraction=0.0).moves.random_move.any()
 
 
-@pytest.mark.parametrize("search", ["gumbel", "puct"])
-def test_thinking_without_a_temperature_is_no_gamble(search):
+@pytest.mark.parametrize("name", ["gumbel", "puct"])
+def test_a_search_that_does_not_explore_is_deterministic(name):
     state = jax.tree.map(lambda x: jnp.broadcast_to(x, (GAMES, *x.shape)), TOE.init())
-    h = traced(AlphaZero(play_search=search, dirichlet_fraction=0.5))
-    found = jax.jit(lambda key: think(TOE, network, 0.0, state, key, h, SIMULATIONS).action)
+    h = traced(AlphaZero(play_search=name, dirichlet_fraction=0.5))
+    problem = SearchProblem(TOE, network, 0.0, h)
+    found = jax.jit(lambda key: search(problem, state, key, SIMULATIONS).action)
     one, other = found(jax.random.key(0)), found(jax.random.key(1))
     assert len(np.unique(np.concatenate([one, other]))) == 1
+
+
+@pytest.mark.parametrize("cuts", [(1,), (39,), (7, 8, 30), (0, 40), tuple(range(1, 40))], ids=str)
+def test_any_cut_of_an_iteration_makes_the_same_moves(cuts, pieces):
+    """With all that a game has: openings, two lengths of search, random moves, resignation."""
+    whole, rows, piece = pieces
+    games, moved = whole
+    for begin, end in itertools.pairwise((0, *cuts, STEPS)):
+        games, moved = piece(games, moved, begin, end)
+    jax.tree.map(np.testing.assert_array_equal, (games, moved), rows)
+
+
+@pytest.fixture(scope="module")
+def pieces():
+    """((games, rows) before an iteration, the same after it in one piece, the compiled pieces)."""
+    h = traced(
+        AlphaZero(
+            n_steps=STEPS,
+            simulations=4,
+            playout_cap_simulations=2,
+            playout_cap_probability=0.5,
+            random_move_fraction=0.2,
+            resign_threshold=0.5,
+            no_resign_fraction=0.3,
+            search="puct",
+        )
+    )
+    problem, key = SearchProblem(TOE, network, 0.3, h), jax.random.key(2)
+    piece = jax.jit(lambda games, rows, begin, end: play_moves(problem, games, rows, key, begin, end))
+    games = BEGIN(h, jax.random.key(1))
+    begun = games, empty_rows(problem, games)
+    after = piece(*begun, 0, STEPS)
+    assert after[1].counts.resigned.sum() > 0
+    assert after[1].moves.random_move.any()
+    # what the rows held before an iteration does not matter
+    used = begun[0], jax.tree.map(lambda x: jnp.ones_like(x), after[1])
+    return used, after, piece

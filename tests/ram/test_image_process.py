@@ -12,12 +12,12 @@ from small import Killed, Watcher, logpi, only_run, outcome, quick_compilation, 
 
 from logpi import api
 from logpi.config.experiments import resolve
-from logpi.config.settings import RAM
 from logpi.errors import LogpiError
 from logpi.ram.agent import load_image_agent, splits
 from logpi.ram.data import datasets
 from logpi.ram.evaluation import judge, stop_when_sure
 from logpi.ram.figures import pictures
+from logpi.ram.methods.ram import RAM
 from logpi.runs.checkpoint import save_tree
 from logpi.training import build, session
 from logpi.view.glimpses import seen_so_far, squares

@@ -10,12 +10,14 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from small import quick_compilation
 
-from logpi.config.settings import RAM, RamNetwork
 from logpi.ops.collectives import DATA
-from logpi.ram import models, network, ram
-from logpi.ram.models import Task, make_method
+from logpi.ram import learning, network, ram
+from logpi.ram.learning import ImageTask
+from logpi.ram.methods.ram import RAM
+from logpi.ram.methods.ram import ram as ram_method
 from logpi.ram.retina import corner_of, glimpse, integral, location_of
 from logpi.ram.scenes import Scene
+from logpi.ram.settings import RamNetwork
 
 NET = RamNetwork(patch=4, scales=2, sensor_size=8, glimpse_size=12, core_size=16, location_size=8, baseline_size=6)
 CONFIG = RAM(n_glimpses=4)
@@ -290,7 +292,7 @@ def test_the_copies_of_an_image_are_looked_at_at_places_of_their_own(monkeypatch
     real = ram.hybrid_loss
     monkeypatch.setattr(ram, "hybrid_loss", loss)
     config = dataclasses.replace(CONFIG, mc_samples=3, batch_size=8)
-    method = make_method(config, NET, Task((14, 14, 1), Scene(20, 20), CLASSES))
+    method = ram_method(config, NET, ImageTask((14, 14, 1), Scene(20, 20), CLASSES))
     data = IMAGES.astype(jnp.uint8)
     learner, _ = jax.jit(method.update)(method.init(KEY), data, LABEL, jnp.arange(8) + 3, KEY)
     jax.effects_barrier()
@@ -306,10 +308,10 @@ def test_the_copies_of_an_image_are_looked_at_at_places_of_their_own(monkeypatch
 @pytest.mark.parametrize("name", ["rotation", "scaling", "shear", "shift", None])
 def test_images_are_changed_unless_all_changes_have_size_0(name, monkeypatch):
     called = []
-    monkeypatch.setattr(models, "augment", lambda key, images, how: called.append(how) or images)
+    monkeypatch.setattr(learning, "augment", lambda key, images, how: called.append(how) or images)
     still = dict.fromkeys(("rotation", "scaling", "shear", "shift"), 0.0)
     config = dataclasses.replace(CONFIG, batch_size=8, **(still | ({name: 0.1} if name else {})))
-    method = make_method(config, NET, Task((14, 14, 1), Scene(14, 14), CLASSES))
+    method = ram_method(config, NET, ImageTask((14, 14, 1), Scene(14, 14), CLASSES))
     data = IMAGES.astype(jnp.uint8)
     jax.eval_shape(method.update, method.init(KEY), data, LABEL, jnp.arange(8), KEY)
     assert len(called) == (name is not None)
@@ -318,7 +320,7 @@ def test_images_are_changed_unless_all_changes_have_size_0(name, monkeypatch):
 def test_the_location_network_may_learn_at_a_rate_of_its_own():
     def moved(rate):
         config = dataclasses.replace(CONFIG, batch_size=8, warmup=0.0, location_lr_scale=rate)
-        method = make_method(config, NET, Task((14, 14, 1), Scene(14, 14), CLASSES))
+        method = ram_method(config, NET, ImageTask((14, 14, 1), Scene(14, 14), CLASSES))
         before = method.init(KEY)
         after, _ = jax.jit(method.update)(before, IMAGES.astype(jnp.uint8), LABEL, jnp.arange(8), KEY)
         return jax.tree.map(lambda x, y: y - x, before.params, after.params)
@@ -349,8 +351,10 @@ def test_schedules(seen, std, rate, pieces, monkeypatch):
         return sum(x.sum() for x in jax.tree.leaves(params)), told
 
     monkeypatch.setattr(ram, "hybrid_loss", loss)
-    monkeypatch.setattr(models, "compose", lambda key, images, clutter, scene, pieces: jnp.full((10, 8, 8, 1), pieces))
-    method = make_method(config, NET, Task((8, 8, 1), Scene(8, 8, num_distractors=4), CLASSES))
+    monkeypatch.setattr(
+        learning, "compose", lambda key, images, clutter, scene, pieces: jnp.full((10, 8, 8, 1), pieces)
+    )
+    method = ram_method(config, NET, ImageTask((8, 8, 1), Scene(8, 8, num_distractors=4), CLASSES))
     learner = method.init(KEY)._replace(timesteps=jnp.int32(seen * 2))
     images = jnp.zeros((10, 8, 8, 1), jnp.uint8)
     after, told = method.update(learner, images, jnp.zeros(10, jnp.int32), jnp.arange(10), KEY)
@@ -364,7 +368,7 @@ def test_schedules(seen, std, rate, pieces, monkeypatch):
 
 def test_seeds_may_be_vectorized():
     """As on a GPU; on CPUs the seeds of one program take turns."""
-    method = make_method(CONFIG, NET, Task((14, 14, 1), Scene(14, 14), CLASSES))
+    method = ram_method(CONFIG, NET, ImageTask((14, 14, 1), Scene(14, 14), CLASSES))
     keys, images = jax.random.split(KEY, 2), IMAGES.astype(jnp.uint8)
     learners = jax.vmap(method.init)(keys)
     update = lambda learner, key: method.update(learner, images, LABEL, jnp.arange(32), key)[0].params  # noqa: E731

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from logpi.ram.programs import ImagePrograms
 from small import Watcher, quick_compilation
 
 from logpi import api
@@ -17,8 +18,7 @@ from logpi.ram.agent import load_image_agent, splits
 from logpi.ram.data import datasets
 from logpi.ram.evaluation import LOOK, interval, judge, judged_split, scenes_of
 from logpi.ram.figures import looking, pictures
-from logpi.ram.models import make_method
-from logpi.ram.programs import ImagePrograms
+from logpi.ram.methods.ram import ram
 from logpi.ram.scenes import Scene, group_size
 from logpi.runs.metrics import read_metrics
 from logpi.training import session
@@ -95,7 +95,7 @@ def test_groups_of_images_are_the_same_ones_everywhere(agent, devices, monkeypat
         return jax.nn.one_hot(scenes.sum((1, 2, 3)).astype(jnp.int32) % 3, 3)[None], None
 
     images = datasets.load(agent.config.data)
-    method = make_method(agent.config, agent.net, agent.task)
+    method = ram(agent.config, agent.net, agent.task)
     method = method._replace(look=sums, update=lambda learner, *_: (learner, {}))
     programs = ImagePrograms(method, agent.task, splits(images, agent.config), 20, 1, [0], devices)
     scores, _ = programs.judge(programs.init(), 0, COUNT)

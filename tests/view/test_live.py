@@ -6,7 +6,7 @@ import math
 import pytest
 from rich.console import Console
 
-from logpi.config.settings import Length
+from logpi.tasks import Length
 from logpi.view import live as module
 from logpi.view.live import clock, live, short, sparkline
 

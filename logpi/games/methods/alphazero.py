@@ -1,23 +1,30 @@
 """AlphaZero (Silver et al. 2018): one network, trained without end on the games that it plays against itself.
 
-No evaluator decides which network plays: the newest does, here as a moving average over the last updates, which is
-steadier. ``docs/alphazero.md`` lists the paper's constants, and every deviation.
+    (p, v) = f_θ(s),    l = (z - v)² - πᵀ log p + c ‖θ‖²       (Silver et al. 2017, eq. 1)
+
+``logpi.games.learning`` is this equation: ``target`` is z, ``loss`` is l and ``update`` is a step of θ down its
+gradient; π is the policy that ``logpi.games.self_play`` finds by search. No match decides which network plays: the
+newest one does, here as a moving average over the last updates, which is steadier. ``docs/alphazero.md`` lists the
+paper's constants and every deviation.
 """
 
 from __future__ import annotations
 
-import jax
+import dataclasses
 
-from logpi.config.settings import BoardNetwork, SelfPlaySettings
+from logpi.games.learning import moving_average
 from logpi.games.rules.game import Game
-from logpi.games.self_play_system import System, make_system
-from logpi.types import PyTree
+from logpi.games.self_play_method import SelfPlay, make_self_play
+from logpi.games.settings import BoardNetwork, SelfPlaySettings
+from logpi.methods import method
 
 
-def alphazero(config: SelfPlaySettings, net: BoardNetwork, game: Game, sharing: int = 1) -> System:
-    """AlphaZero on one of ``sharing`` devices."""
+@dataclasses.dataclass(frozen=True)
+class AlphaZero(SelfPlaySettings):
+    """AlphaZero (Silver et al. 2018): the newest network plays."""
 
-    def follow(player: PyTree, newest: PyTree, h: SelfPlaySettings) -> PyTree:
-        return jax.tree.map(lambda old, new: h.ema_decay * old + (1 - h.ema_decay) * new, player, newest)
 
-    return make_system(config, net, game, sharing, follow)
+@method(settings=AlphaZero, network=BoardNetwork, parent="alphago_zero", task="games")
+def alphazero(config: SelfPlaySettings, net: BoardNetwork, game: Game, num_devices: int = 1) -> SelfPlay:
+    """AlphaZero on one of ``num_devices`` devices."""
+    return make_self_play(config, net, game, num_devices, moving_average)

@@ -1,0 +1,161 @@
+"""Methods by name: one file each, in the package of its kind of task, in a file of the user's own, or in a package.
+
+A method's file holds its settings, its function and its registration:
+
+    @method(settings=PPO, parent="a2c")
+    def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm: ...
+
+Importing this module imports no method, and not JAX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from logpi.config.settings import Network
+from logpi.errors import LogpiError
+from logpi.tasks import KINDS
+
+P = ParamSpec("P")
+R = TypeVar("R")
+GROUP = "logpi.algorithms"  # group of entry points: a name, and the module:name of the ``Method``
+WANTED = "a function with the decorator logpi.methods.method, as those in logpi/algorithms"
+
+
+@dataclasses.dataclass(frozen=True)
+class Method(Generic[P, R]):
+    """A method of learning; called like the function that builds it."""
+
+    name: str  # by which ``find_method`` finds it
+    settings: type[Any]  # frozen dataclass
+    build: Callable[P, R]  # (settings, …): what follows depends on the kind of task
+    network: type[Any]  # settings of its network, a frozen dataclass
+    parent: str | None  # the method that it changes
+    task: str  # kind of task that it learns (``logpi.tasks.KINDS``)
+
+    @property
+    def about(self) -> str:
+        """The first paragraph of the settings' docstring."""
+        return " ".join((self.settings.__doc__ or "").strip().split("\n\n")[0].split())
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.build(*args, **kwargs)
+
+
+def method(
+    settings: type[Any], *, network: type[Any] = Network, parent: str | None = None, task: str = "control"
+) -> Callable[[Callable[P, R]], Method[P, R]]:
+    """Decorator that makes a method of the function that builds it; the function's name is the method's.
+
+    Args:
+        settings: frozen dataclass whose fields have ranges (``logpi.config.fields``).
+        network: settings of the network.
+        parent: name of the method that it changes.
+        task: kind of task, one of ``logpi.tasks.KINDS``.
+    """
+
+    def registered(build: Callable[P, R]) -> Method[P, R]:
+        return Method(build.__name__, settings, build, network, parent, task)
+
+    return registered
+
+
+def method_names(task: str | None = None) -> list[str]:
+    """The methods that come with logpi (of one kind of task), without importing them."""
+    return [name for kind in KINDS if task in (None, kind) for name in _files(kind)]
+
+
+def all_methods() -> list[Method[..., Any]]:
+    """The methods that come with logpi, each behind its parent, and those of installed packages."""
+    found: list[Method[..., Any]] = []
+    for kind in KINDS:
+        mine = [find_method(name) for name in _files(kind)]
+        found += _in_order(mine)
+    return [*found, *(find_method(name) for name in _entries() if name not in method_names())]
+
+
+def find_method(name: str) -> Method[..., Any]:
+    """The method called ``name``: one of ``method_names``, ``path/file.py:name``, or an entry point.
+
+    Of ``path/file.py:name`` the method's name becomes the same with the absolute path, so that a run finds it again.
+
+    Raises:
+        LogpiError: no such method (with the nearest name), or a file or an entry point that holds no method.
+    """
+    for kind, (_, _, package) in KINDS.items():
+        if name in _files(kind):
+            return _checked(name, getattr(importlib.import_module(f"{package}.{name}"), name))
+    path, colon, attribute = name.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _from_file(path, attribute)
+    if name in (declared := _entries()):
+        return _from_entry(declared[name])
+    known = [*method_names(), *declared]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise LogpiError(f"unknown algorithm {name!r}; allowed: {', '.join(known)}, path/file.py:NAME{hint}")
+
+
+def _files(kind: str) -> list[str]:
+    """Names of the modules in the package of a kind's methods; nothing is imported."""
+    folder = Path(__file__).parent.joinpath(*KINDS[kind].methods.split(".")[1:])
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def _in_order(methods: list[Method[..., Any]]) -> Iterator[Method[..., Any]]:
+    """``methods`` depth first from those without a parent among them."""
+    names = {m.name for m in methods}
+
+    def below(parent: str | None) -> Iterator[Method[..., Any]]:
+        for m in methods:
+            if (m.parent if m.parent in names else None) == parent:
+                yield m
+                yield from below(m.name)
+
+    yield from below(None)
+
+
+def _entries() -> dict[str, EntryPoint]:
+    """The methods that installed packages declare."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def _from_file(path: str, attribute: str) -> Method[..., Any]:
+    from logpi.envs.load import import_file
+
+    file = Path(path).expanduser().resolve()
+    module = import_file(str(file))
+    if not hasattr(module, attribute):
+        there = [name for name, value in vars(module).items() if isinstance(value, Method)]
+        raise LogpiError(f"{path} has no {attribute!r}; it has: {', '.join(there) or f'no method; wanted: {WANTED}'}")
+    return _checked(f"{file}:{attribute}", getattr(module, attribute))
+
+
+def _from_entry(entry: EntryPoint) -> Method[..., Any]:
+    try:
+        found = entry.load()
+    except Exception as error:
+        raise LogpiError(
+            f"algorithm {entry.name!r}: the entry point {entry.value} of the group {GROUP} raised "
+            f"{type(error).__name__}: {error}; update or remove the package that declares it"
+        ) from error
+    return _checked(entry.name, found)
+
+
+def _checked(name: str, found: object) -> Method[..., Any]:
+    """``found`` as the method called ``name``."""
+    if not isinstance(found, Method):
+        raise LogpiError(f"algorithm {name} is a {type(found).__name__}; wanted: {WANTED}")
+    for part, kind in (("settings", found.settings), ("network", found.network)):
+        frozen = getattr(kind, "__dataclass_params__", None)
+        if frozen is None or not frozen.frozen:
+            raise LogpiError(f"algorithm {name}: its {part} are {kind!r}; write a class with dataclass(frozen=True)")
+    if found.task not in KINDS:
+        raise LogpiError(f"algorithm {name} learns {found.task!r}; allowed: {', '.join(KINDS)}")
+    return dataclasses.replace(found, name=name)

@@ -1,0 +1,1 @@
+"""Methods that classify images: one file each (``logpi.methods.find_method``)."""
