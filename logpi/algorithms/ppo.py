@@ -32,7 +32,7 @@ from logpi.config.fields import above, at_least, fraction, not_negative
 from logpi.config.settings import ControlSettings, Schedule
 from logpi.methods import method
 from logpi.ops import losses, psi
-from logpi.ops.collectives import select
+from logpi.ops.collectives import where
 from logpi.ops.normalization import Statistics
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
@@ -98,7 +98,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
             params, opt_state, going = carry
             *new, metrics = improve(lambda p: loss(p, b), h, params, opt_state, step_size)
             going = going & (metrics["train/approx_kl"] <= 1.5 * h.target_kl)
-            return (*select(going, tuple(new), (params, opt_state)), going), metrics
+            return (*where(going, tuple(new), (params, opt_state)), going), metrics
 
         def epoch(carry: tuple[PyTree, PyTree, Array], key: Key) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
             return jax.lax.scan(minibatch, carry, shuffled(rows, key, n_minibatches, config.normalize_advantage))

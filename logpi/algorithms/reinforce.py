@@ -16,7 +16,7 @@ from logpi.config.fields import at_least, not_negative
 from logpi.config.settings import ControlSettings
 from logpi.methods import method
 from logpi.ops import losses, psi
-from logpi.ops.collectives import total
+from logpi.ops.collectives import psum
 from logpi.ops.normalization import Statistics
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
 
@@ -116,8 +116,8 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
             params=params,
             opt_state={"actor": actor, "critic": critic},
             extra={
-                "sum": learner.extra["sum"] + total((go * mask).sum()),
-                "count": learner.extra["count"] + total(mask.sum()),
+                "sum": learner.extra["sum"] + psum((go * mask).sum()),
+                "count": learner.extra["count"] + psum(mask.sum()),
             },
         ), metrics
 

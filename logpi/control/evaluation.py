@@ -13,7 +13,7 @@ import numpy as np
 from logpi.control.rollout import LOOK
 from logpi.driver.process import SPREAD, Case, Now, Process, Program, Scores, Spread, Watch, unwatched
 from logpi.driver.stages import Evaluation
-from logpi.ops.collectives import apart, select
+from logpi.ops.collectives import per_device_key, where
 from logpi.types import Act, Array, DeviceVector, HostVector, Key, Learner, Policy, PyTree
 
 Actor = Callable[..., Act]  # (learner, memory, obs, key, greedy)
@@ -37,12 +37,12 @@ def device_evaluation(
     limit, mine = vector.spec.max_episode_steps or LONGEST, -(-episodes // num_devices)
 
     def begin(acting: Learner, cases: PyTree, now: Now) -> _Play:
-        env, first = vector.reset(jax.random.split(apart(now.key))[1], mine)
+        env, first = vector.reset(jax.random.split(per_device_key(now.key))[1], mine)
         zero = jnp.zeros(mine)
         return _Play(env, first.obs, policy.memory(mine), jnp.ones(mine, bool), zero, zero, jnp.zeros(1, jnp.int32))
 
     def advance(acting: Learner, play: _Play, now: Now, until: Array) -> _Play:
-        key = jax.random.split(apart(now.key))[0]
+        key = jax.random.split(per_device_key(now.key))[0]
 
         def going(play: _Play) -> Array:
             return jnp.any(play.alive) & (play.t[0] < until)
@@ -154,7 +154,7 @@ def evaluate_host(
         for b in np.flatnonzero(ended | (length >= LONGEST)):
             finished[b].append((ret[b], length[b]))
             ret[b], length[b] = 0.0, 0.0
-        memory = select(void | (ended & vector.resets_within_step), fresh, chosen.memory)
+        memory = where(void | (ended & vector.resets_within_step), fresh, chosen.memory)
         void = ended & (not vector.resets_within_step)
     kept = np.array([pair for column in finished for pair in column[:rounds]])
     return kept[:episodes, 0], kept[:episodes, 1]

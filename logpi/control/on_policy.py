@@ -30,7 +30,7 @@ from logpi.driver.process import (
     Watch,
 )
 from logpi.driver.stages import HostStage, Stage
-from logpi.ops.collectives import all_finite, total
+from logpi.ops.collectives import all_finite, psum
 from logpi.ops.normalization import Statistics, init_statistics, normalize_reward, observe
 from logpi.types import Act, Algorithm, DeviceVector, HostVector, Key, Learner, Metrics, PyTree, Trajectory
 
@@ -69,8 +69,8 @@ def learn(algorithm: Algorithm, learner: Learner, trajectory: Trajectory, key: K
         "finite/observation": ~all_finite(trajectory.obs),
         "finite/reward": ~all_finite(trajectory.reward),
     }
-    counts = total({name: jnp.int32(flag) for name, flag in broken.items()})
-    moves = total(trajectory.mask.sum()).astype(jnp.int32)
+    counts = psum({name: jnp.int32(flag) for name, flag in broken.items()})
+    moves = psum(trajectory.mask.sum()).astype(jnp.int32)
     gamma = learner.hyper.gamma if statistics.reward != () else 1.0
     statistics = observe(statistics, trajectory, gamma, fresh=algorithm.whole_episodes)
     new = new._replace(statistics=statistics, timesteps=learner.timesteps + moves)

@@ -12,7 +12,7 @@ import numpy as np
 
 from logpi.envs.reset_rows import insert_void_rows
 from logpi.errors import LogpiError
-from logpi.ops.collectives import apart, gather, select
+from logpi.ops.collectives import all_gather, per_device_key, where
 from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Step, Trajectory
 
 ONE = np.float32(1)  # keeps NumPy's flags in float32
@@ -78,7 +78,7 @@ def first_carry(algorithm: Algorithm, batch: int) -> Carry:
 
 def start(vector: DeviceVector, algorithm: Algorithm, key: Key, batch: int) -> Carry:
     """B environments at the start of their first episodes."""
-    env, first = vector.reset(apart(key), batch)
+    env, first = vector.reset(per_device_key(key), batch)
     memory = algorithm.policy.memory(batch)
     return Carry(env, first.obs, memory, jnp.zeros(batch, bool), no_episodes(batch))
 
@@ -90,7 +90,7 @@ def rollout(
 
     With ``algorithm.whole_episodes`` the environments start afresh and only their first episodes count.
     """
-    batch, key = carry.void.shape[0], apart(key)
+    batch, key = carry.void.shape[0], per_device_key(key)
     fresh = algorithm.policy.memory(batch)
     if algorithm.whole_episodes:
         key, reset_key = jax.random.split(key)
@@ -107,7 +107,7 @@ def rollout(
         ended = step.terminated | step.truncated
         ret, length = carry.episodes.ret + now.mask * step.reward, carry.episodes.length + now.mask
         # memory never crosses from one episode to the next: it is cleared behind the void row
-        cleared = select(carry.void, fresh, act.memory)
+        cleared = where(carry.void, fresh, act.memory)
         episodes = carry.episodes._replace(ret=jnp.where(ended, 0.0, ret), length=jnp.where(ended, 0.0, length))
         finished = (ret, length, now.finished)
         out = (carry.obs, act.action, act.log_prob, now.reward, now.discount, now.mask, finished)
@@ -117,7 +117,7 @@ def rollout(
         row, carry, jax.random.split(key, algorithm.n_steps)
     )
     obs = jax.tree.map(lambda x, last: jnp.concatenate([x, last[None]]), obs, carry.obs)
-    carry = carry._replace(episodes=record(carry.episodes, *(gather(x, axis=1) for x in finished)))
+    carry = carry._replace(episodes=record(carry.episodes, *(all_gather(x, axis=1) for x in finished)))
     return carry, Trajectory(obs, action, log_prob, reward, discount, mask, memory)
 
 
@@ -208,7 +208,7 @@ def rollout_host(
         flags = (step.terminated, step.truncated)
         rows.append(HostRow(acting, step.obs, action, log_prob, now.reward, *flags, now.discount, now.mask))
         tally.add(now.reward, now.mask, now.finished)
-        memory = select(void, fresh, chosen.memory)
+        memory = where(void, fresh, chosen.memory)
         void = now.void
     carry = Carry((), (), memory, void, tally.episodes())
     return carry, _trajectory(rows, algorithm, first_memory, within)

@@ -26,7 +26,7 @@ from logpi.driver.process import (
     Watch,
     stream,
 )
-from logpi.ops.collectives import all_finite, select
+from logpi.ops.collectives import all_finite, where
 from logpi.types import Array, Learner, Metrics, PyTree
 
 PARTS = ("learner", "carry", "batch")  # of a state
@@ -82,7 +82,7 @@ class Stage(NamedTuple):
                 learner: Learner = after.learner
                 if spread.seeds > 1:  # of learners beside each other, one that has had its timesteps stays as it is
                     over = state.learner.timesteps >= learner.hyper.total_timesteps
-                    learner = select(over, state.learner, learner)
+                    learner = where(over, state.learner, learner)
                 finite = all_finite((learner.params, learner.opt_state, learner.statistics))
                 after, metrics = after._replace(learner=learner), metrics | {"finite/parameters": finite}
             return {name: getattr(after, name) for name in self.replaces}, metrics

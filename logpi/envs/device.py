@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.envs.spaces import to_env
-from logpi.ops.collectives import select
+from logpi.ops.collectives import where
 from logpi.types import Array, DeviceEnv, DeviceVector, Key, PyTree, Step
 
 
@@ -52,7 +52,7 @@ def vectorize(env: DeviceEnv) -> DeviceVector:
 
         def restart(_: PyTree) -> tuple[PyTree, PyTree, Key, Array]:
             fresh = begin(jax.vmap(jax.random.fold_in)(state.key, jnp.zeros_like(clock)))
-            chosen = select(state.over, fresh, (inner, obs, state.key))
+            chosen = where(state.over, fresh, (inner, obs, state.key))
             return (*chosen, jnp.where(state.over, 0, clock))
 
         # resets are rare: a batch in which nobody starts afresh does not pay for drawing first states

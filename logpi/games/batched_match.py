@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.games.rules.game import Game
-from logpi.ops.collectives import select
+from logpi.ops.collectives import where
 from logpi.types import Array, Key, PyTree
 
 Choose = Callable[[PyTree, Key], Array]  # (states [B, ...] that have not ended, key) -> legal actions [B]
@@ -58,7 +58,7 @@ def advance_match(game: Game, one: Choose, other: Choose, match: Match, key: Key
         start, plies, ours, theirs = match
         one_key, other_key = jax.random.split(jax.random.fold_in(key, plies[0]))
         # a game that is over has the start position as a legal dummy input; the answer is discarded
-        asked, also_asked = (select(half.over, start, half.state) for half in (ours, theirs))
+        asked, also_asked = (where(half.over, start, half.state) for half in (ours, theirs))
         action, answer = one(asked, one_key), other(also_asked, other_key)
         return Match(start, plies + 1, _moved(game, theirs, answer, 1.0), _moved(game, ours, action, -1.0))
 
@@ -93,7 +93,7 @@ def _interleaved(match: Match, ours: Array, theirs: Array) -> Array:
 
 def _moved(game: Game, half: Half, action: Array, sign: float) -> Half:
     """``half`` after a move each; ``sign`` is 1 where the first side is to move then."""
-    state = select(half.over, half.state, jax.vmap(game.step)(half.state, action))
+    state = where(half.over, half.state, jax.vmap(game.step)(half.state, action))
     ended = ~half.over & jax.vmap(game.ended)(state)
     result = jnp.where(ended, sign * jax.vmap(game.outcome)(state), half.result)
     return Half(state, half.over | ended, result)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.games.rules.game import Game
-from logpi.ops.collectives import select
+from logpi.ops.collectives import where
 from logpi.types import Array, Key, PyTree
 
 
@@ -28,7 +28,7 @@ def random_openings(game: Game, key: Key, games: int, fraction: float | Array, m
         action = any_legal(legal, jax.random.fold_in(move_key, i))
         after = jax.vmap(game.step)(state, action)
         going = (i < count) & ~jax.vmap(game.ended)(after)  # an opening stops before a move that would end the game
-        return select(going, after, state), made + going
+        return where(going, after, state), made + going
 
     return jax.lax.fori_loop(0, max_plies, move, (state, jnp.zeros(games, jnp.int32)))
 

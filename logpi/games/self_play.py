@@ -11,13 +11,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.games.settings import SelfPlaySettings
 from logpi.games.random_moves import random_move, random_openings
 from logpi.games.replay import UNKNOWN, Moves
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import Exploration, SearchProblem, evaluate_leaf, permute_actions, search, terminal_value
 from logpi.games.search.tree import Searched
-from logpi.ops.collectives import select, total
+from logpi.games.settings import SelfPlaySettings
+from logpi.ops.collectives import psum, where
 from logpi.types import Array, Key, Metrics, PyTree
 
 
@@ -128,7 +128,7 @@ def next_games(games: Games, state: PyTree, ending: Ending, new: Games, t: Array
     # another board's at each move: with its own, a board of short games would begin the same game several times
     begun = jax.tree.map(lambda x: jnp.roll(x, t, 0), new)
     begun = begun._replace(no_resign_games=no_resign_games, false_resignations=false_resignations)
-    return select(ending.ended, begun, following)
+    return where(ending.ended, begun, following)
 
 
 def count_ended(counts: Counts, games: Games, ending: Ending) -> Counts:
@@ -214,7 +214,7 @@ def finish_rows(problem: SearchProblem, games: Games, rows: Rows) -> tuple[Array
     # resignations are counted since the run's beginning: they are few
     resignations = {"would_resign": games.no_resign_games, "false": games.false_resignations}
     seen = jax.tree.map(lambda x: x.sum(), rows.counts._asdict() | resignations)
-    n = jax.tree.map(lambda x: x.astype(jnp.float32), total(seen))
+    n = jax.tree.map(lambda x: x.astype(jnp.float32), psum(seen))
     ended = jnp.maximum(n["games"], 1.0)
     return following, {
         "self_play/games": n["games"],

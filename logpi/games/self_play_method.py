@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 
 from logpi.algorithms.common.acting import init_optimizer, traced
-from logpi.games.settings import BoardNetwork, SelfPlaySettings
 from logpi.games.batched_match import Match
 from logpi.games.learning import NextPlayer, Player, learning_rate, target, update
 from logpi.games.network import PolicyValue
@@ -24,7 +23,8 @@ from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn, SearchProblem, search
 from logpi.games.search.tree import Searched
 from logpi.games.self_play import Games, Rows, empty_rows, finish_rows, play_moves, reset_games
-from logpi.ops.collectives import apart, total
+from logpi.games.settings import BoardNetwork, SelfPlaySettings
+from logpi.ops.collectives import per_device_key, psum
 from logpi.ops.normalization import Statistics
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
@@ -164,7 +164,7 @@ def init(parts: Parts, match: tuple[str, ...], key: Key) -> Learner:
 
 def start(parts: Parts, learner: Learner, key: Key) -> Carry:
     """New games and an empty replay."""
-    games = reset_games(parts.game, apart(key), learner.hyper, parts.games)
+    games = reset_games(parts.game, per_device_key(key), learner.hyper, parts.games)
     shapes = jax.eval_shape(partial(rows_of, parts), learner, games)
     return Carry(games, empty_replay(shapes.moves, parts.replay_rows))
 
@@ -178,7 +178,7 @@ def play(
     parts: Parts, learner: Learner, games: Games, rows: Rows, key: Key, begin: Array | int, end: Array | int
 ) -> tuple[Games, Rows]:
     """Moves ``begin`` to ``end`` - 1 of an iteration."""
-    return play_moves(parts.problem(learner.extra.params, learner.hyper), games, rows, apart(key), begin, end)
+    return play_moves(parts.problem(learner.extra.params, learner.hyper), games, rows, per_device_key(key), begin, end)
 
 
 def store(parts: Parts, learner: Learner, carry: Carry, rows: Rows) -> tuple[Carry, Metrics]:
@@ -203,7 +203,7 @@ def draw(parts: Parts, replay: Replay, key: Key) -> Samples:
 
 def update_once(parts: Parts, learner: Learner, replay: Replay, key: Key) -> tuple[Learner, Metrics]:
     """One update."""
-    return update(parts.network.apply, parts.next_player, learner, draw(parts, replay, apart(key)))
+    return update(parts.network.apply, parts.next_player, learner, draw(parts, replay, per_device_key(key)))
 
 
 def empty_losses(parts: Parts, learner: Learner, replay: Replay) -> Metrics:
@@ -228,8 +228,8 @@ def update_steps(
 
 def finish_update(parts: Parts, learner: Learner, replay: Replay, losses: Metrics) -> tuple[Learner, Metrics]:
     """(learner after the iteration, metrics: means over its updates)."""
-    made = learner.timesteps + total(jnp.int32(parts.games * parts.config.n_steps))
-    known = total(replay.known.sum())
+    made = learner.timesteps + psum(jnp.int32(parts.games * parts.config.n_steps))
+    known = psum(replay.known.sum())
     return learner._replace(timesteps=made), jax.tree.map(jnp.mean, losses) | {
         "train/learning_rate": learning_rate(learner.hyper, learner.timesteps),
         "train/replay_size": known.astype(jnp.float32),

@@ -1,20 +1,21 @@
-"""Small operations on pytrees of arrays, and the one sum that crosses devices."""
+"""Operations on pytrees of arrays, and the collectives over the devices that share one learner."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Bool
 
 from logpi.types import Array, Key, PyTree
 
 DATA = "data"  # the mesh axis along which the environments of one learner are dealt out to devices
 
 
-def total(tree: PyTree) -> PyTree:
+def psum(tree: PyTree) -> PyTree:
     """``tree`` summed over the devices that share this learner's environments; itself where there is one device.
 
-    It is one message whatever the number of leaves: on CPUs each leaf of its own would cost as much as all together.
+    All leaves travel as one message: on CPUs a message for each leaf would cost as much as one for all.
     """
     try:
         jax.lax.axis_index(DATA)
@@ -24,24 +25,24 @@ def total(tree: PyTree) -> PyTree:
     return unflatten(jax.lax.psum(flat, DATA))
 
 
-def gather(x: Array, axis: int) -> Array:
-    """``x`` of all devices that share this learner's environments, side by side along ``axis``."""
+def all_gather(x: Array, axis: int) -> Array:
+    """``x`` of all devices that share this learner's environments, concatenated along ``axis``."""
     try:
         return jax.lax.all_gather(x, DATA, axis=axis, tiled=True)
     except NameError:
         return x
 
 
-def apart(key: Key) -> Key:
-    """A key of this device's own, so that no two devices draw the same numbers for their environments."""
+def per_device_key(key: Key) -> Key:
+    """A different key on each device, so that no two devices draw the same numbers for their environments."""
     try:
         return jax.random.fold_in(key, jax.lax.axis_index(DATA))
     except NameError:
         return key
 
 
-def select(flag: Array, yes: PyTree, no: PyTree) -> PyTree:
-    """Leaf by leaf, ``yes`` where ``flag`` [B] is set and ``no`` elsewhere; leaves are [B, ...], PRNG keys too."""
+def where(flag: Bool[Array, "*B"], yes: PyTree, no: PyTree) -> PyTree:
+    """``jnp.where`` for pytrees: ``yes`` where ``flag`` is set, else ``no``; leaves are [*B, ...], PRNG keys too."""
 
     def leaf(a: Array, b: Array) -> Array:
         if jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
@@ -52,7 +53,7 @@ def select(flag: Array, yes: PyTree, no: PyTree) -> PyTree:
     return jax.tree.map(leaf, yes, no)
 
 
-def all_finite(tree: PyTree) -> Array:
-    """[] bool: no float leaf holds a NaN or an infinity."""
+def all_finite(tree: PyTree) -> Bool[Array, ""]:
+    """Whether no float leaf holds a NaN or an infinity."""
     leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.floating)]
     return jnp.all(jnp.isfinite(ravel_pytree(leaves)[0]))

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int, Int8, Int32, Shaped
 
 from logpi.types import Array, Key
 
@@ -18,34 +19,36 @@ ILLEGAL = -1e9  # a logit so low that its probability is exactly 0 in float32, a
 
 
 class Distribution(Protocol):
+    """What a policy says of a batch of decisions, batch shape ``*B``."""
+
     def sample(self, key: Key) -> Array: ...
-    def log_prob(self, action: Array) -> Array: ...
-    def entropy(self) -> Array: ...
+    def log_prob(self, action: Array) -> Float[Array, "*B"]: ...
+    def entropy(self) -> Float[Array, "*B"]: ...
     def mode(self) -> Array: ...
 
 
 class Categorical(NamedTuple):
     """One of n actions; ``logits`` [..., n], unnormalised. Actions are int32 [...]."""
 
-    logits: Array
+    logits: Float[Array, "*B n"]
 
-    def sample(self, key: Key) -> Array:
+    def sample(self, key: Key) -> Int32[Array, "*B"]:
         return jax.random.categorical(key, self.logits).astype(jnp.int32)
 
-    def log_prob(self, action: Array) -> Array:
+    def log_prob(self, action: Int[Array, "*B"]) -> Float[Array, "*B"]:
         chosen = jax.nn.one_hot(action, self.logits.shape[-1], dtype=self.logits.dtype)
         return (jax.nn.log_softmax(self.logits) * chosen).sum(-1)
 
-    def entropy(self) -> Array:
+    def entropy(self) -> Float[Array, "*B"]:
         log_p = jax.nn.log_softmax(self.logits)
         return -(jnp.exp(log_p) * log_p).sum(-1)
 
-    def mode(self) -> Array:
+    def mode(self) -> Int32[Array, "*B"]:
         return jnp.argmax(self.logits, -1).astype(jnp.int32)
 
 
-def masked(logits: Array, legal: Array | None) -> Categorical:
-    """Categorical over the legal actions only (``legal`` [..., n], non-zero where legal)."""
+def masked(logits: Float[Array, "*B n"], legal: Shaped[Array, "*B n"] | None) -> Categorical:
+    """Categorical over the legal actions only (``legal`` non-zero where legal)."""
     return Categorical(logits if legal is None else jnp.where(legal != 0, logits, ILLEGAL))
 
 
@@ -54,37 +57,37 @@ class MultiDiscrete(NamedTuple):
 
     parts: tuple[Categorical, ...]
 
-    def sample(self, key: Key) -> Array:
+    def sample(self, key: Key) -> Int32[Array, "*B k"]:
         keys = jax.random.split(key, len(self.parts))
         return jnp.stack([p.sample(k) for p, k in zip(self.parts, keys, strict=True)], -1)
 
-    def log_prob(self, action: Array) -> Array:
+    def log_prob(self, action: Int[Array, "*B k"]) -> Float[Array, "*B"]:
         return sum((p.log_prob(action[..., i]) for i, p in enumerate(self.parts)), jnp.zeros(()))
 
-    def entropy(self) -> Array:
+    def entropy(self) -> Float[Array, "*B"]:
         return sum((p.entropy() for p in self.parts), jnp.zeros(()))
 
-    def mode(self) -> Array:
+    def mode(self) -> Int32[Array, "*B k"]:
         return jnp.stack([p.mode() for p in self.parts], -1)
 
 
 class MultiBinary(NamedTuple):
     """k independent bits with ``logits`` [..., k]; actions are int8 [..., k]."""
 
-    logits: Array
+    logits: Float[Array, "*B k"]
 
-    def sample(self, key: Key) -> Array:
+    def sample(self, key: Key) -> Int8[Array, "*B k"]:
         return jax.random.bernoulli(key, jax.nn.sigmoid(self.logits)).astype(jnp.int8)
 
-    def log_prob(self, action: Array) -> Array:
+    def log_prob(self, action: Int[Array, "*B k"]) -> Float[Array, "*B"]:
         sign = 2.0 * action.astype(self.logits.dtype) - 1.0
         return jax.nn.log_sigmoid(sign * self.logits).sum(-1)
 
-    def entropy(self) -> Array:
+    def entropy(self) -> Float[Array, "*B"]:
         p = jax.nn.sigmoid(self.logits)
         return (jax.nn.softplus(self.logits) - p * self.logits).sum(-1)
 
-    def mode(self) -> Array:
+    def mode(self) -> Int8[Array, "*B k"]:
         return (self.logits > 0).astype(jnp.int8)
 
 
@@ -94,21 +97,21 @@ class DiagonalGaussian(NamedTuple):
     The density is of the unclipped sample, so the gradient is that of the unclipped policy.
     """
 
-    mean: Array
-    log_std: Array
+    mean: Float[Array, "*B d"]
+    log_std: Float[Array, "*B d"]
 
-    def sample(self, key: Key) -> Array:
+    def sample(self, key: Key) -> Float[Array, "*B d"]:
         return self.mean + jnp.exp(self.log_std) * jax.random.normal(key, self.mean.shape, self.mean.dtype)
 
-    def log_prob(self, action: Array) -> Array:
+    def log_prob(self, action: Float[Array, "*B d"]) -> Float[Array, "*B"]:
         z = (action - self.mean) * jnp.exp(-self.log_std)
         return -(0.5 * jnp.square(z) + self.log_std + 0.5 * math.log(2 * math.pi)).sum(-1)
 
-    def entropy(self) -> Array:
+    def entropy(self) -> Float[Array, "*B"]:
         log_std = jnp.broadcast_to(self.log_std, self.mean.shape)
         return (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
 
-    def mode(self) -> Array:
+    def mode(self) -> Float[Array, "*B d"]:
         return self.mean
 
 
@@ -120,31 +123,31 @@ class TanhGaussian(NamedTuple):
     Gauss-Hermite quadrature, exact to about 1e-3 for standard deviations up to 1.
     """
 
-    mean: Array
-    log_std: Array
+    mean: Float[Array, "*B d"]
+    log_std: Float[Array, "*B d"]
 
     def _normal(self) -> DiagonalGaussian:
         return DiagonalGaussian(self.mean, self.log_std)
 
-    def sample(self, key: Key) -> Array:
+    def sample(self, key: Key) -> Float[Array, "*B d"]:
         return jnp.tanh(self._normal().sample(key))
 
-    def log_prob(self, action: Array) -> Array:
+    def log_prob(self, action: Float[Array, "*B d"]) -> Float[Array, "*B"]:
         edge = 1.0 - jnp.finfo(action.dtype).epsneg
         u = jnp.arctanh(jnp.clip(action, -edge, edge))
         return self._normal().log_prob(u) - _log_slope_of_tanh(u).sum(-1)
 
-    def entropy(self) -> Array:
+    def entropy(self) -> Float[Array, "*B"]:
         nodes, weights = _hermite(16)
         std = jnp.exp(self.log_std)
         slope = sum(w * _log_slope_of_tanh(self.mean + std * x) for x, w in zip(nodes, weights, strict=True))
         return self._normal().entropy() + jnp.asarray(slope).sum(-1)
 
-    def mode(self) -> Array:
+    def mode(self) -> Float[Array, "*B d"]:
         return jnp.tanh(self.mean)
 
 
-def _log_slope_of_tanh(u: Array) -> Array:
+def _log_slope_of_tanh(u: Float[Array, "*B d"]) -> Float[Array, "*B d"]:
     return 2.0 * (math.log(2.0) - u - jax.nn.softplus(-2.0 * u))
 
 

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
-from logpi.ops.collectives import total
-from logpi.types import Array, PyTree, Trajectory
+from logpi.ops.collectives import psum
+from logpi.types import Array, Number, PyTree, Trajectory
 
 CLIP = 10.0  # standard deviations
 
@@ -20,12 +21,12 @@ CLIP = 10.0  # standard deviations
 class Moments(NamedTuple):
     """Number of samples, mean and sum of squared deviations, merged batch by batch (Chan et al. 1979)."""
 
-    n: Array  # [] samples seen
-    mean: Array  # [...]
-    m2: Array  # [...]
+    n: Float[Array, ""]  # samples seen
+    mean: Float[Array, "*shape"]
+    m2: Float[Array, "*shape"]
 
     @property
-    def std(self) -> Array:
+    def std(self) -> Float[Array, "*shape"]:
         """Standard deviation; 1 until two samples have been seen."""
         return jnp.where(self.n > 1, jnp.sqrt(self.m2 / jnp.maximum(self.n, 1.0) + 1e-8), 1.0)
 
@@ -34,30 +35,33 @@ def no_moments(shape: tuple[int, ...]) -> Moments:
     return Moments(jnp.zeros(()), jnp.zeros(shape), jnp.zeros(shape))
 
 
-def merge(moments: Moments, x: Array, weight: Array) -> Moments:
+def merge(moments: Moments, x: Float[Array, "*samples"], weight: Float[Array, "*N"]) -> Moments:
     """``moments`` with the samples ``x`` [N..., *shape] of ``weight`` [N...] (0 or 1) added."""
     axes = tuple(range(weight.ndim))
     w = weight.reshape(weight.shape + (1,) * (x.ndim - weight.ndim))
-    new = total(weight.sum())
-    mean = total((x * w).sum(axes)) / jnp.maximum(new, 1.0)
-    m2 = total((jnp.square(x - _wide(mean, x)) * w).sum(axes))
+    new = psum(weight.sum())
+    mean = psum((x * w).sum(axes)) / jnp.maximum(new, 1.0)
+    m2 = psum((jnp.square(x - _wide(mean, x)) * w).sum(axes))
     n = moments.n + new
     delta = mean - moments.mean
     share = new / jnp.maximum(n, 1.0)
     return Moments(n, moments.mean + delta * share, moments.m2 + m2 + jnp.square(delta) * moments.n * share)
 
 
-def _wide(moment: Array, x: Array) -> Array:
+def _wide(moment: Float[Array, "*shape"], x: Float[Array, "*wide"]) -> Float[Array, "*wide"]:
     """``moment`` [*shape] with the leading axes of ``x`` [N..., *shape]."""
     return jnp.broadcast_to(moment, x.shape)
+
+
+Off = tuple[()]
 
 
 class Statistics(NamedTuple):
     """Normalisers of a learner; a part that is off is ()."""
 
-    obs: PyTree = ()  # one Moments per float leaf of the observation, () for other leaves
-    reward: PyTree = ()  # Moments of the discounted return, shape ()
-    running: PyTree = ()  # [B] each environment's discounted return so far
+    obs: tuple[Moments | Off, ...] = ()  # one Moments per float leaf of the observation, () for other leaves
+    reward: Moments | Off = ()  # of the discounted return, shape ()
+    running: Float[Array, " B"] | Off = ()  # each environment's discounted return so far
 
 
 def init_statistics(obs: PyTree, batch: int, normalize_obs: bool, normalize_reward: bool) -> Statistics:
@@ -77,20 +81,20 @@ def normalize_obs(statistics: Statistics, obs: PyTree) -> PyTree:
         return obs
     leaves, structure = jax.tree.flatten(obs)
     scaled = [
-        x if m == () else jnp.clip((x - _wide(m.mean, x)) / _wide(m.std, x), -CLIP, CLIP)
+        jnp.clip((x - _wide(m.mean, x)) / _wide(m.std, x), -CLIP, CLIP) if isinstance(m, Moments) else x
         for m, x in zip(statistics.obs, leaves, strict=True)
     ]
     return jax.tree.unflatten(structure, scaled)
 
 
-def normalize_reward(statistics: Statistics, reward: Array) -> Array:
+def normalize_reward(statistics: Statistics, reward: Float[Array, "*B"]) -> Float[Array, "*B"]:
     """Rewards divided by the deviation of the discounted return, clipped to ±10; never shifted."""
-    if statistics.reward == ():
+    if not isinstance(statistics.reward, Moments):
         return reward
     return jnp.clip(reward / statistics.reward.std, -CLIP, CLIP)
 
 
-def observe(statistics: Statistics, trajectory: Trajectory, gamma: float | Array, fresh: bool = False) -> Statistics:
+def observe(statistics: Statistics, trajectory: Trajectory, gamma: Number, fresh: bool = False) -> Statistics:
     """The statistics after ``trajectory``; its void rows count for nothing.
 
     ``fresh``: the trajectory began with a reset, so no return goes on from the one before.
@@ -98,10 +102,12 @@ def observe(statistics: Statistics, trajectory: Trajectory, gamma: float | Array
     obs, reward, running = statistics
     if obs != ():
         leaves = jax.tree.leaves(trajectory.obs)
-        obs = tuple(m if m == () else merge(m, x[:-1], trajectory.mask) for m, x in zip(obs, leaves, strict=True))
-    if reward != ():
+        obs = tuple(
+            merge(m, x[:-1], trajectory.mask) if isinstance(m, Moments) else m for m, x in zip(obs, leaves, strict=True)
+        )
+    if isinstance(reward, Moments) and not isinstance(running, tuple):
 
-        def forward(g: Array, row: tuple[Array, Array]) -> tuple[Array, Array]:
+        def forward(g: Float[Array, " B"], row: tuple[Array, Array]) -> tuple[Array, Array]:
             r, mask = row
             g = mask * (gamma * g + r)  # a void row starts the next episode from 0
             return g, g

@@ -2,9 +2,10 @@
 
     ∇J(θ) = E[ Σ_t Ψ_t ∇ log π_θ(a_t | o_t) ]        (Schulman et al. 2016, eq. 1)
 
-Every function takes [T, B] arrays and returns Ψ [T, B] (void rows have no meaning; every loss masks them).
-``discount`` includes γ: pass ``trajectory.discount`` itself for the undiscounted rungs. The rungs up to ``minus_value``
-are unbiased for complete episodes and γ = 1; what each later one trades for its lower variance is in its docstring.
+Every function takes ``Rows`` [T, B] and ``Values`` [T+1, B] and returns Ψ [T, B]; void rows have no meaning, and every
+loss masks them. ``discount`` includes γ: pass ``trajectory.discount`` itself for the undiscounted rungs. The rungs up
+to ``minus_value`` are unbiased for complete episodes and γ = 1; each later one's docstring says what it trades for its
+lower variance.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax.numpy as jnp
+from jaxtyping import Float
 
-from logpi.ops.collectives import total
+from logpi.ops.collectives import psum
 from logpi.ops.returns import first_of_episode, lambda_returns, n_step_returns
-from logpi.types import Array
+from logpi.types import Array, Number, Rows, Values
 
-# (reward, discount with γ, mask [T, B], value [T+1, B], λ) -> Ψ [T, B]: what a2c and ppo take in gae's place
-Advantage = Callable[[Array, Array, Array, Array, Array], Array]
+# (reward, discount with γ, mask, V, λ) -> Ψ: what a2c and ppo take in gae's place
+Advantage = Callable[[Rows, Rows, Rows, Values, Number], Rows]
 
 
-def reward_to_go(reward: Array, discount: Array, mask: Array) -> Array:
+def reward_to_go(reward: Rows, discount: Rows, mask: Rows) -> Rows:
     """Σ_{t' ≥ t} r_{t'} of the row's own episode; with γ in ``discount``, Σ γ^{t'-t} r_{t'}.
 
     An action cannot change rewards that came before it (Sutton et al. 2000, thm. 1). Discounting is biased against
@@ -31,12 +33,12 @@ def reward_to_go(reward: Array, discount: Array, mask: Array) -> Array:
     return lambda_returns(reward, discount, mask, zero, 1.0)
 
 
-def total_reward(reward: Array, discount: Array, mask: Array) -> Array:
+def total_reward(reward: Rows, discount: Rows, mask: Rows) -> Rows:
     """r(τ), the whole episode's reward, the same for each of its rows (Williams 1992)."""
     return first_of_episode(reward_to_go(reward, discount, mask), mask)
 
 
-def minus_constant(returns: Array, baseline: Array) -> Array:
+def minus_constant(returns: Rows, baseline: Number) -> Rows:
     """G_t - b with one number b that knows nothing of these trajectories, such as the mean over all before them.
 
     E[b ∇ log π] = 0 (Williams 1992, §4), so any such b is unbiased.
@@ -44,41 +46,41 @@ def minus_constant(returns: Array, baseline: Array) -> Array:
     return returns - baseline
 
 
-def minus_batch_mean(returns: Array, mask: Array) -> Array:
+def minus_batch_mean(returns: Float[Array, "T B"], mask: Float[Array, "T B"]) -> Float[Array, "T B"]:
     """G_t - b_t with b_t the mean of G_t over the episodes of this batch that are alive at t.
 
     Each episode takes part in its own baseline, so with m of them alive the expected gradient shrinks by 1 - 1/m.
     Columns must be aligned in time: one episode a column, from its start.
     """
-    alive = jnp.maximum(total(mask.sum(1, keepdims=True)), 1.0)
-    return returns - total((returns * mask).sum(1, keepdims=True)) / alive
+    alive = jnp.maximum(psum(mask.sum(1, keepdims=True)), 1.0)
+    return returns - psum((returns * mask).sum(1, keepdims=True)) / alive
 
 
-def minus_leave_one_out(returns: Array, mask: Array) -> Array:
+def minus_leave_one_out(returns: Float[Array, "T B"], mask: Float[Array, "T B"]) -> Float[Array, "T B"]:
     """G_t - b_t with b_t the mean over the *other* episodes alive at t (0 if none); unbiased (Kool et al. 2019).
 
     Columns must be aligned in time: one episode a column, from its start.
     """
-    others = (total(mask.sum(1, keepdims=True)) - mask).clip(min=0.0)
-    theirs = total((returns * mask).sum(1, keepdims=True)) - returns * mask
+    others = (psum(mask.sum(1, keepdims=True)) - mask).clip(min=0.0)
+    theirs = psum((returns * mask).sum(1, keepdims=True)) - returns * mask
     return returns - jnp.where(others > 0, theirs / jnp.maximum(others, 1.0), 0.0)
 
 
-def minus_value(reward: Array, discount: Array, mask: Array, value: Array) -> Array:
-    """G_t - V(o_t), ``value`` [T+1, B]: rewards to the episode's end, V(o) only beyond truncation and the cut T.
+def minus_value(reward: Rows, discount: Rows, mask: Rows, value: Values) -> Rows:
+    """G_t - V(o_t): rewards to the episode's end, V(o) only beyond truncation and the cut T.
 
     Unbiased for any V where episodes terminate. The textbook advantage of the actor-critic algorithm.
     """
     return lambda_returns(reward, discount, mask, value, 1.0) - value[:-1]
 
 
-def n_step_advantage(reward: Array, discount: Array, mask: Array, value: Array, n: int) -> Array:
+def n_step_advantage(reward: Rows, discount: Rows, mask: Rows, value: Values, n: int) -> Rows:
     """n rewards, then V, minus V(o_t) (Mnih et al. 2016, §4); biased by the error of V, γⁿ times."""
     return n_step_returns(reward, discount, mask, value, n) - value[:-1]
 
 
-def gae(reward: Array, discount: Array, mask: Array, value: Array, lam: float | Array) -> Array:
-    """Generalised advantage estimate, Σ (γλ)^k δ_{t+k} (Schulman et al. 2016, eq. 16), ``value`` [T+1, B].
+def gae(reward: Rows, discount: Rows, mask: Rows, value: Values, lam: Number) -> Rows:
+    """Generalised advantage estimate, Σ (γλ)^k δ_{t+k} (Schulman et al. 2016, eq. 16).
 
     Equal to the λ-return minus V(o_t); λ = 1 is ``minus_value``, λ = 0 the one-step TD error.
     """

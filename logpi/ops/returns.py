@@ -12,13 +12,11 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from logpi.types import Array
+from logpi.types import Array, Number, Rows, Values
 
 
-def lambda_returns(
-    reward: Array, discount: Array, mask: Array, value: Array, lam: float | Array, *, unroll: int = 1
-) -> Array:
-    """λ-returns G [T, B] from ``reward``, ``discount``, ``mask`` [T, B] and ``value`` [T+1, B].
+def lambda_returns(reward: Rows, discount: Rows, mask: Rows, value: Values, lam: Number, *, unroll: int = 1) -> Rows:
+    """λ-returns G, from each row's reward, discount and mask and from V of all T+1 observations.
 
     ``discount`` includes γ. λ = 1 gives Monte-Carlo returns bootstrapped only at truncations and at the cut T,
     λ = 0 one-step targets. What stands in void rows (``mask`` 0) has no meaning.
@@ -34,10 +32,11 @@ def lambda_returns(
     return returns
 
 
-def n_step_returns(reward: Array, discount: Array, mask: Array, value: Array, n: int) -> Array:
-    """n-step returns [T, B] (Sutton & Barto 2018, eq. 7.1): n rewards, then V; fewer where an episode or T ends.
+def n_step_returns(reward: Rows, discount: Rows, mask: Rows, value: Values, n: int) -> Rows:
+    """n-step returns (Sutton & Barto 2018, eq. 7.1): n rewards, then V; fewer where an episode or T ends.
 
-    Shapes as in ``lambda_returns``; raises ValueError if ``n`` < 1.
+    Raises:
+        ValueError: ``n`` < 1.
     """
     if n < 1:
         raise ValueError(f"n-step returns need n >= 1, not {n}")
@@ -49,8 +48,8 @@ def n_step_returns(reward: Array, discount: Array, mask: Array, value: Array, n:
     return returns
 
 
-def first_of_episode(x: Array, mask: Array) -> Array:
-    """Each row of ``x`` [T, B] replaced by its value at the first row of that row's episode (or of the column)."""
+def first_of_episode(x: Rows, mask: Rows) -> Rows:
+    """Each row of ``x`` replaced by its value at the first row of that row's episode (or of the column)."""
 
     def forward(carry: tuple[Array, Array], row: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
         first, fresh = carry

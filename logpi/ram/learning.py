@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from logpi.algorithms.common.acting import improve, init_optimizer, traced
-from logpi.ops.collectives import apart, total
+from logpi.ops.collectives import per_device_key, psum
 from logpi.ops.normalization import Statistics
 from logpi.ram.scenes import Augmentation, Scene, augment, compose
 from logpi.ram.settings import ImageSettings
@@ -74,7 +74,7 @@ def image_method(
         return Learner(params, init_optimizer(hyper, params), Statistics(), hyper, jnp.int32(0), params)
 
     def update(learner: Learner, images: Array, labels: Array, which: Array, key: Key) -> tuple[Learner, Metrics]:
-        h, key = learner.hyper, apart(key)
+        h, key = learner.hyper, per_device_key(key)
         seen = learner.timesteps.astype(jnp.float32) / config.steps_an_image
         progress = jnp.minimum(seen / h.total_images, 1.0)
         augment_key, scene_key, loss_key = jax.random.split(key, 3)
@@ -94,7 +94,7 @@ def image_method(
         made = seen / config.batch_size
         keep = jnp.minimum(h.ema_decay, (1 + made) / (10 + made))  # a short memory as long as there is little to keep
         average = jax.tree.map(lambda old, new: keep * old + (1 - keep) * new, learner.extra, params)
-        moved = total(jnp.int32(len(which))) * config.steps_an_image
+        moved = psum(jnp.int32(len(which))) * config.steps_an_image
         metrics |= {"rollout/ep_rew_mean": metrics["train/accuracy"], "train/learning_rate": step_size}
         return learner._replace(
             params=params, opt_state=opt_state, timesteps=learner.timesteps + moved, extra=average

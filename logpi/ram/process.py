@@ -11,7 +11,7 @@ import numpy as np
 
 from logpi.driver.process import SPREAD, UPDATE, Now, Places, Process, State
 from logpi.driver.stages import Evaluation, Stage
-from logpi.ops.collectives import DATA, apart
+from logpi.ops.collectives import DATA, per_device_key
 from logpi.ram.data.images import Split, Splits
 from logpi.ram.learning import ImageMethod, ImageTask
 from logpi.ram.scenes import group_size, judged_scenes
@@ -34,7 +34,7 @@ def image_process(
 
     def one(learner: Learner, key: Key, data: Split) -> tuple[Learner, Metrics]:
         which_key, update_key = jax.random.split(key)
-        which = jax.random.randint(apart(which_key), (batch // num_devices,), 0, len(data.images))
+        which = jax.random.randint(per_device_key(which_key), (batch // num_devices,), 0, len(data.images))
         return method.update(learner, data.images, data.labels, which, update_key)
 
     def start(learner: Learner, key: Key) -> tuple[tuple[()], Metrics]:

@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 from logpi.config.settings import Settings
 from logpi.errors import LogpiError
-from logpi.ops.collectives import select, total
+from logpi.ops.collectives import psum, where
 from logpi.ops.normalization import Statistics, normalize_obs
 from logpi.types import Act, Array, Key, Learner, Metrics, Output, Policy, PyTree, Trajectory
 
@@ -62,7 +62,7 @@ def unroll(policy: Policy, params: PyTree, statistics: Statistics, obs: PyTree, 
 
     def row(memory: PyTree, x: tuple[PyTree, Array]) -> tuple[PyTree, Output]:
         obs_t, after_void = x
-        return policy.apply(params, select(after_void, fresh, memory), obs_t)
+        return policy.apply(params, where(after_void, fresh, memory), obs_t)
 
     # row 0's memory is already the right one: the rollout cleared it
     after_void = jnp.concatenate([jnp.ones_like(mask[:1]), mask[: length - 1]]) == 0
@@ -116,7 +116,7 @@ def improve(
     """
     gradient, metrics = jax.grad(loss, has_aux=True)(params)
     vector, unflatten = ravel_pytree(gradient)
-    vector, metrics = total((vector, metrics))
+    vector, metrics = psum((vector, metrics))
     direction, opt_state = transform(hyper).update(vector, opt_state)
     return jax.tree.map(jnp.subtract, params, unflatten(step_size * direction)), opt_state, metrics
 

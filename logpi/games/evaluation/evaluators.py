@@ -18,7 +18,7 @@ from logpi.games.random_moves import random_openings
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn
 from logpi.games.search.uct import uct
-from logpi.ops.collectives import apart
+from logpi.ops.collectives import per_device_key
 from logpi.types import Array, Key, PyTree
 
 GROUP = 256  # positions that a device evaluates at once
@@ -113,11 +113,11 @@ def by_games(
         return np.zeros(parallel_games * devices, np.int32)
 
     def begin(params: PyTree, cases: PyTree, key: Key) -> Match:
-        opening_key, _ = jax.random.split(apart(key))
+        opening_key, _ = jax.random.split(per_device_key(key))
         return start_match(random_openings(game, opening_key, parallel_games // 2, 1.0, plies)[0])
 
     def advance(params: PyTree, play: Match, key: Key, until: Array | int) -> Match:
-        _, play_key = jax.random.split(apart(key))
+        _, play_key = jax.random.split(per_device_key(key))
         return advance_match(
             game,
             lambda state, key: search(params, state, key, simulations).action,

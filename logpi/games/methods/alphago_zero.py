@@ -23,7 +23,7 @@ from logpi.games.search.guided import SearchFn
 from logpi.games.self_play_method import Gate, SelfPlay, make_self_play
 from logpi.games.settings import BoardNetwork, Search, SelfPlaySettings
 from logpi.methods import method
-from logpi.ops.collectives import apart, total
+from logpi.ops.collectives import per_device_key, psum
 from logpi.types import Array, Key, Learner, PyTree
 
 
@@ -61,11 +61,11 @@ def gate(config: AlphaGoZero, game: Game, openings: int, search: SearchFn) -> Ga
     """The match of α_θ_i against α_θ*; each of the ``openings`` is played by both sides."""
 
     def start(key: Key) -> Match:
-        opening_key, _ = jax.random.split(apart(key))
+        opening_key, _ = jax.random.split(per_device_key(key))
         return start_match(random_openings(game, opening_key, openings, 1.0, config.gating_opening_plies)[0])
 
     def advance(learner: Learner, match: Match, key: Key, until: Array | int) -> Match:
-        _, play_key = jax.random.split(apart(key))
+        _, play_key = jax.random.split(per_device_key(key))
 
         def by(params: PyTree) -> Choose:
             return lambda state, key: search(params, state, key, config.gating_simulations).action
@@ -74,7 +74,7 @@ def gate(config: AlphaGoZero, game: Game, openings: int, search: SearchFn) -> Ga
 
     def decide(learner: Learner, match: Match) -> Learner:
         result = results(match)
-        points = total(jnp.stack([(1.0 + result).sum() / 2.0, jnp.float32(len(result))]))
+        points = psum(jnp.stack([(1.0 + result).sum() / 2.0, jnp.float32(len(result))]))
         score = points[0] / points[1]
         promoted = score > config.gating_threshold
         best = jax.tree.map(lambda new, old: jnp.where(promoted, new, old), learner.params, learner.extra.params)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from logpi.games.rules.game import Game
 from logpi.games.search.tree import Edges, Leaf, edges, init_tree, run_simulations
-from logpi.ops.collectives import select
+from logpi.ops.collectives import where
 from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key, PyTree
 
@@ -70,7 +70,7 @@ def playout(game: Game, state: PyTree, keys: Key) -> Array:
         ended, legal = jax.vmap(game.ended)(state), jax.vmap(game.legal)(state)
         action = jax.vmap(draw, (0, None, 0))(keys, t, legal)
         after = jax.vmap(game.step)(state, action)
-        return select(ended, state, after), jnp.where(ended, sign, -sign), t + 1
+        return where(ended, state, after), jnp.where(ended, sign, -sign), t + 1
 
     sign = jnp.ones(len(jax.tree.leaves(state)[0]))
     last, sign, _ = jax.lax.while_loop(going, move, (state, sign, jnp.int32(0)))
