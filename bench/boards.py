@@ -40,7 +40,9 @@ def against(agent: GameAgent, run: Path, opponent: str, args: argparse.Namespace
     began = time.perf_counter()
     try:
         player = AgentPlayer(agent, "agent", args.simulations)
-        results = play_match(agent.game, player, other, args.games, plies=args.plies, together=args.games, on_game=tell)
+        results = play_match(
+            agent.game, player, other, args.games, plies=args.plies, parallel_games=args.games, on_game=tell
+        )
     finally:
         other.close()
     counts = pair_counts(results)

@@ -68,8 +68,8 @@ def against_perfect(agent: GameAgent, search: str, simulations: int, games: int)
     player = AgentPlayer(GameAgent(game, config, agent.net, agent.params, agent.facts), "agent", simulations)
     live, results = [begin(game)] * games, []
     for ply in range(game.longest):
-        thoughts = (player if ply % 2 == 0 else solver).choose(live)
-        after = [referee.play(p, t.action) for p, t in zip(live, thoughts, strict=True)]
+        answers = (player if ply % 2 == 0 else solver).choose(live)
+        after = [referee.play(p, t.action) for p, t in zip(live, answers, strict=True)]
         ended = [referee.result(p) for p in after]
         results += [r for r in ended if r is not None]
         live = [p for p, r in zip(after, ended, strict=True) if r is None]

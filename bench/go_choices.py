@@ -73,7 +73,7 @@ def match(args: argparse.Namespace, name: str, seed: int) -> tuple[int, ...]:
     if not kept.exists():
         agents = [load_game_agent(run_of(args, who, seed)[0] / "last") for who in (name, "base")]
         players = [AgentPlayer(agent, who, SIMULATIONS) for agent, who in zip(agents, (name, "base"), strict=True)]
-        results = play_match(agents[0].game, *players, args.games, plies=PLIES, seed=seed, together=args.games)
+        results = play_match(agents[0].game, *players, args.games, plies=PLIES, seed=seed, parallel_games=args.games)
         kept.write_text(json.dumps(pair_counts(results)))
     return tuple(json.loads(kept.read_text()))
 

@@ -20,7 +20,7 @@ class Played(NamedTuple):
     result: float | None  # 1, 0 or -1 for the first player; None while the game goes on
 
 
-class Referees:
+class BatchedRules:
     """Plays moves in up to ``width`` games at a time."""
 
     def __init__(self, game: Game, width: int) -> None:

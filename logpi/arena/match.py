@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from logpi.arena.batched_rules import Played, Referees
-from logpi.arena.players.base import Fault, ForfeitError, Player, Position, Referee, Thought, begin
+from logpi.arena.batched_rules import BatchedRules, Played
+from logpi.arena.players.base import Fault, ForfeitError, Player, Position, Referee, SearchResult, begin
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 
@@ -41,7 +41,7 @@ def play_match(
     games: int = 100,
     plies: int = 4,
     seed: int = 0,
-    together: int = 128,
+    parallel_games: int = 128,
     on_game: Callable[[Result], None] = lambda result: None,
     on_turn: Callable[[int], None] = lambda moves: None,
     enough: Callable[[Sequence[Result]], bool] = lambda results: False,
@@ -57,7 +57,7 @@ def play_match(
         games: how many, an even number: each opening is played twice.
         plies: random moves from the empty board that begin each game.
         seed: of the openings.
-        together: how many games are played side by side; a game that ends makes room for the next.
+        parallel_games: how many games are played side by side; a game that ends makes room for the next.
         on_game: told of every game that ends.
         on_turn: told how many moves a player has just made, each in another game.
         enough: asked after every game with the results of all openings before the first that is not over yet: games
@@ -71,23 +71,17 @@ def play_match(
     """
     if games < 2 or games % 2:
         raise LogpiError(f"games is {games}; give an even number, at least 2: each opening is played twice")
-    if together < 1:
-        raise LogpiError(f"together is {together}; give at least 1")
+    if parallel_games < 1:
+        raise LogpiError(f"parallel_games is {parallel_games}; give at least 1")
     openings = draw_openings(game, plies, games // 2, seed)
     waiting = deque(_Table(number, first, opening) for number, opening in enumerate(openings) for first in (0, 1))
-    referees, results = Referees(game, min(together, games)), list[Result]()
+    rules, results = BatchedRules(game, min(parallel_games, games)), list[Result]()
     live: list[_Table] = []
     while waiting or live:
-        live += [waiting.popleft() for _ in range(min(len(waiting), together - len(live)))]
+        live += [waiting.popleft() for _ in range(min(len(waiting), parallel_games - len(live)))]
         for turn, player in enumerate((a, b)):
             tables = [table for table in live if table.turn == turn]
-            answers = _ask(player, [table.position for table in tables])
-            chosen = [answer.action if isinstance(answer, Thought) else -1 for answer in answers]
-            played = referees.play([table.position for table in tables], chosen)
-            for table, answer, move in zip(tables, answers, played, strict=True):
-                result = _advance(table, answer, move, plies)
-                if result is None:
-                    continue
+            for table, result in _turn(player, tables, rules, plies):
                 live.remove(table)
                 results.append(result)
                 on_game(result)
@@ -169,25 +163,36 @@ def _random_line(referee: Referee, plies: int, rng: np.random.Generator) -> Posi
     return position
 
 
-def _ask(player: Player, positions: list[Position]) -> list[Thought | ForfeitError]:
+def _turn(player: Player, tables: list[_Table], rules: BatchedRules, plies: int) -> Iterator[tuple[_Table, Result]]:
+    """A move of ``player`` on each table; the tables where the game ended with it."""
+    answers = _ask(player, [table.position for table in tables])
+    chosen = [answer.action if isinstance(answer, SearchResult) else -1 for answer in answers]
+    played = rules.play([table.position for table in tables], chosen)
+    for table, answer, move in zip(tables, answers, played, strict=True):
+        result = _advance(table, answer, move, plies)
+        if result is not None:
+            yield table, result
+
+
+def _ask(player: Player, positions: list[Position]) -> list[SearchResult | ForfeitError]:
     """An answer for each position: after a forfeit, the rest are asked again."""
-    answers: list[Thought | ForfeitError] = []
+    answers: list[SearchResult | ForfeitError] = []
     while len(answers) < len(positions):
         try:
             return [*answers, *player.choose(positions[len(answers) :])]
         except ForfeitError as forfeit:
-            answers += [*forfeit.thoughts, forfeit]
+            answers += [*forfeit.answers, forfeit]
     return answers
 
 
-def _advance(table: _Table, answer: Thought | ForfeitError, played: Played | None, plies: int) -> Result | None:
+def _advance(table: _Table, answer: SearchResult | ForfeitError, played: Played | None, plies: int) -> Result | None:
     """Put a move on its table; the result, if that ended the game."""
     if played is not None:
         table.position = played.position
         if played.result is None:
             return None
         return Result(table.opening, table.first, table.position.actions, plies, played.result, PLAYED_OUT)
-    if isinstance(answer, Thought):
+    if isinstance(answer, SearchResult):
         answer = ForfeitError("illegal move", f"action {answer.action}")
     actions = table.position.actions
     lost = -1.0 if len(actions) % 2 == 0 else 1.0

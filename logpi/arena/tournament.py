@@ -1,19 +1,18 @@
-"""Everyone against everyone: the matches, and what they say of each player and each two of them."""
+"""A tournament: a match of every two players, and their Elo."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from logpi.arena.match import PLAYED_OUT, Result, pair_counts, play_match
+from logpi.arena.match import Result, pair_counts, play_match
 from logpi.arena.players.base import Player
 from logpi.errors import LogpiError
-from logpi.games.evaluation.rating import Interval, Ratings, Sprt, bradley_terry, elo_difference, mean_score, sprt
+from logpi.games.evaluation.rating import Ratings, Sprt, bradley_terry, sprt
 from logpi.games.rules.game import Game
 
 
@@ -33,10 +32,10 @@ class SequentialTest(NamedTuple):
 class Settings(NamedTuple):
     """What is the same for every match."""
 
-    games: int = 100
-    plies: int = 4
-    seed: int = 0  # so that all matches have the same openings
-    together: int = 128
+    games: int = 100  # an even number
+    plies: int = 4  # random moves that begin each game
+    seed: int = 0  # of the openings: all matches have the same
+    parallel_games: int = 128
     test: SequentialTest | None = None
 
 
@@ -54,7 +53,7 @@ def play_all(
     settings: Settings,
     on_game: Callable[[int, int, Result], None] = lambda a, b, result: None,
     on_turn: Callable[[int], None] = lambda moves: None,
-    reach: int = 0,
+    max_gap: int = 0,
 ) -> list[Duel]:
     """A match of every two players, one after the other.
 
@@ -64,10 +63,10 @@ def play_all(
         settings: of every match.
         on_game: told of every game that ends, and by their numbers who played it.
         on_turn: told how many moves a player has just made.
-        reach: if not 0, only players at most so many places apart meet each other.
+        max_gap: only players at most this many places apart meet; 0: all do.
 
     Raises:
-        LogpiError: fewer than two players, two of the same name, or settings that are none.
+        LogpiError: fewer than two players, two of the same name, or invalid settings.
     """
     names = [player.name for player in players]
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -92,12 +91,12 @@ def play_all(
         )
         return Duel(a, b, results)
 
-    return [match(a, b) for a, b in pairings(len(players), reach)]
+    return [match(a, b) for a, b in pairings(len(players), max_gap)]
 
 
-def pairings(count: int, reach: int = 0) -> list[tuple[int, int]]:
-    """Who meets whom, by number: every two players, or with a ``reach`` those at most so many places apart."""
-    return [(a, b) for a, b in combinations(range(count), 2) if not reach or b - a <= reach]
+def pairings(count: int, max_gap: int = 0) -> list[tuple[int, int]]:
+    """Who meets whom, by number: every two players, or those at most ``max_gap`` places apart."""
+    return [(a, b) for a, b in combinations(range(count), 2) if not max_gap or b - a <= max_gap]
 
 
 def ratings(count: int, duels: Sequence[Duel], anchor: int | None = None) -> Ratings:
@@ -108,59 +107,3 @@ def ratings(count: int, duels: Sequence[Duel], anchor: int | None = None) -> Rat
             points[a, b] += result.score
             points[b, a] += 1 - result.score
     return bradley_terry(points, anchor)
-
-
-def report(
-    names: Sequence[str], duels: Sequence[Duel], anchor: int | None = None, test: SequentialTest | None = None
-) -> dict[str, Any]:
-    """Everything measured, as JSON has it: infinite Elo is null, the players come strongest first."""
-    elo = ratings(len(names), duels, anchor)
-    order = [int(k) for k in np.argsort(-elo.elo, kind="stable")]
-    return {
-        "players": [_standing(k, names, duels, elo) for k in order],
-        "matches": [_match(names, duel, test) for duel in duels],
-        "anchor": None if anchor is None else names[anchor],
-        "drawn_games_added": elo.prior,
-    }
-
-
-def _standing(k: int, names: Sequence[str], duels: Sequence[Duel], elo: Ratings) -> dict[str, Any]:
-    own = [(r, duel.a == k) for duel in duels if k in (duel.a, duel.b) for r in duel.results]
-    scores = [result.score if is_a else 1 - result.score for result, is_a in own]
-    faults = Counter(
-        r.reason for (r, _), score in zip(own, scores, strict=True) if r.reason != PLAYED_OUT and not score
-    )
-    return {
-        "name": names[k],
-        "elo": round(float(elo.elo[k]), 2),
-        "interval": [round(float(elo.low[k]), 2), round(float(elo.high[k]), 2)],
-        "games": len(scores),
-        "points": sum(scores),
-        "won": scores.count(1.0),
-        "drawn": scores.count(0.5),
-        "lost": scores.count(0.0),
-        "faults": dict(faults),
-    }
-
-
-def _match(names: Sequence[str], duel: Duel, test: SequentialTest | None) -> dict[str, Any]:
-    counts, scores = pair_counts(duel.results), [result.score for result in duel.results]
-    verdict = test.of(duel.results) if test else None
-    return {
-        "players": [names[duel.a], names[duel.b]],
-        "games": len(scores),
-        "points": sum(scores),
-        "won": scores.count(1.0),
-        "drawn": scores.count(0.5),
-        "lost": scores.count(0.0),
-        "won_moving_first": sum(r.score for r in duel.results if r.first == 0 and r.score == 1),
-        "repeated": len(scores) - len({(r.first, r.actions) for r in duel.results}),
-        "pairs": counts,
-        "score": _finite(mean_score(counts)),
-        "elo": _finite(elo_difference(counts)),
-        "sprt": test and verdict and test._asdict() | verdict._asdict(),
-    }
-
-
-def _finite(interval: Interval) -> list[float | None]:
-    return [round(value, 4) if math.isfinite(value) else None for value in interval]

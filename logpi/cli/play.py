@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from logpi.cli.validation import SEEDS, within
+from logpi.cli.options import SEEDS, within
 from logpi.errors import LogpiError
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def play(argv: list[str]) -> int:
     from rich.console import Console
 
     from logpi.arena.players.base import begin
-    from logpi.arena.terminal.console import Sitting
+    from logpi.arena.terminal.console import InteractiveGame
     from logpi.arena.terminal.screen import Screen, busy, display_of
-    from logpi.arena.terminal.session import Session, lay
+    from logpi.arena.terminal.session import Session, make_table
     from logpi.cli.known_issues import tell
     from logpi.driver import devices
 
@@ -69,9 +69,9 @@ def play(argv: list[str]) -> int:
         with busy(console, f"compiling {game.id} …"):
             player = make_agent(game, agent, simulations, time.time_ns() % 2**31 if seed is None else seed)
             stack.callback(player.close)
-            table = lay(game, player.name, display_of(console))
+            table = make_table(game, player.name, display_of(console))
             player.choose([begin(game)])
-        return Sitting(table, Session(positions, side), player, Screen(table, console), pause, save).through()
+        return InteractiveGame(table, Session(positions, side), player, Screen(table, console), pause, save).run()
 
 
 def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:

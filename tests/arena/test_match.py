@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from logpi.arena.match import Result, draw_openings, pair_counts, play_match
-from logpi.arena.players.base import ForfeitError, RandomPlayer, Referee, Thought
+from logpi.arena.players.base import ForfeitError, RandomPlayer, Referee, SearchResult
 from logpi.errors import LogpiError
 from logpi.games.rules.make import make_game
 
@@ -20,12 +20,12 @@ class Scripted:
 
     def choose(self, positions):
         self.asked.append(len(positions))
-        thoughts = []
+        answers = []
         for position in positions:
             if self._forfeit(position):
-                raise ForfeitError("timed out", "it slept", thoughts)
-            thoughts.append(Thought(99 if self._cheat(position) else self._referee.legal(position)[0]))
-        return thoughts
+                raise ForfeitError("timed out", "it slept", answers)
+            answers.append(SearchResult(99 if self._cheat(position) else self._referee.legal(position)[0]))
+        return answers
 
     def close(self):
         pass
@@ -64,7 +64,7 @@ def test_a_player_is_asked_about_all_games_at_once():
     play_match(FOUR, player, RandomPlayer(FOUR), games=20, plies=2)
     assert player.asked[:3] == [10, 20, 20], "half of the games are its turn at first, then all are"
     player = Scripted(FOUR)
-    results = play_match(FOUR, player, RandomPlayer(FOUR), games=20, plies=2, together=4)
+    results = play_match(FOUR, player, RandomPlayer(FOUR), games=20, plies=2, parallel_games=4)
     assert len(results) == 20
     assert max(player.asked) == 4
 
@@ -90,7 +90,7 @@ def test_openings_are_distinct_boards_that_have_not_ended():
 
 
 def test_faults_cost_the_game_and_no_more():
-    """Forfeits wherever cell 0 is the other's; its thoughts before and after are played."""
+    """Forfeits wherever cell 0 is the other's; its answers before and after are played."""
 
     def taken(position):
         return 0 in position.actions[2:]
@@ -118,7 +118,7 @@ def test_a_match_ends_when_it_is_enough():
         RandomPlayer(FOUR, 1),
         RandomPlayer(FOUR, 2),
         games=40,
-        together=2,
+        parallel_games=2,
         on_game=seen.append,
         on_turn=moves.append,
         enough=lambda results: len(results) >= 6,
@@ -144,7 +144,7 @@ def test_pairs_are_counted_when_both_games_are_over():
     assert pair_counts(results) == [1, 1, 1, 1, 1]
 
 
-@pytest.mark.parametrize(("settings", "message"), [({"games": 5}, "even"), ({"together": 0}, "at least 1")])
+@pytest.mark.parametrize(("settings", "message"), [({"games": 5}, "even"), ({"parallel_games": 0}, "at least 1")])
 def test_settings_that_are_none(settings, message):
     with pytest.raises(LogpiError, match=message):
         play_match(TOE, RandomPlayer(TOE), RandomPlayer(TOE), **settings)

@@ -58,12 +58,12 @@ def test_swap_changes_sides():
 
 def test_what_the_caller_is_asked_to_do():
     t, s = session("connect-four", "4 4")
-    assert say(t, s, "hint").wish == say(t, s, "hi").wish == say(t, s, "H").wish == "hint"
-    assert (say(t, s, "save my games.jsonl").wish, say(t, s, "s my games.jsonl").file) == ("save", "my games.jsonl")
+    assert say(t, s, "hint").request == say(t, s, "hi").request == say(t, s, "H").request == "hint"
+    assert (say(t, s, "save my games.jsonl").request, say(t, s, "s my games.jsonl").file) == ("save", "my games.jsonl")
     assert "save FILE" in told(say(t, s, "save").lines)
-    assert say(t, s, "q").wish == "quit"
-    assert (say(t, s, "new").wish, played(say(t, s, "new").session)) == ("new", [])
-    assert say(t, s, "board").wish == "board"
+    assert say(t, s, "q").request == "quit"
+    assert (say(t, s, "new").request, played(say(t, s, "new").session)) == ("new", [])
+    assert say(t, s, "board").request == "board"
 
 
 def test_help_and_moves():
@@ -98,7 +98,7 @@ def test_what_is_not_allowed_says_why(name, moves, line, why):
 def test_no_line_is_an_error(line):
     t, s = session("tic-tac-toe", "a1 b2")
     answer = reply(t, s, line)
-    assert answer.session is not s or answer.lines or answer.wish
+    assert answer.session is not s or answer.lines or answer.request
 
 
 def test_after_the_end_no_move_and_no_advice():

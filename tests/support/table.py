@@ -3,7 +3,7 @@
 from logpi.arena.players.base import begin
 from logpi.arena.terminal.board import Display
 from logpi.arena.terminal.panel import view
-from logpi.arena.terminal.session import Session, lay, moved, reply
+from logpi.arena.terminal.session import Session, make_table, moved, reply
 from logpi.games.rules.make import make_game
 
 ASCII, UNICODE, COLOUR = Display(False, False), Display(False, True), Display(True, True)
@@ -13,7 +13,7 @@ _tables = {}
 def table(name, display=ASCII):
     """A table for a game against "agent", compiled once."""
     if name not in _tables:
-        _tables[name] = lay(make_game(name), "agent", ASCII)
+        _tables[name] = make_table(make_game(name), "agent", ASCII)
     return _tables[name]._replace(display=display)
 
 

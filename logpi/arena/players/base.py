@@ -22,7 +22,7 @@ class Position(NamedTuple):
     state: PyTree  # after them, seen by the player to move; arrays without a batch
 
 
-class Thought(NamedTuple):
+class SearchResult(NamedTuple):
     """What a player makes of a position."""
 
     action: int
@@ -37,13 +37,13 @@ Fault = Literal["illegal move", "engine died", "timed out", "refused a legal mov
 class ForfeitError(LogpiError):
     """A player loses the game that it was asked about; of others it may still be asked.
 
-    ``choose`` raises it of the first position that it has no answer for; ``thoughts`` answer those before it.
+    ``choose`` raises it of the first position that it has no answer for; ``answers`` answer those before it.
     """
 
-    def __init__(self, reason: Fault, note: str, thoughts: Sequence[Thought] = ()) -> None:
+    def __init__(self, reason: Fault, note: str, answers: Sequence[SearchResult] = ()) -> None:
         super().__init__(f"{reason}: {note}")
         self.reason: Fault = reason
-        self.note, self.thoughts = note, list(thoughts)
+        self.note, self.answers = note, list(answers)
 
 
 class Player(Protocol):
@@ -51,7 +51,7 @@ class Player(Protocol):
 
     name: str
 
-    def choose(self, positions: Sequence[Position]) -> list[Thought]:
+    def choose(self, positions: Sequence[Position]) -> list[SearchResult]:
         """A legal action in each of the positions.
 
         Raises:
@@ -100,8 +100,8 @@ class RandomPlayer:
         self.name = "random"
         self._referee, self._rng = Referee(game), np.random.default_rng(seed)
 
-    def choose(self, positions: Sequence[Position]) -> list[Thought]:
-        return [Thought(int(self._rng.choice(self._referee.legal(position)))) for position in positions]
+    def choose(self, positions: Sequence[Position]) -> list[SearchResult]:
+        return [SearchResult(int(self._rng.choice(self._referee.legal(position)))) for position in positions]
 
     def close(self) -> None:
         pass

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logpi.arena.players.base import ForfeitError, Position, Referee, Thought
+from logpi.arena.players.base import ForfeitError, Position, Referee, SearchResult
 from logpi.arena.players.gtp_process import Engine, Reply
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
@@ -48,15 +48,15 @@ class GtpPlayer:
         self._there: tuple[int, ...] = NOWHERE  # the moves on the engine's board
         self._start()
 
-    def choose(self, positions: Sequence[Position]) -> list[Thought]:
+    def choose(self, positions: Sequence[Position]) -> list[SearchResult]:
         """Its move in each; ForfeitError where the engine dies, hangs, resigns, or makes or refuses the wrong move."""
-        thoughts: list[Thought] = []
+        answers: list[SearchResult] = []
         for position in positions:
             try:
-                thoughts.append(Thought(self._think(position)))
+                answers.append(SearchResult(self._think(position)))
             except ForfeitError as fault:
-                raise ForfeitError(fault.reason, fault.note, thoughts) from fault
-        return thoughts
+                raise ForfeitError(fault.reason, fault.note, answers) from fault
+        return answers
 
     def close(self) -> None:
         if self._engine is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from logpi.arena.players.base import Position, Thought
+from logpi.arena.players.base import Position, SearchResult
 from logpi.games.agent import GameAgent
 from logpi.games.rules.game import Game
 from logpi.games.search.tree import Tree
@@ -25,8 +25,8 @@ class SearchPlayer:
     def __init__(self, name: str, search: Callable[[PyTree, Key], Any], seed: int) -> None:
         self.name, self._search, self._seed, self._asked = name, search, seed, 0
 
-    def choose(self, positions: Sequence[Position]) -> list[Thought]:
-        thoughts: list[Thought] = []
+    def choose(self, positions: Sequence[Position]) -> list[SearchResult]:
+        answers: list[SearchResult] = []
         width = 1 if len(positions) == 1 else WIDTH
         for start in range(0, len(positions), width):
             some = list(positions[start : start + width])
@@ -34,12 +34,12 @@ class SearchPlayer:
             states = jax.tree.map(lambda *rows: np.stack(rows), *(position.state for position in filled))
             key = jax.random.fold_in(jax.random.key(self._seed), self._asked)
             self._asked += 1
-            thoughts += self._thoughts(jax.device_get(self._search(states, key)))[: len(some)]
-        return thoughts
+            answers += self._answers(jax.device_get(self._search(states, key)))[: len(some)]
+        return answers
 
-    def _thoughts(self, found: Any) -> list[Thought]:
+    def _answers(self, found: Any) -> list[SearchResult]:
         action, value = found
-        return [Thought(int(a), float(v)) for a, v in zip(action, value, strict=True)]
+        return [SearchResult(int(a), float(v)) for a, v in zip(action, value, strict=True)]
 
     def close(self) -> None:
         pass
@@ -60,9 +60,9 @@ class AgentPlayer(SearchPlayer):
         count = simulations or agent.config.eval_simulations
         super().__init__(name, lambda states, key: agent.think(agent.params, states, key, count), seed)
 
-    def _thoughts(self, found: Any) -> list[Thought]:
+    def _answers(self, found: Any) -> list[SearchResult]:
         return [
-            Thought(
+            SearchResult(
                 int(found.action[b]),
                 float(found.value[b]),
                 {int(a): int(found.visits[b, a]) for a in np.flatnonzero(found.visits[b])},

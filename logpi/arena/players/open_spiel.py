@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from logpi.arena.players.base import Position, Thought
+from logpi.arena.players.base import Position, SearchResult
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 
@@ -36,9 +36,9 @@ class OpenSpielMCTS:
         rollouts = pyspiel.RandomRolloutEvaluator(1, rng.randrange(SEEDS))
         self._bot = pyspiel.MCTSBot(self._game, rollouts, UCT_C, simulations, MEMORY, True, rng.randrange(SEEDS), False)
 
-    def choose(self, positions: Sequence[Position]) -> list[Thought]:
+    def choose(self, positions: Sequence[Position]) -> list[SearchResult]:
         """The move of each search; every one starts from nothing."""
-        return [Thought(int(self._bot.step(self._replayed(position)))) for position in positions]
+        return [SearchResult(int(self._bot.step(self._replayed(position)))) for position in positions]
 
     def close(self) -> None:
         pass

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from logpi.arena.players.base import Position, Thought
+from logpi.arena.players.base import Position, SearchResult
 from logpi.errors import LogpiError
 from logpi.games.rules.connect_four import COLUMNS, ROWS
 
@@ -58,16 +58,16 @@ class SolverPlayer:
         self.name = "solver" if fastest else "solver-by-value"
         self._solver, self._rng, self._fastest = Solver(), np.random.default_rng(seed), fastest
 
-    def choose(self, positions: Sequence[Position]) -> list[Thought]:
+    def choose(self, positions: Sequence[Position]) -> list[SearchResult]:
         return [self._choose(position) for position in positions]
 
-    def _choose(self, position: Position) -> Thought:
+    def _choose(self, position: Position) -> SearchResult:
         if not position.game.protocols.bitbully:
             raise LogpiError(f"the solver plays connect-four, not {position.game.id}; choose another player")
         scores = self._solver.scores(position.state)
         merit = scores if self._fastest else np.where(scores == ILLEGAL, ILLEGAL, np.sign(scores))
         action = int(self._rng.choice(np.flatnonzero(merit == merit.max())))
-        return Thought(action, float(np.sign(scores.max())), variation=(action,))
+        return SearchResult(action, float(np.sign(scores.max())), variation=(action,))
 
     def close(self) -> None:
         pass

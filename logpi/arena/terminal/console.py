@@ -11,16 +11,16 @@ from pathlib import Path
 
 from rich.text import Text
 
-from logpi.arena.players.base import ForfeitError, Player, Thought
+from logpi.arena.players.base import ForfeitError, Player, SearchResult
 from logpi.arena.record import Record
 from logpi.arena.records import append, suffix
-from logpi.arena.terminal.panel import prompt, remark
+from logpi.arena.terminal.panel import comment, prompt
 from logpi.arena.terminal.screen import Screen, complete_words
 from logpi.arena.terminal.session import COMMANDS, Session, Table, history, moved, reply, result
 from logpi.errors import LogpiError
 
 
-class Sitting:
+class InteractiveGame:
     """One person at the table, until he leaves."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Sitting:
         if read is None and self.answers:
             complete_words(self.words)
 
-    def through(self) -> int:
+    def run(self) -> int:
         """Play until the person leaves; returns the exit code.
 
         Raises:
@@ -96,28 +96,28 @@ class Sitting:
         """Do what a line says; False to leave."""
         said = reply(self.table, self.session, line)
         self.screen.say(*said.lines)
-        if said.wish == "new" and self.session.now.actions:
+        if said.request == "new" and self.session.now.actions:
             self.screen.say(self.leave())
         before, self.session = self.session, said.session
         if len(self.session.positions) == len(before.positions) + 1:
             self.screen.fall(self.session)
-        if said.wish == "board" or (self.session is not before and not self.agent_moves()):
+        if said.request == "board" or (self.session is not before and not self.agent_moves()):
             self.screen.show(self.session)
-        if said.wish == "hint":
+        if said.request == "hint":
             self.hint()
-        if said.wish == "save":
+        if said.request == "save":
             self.screen.say(self.write(said.file))
-        return said.wish != "quit"
+        return said.request != "quit"
 
     def think(self) -> None:
         """Let the agent move."""
         try:
-            thought, seconds = self.thought()
+            answer, seconds = self.choose()
         except ForfeitError as fault:
-            self.session = self.session._replace(given_up=fault.reason, remark=(Text(fault.note),))
+            self.session = self.session._replace(given_up=fault.reason, comment=(Text(fault.note),))
         else:
-            said = remark(self.table, self.session, thought, seconds)
-            self.session = moved(self.table, self.session, thought.action)._replace(remark=said)
+            said = comment(self.table, self.session, answer, seconds)
+            self.session = moved(self.table, self.session, answer.action)._replace(comment=said)
             self.screen.fall(self.session)
         self.screen.show(self.session)
         if self.session.side == "none":
@@ -126,13 +126,13 @@ class Sitting:
     def hint(self) -> None:
         """Say what the agent would play."""
         try:
-            thought, seconds = self.thought()
+            answer, seconds = self.choose()
         except ForfeitError as fault:
             self.screen.say(f"{self.table.agent} has no advice: {fault}")
         else:
-            self.screen.say(*remark(self.table, self.session, thought, seconds, hint=True))
+            self.screen.say(*comment(self.table, self.session, answer, seconds, hint=True))
 
-    def thought(self) -> tuple[Thought, float]:
+    def choose(self) -> tuple[SearchResult, float]:
         """What the agent thinks of the position that stands, and the seconds that it took.
 
         Raises:
@@ -140,10 +140,10 @@ class Sitting:
         """
         started = time.perf_counter()
         with self.screen.thinking(self.session):
-            (thought,) = self.player.choose([self.session.now])
-        if thought.action not in self.table.referee.legal(self.session.now):
-            raise ForfeitError("illegal move", self.table.game.name(thought.action))
-        return thought, time.perf_counter() - started
+            (answer,) = self.player.choose([self.session.now])
+        if answer.action not in self.table.referee.legal(self.session.now):
+            raise ForfeitError("illegal move", self.table.game.name(answer.action))
+        return answer, time.perf_counter() - started
 
     def words(self) -> list[str]:
         """What may be typed now, for the tab key."""

@@ -9,7 +9,7 @@ import numpy as np
 from rich.style import Style
 from rich.text import Text
 
-from logpi.arena.players.base import Thought
+from logpi.arena.players.base import SearchResult
 from logpi.arena.terminal.board import LABEL, Scene, draw, stone
 from logpi.arena.terminal.results import verdict
 from logpi.arena.terminal.session import Session, Table, result
@@ -58,27 +58,29 @@ def prompt(table: Table, session: Session) -> str:
     return f"{side}, your move: " if session.side != "both" else f"{side}'s move: "
 
 
-def remark(table: Table, session: Session, thought: Thought, seconds: float, hint: bool = False) -> tuple[Text, ...]:
+def comment(
+    table: Table, session: Session, answer: SearchResult, seconds: float, hint: bool = False
+) -> tuple[Text, ...]:
     """What the agent makes of the position that stands, for the person who reads it.
 
     Args:
         table: the game and the agent's name.
         session: before the agent's move.
-        thought: of the player to move.
+        answer: of the player to move.
         seconds: that it took.
         hint: the move is not played but proposed.
     """
     name = table.game.name
     verb = "would play" if hint else "plays"
-    lines = [Text.assemble(f"{table.agent} {verb} ", (name(thought.action), STRONG), (f"  {seconds:.2f} s", LABEL))]
-    if thought.value is not None:
-        lines.append(_chances(table, session, thought.value))
-    if hint and thought.visits:
-        total = sum(thought.visits.values())
-        best = sorted(thought.visits.items(), key=lambda item: -item[1])[:4]
+    lines = [Text.assemble(f"{table.agent} {verb} ", (name(answer.action), STRONG), (f"  {seconds:.2f} s", LABEL))]
+    if answer.value is not None:
+        lines.append(_chances(table, session, answer.value))
+    if hint and answer.visits:
+        total = sum(answer.visits.values())
+        best = sorted(answer.visits.items(), key=lambda item: -item[1])[:4]
         lines.append(_labelled("looks at", ", ".join(f"{name(a)} {n / total:.0%}" for a, n in best if n)))
-    if len(thought.variation) > 1:
-        lines.append(_labelled("expects", _fitting([name(action) for action in thought.variation])))
+    if len(answer.variation) > 1:
+        lines.append(_labelled("expects", _fitting([name(action) for action in answer.variation])))
     return tuple(lines)
 
 
@@ -126,8 +128,8 @@ def _panel(table: Table, session: Session) -> list[Text]:
         lines += [Text(), Text(f"{sides[2 - session.turn]} passed")]
     elif not over and table.game.name(table.referee.legal(session.now)[0]) == "pass":
         lines += [Text(), Text("nothing but pass is possible")]
-    if session.remark:
-        lines += [Text(), *session.remark]
+    if session.comment:
+        lines += [Text(), *session.comment]
     return [*lines, Text(), Text(over, STRONG)] if over else lines
 
 

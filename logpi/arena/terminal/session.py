@@ -20,7 +20,7 @@ from logpi.games.rules.game import Game
 from logpi.games.rules.looks import Cells, cell_refusal
 
 Side = Literal["first", "second", "both", "none"]
-Wish = Literal["", "hint", "save", "board", "new", "quit"]
+Request = Literal["", "hint", "save", "board", "new", "quit"]
 COMMANDS = {  # what a person may type besides a move; of two with the same beginning the first is meant
     "undo": "take back your last move and the answer to it",
     "hint": "what the agent would play for you, and why",
@@ -54,7 +54,7 @@ class Session(NamedTuple):
     positions: tuple[Position, ...]  # from the first one to the one that stands
     side: Side  # the person's
     given_up: str = ""  # why the player to move has lost, if not on the board: "resigned" or another fault
-    remark: tuple[Text, ...] = ()  # what the agent said last
+    comment: tuple[Text, ...] = ()  # what the agent said last
 
     @property
     def now(self) -> Position:
@@ -75,11 +75,11 @@ class Reply(NamedTuple):
 
     session: Session
     lines: tuple[Text, ...] = ()
-    wish: Wish = ""  # what the caller should do now
+    request: Request = ""  # what the caller should do now
     file: str = ""  # to save to
 
 
-def lay(game: Game, agent: str, display: Display) -> Table:
+def make_table(game: Game, agent: str, display: Display) -> Table:
     """The table for a game against ``agent``; everything that it will compute is compiled here."""
     cells = jax.jit(game.cells)
     table = Table(game, agent, Referee(game), lambda p: np.asarray(cells(p.state)), results.area_of(game), display)
@@ -94,7 +94,7 @@ def lay(game: Game, agent: str, display: Display) -> Table:
 
 def moved(table: Table, session: Session, action: int) -> Session:
     """The session after a legal move."""
-    return session._replace(positions=(*session.positions, table.referee.play(session.now, action)), remark=())
+    return session._replace(positions=(*session.positions, table.referee.play(session.now, action)), comment=())
 
 
 def result(table: Table, session: Session) -> float | None:
@@ -164,13 +164,13 @@ def _undo(table: Table, session: Session, rest: str) -> Reply:
     mine = [n for n in range(len(session.positions) - 1) if session.is_persons(1 + n % 2)]
     if not mine:
         return Reply(session, _said("there is no move of yours to take back"))
-    return Reply(session._replace(positions=session.positions[: mine[-1] + 1], remark=()))
+    return Reply(session._replace(positions=session.positions[: mine[-1] + 1], comment=()))
 
 
 def _hint(table: Table, session: Session, rest: str) -> Reply:
     if result(table, session) is not None:
         return Reply(session, _said("the game is over; undo takes moves back"))
-    return Reply(session, wish="hint")
+    return Reply(session, request="hint")
 
 
 def _moves(table: Table, session: Session, rest: str) -> Reply:
@@ -184,13 +184,13 @@ def _moves(table: Table, session: Session, rest: str) -> Reply:
 def _save(table: Table, session: Session, rest: str) -> Reply:
     if not rest:
         return Reply(session, _said("save needs a file: save FILE"))
-    return Reply(session, wish="save", file=rest)
+    return Reply(session, request="save", file=rest)
 
 
 def _swap(table: Table, session: Session, rest: str) -> Reply:
     if session.side not in ("first", "second"):
         return Reply(session, _said("you play both sides; there is nobody to change them with"))
-    return Reply(session._replace(side="second" if session.side == "first" else "first", remark=()))
+    return Reply(session._replace(side="second" if session.side == "first" else "first", comment=()))
 
 
 def _resign(table: Table, session: Session, rest: str) -> Reply:
@@ -200,11 +200,11 @@ def _resign(table: Table, session: Session, rest: str) -> Reply:
 
 
 def _new(table: Table, session: Session, rest: str) -> Reply:
-    return Reply(Session(session.positions[:1], session.side), wish="new")
+    return Reply(Session(session.positions[:1], session.side), request="new")
 
 
 def _board(table: Table, session: Session, rest: str) -> Reply:
-    return Reply(session, wish="board")
+    return Reply(session, request="board")
 
 
 def _help(table: Table, session: Session, rest: str) -> Reply:
@@ -217,7 +217,7 @@ def _help(table: Table, session: Session, rest: str) -> Reply:
 
 
 def _quit(table: Table, session: Session, rest: str) -> Reply:
-    return Reply(session, wish="quit")
+    return Reply(session, request="quit")
 
 
 _COMMANDS: dict[str, Callable[[Table, Session, str], Reply]] = {

@@ -63,9 +63,9 @@ def alive(pid):
 def test_it_moves_in_many_games_and_sends_no_more_than_it_must(engine, tmp_path):
     player = engine(f"--log {tmp_path / 'log'}")
     assert player.about == "Fake 1.0"
-    names = [HEX.name(thought.action) for thought in player.choose([after("a1"), after(""), after("b2 c3")])]
+    names = [HEX.name(answer.action) for answer in player.choose([after("a1"), after(""), after("b2 c3")])]
     assert names == ["b1", "a1", "a1"]
-    assert [HEX.name(thought.action) for thought in player.choose([after("b2 c3 a1 c1")])] == ["b1"]
+    assert [HEX.name(answer.action) for answer in player.choose([after("b2 c3 a1 c1")])] == ["b1"]
     player.close()
     log = (tmp_path / "log").read_text().split("\n")[4:]
     assert log == [
@@ -93,14 +93,14 @@ def test_faults_are_named_and_the_next_game_goes_on(engine, fault, reason, note)
     error = fault_of(player, after("b1 c1 b2"), after("a1"), after(""))
     assert error.reason == reason
     assert note in error.note
-    assert [HEX.name(thought.action) for thought in error.thoughts] == ["a1"], "what was thought before is not lost"
+    assert [HEX.name(answer.action) for answer in error.answers] == ["a1"], "what was answer before is not lost"
     assert HEX.name(player.choose([after("b1 c1")])[0].action) == "a1"
 
 
 def test_an_engine_that_refuses_a_legal_move(engine):
     player = engine("--fault refuse --at 2")
     error = fault_of(player, after("a1"), after("a1 b1 c1"))
-    assert (error.reason, error.note, len(error.thoughts)) == (
+    assert (error.reason, error.note, len(error.answers)) == (
         "refused a legal move",
         "'c1' at move 3: illegal move",
         1,
@@ -188,9 +188,9 @@ def test_rhino_knows_our_othello():
     referee, passes = Referee(game), 0
     try:
         for position in random_games(game, 12, seed=3):
-            (thought,) = player.choose([position])
+            (answer,) = player.choose([position])
             legal = referee.legal(position)
-            assert thought.action in legal
+            assert answer.action in legal
             passes += legal == [64]
     finally:
         player.close()

@@ -16,7 +16,8 @@ from logpi.arena.players.base import RandomPlayer, Referee, begin
 from logpi.arena.players.make import make_player
 from logpi.arena.players.open_spiel import OpenSpielMCTS
 from logpi.arena.records import read, replay
-from logpi.arena.tournament import Duel, SequentialTest, Settings, play_all, report
+from logpi.arena.report import report
+from logpi.arena.tournament import Duel, SequentialTest, Settings, play_all
 from logpi.cli.main import main
 from logpi.errors import LogpiError
 from logpi.games.rules.make import make_game
@@ -53,7 +54,7 @@ def test_everyone_meets_everyone_with_the_same_openings():
 def test_a_sequential_test_ends_a_match_early():
     players = [OpenSpielMCTS(FOUR, 50, 0), RandomPlayer(FOUR)]
     test = SequentialTest(0, 200)
-    (duel,) = play_all(FOUR, players, Settings(games=200, together=4, test=test))
+    (duel,) = play_all(FOUR, players, Settings(games=200, parallel_games=4, test=test))
     assert len(duel.results) < 60
     assert test.of(duel.results).verdict == "elo1"
 
@@ -69,7 +70,9 @@ def test_games_that_end_soon_do_not_count_first():
         counts.append(len(results))
         return counts[-1] >= 8
 
-    results = play_match(FOUR, OpenSpielMCTS(FOUR, 20, 0), RandomPlayer(FOUR), games=40, together=4, enough=enough)
+    results = play_match(
+        FOUR, OpenSpielMCTS(FOUR, 20, 0), RandomPlayer(FOUR), games=40, parallel_games=4, enough=enough
+    )
     assert counts == sorted(counts)
     assert counts[0] == 0
     assert [r.opening for r in results[::2]] == list(range(len(results) // 2))
@@ -88,7 +91,7 @@ def test_players_that_cannot_be_told_apart(names, message):
 def test_a_report_counts_for_both_sides():
     first = Duel(0, 1, [result(0, 0, 1), result(0, 1, -1), result(1, 0, 0), result(1, 1, -1, "timed out")])
     second = Duel(1, 2, [result(0, 0, 1), result(0, 1, 1)])
-    found = report(["x", "y", "z"], [first, second], anchor=1)
+    found = report(["x", "y", "z"], [first, second], anchor=1).to_json()
     x, y, z = (next(p for p in found["players"] if p["name"] == name) for name in "xyz")
     assert found["players"][0] is x
     assert (x["points"], x["won"], x["drawn"], x["lost"]) == (3.5, 3, 1, 0)
@@ -100,7 +103,7 @@ def test_a_report_counts_for_both_sides():
     assert match["score"][0] == 0.875
     assert (other["points"], other["pairs"]) == (1, [0, 0, 1, 0, 0])
     assert not found["drawn_games_added"], "x drew one"
-    swept = report(["x", "y"], [Duel(0, 1, first.results[:2])], test=SequentialTest(0, 10))
+    swept = report(["x", "y"], [Duel(0, 1, first.results[:2])], test=SequentialTest(0, 10)).to_json()
     assert swept["matches"][0]["elo"][0] is None, "infinite"
     assert swept["matches"][0]["sprt"]["verdict"] == ""
     assert swept["drawn_games_added"]
@@ -115,11 +118,11 @@ def shown(found):
 
 def test_a_report_in_words():
     duel = Duel(0, 1, [result(0, 0, 1), result(0, 1, -1), result(1, 0, 0), result(1, 1, -1, "timed out")])
-    text = shown(report(["x[b]", "y"], [duel], test=SequentialTest(0, 10)))
+    text = shown(report(["x[b]", "y"], [duel], test=SequentialTest(0, 10)).to_json())
     assert "x[b] – y: 3.5 of 4  +3 =1 -0  87.5%" in text
     assert "SPRT 0 or 10: undecided, LLR 0.0" in text
     assert "y forfeited 1: timed out" in text
-    swept = shown(report(["x", "y"], [Duel(0, 1, duel.results[:2])]))
+    swept = shown(report(["x", "y"], [Duel(0, 1, duel.results[:2])]).to_json())
     assert "x – y: 2 of 2  +2 =0 -0  100.0% (20.7% to 100.0%)  Elo +∞ (-23" in swept
     assert " to +∞)" in swept
     assert "a drawn game was added" in swept
@@ -127,7 +130,7 @@ def test_a_report_in_words():
     assert re.search(r"1  x\[b\] .* ·  88%", text)
     clean = [Duel(0, 1, [result(0, 0, 1), result(0, 1, 1)])]
     assert "drawn game" not in text
-    assert "x is 0" in shown(report(["x", "y"], clean, anchor=0))
+    assert "x is 0" in shown(report(["x", "y"], clean, anchor=0).to_json())
 
 
 def test_progress_estimates_from_the_games_so_far(monkeypatch):
@@ -187,8 +190,8 @@ def test_every_kind_of_player_plays():
     ]:
         player = make_player(text, game)
         try:
-            (thought,) = player.choose([begin(game)])
-            assert thought.action in Referee(game).legal(begin(game))
+            (answer,) = player.choose([begin(game)])
+            assert answer.action in Referee(game).legal(begin(game))
             assert player.name == text
         finally:
             player.close()
@@ -222,8 +225,8 @@ def test_openspiel_finds_the_win():
     referee, position = Referee(FOUR), begin(FOUR)
     for column in (3, 0, 3, 0, 3, 0):
         position = referee.play(position, column)
-    (thought,) = OpenSpielMCTS(FOUR, 200, 1).choose([position])
-    assert thought.action == 3
+    (answer,) = OpenSpielMCTS(FOUR, 200, 1).choose([position])
+    assert answer.action == 3
 
 
 @pytest.fixture
@@ -323,10 +326,10 @@ def test_an_interrupt_keeps_the_games_and_ends_the_engine(arena, tmp_path, monke
 def test_games_that_repeat_others_are_told():
     """Four games of one line, moved first by either player in turn, are two games and two copies."""
     copies = [result(n, first, 1.0 - 2 * first) for n in (0, 1) for first in (0, 1)]
-    found = report(["a", "b"], [Duel(0, 1, copies)])
+    found = report(["a", "b"], [Duel(0, 1, copies)]).to_json()
     assert found["matches"][0]["repeated"] == 2
     out = io.StringIO()
     view.show(found, Console(file=out, width=250))
     assert "2 of 4 games repeat others" in out.getvalue()
     own = [game._replace(actions=(n, 5)) for n, game in enumerate(copies)]
-    assert report(["a", "b"], [Duel(0, 1, own)])["matches"][0]["repeated"] == 0
+    assert report(["a", "b"], [Duel(0, 1, own)]).to_json()["matches"][0]["repeated"] == 0

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from table import ASCII, COLOUR, UNICODE, board, session, told
 
-from logpi.arena.players.base import Thought
+from logpi.arena.players.base import SearchResult
 from logpi.arena.terminal.board import Scene, draw, hoshi
-from logpi.arena.terminal.panel import ending, falls, remark, view
+from logpi.arena.terminal.panel import comment, ending, falls, view
 from logpi.arena.terminal.session import result
 from logpi.games.rules.looks import Looks
 from logpi.games.rules.make import make_game
@@ -197,19 +197,19 @@ def test_the_count_of_othello():
 def test_chances_are_the_readers(moves, side, shown):
     """A value is the mover's, who is the agent, or the person who asks for a hint."""
     t, s = session("connect-four", moves, side)
-    assert shown in told(remark(t, s, Thought(3, value=0.5), 0.1))
+    assert shown in told(comment(t, s, SearchResult(3, value=0.5), 0.1))
 
 
 def test_a_thought_in_words():
     t, s = session("connect-four", "4", "first")
-    thought = Thought(3, -1.0, {3: 75, 2: 25, 1: 0}, (3, 2, 3))
-    assert told(remark(t, s, thought, 1.234)) == (
+    answer = SearchResult(3, -1.0, {3: 75, 2: 25, 1: 0}, (3, 2, 3))
+    assert told(comment(t, s, answer, 1.234)) == (
         "agent plays 4  1.23 s\nyou win    100%  ####################\nexpects    4 3 4"
     )
-    assert "looks at   4 75%, 3 25%\n" in told(remark(t, s, thought, 1.234, hint=True))
-    long = remark(t, s, thought._replace(variation=(3,) * 40), 1.0)
+    assert "looks at   4 75%, 3 25%\n" in told(comment(t, s, answer, 1.234, hint=True))
+    long = comment(t, s, answer._replace(variation=(3,) * 40), 1.0)
     assert max(len(line.plain) for line in long) < 50
-    assert told(remark(t, s, Thought(3), 0.0)) == "agent plays 4  0.00 s"
+    assert told(comment(t, s, SearchResult(3), 0.0)) == "agent plays 4  0.00 s"
 
 
 def test_the_board_and_what_is_beside_it():

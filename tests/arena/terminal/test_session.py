@@ -18,11 +18,11 @@ from small import ROOT, SETTINGS, command, logpi
 from table import ASCII, COLOUR, UNICODE, say, session
 
 from logpi.arena import records
-from logpi.arena.players.base import ForfeitError, RandomPlayer, Thought, begin
-from logpi.arena.terminal.console import Sitting
-from logpi.arena.terminal.panel import remark, view
+from logpi.arena.players.base import ForfeitError, RandomPlayer, SearchResult, begin
+from logpi.arena.terminal.console import InteractiveGame
+from logpi.arena.terminal.panel import comment, view
 from logpi.arena.terminal.screen import Screen, display_of
-from logpi.arena.terminal.session import Session, lay, result
+from logpi.arena.terminal.session import Session, make_table, result
 from logpi.cli.main import main
 from logpi.errors import LogpiError
 from logpi.games.rules.make import make_game
@@ -51,22 +51,22 @@ class Puppet:
         move = self.moves.pop(0)
         if isinstance(move, BaseException):
             raise move
-        return [Thought(self.game.parse(move), 0.5) for _ in positions]
+        return [SearchResult(self.game.parse(move), 0.5) for _ in positions]
 
 
-def sit(name, typist, *moves, played="", side="first", terminal=False, **options):
-    """A sitting with scripted lines and agent's moves; returns it and a function that gives what was printed."""
+def show(name, typist, *moves, played="", side="first", terminal=False, **options):
+    """A shown with scripted lines and agent's moves; returns it and a function that gives what was printed."""
     t, s = session(name, played, side)
     out = io.StringIO()
     console = Console(file=out, width=100, force_terminal=terminal, color_system="truecolor" if terminal else None)
     t = t._replace(display=display_of(console)._replace(unicode=True))
-    return Sitting(t, s, Puppet(t.game, *moves), Screen(t, console), read=typist, **options), out.getvalue
+    return InteractiveGame(t, s, Puppet(t.game, *moves), Screen(t, console), read=typist, **options), out.getvalue
 
 
 def test_a_game_is_played_saved_and_read_back(tmp_path):
     typist = Typist("a1", "9", "a2", "hint", f"save {tmp_path / 'mine'}", "a3", "quit", "")
-    sitting, printed = sit("tic-tac-toe", typist, "b1", "b2", "c3")
-    assert sitting.through() == 0
+    shown, printed = show("tic-tac-toe", typist, "b1", "b2", "c3")
+    assert shown.run() == 0
     text = printed()
     assert "X wins with three in a row" in text
     assert "agent plays b1" in text
@@ -82,8 +82,8 @@ def test_a_game_is_played_saved_and_read_back(tmp_path):
 
 def test_the_end_of_input_saves_what_is_to_be_saved(tmp_path):
     path = tmp_path / "new" / "games.sgf"
-    sitting, printed = sit("go-5x5", Typist("C3", "new", "C2", "resign"), "B1", "B2", save=str(path))
-    assert sitting.through() == 0
+    shown, printed = show("go-5x5", Typist("C3", "new", "C2", "resign"), "B1", "B2", save=str(path))
+    assert shown.run() == 0
     assert f"saved: {path}" in printed().replace("\n", "")
     one, other = records.read(path)
     assert (len(one.actions), one.outcome, len(other.actions), other.outcome) == (2, None, 2, -1.0)
@@ -94,47 +94,47 @@ def test_the_end_of_input_saves_what_is_to_be_saved(tmp_path):
 def test_an_interrupt_offers_to_save(tmp_path):
     path = tmp_path / "game.jsonl"
     typist = Typist("4", end=KeyboardInterrupt)
-    sitting, _ = sit("connect-four", typist, "4")
+    shown, _ = show("connect-four", typist, "4")
     with pytest.raises(KeyboardInterrupt, match=r"the game: 1\. 4 4"):
-        sitting.through()
+        shown.run()
     assert typist.asked[-1].startswith("a file to save")
-    sitting, _ = sit("connect-four", Typist("4", end=KeyboardInterrupt), KeyboardInterrupt(), save=str(path))
+    shown, _ = show("connect-four", Typist("4", end=KeyboardInterrupt), KeyboardInterrupt(), save=str(path))
     with pytest.raises(KeyboardInterrupt, match="saved"):
-        sitting.through()
+        shown.run()
     assert len(records.read(path)[0].actions) == 1
 
 
 def test_a_file_that_cannot_be_written_ends_no_game(tmp_path):
     (tmp_path / "taken").write_text("")
-    sitting, printed = sit("connect-four", Typist("4", f"save {tmp_path}/taken/x", "quit", ""), "4")
-    assert sitting.through() == 0
+    shown, printed = show("connect-four", Typist("4", f"save {tmp_path}/taken/x", "quit", ""), "4")
+    assert shown.run() == 0
     assert "not saved" in printed()
 
 
 def test_an_agent_that_fails():
-    sitting, printed = sit("connect-four", Typist("4"), ForfeitError("engine died", "at genmove"))
-    sitting.through()
+    shown, printed = show("connect-four", Typist("4"), ForfeitError("engine died", "at genmove"))
+    shown.run()
     assert "Red wins: Yellow forfeits (engine died)" in printed()
     assert "at genmove" in printed()
-    sitting, printed = sit("tic-tac-toe", Typist("a1"), "a1")
-    sitting.through()
+    shown, printed = show("tic-tac-toe", Typist("a1"), "a1")
+    shown.run()
     assert "X wins: O forfeits (illegal move)" in printed()
-    sitting, printed = sit("tic-tac-toe", Typist("a1"), LogpiError("out of order"))
+    shown, printed = show("tic-tac-toe", Typist("a1"), LogpiError("out of order"))
     with pytest.raises(LogpiError, match="out of order"):
-        sitting.through()
+        shown.run()
     assert "the game: 1. a1" in printed()
 
 
 def test_watching_needs_nobody():
-    sitting, printed = sit("tic-tac-toe", Typist(), *["a1", "b1", "a2", "b2", "a3"], side="none")
-    assert sitting.through() == 0
+    shown, printed = show("tic-tac-toe", Typist(), *["a1", "b1", "a2", "b2", "a3"], side="none")
+    assert shown.run() == 0
     assert "X wins" in printed()
     assert "X wins     75%" in printed()
 
 
 def test_in_a_terminal_discs_fall_and_the_agent_is_seen_to_think():
-    sitting, printed = sit("connect-four", Typist("4", "quit", ""), "4", terminal=True)
-    sitting.through()
+    shown, printed = show("connect-four", Typist("4", "quit", ""), "4", terminal=True)
+    shown.run()
     text = printed()
     assert "agent thinks" in text
     assert "\x1b[" in text
@@ -162,15 +162,15 @@ def test_what_a_console_can_show(monkeypatch):
 def test_nothing_is_compiled_once_the_first_board_is_shown(name, caplog):
     game = make_game(name)
     player = RandomPlayer(game, 1)
-    t = lay(game, player.name, ASCII)
+    t = make_table(game, player.name, ASCII)
     player.choose([begin(game)])
     s = Session((begin(game),), "second")
     with caplog.at_level(logging.DEBUG), jax.log_compiles(True):
         while result(t, s) is None:
             view(t, s)
-            (thought,) = player.choose([s.now])
-            said = remark(t, s, thought, 0.0)
-            s = say(t, s, "moves", game.name(thought.action)).session._replace(remark=said)
+            (answer,) = player.choose([s.now])
+            said = comment(t, s, answer, 0.0)
+            s = say(t, s, "moves", game.name(answer.action)).session._replace(comment=said)
         view(t, s)
     assert len(s.now.actions) > 20
     assert not [r.getMessage() for r in caplog.records if "ompil" in r.getMessage()]

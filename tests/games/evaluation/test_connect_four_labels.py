@@ -220,19 +220,19 @@ def test_the_perfect_player_never_gives_value_away(fastest):
     positions = SETS["validation"]
     quick = np.flatnonzero((positions.ply <= 11) | (positions.ply >= 20))[::4]
     sample = Labelled(*(array[quick] for array in positions))
-    thoughts = SolverPlayer(seed=1, fastest=fastest).choose([Position(GAME, (), state) for state in sample.state])
-    found = connect_four_labels.agreement([thought.action for thought in thoughts], sample)
+    answers = SolverPlayer(seed=1, fastest=fastest).choose([Position(GAME, (), state) for state in sample.state])
+    found = connect_four_labels.agreement([answer.action for answer in answers], sample)
     assert found["decision"]["share"] == found["all"]["share"] == 1
     assert (found["best"]["share"] == 1) == fastest
-    assert [thought.value for thought in thoughts] == np.sign(sample.score.max(1)).tolist()
+    assert [answer.value for answer in answers] == np.sign(sample.score.max(1)).tolist()
 
 
 def test_the_perfect_player_moving_first_wins_with_its_last_stone():
     referee, position = Referee(GAME), begin(GAME)
     players = SolverPlayer(1), SolverPlayer(2)
     while referee.result(position) is None:
-        [thought] = players[len(position.actions) % 2].choose([position])
-        position = referee.play(position, thought.action)
+        [answer] = players[len(position.actions) % 2].choose([position])
+        position = referee.play(position, answer.action)
     assert (referee.result(position), len(position.actions)) == (1, 41)
 
 
@@ -241,15 +241,13 @@ def test_ties_are_broken_at_random_by_seed():
     level = Position(GAME, (), state_after("41"))
     scores = Solver().scores(level.state)
     best = set(np.flatnonzero(scores == scores.max()).tolist())
-    first, again, other = (
-        [thought.action for thought in SolverPlayer(seed).choose([level] * 40)] for seed in (0, 0, 1)
-    )
+    first, again, other = ([answer.action for answer in SolverPlayer(seed).choose([level] * 40)] for seed in (0, 0, 1))
     assert first == again
     assert set(first) == set(other) == best
     assert first != other or len(best) == 1
-    chosen = {thought.action for thought in SolverPlayer(0, fastest=False).choose([lost] * 100)}
+    chosen = {answer.action for answer in SolverPlayer(0, fastest=False).choose([lost] * 100)}
     assert chosen == set(range(7)), "all moves lose, so by value alone all are as good"
-    assert {thought.action for thought in SolverPlayer(0).choose([lost] * 100)} == {3}
+    assert {answer.action for answer in SolverPlayer(0).choose([lost] * 100)} == {3}
 
 
 def test_the_solver_plays_no_other_game():

@@ -1,0 +1,88 @@
+"""The folder of a tournament: its games, ``result.json`` and ``ladder.png``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from logpi.arena.report import Json, Report
+from logpi.errors import LogpiError
+from logpi.runs.files import atomic_write, disk_error
+
+
+def new_folder(game: str, out: str | Path = "") -> Path:
+    """The folder ``out``, or the next free ``arena/GAME_n``.
+
+    Raises:
+        LogpiError: there is a result in it already, or the disk refuses.
+    """
+    path = Path(out)
+    if not str(out):
+        parent = Path("arena")
+        taken = [re.fullmatch(rf"{re.escape(game)}_(\d+)", found.name) for found in parent.glob(f"{game}_*")]
+        path = parent / f"{game}_{max((int(match[1]) for match in taken if match), default=0) + 1}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        full = [child.name for child in path.iterdir() if child.stem in ("games", "result")]
+    except OSError as error:
+        raise disk_error(path, error) from error
+    if full:
+        raise LogpiError(f"{path} has {full[0]} of an earlier arena; choose another folder")
+    return path
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Leave no folder behind where nothing was played."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def save(folder: Path, title: str, found: Json, report: Report, order: Sequence[str] | None = None) -> None:
+    """Write ``result.json`` and ``ladder.png``.
+
+    Args:
+        folder: to write into.
+        title: the game, over the picture.
+        found: what ``result.json`` holds.
+        report: what the picture shows.
+        order: of the players in the picture; None: the strongest first.
+
+    Raises:
+        LogpiError: the disk refuses.
+    """
+    from logpi.view.ladder import ladder
+
+    players = report.players if order is None else sorted(report.players, key=lambda player: order.index(player.name))
+    zero = f"{report.anchor} is 0" if report.anchor else "the mean is 0"
+    ladder(
+        [player.name for player in players],
+        [player.elo for player in players],
+        [player.interval for player in players],
+        folder / "ladder.png",
+        f"{title}: {sum(match.games for match in report.matches):,} games",
+        f"Elo, {zero}" + ("; a drawn game added for every two" if report.drawn_games_added else ""),
+        connected=order is not None,
+    )
+    atomic_write(folder / "result.json", (json.dumps(found, indent=1) + "\n").encode())
+
+
+def snapshots(run: str, count: int) -> list[str]:
+    """Players ``NAME=FOLDER``: the agents of ``run`` as they were at its evaluations, first to last, evenly spread.
+
+    Raises:
+        LogpiError: no such run, or fewer than two agents.
+    """
+    from logpi.runs.folder import open_run
+
+    found = sorted(folder for folder in open_run(run).stages.glob("*") if (folder / "agent.json").exists())
+    if len(found) < 2 or count < 2:
+        raise LogpiError(
+            f"ladder {run}, {count} snapshots: it has {len(found)} agents; give at least 2 snapshots, of a run of "
+            "self-play that has been evaluated twice"
+        )
+    some = min(count, len(found))
+    chosen = [found[round(k * (len(found) - 1) / (some - 1))] for k in range(some)]
+    return [f"{int(folder.name) / 1000:g}k={folder}" for folder in chosen]
