@@ -1,268 +1,282 @@
-"""The Python API: ``logpi.train``, ``logpi.load``, and what the command line does beyond training."""
+"""The Python API: all that the commands do. ``logpi.train`` and its neighbours are loaded from here when first used."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
+import dataclasses
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
+from numpy.typing import NDArray
 
-from logpi.algorithms.acting import make_act
-from logpi.config.experiments import experiment_from_table, promised, resolve
-from logpi.config.settings import RAM, Experiment, ImageSettings, Length, SelfPlaySettings, length_of, score_of
-from logpi.control.agent import Agent, load_agent
-from logpi.control.evaluation import evaluate_device, evaluate_host
+from logpi.config.experiments import Recipe, experiment_from_table, promised, resolve
+from logpi.config.settings import Experiment
 from logpi.driver import devices
-from logpi.envs.classic import CLASSIC
-from logpi.envs.device import vectorize
-from logpi.envs.host import HostFactory, make_host
-from logpi.envs.load import registered
-from logpi.envs.make import make, spec_of
 from logpi.errors import LogpiError
-from logpi.games.agent import is_game_agent
-from logpi.ram import figures
-from logpi.ram.agent import ImageAgent, is_image_agent, load_image_agent
-from logpi.runs.folder import RunFolder, agent_folder
+from logpi.runs.folder import RunFolder, agent_folder, open_run
 from logpi.runs.metrics import read_metrics
+from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Question, record, task_of
 from logpi.training import session
-from logpi.training.build import NOTHING, Method, Own
-from logpi.types import DeviceEnv, Policy
 from logpi.view.live import View, live
-from logpi.view.plots import learning_curve
-from logpi.view.video import render_episodes
 
-# an environment: scores are returns; images: a share of right labels; a game: see ``logpi.games.evaluation.judges``
-Kind = Literal["environment", "images", "game"]
+if TYPE_CHECKING:
+    from logpi.types import Policy
 
 
-class Outcome(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Outcome:
     """A finished run: its folder, its scores and its pictures."""
 
     folder: RunFolder
-    scores: np.ndarray[Any, Any]  # [S, episodes] returns of the last agent's final greedy evaluation
-    timesteps: int  # environment moves learnt from
-    kind: Kind  # what was learnt: decides what a score is
-    pictures: dict[str, Path]  # what → file
+    scores: NDArray[np.floating]  # [S, cases] of the last agent's final greedy evaluation
+    timesteps: int  # learnt from
+    pictures: Mapping[str, Path]  # what is drawn -> file
+    text: str  # what `logpi train` says at the end
+
+    def __repr__(self) -> str:
+        means = ", ".join(f"{mean:.4g}" for mean in self.scores.mean(1))
+        return f"Outcome({str(self.folder.path)!r}, score {means}, {self.timesteps:,} timesteps)"
 
 
 def train(
-    env: str,
+    env: Any,
     algo: str | None = None,
     *,
     policy: Policy | None = None,
-    algorithm: Method | None = None,
+    algorithm: Any = None,
     quiet: bool = False,
-    run: dict[str, Any] | None = None,
-    network: dict[str, Any] | None = None,
-    env_kwargs: dict[str, Any] | None = None,
+    run: Mapping[str, Any] | None = None,
+    network: Mapping[str, Any] | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
     **method: Any,
 ) -> Outcome:
     """Train an agent, as ``logpi train`` does.
 
     Args:
-        env: any name that ``logpi.make`` knows.
+        env: any name that ``logpi.make`` or ``logpi envs`` knows, a function that builds a ``gymnasium.Env``, or a
+            ``gymnasium.vector.VectorEnv``.
         algo: one of ``logpi algos``; the environment's recipe decides if None.
         policy: a network of your own (``logpi.Policy``) instead of the standard one.
         algorithm: a method of your own, ``(settings, policy, spec, obs) -> logpi.Algorithm``, with the settings of
             ``algo``.
         quiet: show nothing.
-        run, network, env_kwargs: settings of ``logpi.config.settings.Run``, of ``Network``, and of the environment.
-        **method: settings of the algorithm, such as ``total_timesteps`` or ``learning_rate``.
+        run: settings of ``logpi.config.settings.Run``, such as ``{"seed": 1, "video": False}``.
+        network: settings of the method's network.
+        env_kwargs: arguments of the environment.
+        **method: settings of the method, such as ``total_timesteps`` or ``learning_rate``.
 
     Raises:
         LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
     """
+    name, own = _named(env)
     tables = {"run": run or {}, "method": method, "network": network or {}, "env_kwargs": env_kwargs or {}}
-    experiment, _ = resolve(env, algo, tables)
-    with live(length_of(experiment), f"{env} · {experiment.algo}", None, quiet) as view:
-        return run_experiment(experiment, [f"logpi.train({env!r})"], view, Own(policy, algorithm))
+    experiment, _ = resolve(name, algo, tables)
+    own = own._replace(policy=policy, algorithm=algorithm)
+    return run_experiment(experiment, [f"logpi.train({name!r})"], promised(experiment), quiet=quiet, own=own)
+
+
+def _named(env: Any) -> tuple[str, Own]:
+    """The name of what ``train`` was given, and what stands for it where it is no name."""
+    from gymnasium import Env
+    from gymnasium.vector import VectorEnv
+
+    if isinstance(env, str):
+        return env, Own()
+    if isinstance(env, Env):
+        name = env.spec.id if env.spec else type(env.unwrapped).__name__
+        raise LogpiError(
+            f"a single environment object ({name}) cannot be copied; give its name, train({name!r}), a function that "
+            f"builds it, train(lambda: gymnasium.make({name!r})), or a gymnasium.vector.VectorEnv"
+        )
+    if isinstance(env, VectorEnv) or callable(env):
+        spec = getattr(env, "spec", None)
+        return str(getattr(spec, "id", None) or getattr(env, "__name__", type(env).__name__)), Own(env=env)
+    raise LogpiError(
+        f"env is a {type(env).__name__}; allowed: a name such as 'CartPole-v1', a function that builds a "
+        "gymnasium.Env, or a gymnasium.vector.VectorEnv"
+    )
 
 
 def run_experiment(
-    experiment: Experiment,
-    command: list[str],
-    view: View,
-    own: Own = NOTHING,
+    experiment: Experiment, command: list[str], recipe: Recipe | None, *, quiet: bool = False, own: Own = NOTHING
 ) -> Outcome:
-    """Train an experiment in a new run folder, then draw its curve and film its agent."""
+    """Train an experiment in a new run folder, then draw its curve and film its agent.
+
+    ``recipe`` is the one whose expected score holds for this experiment, or None.
+    """
     devices.prepare()
-    return _show(session.start(experiment, command, view, own), experiment, view, own)
+    with _display(experiment, recipe, quiet) as view:
+        began = time.perf_counter()
+        return _shown(session.start(experiment, command, view, own), experiment, recipe, view, own, began)
 
 
 def resume(
     path: str | Path,
-    view: View | None = None,
     *,
     policy: Policy | None = None,
-    algorithm: Method | None = None,
+    algorithm: Any = None,
+    env: Any = None,
     root: str = "runs",
+    quiet: bool = False,
 ) -> Outcome:
     """Continue an interrupted run from its newest good checkpoint, then draw and film as ``train`` does.
 
+    Args:
+        path: the run's folder, or its name in ``root``.
+        policy: the network that ``train`` was given.
+        algorithm: the method that ``train`` was given.
+        env: the environment that ``train`` was given, where it was no name.
+        root: folder in which runs are looked for by name.
+        quiet: show nothing.
+
     Raises:
-        LogpiError: as ``logpi.training.session.resume``.
+        LogpiError: no such run, it has finished, or none of its checkpoints can be used.
     """
     devices.prepare()
-    if view is None:
-        with live(Length(1), str(path), None, quiet=True) as view:
-            return resume(path, view, policy=policy, algorithm=algorithm, root=root)
-    own = Own(policy, algorithm)
-    outcome = session.resume(path, view, own, root)
-    return _show(outcome, experiment_from_table(outcome.folder.config), view, own)
+    folder, own = open_run(path, root), Own(policy, algorithm, env)
+    experiment = experiment_from_table(folder.config)
+    recipe = promised(experiment) if own == NOTHING else None
+    with _display(experiment, recipe, quiet) as view:
+        began = time.perf_counter()
+        return _shown(session.resume(folder, experiment, view, own), experiment, recipe, view, own, began)
 
 
-def load(path: str | Path, policy: Policy | None = None) -> Agent | ImageAgent:
-    """The agent of a run (its best, in periodic evaluation), or of a folder with ``agent.json``.
+def load(path: str | Path, policy: Policy | None = None) -> Agent:
+    """The agent of a run (its best, in periodic evaluation), or of a folder with ``agent.json``; of any kind.
 
     Raises:
         LogpiError: nothing that can be loaded is there.
     """
+    from logpi.runs.agent_file import task_in
+
+    devices.prepare()
     folder = agent_folder(path)
-    if is_game_agent(folder):
-        raise LogpiError(
-            f"{path} plays a board game: `logpi play` and `logpi arena` take it, in Python load_game_agent"
-        )
-    return load_image_agent(folder) if is_image_agent(folder) else load_agent(folder, policy)
+    return record(task_in(folder)).load(folder, policy)
 
 
 def evaluate(
-    agent: Agent | ImageAgent, episodes: int = 100, seed: int = 10_000, sampled: bool = False
-) -> dict[str, Any]:
-    """Play full episodes of Gymnasium's own version of the agent's environment (the device's where it has no other).
+    agent: Agent | str | Path,
+    episodes: int | None = None,
+    *,
+    seed: int | None = None,
+    sampled: bool = False,
+    passes: int | None = None,
+    split: str | None = None,
+) -> Answer:
+    """How good an agent is: returns of episodes, errors on images, or strength in a game.
 
-    Returns JSON-able facts: ``mean_reward``, ``std_reward``, ``interval`` (half-width of the mean's 95 % interval),
-    ``mean_ep_length``, ``returns``. A classifier of images is judged by ``logpi.ram.evaluation.judge``.
+    Args:
+        agent: what ``load`` gives, or its path.
+        episodes: how many episodes, images or games; by default 100 episodes, every image, 200 games.
+        seed: of the first environment or game.
+        sampled: draw actions instead of taking the most probable one.
+        passes: over an image, whose class probabilities are averaged.
+        split: "test" or "validation" images.
+
+    Returns:
+        ``facts``, which JSON can hold, and ``lines``, the same for people.
 
     Raises:
-        LogpiError: the environment cannot be made, or fails; the agent classifies images.
+        LogpiError: the agent, its environment or its data cannot be used, or an argument is not for its kind.
     """
-    _check_episodes(episodes)
-    if isinstance(agent, ImageAgent):
-        raise LogpiError("this agent classifies images and plays no episodes; logpi.ram.evaluation.judge judges it")
-    source = _gymnasium_version(agent)
-
-    def decide(memory: Any, obs: Any, t: int = 0) -> Any:
-        calls[0] += 1
-        return agent.decide(agent.learner, memory, obs, jax.random.fold_in(key, calls[0]), greedy=not sampled)
-
-    key, calls = jax.random.key(seed), [0]
-    if isinstance(source, DeviceEnv):
-        play = jax.jit(
-            lambda learner: evaluate_device(
-                vectorize(source), agent.policy, make_act(agent.policy), learner, key, episodes, not sampled
-            )
-        )
-        returns, lengths = jax.device_get(play(agent.learner))
-    else:
-        with contextlib.closing(
-            make_host(source, min(episodes, 20), env_kwargs=agent.facts.get("env_kwargs"))
-        ) as vector:
-            returns, lengths = evaluate_host(vector, agent.policy, decide, episodes, seed)
-    return {
-        "env": agent.spec.id,
-        "on": "device" if isinstance(source, DeviceEnv) else "Gymnasium",
-        "episodes": episodes,
-        "seed": seed,
-        "is_deterministic": not sampled,
-        "mean_reward": float(np.mean(returns)),
-        "std_reward": float(np.std(returns)),
-        "interval": float(1.96 * np.std(returns, ddof=min(1, episodes - 1)) / np.sqrt(episodes)),
-        "mean_ep_length": float(np.mean(lengths)),
-        "returns": [float(x) for x in returns],
-    }
+    if episodes is not None and episodes < 1:
+        raise LogpiError(f"episodes is {episodes}; it must be at least 1")
+    agent = load(agent) if isinstance(agent, str | Path) else agent
+    return record(agent.task).evaluate(agent, Question(episodes, seed, sampled, passes, split))
 
 
-def film(agent: Agent | ImageAgent, path: Path, episodes: int = 1, seed: int = 10_000, sampled: bool = False) -> Path:
+def film(
+    agent: Agent | str | Path, path: str | Path, episodes: int | None = None, seed: int = 10_000, sampled: bool = False
+) -> Path:
     """Film ``agent`` in Gymnasium's own version of its environment, or at test images; the path may come back as .gif.
 
     Raises:
-        LogpiError: the environment does not draw, the agent has no glimpses, or the video cannot be written.
+        LogpiError: the environment does not draw, the agent has nothing to show, or the video cannot be written.
     """
-    _check_episodes(episodes)
-    if isinstance(agent, ImageAgent):
-        return figures.film(agent, path, episodes, seed, sampled)
-    player = agent
-
-    def act(obs: Any) -> Any:
-        return player.act(obs, greedy=not sampled)
-
-    build = _drawn(_gymnasium_version(agent), agent.spec.id, agent.facts.get("env_kwargs", {}))
-    return _filmed(agent.spec.id, build, act, path, episodes, seed, begin=agent.reset)
+    if episodes is not None and episodes < 1:
+        raise LogpiError(f"episodes is {episodes}; it must be at least 1")
+    agent = load(agent) if isinstance(agent, str | Path) else agent
+    return record(agent.task).film(agent, Film(Path(path), episodes, seed, sampled))
 
 
-def film_random(env: str, path: Path, episodes: int = 1, seed: int = 10_000) -> Path:
-    """Film an agent that draws its actions uniformly.
+def film_random(env: str, path: str | Path, episodes: int = 1, seed: int = 10_000) -> Path:
+    """Film an agent that draws its actions uniformly in the environment called ``env``.
 
     Raises:
         LogpiError: no such environment, it does not draw, or the video cannot be written.
     """
-    _check_episodes(episodes)
-    source = registered(env) if env in CLASSIC else make(env)
-    space = spec_of(source).action_space
-    space.seed(seed)
-    return _filmed(env, _drawn(source, env, {}), lambda _: space.sample(), path, episodes, seed)
+    from logpi.control.task import film_random as filmed
 
-
-def _filmed(name: str, *arguments: Any, **options: Any) -> Path:
-    try:
-        return render_episodes(*arguments, **options)
-    except LogpiError:
-        raise
-    except Exception as error:  # an environment may raise anything; what was filmed until then is on the disk
-        raise LogpiError(
-            f"filming {name} ended early: {type(error).__name__}: {error}. `logpi check-env` finds the cause"
-        ) from error
-
-
-def _check_episodes(episodes: int) -> None:
     if episodes < 1:
         raise LogpiError(f"episodes is {episodes}; it must be at least 1")
+    return filmed(env, Film(Path(path), episodes, seed))
 
 
-def _gymnasium_version(agent: Agent) -> DeviceEnv | HostFactory:
-    name = agent.spec.id
-    return registered(name) if name in CLASSIC else make(name, **agent.facts.get("env_kwargs", {}))
+def sheet(
+    agent: Agent | str | Path, folder: str | Path, count: int | None = None, seed: int = 0, sampled: bool = False
+) -> dict[str, Path]:
+    """Draw the glimpse paths of an agent that looks at images, and a map of where it looks, as PNG files.
+
+    Args:
+        agent: what ``load`` gives, or its path.
+        folder: where the pictures go.
+        count: number of test images on the sheet; 24 by default.
+        seed: number of the first test image.
+        sampled: draw the places, instead of the most probable ones.
+
+    Raises:
+        LogpiError: the agent has no glimpses, its data cannot be read, or the disk refuses.
+    """
+    agent = load(agent) if isinstance(agent, str | Path) else agent
+    return record(agent.task).sheet(agent, Film(Path(folder), count, seed, sampled))
 
 
-def _drawn(source: DeviceEnv | HostFactory, name: str, env_kwargs: dict[str, Any]) -> Callable[[str], Any]:
-    if isinstance(source, DeviceEnv):
-        raise LogpiError(f"{name} is a device environment, which draws no pictures; there is nothing to film")
-    return lambda render_mode: source(render_mode=render_mode, **env_kwargs)
+def _display(experiment: Experiment, recipe: Recipe | None, quiet: bool) -> Any:
+    task, seeds = task_of(experiment.env), experiment.run.seeds
+    title = f"{experiment.env} · {experiment.algo}" + (f" · {seeds} seeds" if seeds > 1 else "")
+    expected = task.expected(recipe.tables.get("method", {}), recipe.band) if recipe and recipe.band else None
+    return live(task.length(experiment), title, expected, quiet)
 
 
-def _pictures(agent: Agent | ImageAgent, folder: RunFolder) -> dict[str, Path]:
-    """What is drawn of a trained agent."""
-    if not isinstance(agent, ImageAgent):
-        return {"video": film(agent, folder.videos / "best.mp4")}
-    if not isinstance(agent.config, RAM):
-        return {}  # it sees everything at once
-    return figures.pictures(agent, folder.path) | {"video": film(agent, folder.videos / "best.mp4", 6)}
+def _shown(
+    trained: session.Trained, experiment: Experiment, recipe: Recipe | None, view: View, own: Own, began: float
+) -> Outcome:
+    """Draw what a finished run has to show; a run without pictures is still a good run."""
+    from logpi.view.plots import learning_curve
 
-
-def _show(outcome: session.Outcome, experiment: Experiment, view: View, own: Own) -> Outcome:
-    folder = outcome.folder
-    recipe = promised(experiment) if own == NOTHING else None
+    folder, task = trained.folder, task_of(experiment.env)
     band = recipe.band if recipe else None
-    title = f"{experiment.env}, {experiment.algo}"
     pictures: dict[str, Path] = {}
-    try:  # a run without pictures is still a good run
-        measured = score_of(experiment.env)
-        pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band, measured)
+    try:
+        title, label = f"{experiment.env}, {experiment.algo}", task.score(experiment.env).label
+        pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band, label)
     except LogpiError as error:
         view.note(f"no curve: {error}; `logpi plot {folder.path}` draws it")
-    if experiment.run.video and not isinstance(experiment.method, SelfPlaySettings):
+    if experiment.run.video and task.films:
         view.note("filming the trained agent")
         try:
-            pictures |= _pictures(load(folder.path, own.policy), folder)
+            pictures |= task.pictures(task.load(agent_folder(folder.path), own.policy), folder)
         except LogpiError as error:
             view.note(f"no video: {error}")
-    return Outcome(folder, outcome.scores, outcome.timesteps, _kind(experiment), pictures)
+    text = "\n".join(_report(trained, experiment, band, time.perf_counter() - began, pictures))
+    view.done(text)
+    return Outcome(folder, trained.scores, trained.timesteps, pictures, text)
 
 
-def _kind(experiment: Experiment) -> Kind:
-    if isinstance(experiment.method, ImageSettings):
-        return "images"
-    return "game" if isinstance(experiment.method, SelfPlaySettings) else "environment"
+def _report(
+    trained: session.Trained,
+    experiment: Experiment,
+    band: tuple[float, float] | None,
+    seconds: float,
+    pictures: Mapping[str, Path],
+) -> list[str]:
+    task = task_of(experiment.env)
+    lines, length = task.report(trained.scores, experiment), task.length(experiment)
+    if band and trained.scores.mean() < band[0]:
+        lines.append(f"{task.missed(band)} that this recipe reaches: try another --seed, or train for longer")
+    made = f"{trained.timesteps // length.each:,} {length.unit}"
+    lines.append(f"{made} in {seconds:.1f} s; everything is in {trained.folder.path}")
+    lines += [f"{what:7} {picture}" for what, picture in pictures.items()]
+    return [*lines, f"next    {task.next_step(experiment, trained.folder.path)}"]

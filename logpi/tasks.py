@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from logpi.errors import LogpiError
+
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
     from logpi.driver.process import Process
@@ -62,6 +64,9 @@ class Own(NamedTuple):
     env: Any = None  # a factory of environments, or a ``gymnasium.vector.VectorEnv``
 
 
+NOTHING = Own()
+
+
 class Work(NamedTuple):
     """An experiment, ready to run: what a session needs of it."""
 
@@ -104,6 +109,11 @@ class Film(NamedTuple):
     episodes: int | None = None
     seed: int = 10_000
     sampled: bool = False
+
+
+def no_sheet(agent: Agent, wanted: Film) -> dict[str, Path]:
+    """Refuses an agent without glimpses."""
+    raise LogpiError(f"a sheet shows glimpses, and an agent of {agent.facts['env']} has none; `logpi watch` films it")
 
 
 class Task(NamedTuple):

@@ -14,25 +14,26 @@ LESS = (
     "mc_samples or canvas"
 )
 
-VERBS = {
-    "train": ("training", "train an agent; show, save and film it"),
-    "resume": ("training", "continue an interrupted run exactly where its last checkpoint stood"),
-    "eval": ("playing", "play episodes with a trained agent and report the returns"),
-    "watch": ("playing", "film a trained agent (or a random one) and open the video"),
-    "play": ("play", "play a board game against an agent in the terminal"),
-    "arena": ("arena", "play matches between agents, engines and solvers; Elo with intervals"),
-    "plot": ("reading", "draw the learning curves of one run or several"),
-    "runs": ("reading", "list the runs in this folder"),
-    "envs": ("reading", "list environments, with their recipes"),
-    "algos": ("reading", "list algorithms and what each changes against its parent"),
-    "check-env": ("reading", "test an environment of your own, and say what to mend"),
-    "doctor": ("reading", "say what this machine has: devices, packages, extras, cache"),
+VERBS = {  # each is a function of that name in the module of that name in this folder
+    "train": "train an agent; show, save and film it",
+    "resume": "continue an interrupted run exactly where its last checkpoint stood",
+    "eval": "evaluate a trained agent: returns, errors on images, or strength in a game",
+    "watch": "film a trained agent (or a random one) and open the video",
+    "play": "play a board game against an agent in the terminal",
+    "arena": "play matches between agents, engines and solvers; Elo with intervals",
+    "plot": "draw the learning curves of one run or several",
+    "runs": "list the runs in this folder",
+    "envs": "list environments, image tasks and games, with their recipes",
+    "algos": "list algorithms, each after the one that it changes",
+    "check-env": "test an environment of your own, and say what to fix",
+    "check-game": "test the rules of a board game of your own, and say what to fix",
+    "doctor": "say what this machine has: devices, packages, extras, cache",
 }
 
 
 def overview() -> str:
     """The text of ``logpi --help``."""
-    lines = [f"  {name:10} {text}" for name, (_, text) in VERBS.items()]
+    lines = [f"  {name:10} {text}" for name, text in VERBS.items()]
     return "\n".join(
         [
             "logpi: learning by policy gradients",
@@ -64,9 +65,9 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     from logpi.errors import LogpiError
 
-    module = importlib.import_module(f"logpi.cli.{VERBS[argv[0]][0]}")
+    verb = argv[0].replace("-", "_")
     try:
-        result: int = getattr(module, argv[0].replace("-", "_"))(argv[1:])
+        result: int = getattr(importlib.import_module(f"logpi.cli.{verb}"), verb)(argv[1:])
         return result
     except LogpiError as error:
         print(f"logpi {argv[0]}: {error}", file=sys.stderr)

@@ -15,7 +15,6 @@ from logpi.config.fields import check_ranges, with_help
 from logpi.config.settings import Experiment, Run
 from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
-from logpi.ram.methods.classifier import Classifier
 from logpi.tasks import task_of
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
@@ -106,60 +105,15 @@ def resume(argv: list[str]) -> int:
 
 def report(outcome: Any, experiment: Experiment, recipe: Recipe | None, seconds: float) -> str:
     """What a finished run says at the end."""
-    scores = outcome.scores
-    means = scores.mean(1)
-    episodes = scores.shape[1]
-    lines = []
-    if outcome.kind == "images":
-        lines.append(_errors(means, episodes))
-    elif outcome.kind == "game":
-        lines.append(_strength(outcome, scores[0]))
-    elif len(means) > 1:
-        from logpi.view.plots import interval
-
-        mean, half = interval(means[:, None])
-        lines.append(
-            f"score {mean[0]:.1f} ± {half[0]:.1f} (95 % interval over {len(means)} seeds, "
-            f"{episodes} greedy episodes each)"
-        )
-    else:
-        lines.append(f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)")
+    task, path = task_of(experiment.env), outcome.folder.path
+    lines = task.report(outcome, experiment)
     band = recipe.band if recipe else None
-    if band and means.mean() < band[0]:
-        missed = f"above the {_band(*band)}" if outcome.kind == "images" else f"below the {band[0]:g}"
-        lines.append(f"{missed} that this recipe reaches: try another --seed, or train for longer")
-    length, path = task_of(experiment.env).length(experiment), outcome.folder.path
+    if band and outcome.scores.mean() < band[0]:
+        lines.append(f"{task.missed(band)} that this recipe reaches: try another --seed, or train for longer")
+    length = task.length(experiment)
     lines.append(f"{outcome.timesteps // length.each:,} {length.unit} in {seconds:.1f} s; everything is in {path}")
     lines += [f"{what:7} {picture}" for what, picture in outcome.pictures.items()]
-    if outcome.kind == "game":
-        lines.append(f"next    logpi play {experiment.env} --agent {path}")
-    else:
-        lines.append(f"next    logpi {'eval' if isinstance(experiment.method, Classifier) else 'watch'} {path}")
-    return "\n".join(lines)
-
-
-def _strength(outcome: Any, scores: Any) -> str:
-    """How well a game is played by what it was judged by."""
-    if outcome.folder.config["env"] == "connect-four":
-        return f"{100 * scores.mean():.1f} % of {len(scores)} moves keep the game's value where the choice matters"
-    opponent = outcome.folder.config["method"]["eval_opponent_simulations"]
-    return f"mean result {scores.mean():+.2f} of {len(scores)} games against plain search of {opponent} games a move"
-
-
-def _errors(accuracy: Any, images: int) -> str:
-    """The test error of one seed, or of several."""
-    if len(accuracy) > 1:
-        from logpi.view.plots import interval
-
-        mean, half = interval(1 - accuracy[:, None])
-        of_seeds = f"95 % interval over {len(accuracy)} seeds, {images:,} test images"
-        return f"error {100 * mean[0]:.2f} ± {100 * half[0]:.2f} % ({of_seeds}, one pass)"
-    from logpi.ram.evaluation import interval as wilson
-
-    error = float(1 - accuracy[0])
-    low, high = wilson(error, images)
-    of_images = f"95 % interval {100 * low:.2f} to {100 * high:.2f} %; {images:,} test images"
-    return f"error {100 * error:.2f} % ({of_images}, one pass)"
+    return "\n".join([*lines, f"next    {task.next_step(experiment, path)}"])
 
 
 def _title(experiment: Experiment) -> str:
@@ -172,11 +126,6 @@ def _expected(recipe: Recipe | None) -> str | None:
         return None
     method = recipe.tables.get("method", {})
     return task_of(recipe.env).expected(method, recipe.band)
-
-
-def _band(low: float, high: float) -> str:
-    """The expected test error of a recipe over images, whose scores are accuracies from ``low`` to ``high``."""
-    return f"{100 * (1 - high):.3g} to {100 * (1 - low):.3g} %"
 
 
 def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:

@@ -25,7 +25,7 @@ MODES = {"next_step": "NextStep", "same_step": "SameStep", "disabled": "Disabled
 class GymVector:
     """A ``gymnasium.vector.VectorEnv`` as a ``HostVector``.
 
-    ``send`` takes the policy's actions (see ``spaces.to_env``), and the ``Step.obs`` of ``recv`` is always the true next
+    ``send`` takes the policy's actions (see ``spaces.to_env``). The ``Step.obs`` of ``recv`` is always the true next
     observation: the final one where an episode ended. ``start`` is the observation to act on next. With
     ``resets_within_step`` (same-step and disabled autoreset) ``start`` is already the next episode's first
     observation; otherwise the next row is void: it only resets, with reward 0 and no flag.

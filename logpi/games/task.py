@@ -116,6 +116,7 @@ TASK = Task(
     evaluate=_evaluate,
     film=_film,
     pictures=_pictures,
+    films=False,
     report=_report,
     expected=_expected,
     missed=lambda band: f"below the {band[0]:g}",

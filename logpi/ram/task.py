@@ -108,6 +108,13 @@ def _film(agent: Any, wanted: Film) -> Path:
     return figures.film(agent, wanted.path, count, wanted.seed, wanted.sampled)
 
 
+def _sheet(agent: Any, wanted: Film) -> dict[str, Path]:
+    from logpi.ram import figures
+
+    count = figures.ON_THE_SHEET if wanted.episodes is None else wanted.episodes
+    return figures.pictures(agent, wanted.path, wanted.seed, wanted.sampled, count)
+
+
 def _pictures(agent: Any, folder: RunFolder) -> dict[str, Path]:
     from logpi.ram import figures
 
@@ -175,6 +182,7 @@ TASK = Task(
     evaluate=_evaluate,
     film=_film,
     pictures=_pictures,
+    sheet=_sheet,
     report=_report,
     expected=_expected,
     missed=lambda band: f"above the {_errors(band)}",

@@ -52,6 +52,7 @@ class RunInfo(NamedTuple):
     env: str
     status: str  # "running", "finished" or "interrupted"
     started: str  # ISO 8601 with time zone
+    percent: bool  # whether scores are fractions that people read in per cent
     metrics: dict[str, Any]  # the last value of each name
 
 
@@ -70,6 +71,11 @@ class RunFolder:
     def config(self) -> dict[str, Any]:
         """The resolved config. A field that was None is absent: TOML has no null."""
         return _read(self.path / "config.toml", tomllib.loads)
+
+    @property
+    def score_label(self) -> str:
+        """What the run's score measures."""
+        return str(self.manifest.get("score", {}).get("label", "score"))
 
     @property
     def metrics(self) -> Path:
@@ -196,6 +202,7 @@ def create(
     config: Mapping[str, Any],
     command: Sequence[str],
     seeds: Sequence[int],
+    score: Mapping[str, Any] | None = None,
 ) -> RunFolder:
     """Make ``root/<algo>/<env>_<n>`` with the next free n; two processes never get the same one.
 
@@ -206,6 +213,7 @@ def create(
         config: the resolved config: str, int, float, bool, lists of these, and tables (mappings) of these.
         command: the command line, argument by argument.
         seeds: of all learners trained in this run.
+        score: what its evaluations measure: ``label`` and ``percent`` (whether people read it in per cent).
 
     Raises:
         LogpiError: ``root`` cannot be written.
@@ -223,7 +231,7 @@ def create(
         ) from error
     _write(run.path / "config.toml", dumps(config))
     _write(run.path / "command.txt", shlex.join(command) + "\n")
-    manifest = {"algo": algo, "env": env, "seeds": list(seeds)} | describe()
+    manifest = {"algo": algo, "env": env, "seeds": list(seeds), "score": dict(score or {})} | describe()
     _write(run.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     return run
 
@@ -251,7 +259,8 @@ def find_runs(root: str | Path = "runs") -> list[RunInfo]:
         with contextlib.suppress(OSError, ValueError, KeyError):
             facts = run.manifest
             status, last = run.status, last_values(run.metrics)
-            found.append(RunInfo(run.path, facts["algo"], facts["env"], status, facts["started"], last))
+            percent = bool(facts.get("score", {}).get("percent", False))
+            found.append(RunInfo(run.path, facts["algo"], facts["env"], status, facts["started"], percent, last))
     return sorted(found, key=lambda info: (datetime.fromisoformat(info.started), str(info.path)))
 
 

@@ -1,0 +1,38 @@
+"""``logpi algos``: the methods."""
+
+from __future__ import annotations
+
+import json as jsonlib
+
+import tyro
+
+from logpi.cli.options import NO_OFF, Json, print_table
+
+
+def algos(argv: list[str]) -> int:
+    """List algorithms."""
+
+    def options(json: Json = False) -> bool:
+        """List the algorithms, each after its parent, and their settings."""
+        return json
+
+    json = tyro.cli(options, args=argv, prog="logpi algos", config=NO_OFF)
+    from logpi.config.experiments import to_table
+    from logpi.methods import all_methods
+
+    methods = all_methods()
+    if json:
+        listed = {
+            method.name: {
+                "about": method.about,
+                "parent": method.parent,
+                "task": method.task,
+                "settings": {k: str(v) if v == float("inf") else v for k, v in to_table(method.settings()).items()},
+            }
+            for method in methods
+        }
+        print(jsonlib.dumps(listed))
+        return 0
+    rows = [[method.name, method.parent or "", method.task, method.about] for method in methods]
+    print_table(("algorithm", "parent", "learns", "what it is"), rows)
+    return 0

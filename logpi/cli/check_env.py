@@ -1,0 +1,41 @@
+"""``logpi check-env``: an environment of the user's own, tested."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated
+
+import tyro
+
+from logpi.cli.options import NO_OFF, Json
+
+SIGN = {"ok": "ok   ", "warn": "warn ", "error": "ERROR"}
+
+
+def check_env(argv: list[str]) -> int:
+    """Test an environment."""
+
+    def options(
+        env: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="an id, module:EnvId, or path/file.py:Class")],
+        steps: int = 1000,
+        json: Json = False,
+    ) -> tuple[str, int, bool]:
+        """Play an environment with random actions, and say what to fix.
+
+        Args:
+            steps: number of random steps
+        """
+        return env, steps, json
+
+    name, steps, json = tyro.cli(options, args=argv, prog="logpi check-env", config=NO_OFF)
+    from logpi.envs.checker.check import check_env as check
+
+    report = check(name, steps=steps)
+    if json:
+        print(jsonlib.dumps(report.to_json()))
+        return 0 if report.ok else 1
+    for finding in report.findings:
+        print(f"{SIGN[finding.level]}  {finding.what}" + (f"\n       → {finding.mend}" if finding.mend else ""))
+    print(f"{report.steps_per_second:,.0f} steps/s with random actions")
+    print("ready to train" if report.ok else "not ready: fix the errors above")
+    return 0 if report.ok else 1

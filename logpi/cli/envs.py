@@ -1,0 +1,31 @@
+"""``logpi envs``: what can be learnt by name."""
+
+from __future__ import annotations
+
+import json as jsonlib
+
+import tyro
+
+from logpi.cli.options import NO_OFF, Json, print_table
+
+
+def envs(argv: list[str]) -> int:
+    """List environments."""
+
+    def options(json: Json = False) -> bool:
+        """List the environments: on the device, image tasks, games, and every id that Gymnasium knows here."""
+        return json
+
+    json = tyro.cli(options, args=argv, prog="logpi envs", config=NO_OFF)
+    from logpi.config.experiments import environments
+
+    listed = environments()
+    if json:
+        print(jsonlib.dumps([entry._asdict() for entry in listed]))
+        return 0
+    rows = []
+    for entry in listed:
+        bands = (f"{name} {band[0]:g} to {band[1]:g}" if band else name for name, band in entry.recipes.items())
+        rows.append([entry.env, entry.runs_on, "  ".join(bands)])
+    print_table(("environment", "runs on", "recipes (expected score)"), rows)
+    return 0

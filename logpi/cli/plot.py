@@ -1,0 +1,39 @@
+"""``logpi plot``: learning curves."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated
+
+import tyro
+
+from logpi.cli.options import NO_OFF, Json, LogDir
+from logpi.errors import LogpiError
+
+
+def plot(argv: list[str]) -> int:
+    """Draw learning curves."""
+
+    def options(
+        runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(help="run folders", metavar="RUN")],
+        out: str = "",
+        title: str = "",
+        log_dir: LogDir = "runs",
+        json: Json = False,
+    ) -> tuple[tuple[str, ...], str, str, str, bool]:
+        """Draw the learning curve of one run, or compare several; runs that differ only in the seed are one curve.
+
+        Args:
+            out: the PNG; else curve.png of the run, or compare.png here
+            title: title of the picture
+        """
+        return runs, out, title, log_dir, json
+
+    runs, out, title, root, json = tyro.cli(options, args=argv, prog="logpi plot", config=NO_OFF)
+    if not runs:
+        raise LogpiError("no run given; `logpi runs` lists them")
+    from logpi.view.curves import plot as drawn
+
+    path = drawn(runs, out or None, title or None, root)
+    print(jsonlib.dumps({"picture": str(path), "runs": list(runs)}) if json else path)
+    return 0

@@ -1,0 +1,37 @@
+"""``logpi runs``: the runs in a folder."""
+
+from __future__ import annotations
+
+import json as jsonlib
+
+import tyro
+
+from logpi.cli.options import NO_OFF, Json, LogDir, print_table
+
+
+def runs(argv: list[str]) -> int:
+    """List the runs."""
+
+    def options(log_dir: LogDir = "runs", json: Json = False) -> tuple[str, bool]:
+        """List the runs in a folder, oldest first."""
+        return log_dir, json
+
+    root, json = tyro.cli(options, args=argv, prog="logpi runs", config=NO_OFF)
+    from logpi.runs.folder import find_runs
+    from logpi.runs.metrics import STEPS, mean
+
+    found = find_runs(root)
+    if json:
+        print(jsonlib.dumps([{**info._asdict(), "path": str(info.path)} for info in found]))
+        return 0
+    if not found:
+        print(f"no run in {root}; `logpi train CartPole-v1` makes one")
+        return 0
+    rows = []
+    for info in found:
+        score = info.metrics.get("eval/mean_reward")
+        steps = int(info.metrics.get(STEPS, 0))
+        shown = "" if score is None else f"{mean(score):.2%}" if info.percent else f"{mean(score):.1f}"
+        rows.append([str(info.path), info.status, f"{steps:,}", shown])
+    print_table(("run", "status", "steps", "evaluation"), rows)
+    return 0

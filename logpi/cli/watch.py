@@ -1,0 +1,107 @@
+"""``logpi watch``: a film of a trained agent, or of a random one."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import tyro
+
+from logpi.cli.options import NO_OFF, newest_run, within
+from logpi.errors import LogpiError
+
+FILM_SUFFIXES = (".mp4", ".gif")
+
+
+class Wanted(NamedTuple):
+    """What the command line asks for."""
+
+    target: str
+    episodes: int | None
+    seed: int
+    random: bool
+    sampled: bool
+    sheet: bool
+    out: str
+    json: bool
+
+
+def watch(argv: list[str]) -> int:
+    """Film a trained agent, or a random one."""
+
+    def options(
+        target: Annotated[
+            tyro.conf.Positional[str],
+            tyro.conf.arg(help="a run or an agent's folder, else the newest run; with --random, an environment"),
+        ] = "",
+        episodes: int | None = None,
+        seed: int = 10_000,
+        random: bool = False,
+        sampled: bool = False,
+        sheet: bool = False,
+        out: str = "",
+        json: bool = False,
+    ) -> Wanted:
+        """Record a video and open it where there is a display.
+
+        Args:
+            episodes: number of episodes to film, 1 by default; for ram, images, 6 by default, 24 on a sheet
+            seed: seed of the first reset; for ram, the number of the first test image too
+            random: film a random agent in the environment TARGET
+            sampled: sample actions, instead of the most probable one
+            sheet: for ram, no film but a sheet of glimpse paths and a map of where it looks
+            out: the video, .mp4 or .gif, or a folder for it; else videos/ of the run (with --sheet the run), or here
+            json: print a JSON object with the video's path
+        """
+        return Wanted(target, episodes, seed, random, sampled, sheet, out, json)
+
+    wanted = tyro.cli(options, args=argv, prog="logpi watch", config=NO_OFF)
+    if wanted.random and not wanted.target:
+        raise LogpiError("--random needs an environment: logpi watch CartPole-v1 --random")
+    within("--episodes", 1 if wanted.episodes is None else wanted.episodes, 1, 10**6)
+    if wanted.out and not wanted.sheet and not Path(wanted.out).is_dir() and not wanted.out.endswith(FILM_SUFFIXES):
+        raise LogpiError(
+            f"--out {wanted.out}; allowed: a folder that exists, or a file that ends in {' or '.join(FILM_SUFFIXES)}"
+        )
+    made = filmed_random(wanted) if wanted.random else filmed(wanted._replace(target=wanted.target or newest_run()))
+    if wanted.json:
+        asked = {} if wanted.sheet else {"episodes": wanted.episodes or 1, "seed": wanted.seed}
+        print(jsonlib.dumps({name: str(path) for name, path in made.items()} | asked))
+        return 0
+    from logpi.view.video import open_file
+
+    for path in made.values():
+        open_file(path)
+    return 0
+
+
+def filmed_random(wanted: Wanted) -> dict[str, Path]:
+    """The film of a random agent."""
+    from logpi import api
+
+    target = wanted.target
+    if (Path(target) / "manifest.json").is_file():
+        raise LogpiError(f"{target} is a run; --random films an environment: logpi watch CartPole-v1 --random")
+    name = "".join(c if c.isalnum() else "-" for c in target)
+    path = _film_path(wanted.out, Path(), f"random-{name}.mp4")
+    return {"video": api.film_random(target, path, wanted.episodes or 1, wanted.seed)}
+
+
+def filmed(wanted: Wanted) -> dict[str, Path]:
+    """The film, or the sheet, of a trained agent."""
+    from logpi import api
+
+    inside = Path(wanted.target) / "videos"
+    agent = api.load(wanted.target)
+    if wanted.sheet:
+        beside = inside.parent if inside.is_dir() else Path()
+        return api.sheet(agent, wanted.out or beside, wanted.episodes, wanted.seed, wanted.sampled)
+    path = _film_path(wanted.out, inside if inside.is_dir() else Path(), f"watch-{wanted.seed}.mp4")
+    return {"video": api.film(agent, path, wanted.episodes, wanted.seed, wanted.sampled)}
+
+
+def _film_path(out: str, usual: Path, name: str) -> Path:
+    """Where a film goes: the file or into the folder that was asked for, or into the ``usual`` one."""
+    folder = Path(out) if out else usual
+    return folder / name if folder.is_dir() else folder
