@@ -14,7 +14,7 @@ the row after it is void. See ``docs/boundary.md``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import jax
 from gymnasium import spaces
@@ -23,6 +23,7 @@ from jaxtyping import PyTree as PyTree
 
 Array = jax.Array
 Key = jax.Array
+Space: TypeAlias = spaces.Space[PyTree]  # an element is an array, or a tree of arrays
 Metrics = dict[str, Float[Array, ""]]
 Number = float | Float[Array, ""]  # a setting: fixed, or an array so that changing it compiles nothing
 Rows = Float[Array, "T *B"]  # one number for each decision of a trajectory
@@ -33,8 +34,8 @@ class EnvSpec(NamedTuple):
     """What a policy must know of an environment. Spaces are those of one environment, unbatched."""
 
     id: str
-    observation_space: spaces.Space[Any]
-    action_space: spaces.Space[Any]
+    observation_space: Space
+    action_space: Space
     max_episode_steps: int | None = None  # time limit in moves; reaching it truncates
 
 
@@ -45,9 +46,9 @@ class Step(NamedTuple):
     """
 
     obs: PyTree  # [B, ...]
-    reward: Array  # [B] float32
-    terminated: Array  # [B] bool: the task ended; the value of ``obs`` is 0
-    truncated: Array  # [B] bool: the clock ran out; the value of ``obs`` is whatever it is
+    reward: Float[Array, " B"]
+    terminated: Bool[Array, " B"]  # the task ended; the value of ``obs`` is 0
+    truncated: Bool[Array, " B"]  # the time limit was reached; the value of ``obs`` is whatever it is
 
 
 class DeviceEnv(NamedTuple):
@@ -90,7 +91,7 @@ class HostVector(Protocol):
 
     def reset(self, seed: int | None = None) -> Step: ...
 
-    def send(self, action: Any) -> None: ...
+    def send(self, action: PyTree) -> None: ...
 
     def recv(self) -> Step: ...
 
@@ -98,22 +99,31 @@ class HostVector(Protocol):
 
 
 class Trajectory(NamedTuple):
-    """T rows of B columns, as collected by ``logpi.control.rollout``; the only food of every algorithm."""
+    """T rows of B columns, as collected by ``logpi.control.rollout``; what every on-policy algorithm learns from."""
 
     obs: PyTree  # [T+1, B, ...]
     action: PyTree  # [T, B, ...] as drawn, before clipping or scaling to the environment's bounds
-    log_prob: Array  # [T, B] of ``action`` under the policy that acted
-    reward: Array  # [T, B]
-    discount: Array  # [T, B] 0 where terminated, else 1
-    mask: Array  # [T, B] 0 where the row is void, else 1
+    log_prob: Float[Array, "T B"]  # of ``action`` under the policy that acted
+    reward: Float[Array, "T B"]
+    discount: Float[Array, "T B"]  # 0 where terminated, else 1
+    mask: Float[Array, "T B"]  # 0 where the row is void, else 1
     memory: PyTree  # recurrent memory before row 0, [B, ...]; () without memory
+
+
+class Distribution(Protocol):
+    """A distribution over actions, one for each of a batch ``*B`` of decisions (``logpi.ops.distributions``)."""
+
+    def sample(self, key: Key) -> Array: ...
+    def log_prob(self, action: Array) -> Float[Array, "*B"]: ...
+    def entropy(self) -> Float[Array, "*B"]: ...
+    def mode(self) -> Array: ...
 
 
 class Output(NamedTuple):
     """What a network says of a batch of observations."""
 
-    pi: Any  # logpi.ops.distributions.Distribution over actions, batch [B]
-    value: Array | None  # [B], or None without a value head
+    pi: Distribution  # over actions
+    value: Float[Array, "*B"] | None  # None without a value head
 
 
 class Policy(NamedTuple):
@@ -132,7 +142,7 @@ class Act(NamedTuple):
     """One decision for each of B environments."""
 
     action: PyTree  # [B, ...] as the distribution drew it; ``envs.spaces.to_env`` makes the environment's own
-    log_prob: Array  # [B]
+    log_prob: Float[Array, " B"]
     memory: PyTree  # [B, ...]
 
 
@@ -142,8 +152,8 @@ class Learner(NamedTuple):
     params: PyTree
     opt_state: PyTree
     statistics: PyTree  # observation and reward normalisers (logpi.ops.normalization), the driver's
-    hyper: Any  # the algorithm's settings; its float fields are arrays, so that changing one compiles nothing
-    timesteps: Array  # [] int32: environment moves learnt from so far, counted by the driver
+    hyper: PyTree  # the algorithm's settings; its float fields are arrays, so that changing one compiles nothing
+    timesteps: Int[Array, ""]  # environment moves learnt from so far, counted by the driver
     extra: PyTree = ()  # what only this method keeps: a moving-average baseline, a replay buffer, …
 
 
@@ -159,7 +169,7 @@ class Algorithm(NamedTuple):
     act: Callable[..., Act]  # (learner without opt_state and extra, memory, obs, key, greedy=False)
     update: Callable[[Learner, Trajectory, Key], tuple[Learner, Metrics]]
     policy: Policy
-    hyper: Any  # the settings, as ``init`` puts them into the learner
+    hyper: PyTree  # the settings, as ``init`` puts them into the learner
     n_steps: int  # T, rows of one trajectory
     whole_episodes: bool = False  # start each trajectory from a reset and mask what follows the first episode
     batch_size: int = 0  # decisions that one gradient is taken over; 0: all of the trajectory

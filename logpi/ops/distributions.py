@@ -7,24 +7,16 @@ live in normalised coordinates: [-1, 1] is the environment's range (``logpi.envs
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int, Int8, Int32, Shaped
 
 from logpi.types import Array, Key
+from logpi.types import Distribution as Distribution
 
 ILLEGAL = -1e9  # a logit so low that its probability is exactly 0 in float32, and finite so that gradients are too
-
-
-class Distribution(Protocol):
-    """What a policy says of a batch of decisions, batch shape ``*B``."""
-
-    def sample(self, key: Key) -> Array: ...
-    def log_prob(self, action: Array) -> Float[Array, "*B"]: ...
-    def entropy(self) -> Float[Array, "*B"]: ...
-    def mode(self) -> Array: ...
 
 
 class Categorical(NamedTuple):

@@ -97,22 +97,29 @@ def normalize_reward(statistics: Statistics, reward: Float[Array, "*B"]) -> Floa
 def observe(statistics: Statistics, trajectory: Trajectory, gamma: Number, fresh: bool = False) -> Statistics:
     """The statistics after ``trajectory``; its void rows count for nothing.
 
-    ``fresh``: the trajectory began with a reset, so no return goes on from the one before.
+    ``fresh``: the trajectory began with a reset, so no return continues from the one before.
     """
     obs, reward, running = statistics
-    if obs != ():
-        leaves = jax.tree.leaves(trajectory.obs)
+    leaves = jax.tree.leaves(trajectory.obs)
+    if obs:
         obs = tuple(
             merge(m, x[:-1], trajectory.mask) if isinstance(m, Moments) else m for m, x in zip(obs, leaves, strict=True)
         )
-    if isinstance(reward, Moments) and not isinstance(running, tuple):
-
-        def forward(g: Float[Array, " B"], row: tuple[Array, Array]) -> tuple[Array, Array]:
-            r, mask = row
-            g = mask * (gamma * g + r)  # a void row starts the next episode from 0
-            return g, g
-
-        running = jnp.zeros_like(running) if fresh else running
-        running, returns = jax.lax.scan(forward, running, (trajectory.reward, trajectory.mask))
+    if isinstance(reward, Moments):
+        running = jnp.zeros_like(jnp.asarray(running)) if fresh else running
+        running, returns = _discounted_returns(jnp.asarray(running), trajectory, gamma)
         reward = merge(reward, returns, trajectory.mask)
     return Statistics(obs, reward, running)
+
+
+def _discounted_returns(
+    running: Float[Array, " B"], trajectory: Trajectory, gamma: Number
+) -> tuple[Float[Array, " B"], Float[Array, "T B"]]:
+    """Each environment's discounted return so far: after the last row, and after every row."""
+
+    def forward(g: Float[Array, " B"], row: tuple[Array, Array]) -> tuple[Array, Array]:
+        r, mask = row
+        g = mask * (gamma * g + r)  # a void row starts the next episode from 0
+        return g, g
+
+    return jax.lax.scan(forward, running, (trajectory.reward, trajectory.mask))
