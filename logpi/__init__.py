@@ -12,13 +12,29 @@ _WHERE = {
     "train": "logpi.api",
     "resume": "logpi.api",
     "load": "logpi.api",
+    "evaluate": "logpi.api",
+    "film": "logpi.api",
+    "film_random": "logpi.api",
+    "sheet": "logpi.api",
+    "Outcome": "logpi.api",
     "make": "logpi.envs.make",
     "check_env": "logpi.envs.checker.check",
+    "make_game": "logpi.games.rules.make",
+    "check_game": "logpi.games.rules.check",
+    "play_tournament": "logpi.arena.api",
     "make_policy": "logpi.nets.policy",
+    "plot": "logpi.view.curves",
+    "list_runs": "logpi.runs.folder:find_runs",
+    "list_environments": "logpi.config.experiments:environments",
+    "list_algorithms": "logpi.methods:all_methods",
+    "doctor": "logpi.runs.doctor:examine",
+    "method": "logpi.methods",
+    "Method": "logpi.methods",
     "Agent": "logpi.control.agent",
     "Algorithm": "logpi.types",
     "DeviceEnv": "logpi.types",
     "EnvSpec": "logpi.types",
+    "Game": "logpi.games.rules.game",
     "Learner": "logpi.types",
     "Output": "logpi.types",
     "Policy": "logpi.types",
@@ -33,7 +49,8 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"logpi.ops.{name}")
     if name in _WHERE:
-        return getattr(importlib.import_module(_WHERE[name]), name)
+        module, _, original = _WHERE[name].partition(":")
+        return getattr(importlib.import_module(module), original or name)
     raise AttributeError(f"module 'logpi' has no attribute {name!r}; it has {', '.join(__all__)}")
 
 

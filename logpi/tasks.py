@@ -134,10 +134,12 @@ class Task(NamedTuple):
     evaluate: Callable[[Agent, Question], Answer]
     film: Callable[[Agent, Film], Path]
     pictures: Callable[[Agent, RunFolder], dict[str, Path]]  # what is drawn at the end of a run: what -> file
-    report: Callable[[Any, Experiment], list[str]]  # (outcome) -> first lines of what a finished run says
+    report: Callable[[Any, Experiment], list[str]]  # (final scores [S, cases]) -> first lines of the outcome
     expected: Callable[[Table, tuple[float, float]], str]  # (settings of a recipe's method, its band) -> in words
     missed: Callable[[tuple[float, float]], str]  # what is said where a run ends below its band
     next_step: Callable[[Experiment, Path], str]  # a command for the trained agent
+    sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
+    films: bool = True  # whether ``pictures`` are drawn by default
     horizon: str = "total_timesteps"  # the setting of a method that says how long it learns
     settle: Callable[[Any], Any] = lambda settings: settings  # settings of a method as a run keeps them
 

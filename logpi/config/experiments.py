@@ -20,7 +20,7 @@ from logpi.config.fields import check_ranges
 from logpi.config.settings import Experiment, Run
 from logpi.errors import LogpiError
 from logpi.methods import Method, find_method, method_names
-from logpi.tasks import LAST, Table, Task, kind_of, record
+from logpi.tasks import KINDS, LAST, Table, Task, kind_of, record, task_of
 
 SECTIONS = ("run", "method", "network", "env_kwargs")
 FORMAT_VERSION = 2  # of config.toml; 1 had no number, and other names of settings
@@ -68,10 +68,13 @@ def recipe_for(env: str, algo: str | None) -> Recipe | None:
     return next((r for r in recipes() if r.env == env and (r.default if algo is None else r.algo == algo)), None)
 
 
-def promised(experiment: Experiment) -> Recipe | None:
-    """The recipe whose expected band is one of ``experiment`` too: its settings, however long it learns."""
-    own, recipe = resolve(experiment.env, experiment.algo)
-    length = record(find_method(experiment.algo).task).horizon
+def promised(experiment: Experiment, resolved: tuple[Experiment, Recipe | None] | None = None) -> Recipe | None:
+    """The recipe whose expected band is one of ``experiment`` too: its settings, however long it learns.
+
+    ``resolved`` is what ``resolve`` makes of the task and the method alone, where that is known already.
+    """
+    own, recipe = resolved or resolve(experiment.env, experiment.algo)
+    length = task_of(experiment.env).horizon
     method = dataclasses.replace(own.method, **{length: getattr(experiment.method, length)})
     same = (experiment.method, experiment.network, experiment.env_kwargs) == (method, own.network, own.env_kwargs)
     return recipe if same else None
@@ -243,3 +246,22 @@ def _checked(where: str, hint: Any, value: Any) -> Any:
 def _near(name: str, known: Any) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+class Listed(NamedTuple):
+    """One line of ``logpi envs``."""
+
+    env: str
+    task: str  # kind of task
+    runs_on: str  # "device" or "host"
+    recipes: dict[str, tuple[float, float] | None]  # method -> expected band of the score
+
+
+def environments() -> list[Listed]:
+    """All that can be learnt by name: environments on the device, image tasks, games, and every Gymnasium id."""
+    listed = []
+    for task in map(record, KINDS):
+        for name in task.names():
+            bands = {r.algo: r.band for r in recipes() if r.env == name}
+            listed.append(Listed(name, task.name, task.runs_on(name), bands))
+    return sorted(listed, key=lambda entry: entry.env)

@@ -281,10 +281,10 @@ def _pictures(agent: Agent, folder: RunFolder) -> dict[str, Path]:
     return {"video": _film(agent, Film(folder.videos / "best.mp4"))}
 
 
-def _report(outcome: Any, experiment: Experiment) -> list[str]:
-    means, episodes = outcome.scores.mean(1), outcome.scores.shape[1]
+def _report(scores: Any, experiment: Experiment) -> list[str]:
+    means, episodes = scores.mean(1), scores.shape[1]
     if len(means) == 1:
-        return [f"score {means[0]:.1f} ± {outcome.scores.std():.1f} (mean and deviation of {episodes} greedy episodes)"]
+        return [f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)"]
     from logpi.view.plots import interval
 
     mean, half = interval(means[:, None])

@@ -87,8 +87,8 @@ def _score(name: str) -> Score:
     return Score("value kept" if name == LABELLED else "mean result")
 
 
-def _report(outcome: Any, experiment: Experiment) -> list[str]:
-    scores = outcome.scores[0]
+def _report(scores: Any, experiment: Experiment) -> list[str]:
+    scores = scores[0]
     if experiment.env == LABELLED:
         mean = 100 * scores.mean()
         return [f"{mean:.1f} % of {len(scores)} moves keep the game's value where the choice matters"]

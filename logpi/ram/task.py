@@ -123,9 +123,9 @@ def _pictures(agent: Any, folder: RunFolder) -> dict[str, Path]:
     return figures.pictures(agent, folder.path) | {"video": _film(agent, Film(folder.videos / "best.mp4"))}
 
 
-def _report(outcome: Any, experiment: Experiment) -> list[str]:
+def _report(scores: Any, experiment: Experiment) -> list[str]:
     """The test error of one seed, or of several."""
-    accuracy, images = outcome.scores.mean(1), outcome.scores.shape[1]
+    accuracy, images = scores.mean(1), scores.shape[1]
     if len(accuracy) > 1:
         from logpi.view.plots import interval as over_seeds
 

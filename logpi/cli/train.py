@@ -1,9 +1,8 @@
-"""``logpi train`` and ``logpi resume``."""
+"""``logpi train``."""
 
 from __future__ import annotations
 
 import dataclasses
-import time
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,23 +25,17 @@ ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar=
 
 def train(argv: list[str]) -> int:
     """Train; every setting of the method, the network and the run is a flag, shown with its value by ``--help``."""
-    experiment, quiet = parse_train(argv)
-    recipe = promised(experiment)
+    experiment, recipe, quiet = parse_train(argv)
     from logpi import api
     from logpi.cli.known_issues import tell
-    from logpi.view.live import live
 
     tell(experiment.env)
-    command = ["logpi", "train", *argv]
-    with live(task_of(experiment.env).length(experiment), _title(experiment), _expected(recipe), quiet) as view:
-        began = time.perf_counter()
-        outcome = api.run_experiment(experiment, command, view)
-        view.done(report(outcome, experiment, recipe, time.perf_counter() - began))
+    api.run_experiment(experiment, ["logpi", "train", *argv], recipe, quiet=quiet)
     return 0
 
 
-def parse_train(argv: list[str]) -> tuple[Experiment, bool]:
-    """(experiment, quiet) from the arguments of ``logpi train``.
+def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
+    """(experiment, the recipe whose expected score holds for it, quiet) from the arguments of ``logpi train``.
 
     The environment, ``--algo`` and ``--config`` are read first: they decide which flags there are and what each
     one's default is. Exits with 2 on a misspelt flag.
@@ -68,64 +61,10 @@ def parse_train(argv: list[str]) -> tuple[Experiment, bool]:
     chosen = {name: dataclasses.replace(section, **vars(getattr(given, name))) for name, section in sections.items()}
     for name, section in chosen.items():
         check_ranges(name, section)
+    chosen["method"] = task_of(experiment.env).settle(chosen["method"])
     kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
-    return Experiment(given.env, experiment.algo, env_kwargs=kwargs, **chosen), given.quiet
-
-
-def resume(argv: list[str]) -> int:
-    """Continue a run."""
-
-    def options(
-        run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="run folder", metavar="RUN")],
-        log_dir: str = "runs",
-        quiet: bool = False,
-    ) -> tuple[str, str, bool]:
-        """Continue an interrupted run from its newest good checkpoint.
-
-        Args:
-            log_dir: where runs are looked for by name
-            quiet: show nothing while training
-        """
-        return run, log_dir, quiet
-
-    path, root, quiet = tyro.cli(options, args=argv, prog="logpi resume")
-    from logpi import api
-    from logpi.config.experiments import experiment_from_table
-    from logpi.runs.folder import open_run
-    from logpi.view.live import live
-
-    experiment = experiment_from_table(open_run(path, root).config)
-    recipe = promised(experiment)
-    with live(task_of(experiment.env).length(experiment), _title(experiment), _expected(recipe), quiet) as view:
-        began = time.perf_counter()
-        outcome = api.resume(path, view, root=root)
-        view.done(report(outcome, experiment, recipe, time.perf_counter() - began))
-    return 0
-
-
-def report(outcome: Any, experiment: Experiment, recipe: Recipe | None, seconds: float) -> str:
-    """What a finished run says at the end."""
-    task, path = task_of(experiment.env), outcome.folder.path
-    lines = task.report(outcome, experiment)
-    band = recipe.band if recipe else None
-    if band and outcome.scores.mean() < band[0]:
-        lines.append(f"{task.missed(band)} that this recipe reaches: try another --seed, or train for longer")
-    length = task.length(experiment)
-    lines.append(f"{outcome.timesteps // length.each:,} {length.unit} in {seconds:.1f} s; everything is in {path}")
-    lines += [f"{what:7} {picture}" for what, picture in outcome.pictures.items()]
-    return "\n".join([*lines, f"next    {task.next_step(experiment, path)}"])
-
-
-def _title(experiment: Experiment) -> str:
-    seeds = f" · {experiment.run.seeds} seeds" if experiment.run.seeds > 1 else ""
-    return f"{experiment.env} · {experiment.algo}{seeds}"
-
-
-def _expected(recipe: Recipe | None) -> str | None:
-    if recipe is None or recipe.band is None:
-        return None
-    method = recipe.tables.get("method", {})
-    return task_of(recipe.env).expected(method, recipe.band)
+    asked = Experiment(given.env, experiment.algo, env_kwargs=kwargs, **chosen)
+    return asked, promised(asked, None if file else (experiment, recipe)), given.quiet
 
 
 def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:
@@ -157,7 +96,7 @@ def _positional(argv: list[str], algo: str | None) -> str | None:
 def _switches(algo: str | None) -> set[str]:
     """The flags that take no value, of every method where ``algo`` does not tell which one it will be."""
     methods = [find_method(algo)] if algo else all_methods()
-    kinds = [Run, *(m.network for m in methods), *(m.settings for m in methods)]
+    kinds: list[Any] = [Run, *(m.network for m in methods), *(m.settings for m in methods)]
     return {"quiet"} | {
         f.name.replace("_", "-") for kind in kinds for f in dataclasses.fields(kind) if f.type in ("bool", bool)
     }
