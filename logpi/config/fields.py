@@ -128,12 +128,17 @@ def _comments(kind: type[Any]) -> dict[str, str]:
 
 
 def with_help(kind: type[Any], default: Any, described: Callable[[str], Any]) -> type[Any]:
-    """``kind`` whose fields' types carry their help, as ``Annotated[type, described(help)]``, and default to
-    ``default``'s."""
-    hints = typing.get_type_hints(kind)
+    """A dataclass with the fields of ``kind``, the defaults of ``default``, and help in the types.
+
+    Args:
+        kind: of ``default``.
+        default: settings.
+        described: (help) -> what stands beside the type, as in ``Annotated[type, described(help)]``.
+    """
+    hints, documented = typing.get_type_hints(kind), typing.cast(Any, kind)
     fields: list[tuple[str, Any, Any]] = []
     for field in dataclasses.fields(kind):
-        about = help_of(kind, field.name)
+        about = help_of(documented, field.name)
         hint = typing.Annotated[hints[field.name], described(about)] if about else hints[field.name]
         fields.append((field.name, hint, dataclasses.field(default=getattr(default, field.name))))
     return dataclasses.make_dataclass(kind.__name__, fields, frozen=True, namespace={"__doc__": kind.__doc__})

@@ -8,7 +8,7 @@ import pytest
 
 from logpi.algorithms.a2c import A2C
 from logpi.algorithms.ppo import PPO
-from logpi.cli.training import parse_train
+from logpi.cli.train import parse_train
 from logpi.config.experiments import (
     ALIASES,
     experiment_from_table,
@@ -105,7 +105,7 @@ def test_layers_from_least_to_most_binding(tmp_path):
     ],
 )
 def test_flags_in_any_order(argv):
-    experiment, quiet = parse_train(argv)
+    experiment, _, quiet = parse_train(argv)
     expected = dataclasses.replace(A2C(), gamma=0.5)
     assert experiment == Experiment("Own-v0", "a2c", Run(video=False), expected, Network())
     assert not quiet

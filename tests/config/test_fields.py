@@ -1,0 +1,79 @@
+"""Ranges and help of settings stand beside their fields, and hold in subclasses."""
+
+import dataclasses
+import math
+import typing
+
+import pytest
+
+from logpi.config.fields import above, at_least, check_ranges, finite, fraction, help_of, range_of, with_help
+from logpi.config.settings import Run
+from logpi.errors import LogpiError
+from logpi.methods import all_methods
+
+KINDS = sorted(
+    {kind for m in all_methods() for kind in (m.settings, m.network)} | {Run}, key=lambda kind: kind.__name__
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Parent:
+    """Settings."""
+
+    gamma: float = fraction(0.9)  # discount per step
+    count: int = at_least(1, 4)
+    limit: float = above(
+        0,
+        math.inf,
+    )  # largest norm
+
+
+@dataclasses.dataclass(frozen=True)
+class Child(Parent):
+    gamma: float = 0.5
+    limit: float = 1.0  # largest norm of the child
+    offset: float = finite(0.0)  # of either sign
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_number_has_a_range_that_its_default_is_in(kind):
+    for name, hint in typing.get_type_hints(kind).items():
+        if hint in (int, float) or typing.get_origin(hint) is tuple:
+            assert range_of(kind, name), name
+    check_ranges("section", kind())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_setting_of_a_method_without_its_own_comment_has_its_parents(kind):
+    for field in dataclasses.fields(kind):
+        above = [base for base in kind.__mro__[1:] if field.name in getattr(base, "__dataclass_fields__", {})]
+        if any(help_of(base, field.name) for base in above):
+            assert help_of(kind, field.name)
+
+
+def test_ranges_and_help_of_a_subclass():
+    assert Child() == Child(0.5, 4, 1.0, 0.0)
+    assert [help_of(Child, name) for name in ("gamma", "limit", "offset", "count")] == [
+        "discount per step",
+        "largest norm of the child",
+        "of either sign",
+        None,
+    ]
+    assert help_of(Parent, "limit") == "largest norm"
+    for settings, message in (
+        (Child(gamma=1.5), "part.gamma is 1.5; it must be between 0 and 1"),
+        (Child(gamma=math.nan), "part.gamma is nan; it must be between 0 and 1"),
+        (Child(count=0), "part.count is 0; it must be at least 1"),
+        (Child(limit=0.0), "part.limit is 0.0; it must be greater than 0"),
+        (Child(offset=math.inf), "part.offset is inf; it must be finite"),
+    ):
+        with pytest.raises(LogpiError, match=message):
+            check_ranges("part", settings)
+
+
+def test_flags_carry_help_and_given_defaults():
+    flags = with_help(Child, Child(count=7), lambda text: f"help: {text}")
+    hints = typing.get_type_hints(flags, include_extras=True)
+    assert typing.get_args(hints["gamma"]) == (float, "help: discount per step")
+    assert hints["count"] is int
+    assert vars(flags()) == vars(Child(count=7))
