@@ -9,18 +9,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as serialize
 
 from logpi.errors import LogpiError
 from logpi.runs.files import atomic_write, previous_checkpoint
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 FORMAT_VERSION = 1
+DTYPES = {  # NumPy's name: safetensors'
+    "<f8": "F64",
+    "<f4": "F32",
+    "<f2": "F16",
+    "<i8": "I64",
+    "<i4": "I32",
+    "<i2": "I16",
+    "|i1": "I8",
+    "<u8": "U64",
+    "<u4": "U32",
+    "<u2": "U16",
+    "|u1": "U8",
+    "|b1": "BOOL",
+}
 
 
 def save_tree(path: str | Path, tree: Any, meta: Mapping[str, Any]) -> None:
@@ -47,11 +64,28 @@ def save_tree(path: str | Path, tree: Any, meta: Mapping[str, Any]) -> None:
             impls[name] = impl
     header = {"format_version": FORMAT_VERSION, "meta": dict(meta), "dtypes": dtypes, "key_impls": impls}
     header["sha256"] = _digest(header, arrays)
-    try:
-        data = serialize(arrays, metadata={"logpi": json.dumps(header, sort_keys=True)})
-    except SafetensorError as error:
-        raise LogpiError(f"cannot save {path}: {error}; cast that array to a supported dtype") from error
-    atomic_write(path, data)
+    atomic_write(path, _safetensors(path, arrays, json.dumps(header, sort_keys=True)))
+
+
+def _safetensors(path: Path, arrays: Mapping[str, NDArray[Any]], header: str) -> Iterator[Buffer]:
+    """A safetensors file in parts: the length of its table, the table, and each array as it lies in memory."""
+    # wide numbers first, so that every array is aligned
+    names = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
+    table: dict[str, Any] = {"__metadata__": {"logpi": header}}
+    offset = 0
+    for name in names:
+        array = arrays[name]
+        if array.dtype.str not in DTYPES:
+            raise LogpiError(
+                f"cannot save {name} of {path}: safetensors has no {array.dtype}; cast it to another dtype"
+            )
+        end = offset + array.nbytes
+        table[name] = {"dtype": DTYPES[array.dtype.str], "shape": list(array.shape), "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(table).encode()
+    text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    yield from (memoryview(arrays[name].reshape(-1).view(np.uint8)) for name in names if arrays[name].nbytes)
 
 
 def load_tree(path: str | Path, like: Any, aside: str | None = None) -> tuple[Any, dict[str, Any]]:
@@ -135,7 +169,7 @@ def _digest(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]
     facts = {name: value for name, value in header.items() if name != "sha256"} | {"shapes": shapes}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(arrays):
-        digest.update(arrays[name].tobytes())
+        digest.update(memoryview(arrays[name].reshape(-1).view(np.uint8)))
     return digest.hexdigest()
 
 

@@ -6,15 +6,22 @@ import contextlib
 import io
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logpi.errors import LogpiError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 CHECKPOINT = ".safetensors"
 
 
-def atomic_write(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes | Iterable[Buffer]) -> None:
     """Write a file whole or not at all: temporary file beside it, fsync, rename, fsync of the folder.
+
+    ``data`` may come in parts, so that what is large need not be in memory twice.
 
     Raises:
         LogpiError: the disk refuses; the file that was there before is intact.
@@ -23,7 +30,8 @@ def atomic_write(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
-            file.write(data)
+            for part in [data] if isinstance(data, bytes) else data:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

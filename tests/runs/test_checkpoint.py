@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from safetensors.numpy import save as serialize
 
 from logpi.errors import LogpiError
-from logpi.runs import checkpoint, files
+from logpi.runs import files
 from logpi.runs.checkpoint import load_tree, read_meta, save_tree
 from logpi.runs.files import atomic_write
 
@@ -137,10 +138,10 @@ def test_foreign_files(tmp_path, state):
     path = tmp_path / "a.safetensors"
     with pytest.raises(LogpiError, match="no file"):
         load_tree(path, state)
-    path.write_bytes(checkpoint.serialize({"w": np.ones(3)}))
+    path.write_bytes(serialize({"w": np.ones(3)}))
     with pytest.raises(LogpiError, match="format_version is None"):
         load_tree(path, state)
-    path.write_bytes(checkpoint.serialize({"w": np.ones(3)}, metadata={"logpi": '{"format_version": 2}'}))
+    path.write_bytes(serialize({"w": np.ones(3)}, metadata={"logpi": '{"format_version": 2}'}))
     with pytest.raises(LogpiError, match="format_version is 2, and this logpi reads 1"):
         read_meta(path)
 
