@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from logpi.driver import devices
 from logpi.errors import LogpiError
 from logpi.runs.folder import RunFolder, agent_folder, open_run
 from logpi.runs.metrics import read_metrics
-from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Question, record, task_of
+from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Question, Table, record, task_of
 from logpi.training import session
 from logpi.view.live import View, live
 
@@ -46,6 +47,7 @@ def train(
     *,
     policy: Policy | None = None,
     algorithm: Any = None,
+    eval_env: Any = None,
     quiet: bool = False,
     run: Mapping[str, Any] | None = None,
     network: Mapping[str, Any] | None = None,
@@ -61,6 +63,7 @@ def train(
         policy: a network of your own (``logpi.Policy``) instead of the standard one.
         algorithm: a method of your own, ``(settings, policy, spec, obs) -> logpi.Algorithm``, with the settings of
             ``algo``.
+        eval_env: a ``gymnasium.vector.VectorEnv`` to evaluate in, where ``env`` is one without a registered id.
         quiet: show nothing.
         run: settings of ``logpi.config.settings.Run``, such as ``{"seed": 1, "video": False}``.
         network: settings of the method's network.
@@ -70,29 +73,44 @@ def train(
     Raises:
         LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
     """
-    name, own = _named(env)
-    tables = {"run": run or {}, "method": method, "network": network or {}, "env_kwargs": env_kwargs or {}}
+    name, implied, own = _named(env)
+    tables = {
+        "run": run or {},
+        "method": {**implied, **method},
+        "network": network or {},
+        "env_kwargs": env_kwargs or {},
+    }
     experiment, _ = resolve(name, algo, tables)
-    own = own._replace(policy=policy, algorithm=algorithm)
+    own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
     return run_experiment(experiment, [f"logpi.train({name!r})"], promised(experiment), quiet=quiet, own=own)
 
 
-def _named(env: Any) -> tuple[str, Own]:
-    """The name of what ``train`` was given, and what stands for it where it is no name."""
+def _named(env: Any) -> tuple[str, Table, Own]:
+    """The name of what ``train`` was given, settings that follow from it, and what stands for it if it is no name."""
     from gymnasium import Env
     from gymnasium.vector import VectorEnv
 
+    from logpi.types import DeviceEnv
+
     if isinstance(env, str):
-        return env, Own()
+        return env, {}, NOTHING
+    if isinstance(env, DeviceEnv):
+        return env.spec.id, {}, Own(env=env)
     if isinstance(env, Env):
         name = env.spec.id if env.spec else type(env.unwrapped).__name__
         raise LogpiError(
             f"a single environment object ({name}) cannot be copied; give its name, train({name!r}), a function that "
             f"builds it, train(lambda: gymnasium.make({name!r})), or a gymnasium.vector.VectorEnv"
         )
-    if isinstance(env, VectorEnv) or callable(env):
-        spec = getattr(env, "spec", None)
-        return str(getattr(spec, "id", None) or getattr(env, "__name__", type(env).__name__)), Own(env=env)
+    if isinstance(env, VectorEnv):
+        name = env.spec.id if env.spec else type(env.unwrapped).__name__
+        return name, {"n_envs": env.num_envs}, Own(env=env)
+    if callable(env):
+        from logpi.envs.host import built
+
+        with contextlib.closing(built(env)) as one:
+            name = one.spec.id if one.spec else getattr(env, "__name__", type(env).__name__)
+        return name, {}, Own(env=env)
     raise LogpiError(
         f"env is a {type(env).__name__}; allowed: a name such as 'CartPole-v1', a function that builds a "
         "gymnasium.Env, or a gymnasium.vector.VectorEnv"
@@ -118,6 +136,7 @@ def resume(
     policy: Policy | None = None,
     algorithm: Any = None,
     env: Any = None,
+    eval_env: Any = None,
     root: str = "runs",
     quiet: bool = False,
 ) -> Outcome:
@@ -128,6 +147,7 @@ def resume(
         policy: the network that ``train`` was given.
         algorithm: the method that ``train`` was given.
         env: the environment that ``train`` was given, where it was no name.
+        eval_env: the one to evaluate in that ``train`` was given.
         root: folder in which runs are looked for by name.
         quiet: show nothing.
 
@@ -135,7 +155,7 @@ def resume(
         LogpiError: no such run, it has finished, or none of its checkpoints can be used.
     """
     devices.prepare()
-    folder, own = open_run(path, root), Own(policy, algorithm, env)
+    folder, own = open_run(path, root), Own(policy, algorithm, env, eval_env)
     experiment = experiment_from_table(folder.config)
     recipe = promised(experiment) if own == NOTHING else None
     with _display(experiment, recipe, quiet) as view:

@@ -61,7 +61,8 @@ class Own(NamedTuple):
 
     policy: Any = None  # a ``logpi.Policy``
     algorithm: Any = None  # (settings, policy, spec, obs) -> ``logpi.Algorithm``
-    env: Any = None  # a factory of environments, or a ``gymnasium.vector.VectorEnv``
+    env: Any = None  # a ``logpi.DeviceEnv``, a factory of environments, or a ``gymnasium.vector.VectorEnv``
+    eval_env: Any = None  # a ``gymnasium.vector.VectorEnv`` to evaluate in
 
 
 NOTHING = Own()

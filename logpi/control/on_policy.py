@@ -151,7 +151,7 @@ def on_host(
         return algorithm.act(learner, memory, shown, mine), key
 
     def arguments(state: State) -> tuple[PyTree, ...]:
-        shown = jax.tree.map(lambda x: x[0], state.batch.obs)
+        shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.batch.obs)
         return acting(state.learner), state.carry.memory, shown, jax.random.key(0)
 
     def collect(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logpi.errors import LogpiError
-from logpi.tasks import Agent, Answer, Facts, Film, Length, Own, Question, Score, Table, Task, Work
+from logpi.tasks import NOTHING, Agent, Answer, Facts, Film, Length, Own, Question, Score, Table, Task, Work
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -56,7 +56,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def save(folder: Path, acting: Any, facts: Facts) -> None:
         save_agent(folder, acting, made.spec, network, {"env_kwargs": experiment.env_kwargs, **facts})
 
-    return Work(made.num_devices, lambda: process(experiment, made), save)
+    return Work(made.num_devices, lambda: process(experiment, made, own), save)
 
 
 def parts(experiment: Experiment, own: Own) -> Parts:
@@ -66,14 +66,15 @@ def parts(experiment: Experiment, own: Own) -> Parts:
         LogpiError: unknown environment, unsupported spaces, or settings that do not fit together, such as several
             seeds at once on a host environment.
     """
+    from logpi.envs import vectors
     from logpi.envs.make import make, spec_of
     from logpi.methods import find_method
     from logpi.nets.policy import example, make_policy
     from logpi.types import DeviceEnv
 
-    env = make(experiment.env, **experiment.env_kwargs)
+    env = make(experiment.env, **experiment.env_kwargs) if own.env is None else own.env
     _check_settings(experiment, isinstance(env, DeviceEnv))
-    spec = spec_of(env, experiment.env_kwargs)
+    spec = vectors.spec_of(env, experiment) if vectors.is_vector(env) else spec_of(env, experiment.env_kwargs)
     policy = own.policy or make_policy(spec, experiment.network)
     method = own.algorithm or find_method(experiment.algo)
     algorithm = method(experiment.method, policy, spec, example(spec.observation_space))
@@ -128,8 +129,9 @@ def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> Non
         ) from error
 
 
-def process(experiment: Experiment, parts: Parts) -> Process:
+def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process:
     """The learning process of an experiment."""
+    from logpi.envs import vectors
     from logpi.control.on_policy import Sizes, on_device, on_host
     from logpi.envs.device import vectorize
     from logpi.envs.host import make_host
@@ -148,9 +150,14 @@ def process(experiment: Experiment, parts: Parts) -> Process:
     )
     if isinstance(parts.env, DeviceEnv):
         return on_device(vectorize(parts.env), parts.algorithm, obs, sizes)
-    make = functools.partial(make_host, parts.env, env_kwargs=dict(experiment.env_kwargs))
-    vector = make(method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
-    return on_host(vector, make(min(EVALUATION_ENVS, run.final_episodes)), parts.algorithm, obs, run.seed, sizes)
+    beside = min(EVALUATION_ENVS, run.final_episodes)
+    if vectors.is_vector(parts.env):
+        vector, evaluation = vectors.pair(parts.env, own.eval_env, beside)
+    else:
+        make = functools.partial(make_host, parts.env, env_kwargs=dict(experiment.env_kwargs))
+        vector = make(method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
+        evaluation = make(beside)
+    return on_host(vector, evaluation, parts.algorithm, obs, run.seed, sizes)
 
 
 def _load(folder: Path, policy: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
@@ -19,6 +19,7 @@ from logpi.errors import LogpiError
 from logpi.types import EnvSpec, PyTree, Step
 
 HostFactory = Callable[..., Any]  # (**env_kwargs) -> gymnasium.Env
+DTYPES = {"<f8": np.float32, "<i8": np.int32, "<u8": np.uint32}  # what JAX makes of them
 MODES = {"next_step": "NextStep", "same_step": "SameStep", "disabled": "Disabled"}
 
 
@@ -160,7 +161,7 @@ class GymVector:
         for i in np.flatnonzero(ended):
             rows[i] = finals[i]
         space = self.spec.observation_space
-        return concatenate(space, rows, create_empty_array(space, n=self.num_envs, fn=np.zeros))
+        return _copied(concatenate(space, rows, create_empty_array(space, n=self.num_envs, fn=np.zeros)))
 
     def _reset_ended(self, ended: Any) -> PyTree:
         obs, _ = self._call("reset", self._vector.reset, options={"reset_mask": ended.copy()})
@@ -233,14 +234,41 @@ def host_spec(factory: HostFactory, env_kwargs: dict[str, Any] | None = None) ->
     return spec
 
 
+def built(factory: HostFactory) -> gymnasium.Env[Any, Any]:
+    """One environment of ``factory``.
+
+    Raises:
+        LogpiError: it cannot be built (chained), or something else than a ``gymnasium.Env`` came.
+    """
+    name = getattr(factory, "__name__", type(factory).__name__)
+    try:
+        env = factory()
+    except Exception as error:
+        raise LogpiError(
+            f"{name}() raised {describe(error)}; a function that builds a gymnasium.Env is wanted"
+        ) from error
+    if not isinstance(env, gymnasium.Env):
+        raise LogpiError(f"{name}() returned a {type(env).__name__}; a function that builds a gymnasium.Env is wanted")
+    return env
+
+
 def describe(error: BaseException) -> str:
     """``Type: message`` of an exception; a worker's error already carries its own type."""
     return str(error) if isinstance(error, WorkerError) else f"{type(error).__name__}: {error}"
 
 
 def _copied(tree: PyTree) -> PyTree:
-    # The vector may write into its buffers at the next step while a trajectory, or JAX, still reads them.
-    return jax.tree.map(np.array, tree)
+    """``tree`` in arrays of its own, of JAX's dtypes, in plain containers.
+
+    The vector may write into its buffers at the next step while a trajectory, or JAX, still reads them.
+    """
+    if isinstance(tree, Mapping):
+        return {name: _copied(part) for name, part in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_copied(part) for part in tree)
+    array = np.asarray(tree)
+    with np.errstate(over="ignore"):  # an overflow is reported as non-finite, with its place
+        return np.array(array, DTYPES.get(array.dtype.str, array.dtype))
 
 
 def _float32(rewards: Any) -> Any:

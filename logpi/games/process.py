@@ -43,9 +43,7 @@ _CARRY: PyTree = Carry(_GAMES, Replay(_MOVES, SPREAD_ROWS, SPREAD_ROWS, REPLICAT
 _ROWS: PyTree = Rows(_MOVES, Counts(*(SPREAD,) * len(Counts._fields)), _GAMES)
 
 
-def self_play_process(
-    method: SelfPlay, evaluators: Evaluators, rows: int, num_devices: int, gating_interval: int
-) -> Process:
+def self_play_process(method: SelfPlay, evaluators: Evaluators, rows: int, num_devices: int) -> Process:
     """The process of ``method``; ``rows`` are the moves of one iteration."""
 
     def start(learner: Learner, key: Key) -> tuple[Carry, Batch]:
@@ -55,7 +53,7 @@ def self_play_process(
 
     stages = [_play(method), _store(method), _update(method)]
     if method.gate is not None:
-        stages.append(_gate(method, gating_interval))
+        stages.append(_gate(method))
     return Process(
         init=method.init,
         start=start,
@@ -105,7 +103,7 @@ def _update(method: SelfPlay) -> Stage:
     return Stage("update", run, ("learner", "batch"), UPDATE, units=method.n_updates)
 
 
-def _gate(method: SelfPlay, every: int) -> Stage:
+def _gate(method: SelfPlay) -> Stage:
     """The match for the player's place, in pieces of any number of plies."""
     gate = method.gate
     assert gate is not None
@@ -118,7 +116,7 @@ def _gate(method: SelfPlay, every: int) -> Stage:
         player = jax.tree.map(lambda new, old: jnp.where(over, new, old), decided, learner.extra)
         return state._replace(learner=learner._replace(extra=player), batch=state.batch._replace(match=match)), {}
 
-    return Stage("gate", run, ("learner", "batch"), GATE, every=every, units=gate.plies)
+    return Stage("gate", run, ("learner", "batch"), GATE, every=gate.interval, units=gate.plies)
 
 
 def _evaluation(evaluators: Evaluators, num_devices: int) -> Evaluation:

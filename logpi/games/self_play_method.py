@@ -39,6 +39,7 @@ class Carry(NamedTuple):
 class Gate(NamedTuple):
     """A match of the newest network against the player's, which decides whether it replaces the player."""
 
+    interval: int  # iterations between two matches
     plies: int  # of the longest match
     metrics: tuple[str, ...]  # names in ``Player.match``
     start: Callable[[Key], Match]

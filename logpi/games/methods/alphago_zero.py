@@ -81,4 +81,4 @@ def gate(config: AlphaGoZero, game: Game, openings: int, search: SearchFn) -> Ga
         promotions = learner.extra.match["gating/promotions"] + promoted
         return learner._replace(extra=Player(best, {"gating/score": score, "gating/promotions": promotions}))
 
-    return Gate(game.longest, ("gating/score", "gating/promotions"), start, advance, decide)
+    return Gate(config.gating_interval, game.longest, ("gating/score", "gating/promotions"), start, advance, decide)

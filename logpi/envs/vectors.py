@@ -1,0 +1,59 @@
+"""``gymnasium.vector.VectorEnv`` objects that a Python program brings to ``logpi.train``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+
+from gymnasium.vector import VectorEnv
+
+from logpi.envs.host import GymVector, make_host
+from logpi.errors import LogpiError
+
+if TYPE_CHECKING:
+    from logpi.config.settings import Experiment
+    from logpi.types import EnvSpec
+
+OF_VECTORS = ("num_envs", "vectorization_mode", "vector_kwargs", "max_episode_steps")  # of ``gymnasium.make_vec``
+
+
+def is_vector(env: object) -> TypeGuard[VectorEnv]:
+    """Whether ``env`` is a vector rather than a single environment or a way to build one."""
+    return isinstance(env, VectorEnv)
+
+
+def spec_of(vector: VectorEnv, experiment: Experiment) -> EnvSpec:
+    """Spaces and time limit of one of the vector's environments.
+
+    Raises:
+        LogpiError: an unsupported space, an unknown autoreset mode, or another number of environments than ``n_envs``.
+    """
+    if vector.num_envs != experiment.method.n_envs:
+        raise LogpiError(
+            f"n_envs is {experiment.method.n_envs}, but the vector has {vector.num_envs} environments: "
+            f"leave n_envs out, or set it to {vector.num_envs}"
+        )
+    return GymVector(vector, experiment.env).spec
+
+
+def pair(vector: VectorEnv, evaluation: VectorEnv | None, beside: int) -> tuple[GymVector, GymVector]:
+    """The vectors to train and to evaluate in.
+
+    Args:
+        vector: to train in.
+        evaluation: to evaluate in; if None, as many as ``beside`` new environments of the vector's registered id.
+        beside: environments of an evaluation.
+
+    Raises:
+        LogpiError: neither an evaluation vector nor a registered id is there.
+    """
+    trained = GymVector(vector)
+    if evaluation is not None:
+        return trained, GymVector(evaluation)
+    spec = getattr(vector, "spec", None)
+    if spec is None:
+        raise LogpiError(
+            f"{type(vector).__name__} is registered under no id, so it cannot be built a second time to evaluate in: "
+            "pass eval_env=, another vector of the same environments, or a function that builds one environment"
+        )
+    kwargs = {name: value for name, value in spec.kwargs.items() if name not in OF_VECTORS}
+    return trained, make_host(spec.id, beside, env_kwargs=kwargs)
