@@ -53,8 +53,8 @@ def logpi_search(search: str, actions: int, simulations: int, kept: int) -> Sear
     """As self-play searches."""
     import jax.numpy as jnp
 
-    from logpi.games.search.gumbel import gumbel
-    from logpi.games.search.puct import puct
+    from logpi.games.search.gumbel import GumbelConstants, gumbel
+    from logpi.games.search.puct import DirichletNoise, PuctConstants, puct
     from logpi.games.search.tree import Leaf
 
     model, step = trivial(actions)
@@ -68,17 +68,10 @@ def logpi_search(search: str, actions: int, simulations: int, kept: int) -> Sear
 
         if search == "puct":
             # the noise is weighed by 0, but drawn, as mctx does
-            found = puct(
-                leaf(state),
-                expand,
-                key,
-                simulations,
-                jnp.zeros(len(state)),
-                dirichlet_fraction=jnp.float32(0),
-                max_children=kept,
-            )
+            constants = PuctConstants(DirichletNoise(0.0, 1.0), max_children=kept)
+            found = puct(leaf(state), expand, key, simulations, jnp.zeros(len(state)), constants)
         else:
-            found = gumbel(leaf(state), expand, key, simulations, max_children=kept)
+            found = gumbel(leaf(state), expand, key, simulations, GumbelConstants(max_children=kept))
         return found.action, found.visits
 
     return run

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 
 from logpi.algorithms.common.acting import improve
-from logpi.games.settings import SelfPlaySettings
 from logpi.games.replay import UNKNOWN, Moves, Samples
 from logpi.games.search.guided import Apply
+from logpi.games.settings import SelfPlaySettings
 from logpi.ops.distributions import masked
 from logpi.ops.losses import decision_mean, squared_error
 from logpi.ops.returns import lambda_returns

@@ -1,6 +1,8 @@
-"""Learning from a window: the gradient against one written down anew, symmetries, schedules, devices, matches."""
+"""Learning from a replay: the gradient against one written down anew, symmetries, schedules, devices, matches, cuts."""
 
 import dataclasses
+import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +10,14 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.games.methods.alphazero import AlphaZero
-from logpi.games.settings import BoardNetwork
-from logpi.games.methods.alphazero import alphazero
-from logpi.games.batched_match import versus
+from logpi.driver.driver import Driver, Progress
+from logpi.games.batched_match import advance_match, results, start_match, versus
+from logpi.games.evaluation.evaluators import Evaluators, by_answers, by_games, evaluate
+from logpi.games.methods.alphazero import AlphaZero, alphazero
 from logpi.games.network import PolicyValue
-from logpi.games.process import GamePrograms, Judges
+from logpi.games.process import self_play_process
 from logpi.games.rules.make import make_game
+from logpi.games.settings import BoardNetwork
 
 NET = BoardNetwork(units=16, blocks=1, value_units=8)
 PLAIN = AlphaZero(
@@ -34,7 +37,6 @@ PLAIN = AlphaZero(
 )
 TOE, FOUR = make_game("tic-tac-toe"), make_game("connect-four")
 TARGET = -0.75
-NOTHING = Judges(None, None)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -58,30 +60,38 @@ def lesson(game, moves):
     return obs, policy / policy.sum(), legal
 
 
-def window_of(system, learner, game, moves, known):
-    """A window in which only ``known`` [games] columns are known, and hold one position, worth ``TARGET``, throughout.
+def replay_of(method, learner, game, moves, known):
+    """A replay in which only ``known`` [games] columns are known, and hold one position, worth ``TARGET``, throughout.
 
     In the others stands what would spoil everything.
     """
-    window = jax.tree.map(
-        lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(system.begin, learner, jax.random.key(0)).window
+    replay = jax.tree.map(
+        lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(method.start, learner, jax.random.key(0)).replay
     )
-    rows = len(window.target)
+    rows = len(replay.target)
     obs, policy, legal = lesson(game, moves)
-    return window._replace(
-        moves=window.moves._replace(
+    return replay._replace(
+        moves=replay.moves._replace(
             obs=np.broadcast_to(
-                np.where(known[:, None, None, None], obs, 1e3).astype(np.float16), window.moves.obs.shape
+                np.where(known[:, None, None, None], obs, 1e3).astype(np.float16), replay.moves.obs.shape
             ),
             policy=np.broadcast_to(
-                np.where(known[:, None], np.where(legal, policy, -1), 1).astype(np.float16), window.moves.policy.shape
+                np.where(known[:, None], np.where(legal, policy, -1), 1).astype(np.float16), replay.moves.policy.shape
             ),
-            learn=np.ones_like(window.moves.learn),
+            learn=np.ones_like(replay.moves.learn),
         ),
-        target=np.broadcast_to(np.where(known, TARGET, 1e4).astype(np.float32), window.target.shape),
-        known=np.broadcast_to(known, window.known.shape),
+        target=np.broadcast_to(np.where(known, TARGET, 1e4).astype(np.float32), replay.target.shape),
+        known=np.broadcast_to(known, replay.known.shape),
         filled=np.int32(rows),
     )
+
+
+def train(method, learner, replay, key, cuts=()):
+    """(learner, metrics) after the updates of an iteration, in pieces between the ``cuts``."""
+    losses = method.empty_losses(learner, replay)
+    for begin, end in itertools.pairwise((0, *cuts, method.n_updates)):
+        learner, losses = method.update(learner, replay, losses, key, begin, end)
+    return method.finish_update(learner, replay, losses)
 
 
 def losses(game, params, obs, policy, legal):
@@ -97,17 +107,17 @@ class Taught:
     game, moves = TOE, "a1 b2 c3"
 
     def __init__(self):
-        self.system = alphazero(PLAIN, NET, self.game)
-        self.learner = self.system.init(jax.random.key(0))
+        self.method = alphazero(PLAIN, NET, self.game)
+        self.learner = self.method.init(jax.random.key(0))
         self.known = np.arange(PLAIN.n_games) < 3
-        self.window = window_of(self.system, self.learner, self.game, self.moves, self.known)
-        self.train = jax.jit(self.system.train)
+        self.replay = replay_of(self.method, self.learner, self.game, self.moves, self.known)
+        self.train = jax.jit(partial(train, self.method))
 
     def after(self, timesteps=0, known=True, **hyper):
         hyper = dataclasses.replace(self.learner.hyper, **{k: np.float32(v) for k, v in hyper.items()})
         learner = self.learner._replace(hyper=hyper, timesteps=jnp.int32(timesteps))
-        window = self.window if known else self.window._replace(known=np.zeros_like(self.window.known))
-        return jax.device_get(self.train(learner, window, jax.random.key(1)))
+        replay = self.replay if known else self.replay._replace(known=np.zeros_like(self.replay.known))
+        return jax.device_get(self.train(learner, replay, jax.random.key(1)))
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +150,7 @@ def test_a_step_goes_down_the_loss_of_what_is_known(taught, vf_coef):
     assert max(jax.tree.leaves(moved)) > 0.01
     for name, one in (("policy_loss", policy), ("value_loss", value), ("entropy", entropy)):
         np.testing.assert_allclose(metrics[f"train/{name}"], one, rtol=2e-3, err_msg=name)
-    assert metrics["train/replay_size"] == 3 * len(taught.window.known)
+    assert metrics["train/replay_size"] == 3 * len(taught.replay.known)
     assert learner.timesteps == PLAIN.n_games * PLAIN.n_steps
 
 
@@ -168,50 +178,55 @@ def test_the_learning_rate_falls_along_half_a_cosine(taught):
 def test_each_position_is_learnt_under_one_of_its_symmetries():
     """One sample a batch: its loss is that of the position or of its mirror image, each about as often."""
     config = dataclasses.replace(PLAIN, n_games=1, n_steps=1, batch_size=1, replay_size=1, symmetries=True)
-    system = alphazero(config, NET, FOUR)
-    learner = system.init(jax.random.key(0))
+    method = alphazero(config, NET, FOUR)
+    learner = method.init(jax.random.key(0))
     params = jax.tree.map(lambda x: x + 0.3 * jnp.sin(jnp.arange(x.size)).reshape(x.shape), learner.params)
     learner = learner._replace(params=params)  # a head that begins near 0 would think the same of both
     moves = "1 2 1 2 1"
-    window = window_of(system, learner, FOUR, moves, np.ones(1, bool))
-    train = jax.jit(system.train)
+    replay = replay_of(method, learner, FOUR, moves, np.ones(1, bool))
+    learn = jax.jit(partial(train, method))
     obs, policy, legal = lesson(FOUR, moves)
     straight = float(losses(FOUR, learner.params, obs, policy, legal)[0])
     turned = float(losses(FOUR, learner.params, obs[:, ::-1], policy[::-1], legal[::-1])[0])
     assert abs(straight - turned) > 0.05
-    found = np.array([train(learner, window, jax.random.key(k))[1]["train/policy_loss"] for k in range(40)])
+    found = np.array([learn(learner, replay, jax.random.key(k))[1]["train/policy_loss"] for k in range(40)])
     is_straight, is_turned = np.abs(found - straight) < 0.02, np.abs(found - turned) < 0.02
     assert (is_straight | is_turned).all()
     assert 10 <= is_straight.sum() <= 30
 
 
-@pytest.mark.parametrize(("n_steps", "window", "rows"), [(4, 8 * 20, 20), (5, 8 * 21, 25), (5, 1, 10), (16, 1, 16)])
-def test_the_window_holds_whole_iterations_and_at_least_the_longest_game(n_steps, window, rows):
-    system = alphazero(dataclasses.replace(PLAIN, n_steps=n_steps, replay_size=window), NET, TOE)
-    learner = jax.eval_shape(system.init, jax.random.key(0))
-    assert jax.eval_shape(system.begin, learner, jax.random.key(0)).window.target.shape == (rows, PLAIN.n_games)
+@pytest.mark.parametrize(("n_steps", "replay", "rows"), [(4, 8 * 20, 20), (5, 8 * 21, 25), (5, 1, 10), (16, 1, 16)])
+def test_the_replay_holds_whole_iterations_and_at_least_the_longest_game(n_steps, replay, rows):
+    method = alphazero(dataclasses.replace(PLAIN, n_steps=n_steps, replay_size=replay), NET, TOE)
+    learner = jax.eval_shape(method.init, jax.random.key(0))
+    assert jax.eval_shape(method.start, learner, jax.random.key(0)).replay.target.shape == (rows, PLAIN.n_games)
 
 
 @pytest.mark.skipif(jax.local_device_count() < 2, reason="needs two devices")
 def test_two_devices_share_the_games_and_learn_one_network(taught):
     """All that is known lies with one of them; the gradient is that of all games together."""
     config = dataclasses.replace(PLAIN, random_opening_fraction=1.0, random_opening_plies=6)
-    made = GamePrograms(alphazero(config, NET, TOE, 2), NOTHING, 0, 2, 1)
-    learner = made._learner(np.uint32(0), made._hyper)
-    carry = made._begin(learner, np.uint32(0))
-    after, metrics = made._play(learner, carry, np.uint32(0), np.int32(0))
-    assert after.games.moves.shape == (8,)
-    for games in (carry.games, after.games):
-        halves = np.split(np.asarray(games.state), 2)
-        assert not np.array_equal(*halves), "each plays games of its own"
-    ended = (np.asarray(after.window.moves.discount)[:4] == 0).sum()
+    method = alphazero(config, NET, TOE, 2)
+    evaluator = by_games(TOE, method.search, 1, 1, parallel_games=2)
+    driver = Driver(self_play_process(method, Evaluators(evaluator, evaluator), 32, 2, 1), [0])
+    begun = driver.init()
+    first = np.asarray(begun.carry.games.state)
+    state, _, _ = driver.iterate(begun, Progress())
+    games, metrics = state.carry.games, jax.device_get(state.metrics)
+    assert games.moves.shape == (8,)
+    for boards in (first, np.asarray(games.state)):
+        assert not np.array_equal(*np.split(boards, 2)), "each plays games of its own"
+    ended = (np.asarray(state.carry.replay.moves.discount)[:4] == 0).sum()
     assert metrics["self_play/games"] == ended > 0
-    learner = learner._replace(params=taught.learner.params)
-    trained, metrics = made._train(learner, taught.window, np.uint32(0), np.int32(0))
+    begun = driver.init()
+    learner = begun.learner._replace(params=taught.learner.params)
+    carry = begun.carry._replace(replay=taught.replay)
+    state, _, _ = driver.iterate(begun._replace(learner=learner, carry=carry), Progress(stage=2))
+    trained, metrics = state.learner, jax.device_get(state.metrics)
     params, (policy, *_) = wanted(taught, 1.0)
     assert_close(trained.params, params)
     np.testing.assert_allclose(metrics["train/policy_loss"], policy, rtol=2e-3)
-    assert metrics["train/replay_size"] == 3 * len(taught.window.known)
+    assert metrics["train/replay_size"] == 3 * len(taught.replay.known)
     assert trained.timesteps == PLAIN.n_games * PLAIN.n_steps
     for leaf in jax.tree.leaves(trained):
         first, second = (np.asarray(shard.data) for shard in leaf.addressable_shards)
@@ -268,3 +283,62 @@ def by_hand(state, turn):
             return 1 if turn == 0 else -1
         turn = 1 - turn
     return 0
+
+
+@pytest.mark.parametrize("cuts", [(1,), (3, 4), (0, 5), (1, 2, 3, 4)], ids=str)
+def test_any_cut_of_the_updates_learns_the_same(taught, cuts, updates):
+    whole, learner, replay, piece = updates
+    losses = updates_of(taught).empty_losses(learner, replay)
+    for begin, end in itertools.pairwise((0, *cuts, 5)):
+        learner, losses = piece(learner, losses, begin, end)
+    jax.tree.map(np.testing.assert_array_equal, (learner, losses), whole)
+
+
+def updates_of(taught):
+    """AlphaZero with five updates an iteration."""
+    return alphazero(dataclasses.replace(PLAIN, replay_ratio=5.0, symmetries=True), NET, taught.game)
+
+
+@pytest.fixture(scope="module")
+def updates(taught):
+    method, key = updates_of(taught), jax.random.key(2)
+    assert method.n_updates == 5
+    learner = method.init(jax.random.key(0))
+    piece = jax.jit(lambda learner, losses, *span: method.update(learner, taught.replay, losses, key, *span))
+    return piece(learner, method.empty_losses(learner, taught.replay), 0, 5), learner, taught.replay, piece
+
+
+def any_move(state, key):
+    return jax.random.categorical(key, jnp.where(jax.vmap(TOE.legal)(state), 0.0, -jnp.inf))
+
+
+@pytest.mark.parametrize("cuts", [(1,), (4, 5), range(1, 12)], ids=str)
+def test_any_cut_of_a_match_ends_in_the_same_results(cuts):
+    states = np.stack(jax.device_get([replayed_state(moves) for moves in ("", "b2", "a1 b1", "b2 a1 c3")]))
+    key = jax.random.key(0)
+    wanted = jax.jit(lambda states: versus(TOE, any_move, any_move, states, key))(states)
+    piece = jax.jit(lambda match, until: advance_match(TOE, any_move, any_move, match, key, until))
+    match = start_match(states)
+    for until in (*cuts, TOE.longest):
+        match = piece(match, until)
+        assert match.plies.max() <= until
+    np.testing.assert_array_equal(results(match), wanted)
+    assert len(set(np.asarray(wanted).tolist())) > 1
+
+
+def test_evaluations_in_pieces_score_the_same(taught):
+    method, params = taught.method, taught.learner.params
+    states = jnp.stack([replayed_state("a1 b2"), replayed_state("b2 a1 c3")])
+    for evaluator in (
+        by_games(TOE, method.search, 2, 2, parallel_games=8),
+        by_answers(method.search, states, np.ones((2, 9), bool), 2),
+    ):
+        cases, key = evaluator.group(0, 1), jax.random.key(1)
+        wanted = jax.jit(partial(evaluate, evaluator))(params, cases, key)
+        advance, play = jax.jit(evaluator.advance), evaluator.begin(params, cases, key)
+        assert not evaluator.done(play).any()
+        for until in range(1, evaluator.limit + 1):
+            play = advance(params, play, key, until)
+        assert evaluator.done(play).all()
+        assert evaluator.steps(play)[0] <= evaluator.limit
+        np.testing.assert_array_equal(evaluator.scores(play), wanted)

@@ -1,6 +1,5 @@
-"""The replay window: targets against a loop in NumPy, what is drawn from it, and symmetries of what is drawn."""
+"""The replay: targets against a loop in NumPy, what is drawn from it, and symmetries of what is drawn."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -8,14 +7,17 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.games.replay import UNKNOWN, Moves, Samples, empty, mirrored, push, sample
+from logpi.games.learning import target
+from logpi.games.replay import UNKNOWN, Moves, Samples, apply_symmetries, empty_replay, push, sample
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
 
 GAMES, ACTIONS, LONGEST = 5, 3, 7
-PUSH = jax.jit(partial(push, longest=LONGEST))
+PUSH = jax.jit(
+    lambda replay, new, following, lam: push(replay, new, LONGEST, lambda moves: target(moves, following, lam))
+)
 SAMPLE = jax.jit(sample, static_argnums=2)
-MIRRORED = jax.jit(mirrored)
+MIRRORED = jax.jit(apply_symmetries)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -64,7 +66,7 @@ def targets(moves, lam):
         if len(ends):
             last, worth, weight = ends[0], moves.reward[row + ends[0], column], lam ** ends[0]
             beyond = last + 1
-            strayed = np.flatnonzero(moves.strays[row : row + last + 1, column])
+            strayed = np.flatnonzero(moves.random_move[row : row + last + 1, column])
             if len(strayed):
                 last = beyond = strayed[0]
                 worth, weight = moves.value[row + last, column], lam ** max(last - 1, 0)
@@ -74,12 +76,12 @@ def targets(moves, lam):
 
 
 def pushed(moves, count, rows, lam):
-    """A window of ``rows`` rows after each ``count`` of the ``moves``."""
-    window = empty(moves, rows)
+    """A replay of ``rows`` rows after each ``count`` of the ``moves``."""
+    replay = empty_replay(moves, rows)
     for start in range(0, len(moves.value), count):
         new = jax.tree.map(lambda x, start=start: x[start : start + count], moves)
-        window = PUSH(window, new, np.full(GAMES, 77, np.float32), np.float32(lam))
-        yield jax.device_get(window), start + count
+        replay = PUSH(replay, new, np.full(GAMES, 77, np.float32), np.float32(lam))
+        yield jax.device_get(replay), start + count
 
 
 @pytest.mark.parametrize("lam", [1.0, 0.7, 0.0])
@@ -88,15 +90,15 @@ def test_targets_are_those_of_a_loop(count, rows, lam):
     """In rings that hold one, two or six chunks, while they fill and when they wrap; games are cut by every chunk."""
     moves = played(60)
     seen = 0
-    for window, made in pushed(moves, count, rows, lam):
+    for replay, made in pushed(moves, count, rows, lam):
         kept = np.arange(max(0, made - rows), made)
-        assert window.filled == len(kept)
+        assert replay.filled == len(kept)
         wanted = np.full((rows, GAMES), np.nan)
         wanted[kept % rows] = targets(jax.tree.map(lambda x, made=made: x[:made], moves), lam)[kept]
         known = ~np.isnan(wanted)
-        np.testing.assert_array_equal(window.known, known)
-        np.testing.assert_allclose(window.target[known], wanted[known], atol=1e-5)
-        np.testing.assert_array_equal(window.moves.obs[kept % rows], moves.obs[kept])
+        np.testing.assert_array_equal(replay.known, known)
+        np.testing.assert_allclose(replay.target[known], wanted[known], atol=1e-5)
+        np.testing.assert_array_equal(replay.moves.obs[kept % rows], moves.obs[kept])
         seen += known.sum()
     assert seen > 200
 
@@ -107,17 +109,17 @@ def test_the_loser_s_moves_are_worth_minus_one():
     reward[4, 0], reward[2, 1] = 1.0, -1.0
     discount = np.where(reward != 0, 0.0, -1.0).astype(np.float32)
     blank = jax.tree.map(lambda x: x[:5, :2], played(6))
-    new = blank._replace(reward=reward, discount=discount, strays=np.zeros((5, 2), bool))
-    window = PUSH(empty(new, 10), new, np.zeros(2, np.float32), 1.0)
-    np.testing.assert_array_equal(window.target[:5, 0], [1, -1, 1, -1, 1])
-    np.testing.assert_array_equal(window.target[:3, 1], [-1, 1, -1])
-    np.testing.assert_array_equal(window.known[:5], (np.arange(5) < np.array([[5], [3]])).T)
+    new = blank._replace(reward=reward, discount=discount, random_move=np.zeros((5, 2), bool))
+    replay = PUSH(empty_replay(new, 10), new, np.zeros(2, np.float32), 1.0)
+    np.testing.assert_array_equal(replay.target[:5, 0], [1, -1, 1, -1, 1])
+    np.testing.assert_array_equal(replay.target[:3, 1], [-1, 1, -1])
+    np.testing.assert_array_equal(replay.known[:5], (np.arange(5) < np.array([[5], [3]])).T)
 
 
 def test_every_move_is_drawn_equally_often_and_only_the_known_ones_count():
     moves, rows, count = played(20), 10, 60_000
-    *_, (window, made) = pushed(moves, 5, rows, 1.0)
-    drawn = SAMPLE(window, jax.random.key(0), count)
+    *_, (replay, made) = pushed(moves, 5, rows, 1.0)
+    drawn = SAMPLE(replay, jax.random.key(0), count)
     row, column = np.divmod(numbers(drawn) - 1, GAMES)
     assert row.min() == made - rows, "what was overwritten is gone"
     times = np.bincount((row - row.min()) * GAMES + column)
@@ -133,20 +135,20 @@ def test_every_move_is_drawn_equally_often_and_only_the_known_ones_count():
     np.testing.assert_array_equal(drawn.policy, np.where(policy == -1, 0, policy))
 
 
-def test_of_a_window_that_is_not_full_only_what_is_there_is_drawn():
+def test_of_a_replay_that_is_not_full_only_what_is_there_is_drawn():
     moves = played(4)
-    window, _ = next(pushed(moves, 4, 24, 1.0))
-    drawn = SAMPLE(window, jax.random.key(0), 500)
+    replay, _ = next(pushed(moves, 4, 24, 1.0))
+    drawn = SAMPLE(replay, jax.random.key(0), 500)
     assert set(numbers(drawn)) == set(range(1, 4 * GAMES + 1))
-    unused = SAMPLE(empty(moves, 24), jax.random.key(0), 500)
+    unused = SAMPLE(empty_replay(moves, 24), jax.random.key(0), 500)
     assert (np.asarray(unused.weight) == 0).all(), "nor is anything learnt from an empty one"
 
 
 def test_moves_that_were_searched_briefly_are_not_even_drawn():
     moves = played(24)
     learn = np.broadcast_to(np.arange(24)[:, None] % 4 == 1, (24, GAMES))
-    *_, (window, _) = pushed(moves._replace(learn=learn), 4, 12, 1.0)
-    rows = (numbers(SAMPLE(window, jax.random.key(0), 3000)) - 1) // GAMES
+    *_, (replay, _) = pushed(moves._replace(learn=learn), 4, 12, 1.0)
+    rows = (numbers(SAMPLE(replay, jax.random.key(0), 3000)) - 1) // GAMES
     assert set(rows) == {13, 17, 21}
     assert np.bincount(rows)[[13, 17, 21]].min() > 900
 
@@ -158,11 +160,11 @@ def test_the_area_at_the_end_is_every_move_s_in_the_view_of_its_player():
     ended[3, 0], ended[2, 1] = True, True
     area = np.full((4, 3, 2), 5, np.int8)
     area[3, 0], area[2, 1] = (1, -1), (UNKNOWN, UNKNOWN)
-    new = moves._replace(discount=np.where(ended, 0.0, -1.0).astype(np.float32), area=area)
-    window = PUSH(empty(new, 8), new, np.zeros(3, np.float32), 1.0)
-    np.testing.assert_array_equal(window.moves.area[:4, 0], [[-1, 1], [1, -1], [-1, 1], [1, -1]])
-    assert (abs(np.asarray(window.moves.area)[:3, 1]) == UNKNOWN).all()
-    assert not np.asarray(window.known)[:4, 2].any()
+    new = moves._replace(discount=np.where(ended, 0.0, -1.0).astype(np.float32), ownership=area)
+    replay = PUSH(empty_replay(new, 8), new, np.zeros(3, np.float32), 1.0)
+    np.testing.assert_array_equal(replay.moves.ownership[:4, 0], [[-1, 1], [1, -1], [-1, 1], [1, -1]])
+    assert (abs(np.asarray(replay.moves.ownership)[:3, 1]) == UNKNOWN).all()
+    assert not np.asarray(replay.known)[:4, 2].any()
 
 
 def test_a_mirrored_area_is_that_of_the_mirrored_board():
@@ -173,8 +175,8 @@ def test_a_mirrored_area_is_that_of_the_mirrored_board():
     one = Samples(board, np.eye(26, dtype=np.float32)[:1], np.ones((1, 26), bool), np.ones(1), np.ones(1), area)
     for cells, actions in zip(game.symmetries, game.action_symmetries, strict=True):
         turned = MIRRORED(one, jax.random.key(0), cells[None], actions[None])
-        np.testing.assert_array_equal(turned.area.reshape(5, 5), turned.obs[0, ..., 0])
-        assert turned.policy[0].argmax() == np.flatnonzero(np.asarray(turned.area[0]) == 0)
+        np.testing.assert_array_equal(turned.ownership.reshape(5, 5), turned.obs[0, ..., 0])
+        assert turned.policy[0].argmax() == np.flatnonzero(np.asarray(turned.ownership[0]) == 0)
 
 
 class Positions(NamedTuple):

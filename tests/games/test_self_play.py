@@ -12,9 +12,9 @@ from small import quick_compilation
 
 from logpi.algorithms.common.acting import traced
 from logpi.games.methods.alphazero import AlphaZero
+from logpi.games.random_moves import random_openings
 from logpi.games.rules.make import make_game
 from logpi.games.rules.tic_tac_toe import LINES
-from logpi.games.random_moves import random_openings
 from logpi.games.search.guided import SearchProblem, evaluate_leaf, search, terminal_value
 from logpi.games.self_play import empty_rows, finish_rows, play_moves, reset_games
 
@@ -46,7 +46,8 @@ def play(problem, games, key, cuts=()):
 BEGIN = jax.jit(lambda h, key: reset_games(TOE, key, h, GAMES))
 PLAY = jax.jit(lambda h, value, games, key: play(SearchProblem(TOE, network, value, h), games, key))
 OPENINGS = {
-    name: jax.jit(partial(random_openings, make_game(name)), static_argnums=(1, 3)) for name in ("tic-tac-toe", "connect-four")
+    name: jax.jit(partial(random_openings, make_game(name)), static_argnums=(1, 3))
+    for name in ("tic-tac-toe", "connect-four")
 }
 
 
@@ -295,7 +296,10 @@ def test_wrong_resignations_are_counted_since_the_beginning():
     )
     assert second.metrics["self_play/no_resign_games"] > first.metrics["self_play/no_resign_games"] > 0
     n, wrong = (
-        sum(x) for x in zip(*((s.after.no_resign_games.sum(), s.after.false_resignations.sum()) for s in [second]), strict=True)
+        sum(x)
+        for x in zip(
+            *((s.after.no_resign_games.sum(), s.after.false_resignations.sum()) for s in [second]), strict=True
+        )
     )
     np.testing.assert_allclose(second.metrics["self_play/false_resignation_rate"], wrong / n, rtol=1e-6)
     only = shown(

@@ -8,13 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from logpi.games.settings import SelfPlaySettings
 from logpi.games.agent import GameAgent
 from logpi.games.evaluation.connect_four_labels import Labelled, labelled, shares_kept
 from logpi.games.evaluation.evaluators import Evaluator, Evaluators, by_answers, by_games, evaluate
 from logpi.games.evaluation.rating import mean_score
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn
+from logpi.games.settings import SelfPlaySettings
 
 LABELLED = "connect-four"
 GAMES = 200

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.games.settings import SelfPlaySettings
 from logpi.games.rules.game import Game
 from logpi.games.search.gumbel import GumbelConstants, gumbel
 from logpi.games.search.puct import DirichletNoise, PuctConstants, puct
 from logpi.games.search.tree import Leaf, Searched
+from logpi.games.settings import SelfPlaySettings
 from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key, PyTree
 

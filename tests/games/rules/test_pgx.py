@@ -11,7 +11,7 @@ from logpi.config.settings import is_game
 from logpi.errors import LogpiError
 from logpi.games.rules.make import make_game
 from logpi.games.rules.pgx import GAMES, REFUSED, remarks
-from logpi.games.search.gumbel import gumbel
+from logpi.games.search.gumbel import GumbelConstants, gumbel
 from logpi.games.search.tree import Leaf
 from logpi.ops.distributions import ILLEGAL
 
@@ -108,8 +108,7 @@ def test_a_search_runs_and_finds_a_win(animals):
             lambda state, action: leaf(jax.vmap(game.step)(state, action)),
             jax.random.key(0),
             40,
-            max_considered_actions=32,
-            scale=0.0,
+            GumbelConstants(32, noise_scale=0.0),
         )
         after = jax.vmap(game.step)(state, found.action)
         return found, jax.vmap(game.legal)(state), jax.vmap(game.ended)(after), jax.vmap(game.outcome)(after)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from logpi.games.rules.make import make_game
-from logpi.games.search.gumbel import considered_visits, gumbel
-from logpi.games.search.puct import by_visits, dirichlet, pruned, puct, rule
+from logpi.games.search.gumbel import GumbelConstants, considered_visits, gumbel
+from logpi.games.search.puct import DirichletNoise, PuctConstants, by_visits, dirichlet, pruned, puct, rule
 from logpi.games.search.top_k import best
 from logpi.games.search.tree import Edges, Leaf
 from logpi.games.search.uct import uct
@@ -114,7 +114,7 @@ def test_gumbel_acts_and_visits_as_mctx(game):
             )
         )()
     _, noise_key = jax.random.split(key)
-    ours = jax.jit(lambda: gumbel(game.root(), game.expand, noise_key, SIMULATIONS, max_considered_actions=CONSIDERED))()
+    ours = jax.jit(lambda: gumbel(game.root(), game.expand, noise_key, SIMULATIONS, GumbelConstants(CONSIDERED)))()
     np.testing.assert_array_equal(ours.visits, theirs.search_tree.summary().visit_counts)
     np.testing.assert_array_equal(ours.action, theirs.action)
     np.testing.assert_allclose(ours.policy, theirs.action_weights, atol=1e-5)
@@ -128,9 +128,12 @@ def test_keeping_every_legal_move_changes_nothing_but_their_order():
     game, key = Hashed(40, 0.1), jax.random.key(1)
     most = 39  # of 40 actions some position has 39 legal ones at most
     assert int((game.root().logits > -1e8).sum(-1).max()) <= most
-    for search in (partial(gumbel, max_considered_actions=8), partial(puct, temperature=jnp.zeros(B))):
-        whole = jax.jit(lambda search=search: search(game.root(), game.expand, key, 40))()
-        few = jax.jit(lambda search=search: search(game.root(), game.expand, key, 40, max_children=most))()
+    searches = (
+        lambda kept: gumbel(game.root(), game.expand, key, 40, GumbelConstants(8, max_children=kept)),
+        lambda kept: puct(game.root(), game.expand, key, 40, jnp.zeros(B), PuctConstants(max_children=kept)),
+    )
+    for search in searches:
+        whole, few = (jax.jit(partial(search, kept))() for kept in (0, most))
         np.testing.assert_array_equal(whole.visits, few.visits)
         np.testing.assert_array_equal(whole.action, few.action)
         np.testing.assert_allclose(whole.policy, few.policy, atol=1e-6)
@@ -138,7 +141,7 @@ def test_keeping_every_legal_move_changes_nothing_but_their_order():
 
 def test_of_few_kept_moves_only_those_of_the_largest_prior_are_visited():
     game, key = Hashed(40), jax.random.key(1)
-    found = puct(game.root(), game.expand, key, 60, jnp.zeros(B), max_children=4)
+    found = puct(game.root(), game.expand, key, 60, jnp.zeros(B), PuctConstants(max_children=4))
     rank = np.argsort(np.argsort(-np.asarray(game.root().logits), 1), 1)
     assert (np.asarray(found.visits)[rank >= 4] == 0).all()
     assert ((np.asarray(found.visits)[rank < 4] > 0).sum() > 3 * B).all()
@@ -179,7 +182,7 @@ def test_what_fills_the_last_block_is_never_a_move():
 def test_halving_spends_on_no_more_moves_than_are_kept(considered):
     """Of four kept moves the first two get as much as the others together, or more; none is starved."""
     game = Hashed(40, allowed=1.0)
-    found = gumbel(game.root(), game.expand, jax.random.key(0), 16, max_considered_actions=considered, max_children=4)
+    found = gumbel(game.root(), game.expand, jax.random.key(0), 16, GumbelConstants(considered, max_children=4))
     visits = np.sort(np.asarray(found.visits), -1)[:, ::-1]
     np.testing.assert_array_equal(visits[:, :5], [[6, 6, 2, 2, 0]] * B)
 
@@ -201,7 +204,7 @@ def test_who_is_behind_does_not_try_every_move_before_any_twice():
             jax.random.key(0),
             24,
             jnp.zeros(1),
-            fpu_reduction=reduction,
+            PuctConstants(fpu_reduction=reduction),
         )
         return np.asarray(found.visits[0])
 
@@ -252,7 +255,7 @@ def test_moves_without_a_visit_are_worth_their_nodes_mean_less_the_reduction(sim
        4 up to r = .742, then 3 once more.
     """
     root, expand = two_moves({0: 0.1, 1: -0.4, 2: 0.2, 3: 1.0, 4: -0.6})
-    found = puct(root, expand, jax.random.key(0), simulations, jnp.zeros(1), fpu_reduction=reduction)
+    found = puct(root, expand, jax.random.key(0), simulations, jnp.zeros(1), PuctConstants(fpu_reduction=reduction))
     np.testing.assert_array_equal(np.sort(found.tree.visits[:, 0])[::-1], visits)
 
 
@@ -270,13 +273,18 @@ def test_an_end_of_the_game_counts_each_time_it_is_reached_and_is_not_passed():
 def test_a_trap_one_move_deeper_is_seen():
     """By the first move the other player can win at once (state 3 is lost for the root's player)."""
     root, expand = two_moves({1: 0.0, 3: -1.0}, ends={3})
-    for search in (partial(puct, temperature=jnp.zeros(1)), partial(gumbel, scale=0.0)):
+    for search in (
+        partial(puct, temperature=jnp.zeros(1)),
+        partial(gumbel, constants=GumbelConstants(noise_scale=0.0)),
+    ):
         found = search(root, expand, jax.random.key(0), 32)
         assert found.action[0] == 1
         assert found.policy[0, 1] > 0.5
 
 
-@pytest.mark.parametrize("search", [partial(puct, temperature=jnp.ones(B), dirichlet_fraction=0.25), gumbel])
+@pytest.mark.parametrize(
+    "search", [partial(puct, temperature=jnp.ones(B), constants=PuctConstants(DirichletNoise(0.25, 1.0))), gumbel]
+)
 def test_a_tree_does_not_depend_on_its_neighbours(search):
     """The searches that finish early must not be moved on by those that go deeper."""
     game = Hashed(7, 0.3)
@@ -309,7 +317,9 @@ def test_root_noise_is_a_dirichlet_draw_over_the_legal_moves():
 def test_noise_moves_the_root_and_nothing_else():
     game = Hashed(7)
     calm = puct(game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B))
-    moved = puct(game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B), dirichlet_fraction=0.25, dirichlet_alpha=0.3)
+    moved = puct(
+        game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B), PuctConstants(DirichletNoise(0.25, 0.3))
+    )
     assert (np.asarray(calm.visits) != np.asarray(moved.visits)).any(1).mean() > 0.9
     legal = np.asarray(game.root().logits) > -1e8
     assert (np.asarray(moved.visits)[~legal] == 0).all()
@@ -356,7 +366,7 @@ def test_what_was_forced_is_pruned_by_hand():
     has to stay, and a single one is taken too. c (.4) would need 6 visits to fall to .652: it keeps its 2.
     """
     e = Edges(jnp.zeros((1, 3)), jnp.array([[10.0, 3.0, 2.0]]), jnp.array([[0.5, -1.0, 0.4]]), jnp.zeros(1))
-    score = rule(1.25, 19652.0, -1.0)
+    score = rule(PuctConstants())
     np.testing.assert_array_equal(pruned(e, score, 2.0), [[10, 0, 2]])
     np.testing.assert_array_equal(pruned(e, score, 0.0), e.visits)
     b_better = e._replace(q=jnp.array([[0.5, 0.0, 0.4]]))  # at two visits .556 < .652, at one .833
@@ -367,9 +377,9 @@ def test_forced_playouts_leave_the_policy_as_it_was():
     """Each visited move has its √(k P N) visits (Wu 2019); what was forced is taken off the policy again."""
     game = Hashed(40)
     key, k = jax.random.key(4), 2.0
-    search = partial(puct, dirichlet_fraction=0.25, dirichlet_alpha=0.3)
-    plain = search(game.root(), game.expand, key, 200, jnp.zeros(B))
-    forced = search(game.root(), game.expand, key, 200, jnp.zeros(B), forced_playouts_k=k)
+    constants = PuctConstants(DirichletNoise(0.25, 0.3))
+    plain = puct(game.root(), game.expand, key, 200, jnp.zeros(B), constants)
+    forced = puct(game.root(), game.expand, key, 200, jnp.zeros(B), constants._replace(forced_playouts_k=k))
     prior = np.exp(np.asarray(forced.tree.logits[0]))
     visits = np.asarray(forced.visits)
     wanted = np.sqrt(k * prior * 200)
