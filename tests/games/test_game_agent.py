@@ -16,7 +16,7 @@ from logpi.config.experiments import resolve
 from logpi.errors import LogpiError
 from logpi.games.agent import GameAgent, load_game_agent, save_game_agent
 from logpi.games.evaluation.connect_four_labels import labelled
-from logpi.games.evaluation.judges import judge
+from logpi.games.evaluation.judges import evaluate_agent
 from logpi.games.rules.make import make_game
 from logpi.methods import find_method
 from logpi.training import session
@@ -179,7 +179,7 @@ def test_players_that_search_see_a_win_and_say_what_they_expect(saved, kind, cou
 
 
 @pytest.mark.parametrize(("game", "count"), [("connect-four", 40), ("tic-tac-toe", 10)])
-def test_a_judge_says_what_it_measured(tmp_path, game, count):
+def test_an_evaluation_says_what_it_measured(tmp_path, game, count):
     method = {"eval_simulations": 4, "eval_opponent_simulations": 4}
     chosen, _ = resolve(game, "alphazero", {"network": NET, "method": method})
     save_game_agent(
@@ -188,7 +188,7 @@ def test_a_judge_says_what_it_measured(tmp_path, game, count):
         chosen,
         {},
     )
-    found = judge(load_game_agent(tmp_path), count)
+    found = evaluate_agent(load_game_agent(tmp_path), count)
     assert found["count"] == count
     assert found["simulations"] == 4
     assert (0 if game == "connect-four" else -1) <= found["mean"] <= 1
