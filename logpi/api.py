@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from logpi.config.experiments import Recipe, experiment_from_table, promised, re
 from logpi.config.settings import Experiment
 from logpi.driver import devices
 from logpi.errors import LogpiError
+from logpi.own_code import absolute, name_code
 from logpi.runs.folder import RunFolder, agent_folder, open_run
 from logpi.runs.metrics import read_metrics
 from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Question, Table, record, task_of
@@ -45,9 +46,10 @@ def train(
     env: Any,
     algo: str | None = None,
     *,
-    policy: Policy | None = None,
+    policy: Policy | str | None = None,
     algorithm: Any = None,
     eval_env: Any = None,
+    code: Sequence[str] = (),
     quiet: bool = False,
     run: Mapping[str, Any] | None = None,
     network: Mapping[str, Any] | None = None,
@@ -60,10 +62,11 @@ def train(
         env: any name that ``logpi.make`` or ``logpi envs`` knows, a function that builds a ``gymnasium.Env``, or a
             ``gymnasium.vector.VectorEnv``.
         algo: one of ``logpi algos``; the environment's recipe decides if None.
-        policy: a network of your own (``logpi.Policy``) instead of the standard one.
+        policy: a network of your own (``logpi.Policy``, or ``path/file.py:name``) instead of the standard one.
         algorithm: a method of your own, ``(settings, policy, spec, obs) -> logpi.Algorithm``, with the settings of
             ``algo``.
         eval_env: a ``gymnasium.vector.VectorEnv`` to evaluate in, where ``env`` is one without a registered id.
+        code: Python files of your own that may be imported beside those that the other arguments name.
         quiet: show nothing.
         run: settings of ``logpi.config.settings.Run``, such as ``{"seed": 1, "video": False}``.
         network: settings of the method's network.
@@ -73,6 +76,7 @@ def train(
     Raises:
         LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
     """
+    name_code(*(text for text in (env, algo, policy) if isinstance(text, str)), *code)
     name, implied, own = _named(env)
     tables = {
         "run": run or {},
@@ -81,6 +85,8 @@ def train(
         "env_kwargs": env_kwargs or {},
     }
     experiment, _ = resolve(name, algo, tables)
+    if isinstance(policy, str):
+        experiment, policy = dataclasses.replace(experiment, policy=absolute(policy)), None
     own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
     return run_experiment(experiment, [f"logpi.train({name!r})"], promised(experiment), quiet=quiet, own=own)
 
@@ -137,6 +143,7 @@ def resume(
     algorithm: Any = None,
     env: Any = None,
     eval_env: Any = None,
+    code: Sequence[str] = (),
     root: str = "runs",
     quiet: bool = False,
 ) -> Outcome:
@@ -148,6 +155,7 @@ def resume(
         algorithm: the method that ``train`` was given.
         env: the environment that ``train`` was given, where it was no name.
         eval_env: the one to evaluate in that ``train`` was given.
+        code: Python files that may be imported where the run names them.
         root: folder in which runs are looked for by name.
         quiet: show nothing.
 
@@ -155,6 +163,7 @@ def resume(
         LogpiError: no such run, it has finished, or none of its checkpoints can be used.
     """
     devices.prepare()
+    name_code(*code)
     folder, own = open_run(path, root), Own(policy, algorithm, env, eval_env)
     experiment = experiment_from_table(folder.config)
     recipe = promised(experiment) if own == NOTHING else None
@@ -163,8 +172,11 @@ def resume(
         return _shown(session.resume(folder, experiment, view, own), experiment, recipe, view, own, began)
 
 
-def load(path: str | Path, policy: Policy | None = None) -> Agent:
+def load(path: str | Path, policy: Policy | None = None, code: Sequence[str] = ()) -> Agent:
     """The agent of a run (its best, in periodic evaluation), or of a folder with ``agent.json``; of any kind.
+
+    Code that the agent names (an environment, a method or a network of a file) is imported only if ``code`` names its
+    file too, or if it was named on this machine before and has not changed since.
 
     Raises:
         LogpiError: nothing that can be loaded is there.
@@ -172,6 +184,7 @@ def load(path: str | Path, policy: Policy | None = None) -> Agent:
     from logpi.runs.agent_file import task_in
 
     devices.prepare()
+    name_code(*code)
     folder = agent_folder(path)
     return record(task_in(folder)).load(folder, policy)
 

@@ -127,7 +127,7 @@ def _entries() -> dict[str, EntryPoint]:
 
 
 def _from_file(path: str, attribute: str) -> Method[..., Any]:
-    from logpi.envs.load import import_file
+    from logpi.own_code import import_file
 
     file = Path(path).expanduser().resolve()
     module = import_file(str(file))

@@ -39,12 +39,25 @@ def overview() -> str:
             "logpi: learning by policy gradients",
             "",
             "usage: logpi VERB [options]      (logpi VERB --help tells a verb's options)",
-            "",
+            "       --code FILE.py            import this file where a run or an agent names it",
             *lines,
             "",
             "a first run:  logpi train CartPole-v1",
         ]
     )
+
+
+def _code_in(argv: list[str]) -> tuple[list[str], list[str]]:
+    """(``argv`` without its ``--code FILE`` flags, the files): every verb takes them."""
+    rest, code = [], []
+    arguments = iter(argv)
+    for argument in arguments:
+        flag, sign, value = argument.partition("=")
+        if flag == "--code":
+            code.append(value if sign else next(arguments, ""))
+        else:
+            rest.append(argument)
+    return rest, code
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -64,7 +77,10 @@ def main(argv: list[str] | None = None) -> int:
         print(f"logpi: unknown verb {argv[0]!r}{hint} Allowed: {', '.join(VERBS)}", file=sys.stderr)
         return 2
     from logpi.errors import LogpiError
+    from logpi.own_code import name_code
 
+    argv, code = _code_in(argv)
+    name_code(*argv[1:], *code)
     verb = argv[0].replace("-", "_")
     try:
         result: int = getattr(importlib.import_module(f"logpi.cli.{verb}"), verb)(argv[1:])

@@ -66,7 +66,7 @@ def play(argv: list[str]) -> int:
     console = Console(highlight=False)
     game, positions = begin_from(record, name)
     with contextlib.ExitStack() as stack:
-        with busy(console, f"compiling {game.id} …"):
+        with busy(console, f"compiling {game.title} …"):
             player = make_agent(game, agent, simulations, time.time_ns() % 2**31 if seed is None else seed)
             stack.callback(player.close)
             table = make_table(game, player.name, display_of(console))

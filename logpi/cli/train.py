@@ -14,10 +14,12 @@ from logpi.config.fields import check_ranges, with_help
 from logpi.config.settings import Experiment, Run
 from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
+from logpi.own_code import absolute
 from logpi.tasks import task_of
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
 CONFIG_HELP = "TOML file with [run], [method], [network], [env_kwargs]"
+POLICY_HELP = "network of your own, path/file.py:name: a logpi.Policy, or a function (EnvSpec) -> logpi.Policy"
 KWARGS_HELP = "arguments of the environment, as NAME=VALUE"
 ENV_HELP = "an id of `logpi envs`, any Gymnasium id, module:EnvId, or path/file.py:Class"
 ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar="ENV")]
@@ -46,6 +48,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     arguments: dict[str, tuple[Any, Any]] = {
         "env": (ENV, dataclasses.field()),
         "algo": (Annotated[str, tyro.conf.arg(help="see `logpi algos`")], experiment.algo),
+        "policy": (Annotated[str, tyro.conf.arg(help=POLICY_HELP)], ""),
         "config": (Annotated[str, tyro.conf.arg(help=CONFIG_HELP)], ""),
         "env_kwargs": (Annotated[tuple[str, ...], tyro.conf.arg(help=KWARGS_HELP)], ()),
         "quiet": (Annotated[bool, tyro.conf.arg(help="show nothing while training")], False),
@@ -63,7 +66,8 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
         check_ranges(name, section)
     chosen["method"] = task_of(experiment.env).settle(chosen["method"])
     kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
-    asked = Experiment(given.env, experiment.algo, env_kwargs=kwargs, **chosen)
+    own = absolute(given.policy)
+    asked = Experiment(absolute(given.env), experiment.algo, env_kwargs=kwargs, policy=own, **chosen)
     return asked, promised(asked, None if file else (experiment, recipe)), given.quiet
 
 

@@ -20,6 +20,7 @@ from logpi.config.fields import check_ranges
 from logpi.config.settings import Experiment, Run
 from logpi.errors import LogpiError
 from logpi.methods import Method, find_method, method_names
+from logpi.own_code import absolute
 from logpi.tasks import KINDS, LAST, Table, Task, kind_of, record, task_of
 
 SECTIONS = ("run", "method", "network", "env_kwargs")
@@ -77,7 +78,7 @@ def promised(experiment: Experiment, resolved: tuple[Experiment, Recipe | None] 
     length = task_of(experiment.env).horizon
     method = dataclasses.replace(own.method, **{length: getattr(experiment.method, length)})
     same = (experiment.method, experiment.network, experiment.env_kwargs) == (method, own.network, own.env_kwargs)
-    return recipe if same else None
+    return recipe if same and not experiment.policy else None
 
 
 def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Recipe | None]:
@@ -86,6 +87,7 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     Raises:
         LogpiError: unknown algorithm, section or key, or a value of the wrong type.
     """
+    env = absolute(env)
     asked = None if algo is None else find_method(algo)
     task, recipe = record(kind_of(env)), recipe_for(env, algo)
     method = asked or find_method(recipe.algo if recipe else task.default_method(env))
@@ -189,6 +191,7 @@ def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "env": experiment.env,
         "algo": experiment.algo,
+        "policy": experiment.policy,
         "run": to_table(experiment.run),
         "method": to_table(experiment.method),
         "network": to_table(experiment.network),
@@ -218,6 +221,7 @@ def experiment_from_table(table: Table) -> Experiment:
             from_table(method.settings, table["method"], "method"),
             from_table(method.network, table["network"], "network"),
             dict(table.get("env_kwargs", {})),
+            str(table.get("policy", "")),
         )
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise LogpiError(

@@ -107,3 +107,4 @@ class Experiment:
     method: Any  # settings of the algorithm (``Method.settings``)
     network: Any  # settings of its network (``Method.network``)
     env_kwargs: dict[str, object] = dataclasses.field(default_factory=dict)
+    policy: str = ""  # a network of the user's own, path/file.py:name

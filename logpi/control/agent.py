@@ -21,6 +21,7 @@ from logpi.envs.spaces import space_from_json, space_to_json, to_env
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Statistics, init_statistics
+from logpi.own_code import load_attribute
 from logpi.runs import agent_file
 from logpi.runs.checkpoint import load_tree
 from logpi.types import EnvSpec, Learner, Policy, PyTree
@@ -112,6 +113,30 @@ def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network |
     agent_file.save(folder, TASK, arrays, card)
 
 
+def own_policy(name: str, spec: EnvSpec) -> Policy | None:
+    """The network that ``path/file.py:name`` holds, for an environment's spaces; None for an empty name.
+
+    Raises:
+        LogpiError: no such file or attribute, code that nobody has named here, or something that is no policy.
+    """
+    if not name:
+        return None
+    found: Any = load_attribute(name)
+    if callable(found) and not isinstance(found, Policy):
+        try:
+            found = found(spec)
+        except Exception as error:
+            raise LogpiError(
+                f"network {name}: the call with the EnvSpec raised {type(error).__name__}: {error}"
+            ) from error
+    if not isinstance(found, Policy):
+        raise LogpiError(
+            f"network {name} is a {type(found).__name__}; wanted: a logpi.Policy, or a function (EnvSpec) -> "
+            "logpi.Policy"
+        )
+    return found
+
+
 def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
     """The agent saved in ``folder`` (one with ``agent.json``).
 
@@ -124,6 +149,8 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
         spec = EnvSpec(card["env"], observation, action, card["max_episode_steps"])
         network = card["network"] and from_table(Network, card["network"], "network")
         normalize = bool(card["normalize_obs"])
+        named = str(card["policy"])
+    policy = policy or own_policy(named, spec)
     if policy is None:
         if network is None:
             raise LogpiError(f"the agent in {folder} has a network of its own: pass it, load(path, policy=...)")

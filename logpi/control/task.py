@@ -36,9 +36,9 @@ class Parts(NamedTuple):
 def _names() -> list[str]:
     import gymnasium
 
-    from logpi.envs.make import DEVICE
+    from logpi.envs.make import DEVICE, entries
 
-    return sorted({*DEVICE, *gymnasium.registry})
+    return sorted({*DEVICE, *entries(), *gymnasium.registry})
 
 
 def _runs_on(name: str) -> str:
@@ -51,10 +51,12 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.control.agent import save_agent
 
     made = parts(experiment, own)
-    network = None if own.policy else experiment.network
+    network = None if own.policy or experiment.policy else experiment.network
+
+    kept = {"env_kwargs": experiment.env_kwargs, "policy": experiment.policy}
 
     def save(folder: Path, acting: Any, facts: Facts) -> None:
-        save_agent(folder, acting, made.spec, network, {"env_kwargs": experiment.env_kwargs, **facts})
+        save_agent(folder, acting, made.spec, network, {**kept, **facts})
 
     return Work(made.num_devices, lambda: process(experiment, made, own), save)
 
@@ -66,6 +68,7 @@ def parts(experiment: Experiment, own: Own) -> Parts:
         LogpiError: unknown environment, unsupported spaces, or settings that do not fit together, such as several
             seeds at once on a host environment.
     """
+    from logpi.control.agent import own_policy
     from logpi.envs import vectors
     from logpi.envs.make import make, spec_of
     from logpi.methods import find_method
@@ -75,7 +78,7 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     env = make(experiment.env, **experiment.env_kwargs) if own.env is None else own.env
     _check_settings(experiment, isinstance(env, DeviceEnv))
     spec = vectors.spec_of(env, experiment) if vectors.is_vector(env) else spec_of(env, experiment.env_kwargs)
-    policy = own.policy or make_policy(spec, experiment.network)
+    policy = own.policy or own_policy(experiment.policy, spec) or make_policy(spec, experiment.network)
     method = own.algorithm or find_method(experiment.algo)
     algorithm = method(experiment.method, policy, spec, example(spec.observation_space))
     if isinstance(env, DeviceEnv) and ":" in experiment.env:
@@ -131,8 +134,8 @@ def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> Non
 
 def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process:
     """The learning process of an experiment."""
-    from logpi.envs import vectors
     from logpi.control.on_policy import Sizes, on_device, on_host
+    from logpi.envs import vectors
     from logpi.envs.device import vectorize
     from logpi.envs.host import make_host
     from logpi.nets.policy import example

@@ -5,13 +5,9 @@ Spawned workers import this module to build their environment, so it imports no 
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
 import inspect
 import multiprocessing
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 
 from logpi.errors import LogpiError
+from logpi.own_code import import_file, import_module, name_code
 
 if TYPE_CHECKING:
     from logpi.types import DeviceEnv
@@ -48,6 +45,7 @@ class FromFile:
     name: str
 
     def __call__(self, **kwargs: Any) -> Any:
+        name_code(self.path)  # a worker builds what its parent was allowed to
         env = getattr(import_file(self.path), self.name)(**kwargs)
         limit = getattr(env, "max_episode_steps", None)
         return gymnasium.wrappers.TimeLimit(env, limit) if limit and env.spec is None else env
@@ -125,7 +123,9 @@ def registered(name: str) -> Registered:
     module, _, env_id = name.rpartition(":")
     if module:
         try:
-            importlib.import_module(module)
+            import_module(module)
+        except LogpiError:
+            raise
         except Exception as error:
             raise LogpiError(
                 f"environment {name}: importing {module} raised {type(error).__name__}: {error}. "
@@ -137,36 +137,6 @@ def registered(name: str) -> Registered:
         raise LogpiError(
             f"environment {name}: Gymnasium knows no {env_id!r} ({error}). {_suggestion(module, env_id)}"
         ) from error
-
-
-def import_file(path: str) -> ModuleType:
-    """Import a Python file under a name of its own; once, as long as the file does not change.
-
-    Its folder is put at the end of ``sys.path``, so that it finds its neighbours.
-
-    Raises:
-        LogpiError: no such file, or it raises while it is imported (chained).
-    """
-    file = Path(path).resolve()
-    if not file.is_file():
-        raise LogpiError(f"no such file: {path} (looked for {file})")
-    key = hashlib.sha256(f"{file}\0{file.stat().st_mtime_ns}".encode()).hexdigest()[:16]
-    name = f"logpi_own_{key}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise LogpiError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look here while the file is being executed
-    if str(file.parent) not in sys.path:
-        sys.path.append(str(file.parent))
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise LogpiError(f"importing {path} raised {type(error).__name__}: {error}") from error
-    return module
 
 
 def _device(name: str, instance: Any) -> DeviceEnv:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import gymnasium
@@ -15,6 +16,7 @@ from logpi.envs.spaces import check_spaces
 from logpi.errors import LogpiError
 from logpi.types import DeviceEnv, EnvSpec
 
+GROUP = "logpi.environments"  # group of entry points: a name, and the module:attribute
 DEVICE = {**CLASSIC, **PROBES}
 
 
@@ -36,7 +38,9 @@ def make(name: str, **env_kwargs: Any) -> DeviceEnv | HostFactory:
                 raise LogpiError(f"{name} is a device environment, which takes no arguments; given: {env_kwargs}")
             check_spaces(env.spec)
         return env
-    known = {*DEVICE, *gymnasium.registry}
+    if name in (declared := entries()):
+        return load_entry(name, declared[name])
+    known = {*DEVICE, *declared, *gymnasium.registry}
     if name.startswith("ALE/") or "NoFrameskip" in name:
         _register_atari(name)
     elif name not in known:
@@ -47,6 +51,38 @@ def make(name: str, **env_kwargs: Any) -> DeviceEnv | HostFactory:
             "path/file.py:Class"
         )
     return registered(name)
+
+
+def entries() -> dict[str, EntryPoint]:
+    """The environments that installed packages declare."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def load_entry(name: str, entry: EntryPoint) -> DeviceEnv | HostFactory:
+    """The environment of an entry point: a ``DeviceEnv``, a function without arguments that returns one, or a factory.
+
+    Raises:
+        LogpiError: it cannot be imported (chained), or is neither.
+    """
+    try:
+        found = entry.load()
+        built = found if isinstance(found, DeviceEnv) else found()
+    except Exception as error:
+        raise LogpiError(
+            f"environment {name!r}: the entry point {entry.value} of the group {GROUP} raised "
+            f"{type(error).__name__}: {error}; update or remove the package that declares it"
+        ) from error
+    if isinstance(built, DeviceEnv):
+        check_spaces(built.spec)
+        return built
+    if isinstance(built, gymnasium.Env):
+        built.close()
+        factory: HostFactory = found
+        return factory
+    raise LogpiError(
+        f"environment {name!r}: the entry point {entry.value} gives a {type(built).__name__}; wanted: a "
+        "logpi.DeviceEnv, a function that returns one, or one that builds a gymnasium.Env"
+    )
 
 
 def spec_of(env: DeviceEnv | HostFactory, env_kwargs: dict[str, Any] | None = None) -> EnvSpec:

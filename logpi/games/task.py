@@ -27,7 +27,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.methods import find_method
 
     method, run = experiment.method, experiment.run
-    if own != Own():
+    if own != Own() or experiment.policy:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
         raise LogpiError(f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is a game and takes none")

@@ -38,7 +38,7 @@ def image_process(
         return method.update(learner, data.images, data.labels, which, update_key)
 
     def start(learner: Learner, key: Key) -> tuple[tuple[()], Metrics]:
-        metrics = jax.eval_shape(lambda: one(learner, key, splits.train)[1])
+        metrics = jax.eval_shape(lambda data: one(learner, key, data)[1], splits.train)
         return (), jax.tree.map(lambda x: jnp.zeros((updates, *x.shape), x.dtype), metrics)
 
     def update(state: State, now: Now) -> tuple[State, Metrics]:

@@ -39,7 +39,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.ram.process import image_process
 
     method, run = experiment.method, experiment.run
-    if own != Own():
+    if own != Own() or experiment.policy:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
         raise LogpiError(

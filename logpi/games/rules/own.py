@@ -6,10 +6,10 @@ import inspect
 from importlib.metadata import EntryPoint
 from types import ModuleType
 
-from logpi.envs.load import import_file
 from logpi.errors import LogpiError
 from logpi.games import GROUP
 from logpi.games.rules.game import Game
+from logpi.own_code import import_file
 
 WANTED = "a Game (logpi.games.rules.game), or a function without arguments that returns one"
 
