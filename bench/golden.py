@@ -21,7 +21,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -174,12 +174,8 @@ def cases() -> dict[str, Case]:
     )
     options = "--credit return --reward correct --core lstm --combine sum --glimpse-coef 0 --core-gradient 0 --copies 2"
     add("ram-paper", "ram/mnist", "ram", f"{IMAGES} {options} --rotation 0 --scaling 0 --shear 0 --shift 0")
-    add(
-        "ram-options",
-        "ram/cluttered",
-        "ram",
-        f"{IMAGES} --reward probability --frequencies 2 --copies 2 --curriculum 0.5 --location-rate 0.5 --scales 2 --n-glimpses 4",
-    )
+    options = "--reward probability --frequencies 2 --copies 2 --curriculum 0.5 --location-rate 0.5 --scales 2"
+    add("ram-options", "ram/cluttered", "ram", f"{IMAGES} {options} --n-glimpses 4")
     for where in ("random", "grid", "centre"):
         add(f"ram-{where}", "ram/mnist", "ram", f"{IMAGES} --where {where} --n-glimpses 3")
     add("classifier-fc", "ram/mnist", "classifier", f"{IMAGES} --net fc --hidden 32 32")
@@ -232,9 +228,8 @@ def cases() -> dict[str, Case]:
         for algo in ("ram", "classifier"):
             own = f"--data {DATA} --validation 100" if task == "own" else ""
             add(f"recipe-ram-{task}.{algo}", f"ram/{task}", algo, f"{IMAGES} {own}")
-    for board in ("connect-four", "go-9x9", "hex-11x11", "othello", "tic-tac-toe"):
+    for board in ("connect-four", "hex-11x11", "othello", "tic-tac-toe"):  # go-9x9 takes minutes of both cores
         flags = GAMES.replace("--considered 4 ", "")  # what the recipe has is kept where it costs no time
-        flags += " --fast-simulations 2" if board == "go-9x9" else ""
         add(f"recipe-{board}.alphazero", board, "alphazero", flags)
     return made
 
@@ -294,9 +289,9 @@ def run_all(
     for devices, together in ((1, jobs), (2, 1)):
         mine = {name: case for name, case in chosen.items() if case.devices == devices}
         with ThreadPoolExecutor(together) as pool:
-            waiting = {name: pool.submit(run, name, case, tree, work) for name, case in mine.items()}
-            for name, future in waiting.items():
-                done(name, future.result())
+            waiting = {pool.submit(run, name, case, tree, work): name for name, case in mine.items()}
+            for future in as_completed(waiting):
+                done(waiting[future], future.result())
 
 
 # ---------------------------------------------------------------------------------------------------------- comparing
@@ -337,7 +332,14 @@ def translate(command: Sequence[str], renamed: Renamed) -> list[str]:
 def rows_of(metrics: str, result: str) -> list[Row]:
     """The rows of a run; the last one is its ``result.json``."""
     rows = [json.loads(line) for line in metrics.splitlines()]
-    return [*rows, {f"result/{key}": value for key, value in json.loads(result).items()}]
+    return [*rows, flat("result", json.loads(result))]
+
+
+def flat(name: str, value: Any) -> Row:
+    """Tables within a table as one row, with keys such as ``result/agreement/share``."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {key: part for word, inner in value.items() for key, part in flat(f"{name}/{word}", inner).items()}
 
 
 def renamed_row(row: Row, names: Mapping[str, str]) -> Row:
@@ -359,7 +361,7 @@ def negative(value: Any) -> Any:
 
 
 def distance(old: Any, new: Any) -> float:
-    """The largest difference of two values of rows, relative to the old one or to 1; inf where they cannot be compared."""
+    """The largest difference of two values, relative to the old one or to 1; inf where they cannot be compared."""
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return max((distance(a, b) for a, b in zip(old, new, strict=True)), default=0.0)
     if isinstance(old, int | float) and isinstance(new, int | float) and math.isfinite(old) and math.isfinite(new):
@@ -423,6 +425,8 @@ def record(args: argparse.Namespace, work: Path) -> int:
         index_file.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
     chosen = {name: case for name, case in cases().items() if fnmatch.fnmatch(name, args.only)}
+    if args.missing:
+        chosen = {name: case for name, case in chosen.items() if name not in index}
     run_all(chosen, args.tree, work, args.jobs, done)
     print(f"{len(chosen) - len(failed)} recorded" + "".join(f"\nFAILED {name}" for name in failed))
     return bool(failed)
@@ -466,7 +470,9 @@ def main() -> int:
         verb.add_argument("--only", default="*", metavar="PATTERN", help="cases whose names match, as ppo-*")
         verb.add_argument("--jobs", type=int, default=2, help="cases of one device side by side")
         verb.add_argument("--work", type=Path, metavar="DIR", help="keep the run folders in this new folder")
-        if name == "compare":
+        if name == "record":
+            verb.add_argument("--missing", action="store_true", help="only cases that are not recorded yet")
+        else:
             verb.add_argument("--renamed", type=Path, default=RENAMED, metavar="FILE", help="what was renamed")
     args = made.parse_args()
     args.tree = args.tree.resolve()
