@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Bool
 
@@ -41,7 +42,7 @@ def per_device_key(key: Key) -> Key:
         return key
 
 
-def where(flag: Bool[Array, "*B"], yes: PyTree, no: PyTree) -> PyTree:
+def where(flag: Bool[Array | np.ndarray, "*B"], yes: PyTree, no: PyTree) -> PyTree:
     """``jnp.where`` for pytrees: ``yes`` where ``flag`` is set, else ``no``; leaves are [*B, ...], PRNG keys too."""
 
     def leaf(a: Array, b: Array) -> Array:

@@ -9,7 +9,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from small import Killed, Watcher, experiment, flags, only_run, outcome, quick_compilation
+from small import Killed, Watcher, experiment, flags, only_run, outcome, quick_compilation, resume
 
 from logpi.cli.main import main
 from logpi.errors import LogpiError
@@ -224,7 +224,7 @@ def test_a_broken_environment_leaves_a_run_that_resumes_once_it_is_mended(fails,
     assert rows.count(b"\n") == 2, "the third iteration met the fault"
     file.write_text(source.format(fault=MENDED))
     os.utime(file, (1, 1))
-    session.resume(folder.path, Watcher())
+    resume(folder)
     assert folder.status == "finished"
     assert folder.metrics.read_bytes().startswith(rows)
     if source is DEVICE_ENV:
@@ -304,7 +304,7 @@ def assert_survives_a_full_disk(root, tmp_path, fill, free):
     free()
     folder = only_run(root)
     assert folder.status == "interrupted"
-    session.resume(folder.path, Watcher())
+    resume(folder)
     whole = session.start(experiment("CartPole-v1", "ppo", tmp_path / "whole", **options), ["test"], Watcher()).folder
     assert outcome(folder) == outcome(whole)
 

@@ -10,11 +10,14 @@ from small import Watcher, experiment, quick_compilation
 from logpi import api
 from logpi.config.settings import Network
 from logpi.control.agent import Agent, load_agent, save_agent
+from logpi.control.task import parts, process
+from logpi.driver.driver import Driver, Progress
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Moments, Statistics, init_statistics
 from logpi.runs import folder as run_folders
 from logpi.runs.folder import agent_folder, siblings
+from logpi.tasks import NOTHING
 from logpi.training import session
 from logpi.types import EnvSpec, Learner
 
@@ -169,11 +172,11 @@ def test_the_seeds_of_a_run_are_in_the_order_of_their_numbers(tmp_path):
 
 def test_the_last_agent_is_the_one_that_was_trained(tmp_path):
     chosen = experiment("Pendulum-v1", "ppo", tmp_path, normalize_obs=True)
-    made_by = session.Session(session.RunFolder(tmp_path), chosen, Watcher())
     folder = session.start(chosen, ["test"], Watcher()).folder
-    programs = made_by.work.programs()
-    learner: Learner = folder.latest_checkpoint(programs.like()).tree.learner
+    built = parts(chosen, NOTHING)
+    driver = Driver(process(chosen, built), [chosen.run.seed])
+    learner: Learner = folder.latest_checkpoint(driver.like(Progress())).tree.learner
     agent = load_agent(folder.last)
     obs = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    greedy = session.assemble.parts(chosen).algorithm.act(learner, (), obs, jax.random.key(0), True).action
+    greedy = built.algorithm.act(learner, (), obs, jax.random.key(0), True).action
     np.testing.assert_allclose(agent.act(obs), 2 * np.clip(greedy, -1, 1), rtol=1e-5)

@@ -9,6 +9,7 @@ import pytest
 
 from logpi.algorithms.common.acting import make_act
 from logpi.control.rollout import Carry, no_episodes, rollout, rollout_host, start
+from logpi.driver.process import unwatched
 from logpi.envs.device import vectorize
 from logpi.envs.host import make_host
 from logpi.envs.probes import chain, chain_gym
@@ -63,13 +64,14 @@ def on_host(walk, autoreset, iterations=1):
         def act(memory, obs, keys=keys):
             return decide(LEARNER, memory, obs, next(keys))
 
-        carry, trajectory = rollout_host(vector, ALGORITHM, act, carry, {"policy": 0.0, "environment": 0.0})
+        carry, trajectory = rollout_host(vector, ALGORITHM, act, carry, {"policy": 0.0, "environment": 0.0}, unwatched)
         found.append(trajectory)
     vector.close()
     return found
 
 
 def targets(trajectory, value, lam):
+    trajectory, value = jax.tree.map(jnp.asarray, (trajectory, value))
     discount = GAMMA * trajectory.discount
     returns = lambda_returns(trajectory.reward, discount, trajectory.mask, value, lam)
     advantage = psi.gae(trajectory.reward, discount, trajectory.mask, value, lam)

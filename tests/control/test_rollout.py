@@ -13,6 +13,7 @@ from gymnasium import spaces
 from logpi.algorithms.common.acting import look, make_act
 from logpi.config.settings import Network
 from logpi.control.rollout import WINDOW, Carry, episode_metrics, no_episodes, record, rollout, rollout_host, start
+from logpi.driver.process import unwatched
 from logpi.envs.device import vectorize
 from logpi.envs.host import make_host
 from logpi.envs.probes import recall
@@ -90,7 +91,7 @@ def on_host(algorithm, iterations):
         return algorithm.act(None, memory, obs, None)
 
     for _ in range(iterations):
-        carry, trajectory = rollout_host(vector, algorithm, act, carry, {"policy": 0.0, "environment": 0.0})
+        carry, trajectory = rollout_host(vector, algorithm, act, carry, {"policy": 0.0, "environment": 0.0}, unwatched)
         found.append((trajectory, jax.tree.map(np.array, carry.episodes)))
     vector.close()
     return found
@@ -224,5 +225,5 @@ def test_a_memory_and_a_reset_within_the_step_do_not_go_together():
     vector.reset(0)
     carry = Carry((), (), jnp.zeros(B, jnp.int32), jnp.zeros(B, bool), no_episodes(B))
     with pytest.raises(LogpiError, match=r"resets within the step.*next_step"):
-        rollout_host(vector, counting(), None, carry, {})
+        rollout_host(vector, counting(), None, carry, {}, unwatched)
     vector.close()

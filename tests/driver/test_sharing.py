@@ -1,12 +1,15 @@
 """One learner's environments on two devices: the same update as on one, and the same numbers on both devices."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from logpi.config.experiments import resolve
-from logpi.driver.programs import DevicePrograms
-from logpi.training import build
+from logpi.control.task import parts, process
+from logpi.driver.driver import Driver, Progress
+from logpi.driver.process import Span, unwatched
+from logpi.tasks import NOTHING, Own
 
 SMALL = {"hidden": [8]}
 CASES = {
@@ -23,30 +26,34 @@ CASES = {
 pytestmark = pytest.mark.skipif(jax.local_device_count() < 2, reason="needs two devices")
 
 
-def programs(algo, method, network, sharing=None):
+def driven(algo, method, network, num_devices=None):
+    """(driver, devices that the experiment asks for)."""
     same = {"normalize_obs": False, "normalize_reward": False, "lr_schedule": "constant", "clip_schedule": "constant"}
     same = {name: value for name, value in same.items() if name != "clip_schedule" or algo == "ppo"}
     run = {"eval_episodes": 2, "final_episodes": 2}
     experiment, _ = resolve("CartPole-v1", algo, {"method": {**same, **method}, "network": network, "run": run})
-    parts = build.parts(experiment)
-    made = build.programs(experiment, parts._replace(sharing=sharing or parts.sharing))
-    assert isinstance(made, DevicePrograms)
-    return made, parts.sharing
+    made = parts(experiment, NOTHING)
+    shared = made._replace(num_devices=num_devices or made.num_devices)
+    return Driver(process(experiment, shared), [0]), made.num_devices
+
+
+def run(driver, number, state):
+    """Stage ``number`` of the first iteration; the state's arrays may be those of other devices."""
+    stage, given = driver.process.stages[number], jax.tree.map(jnp.copy, state)
+    return stage.piece(driver._programs[stage.name], given, Span(0, 0, 1), (), unwatched, {})
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_two_devices_learn_what_one_learns(case):
     algo, method, network = CASES[case]
-    shared, sharing = programs(algo, method, network)
-    assert sharing == 2, "this case is meant to be shared"
-    alone, _ = programs(algo, method, network, sharing=1)
-    state = shared.init()
-    _, trajectory, _ = shared._collect(state, np.int32(0))
-    learner, metrics = shared._update(state.learner, trajectory, state.seed, np.int32(0))
+    shared, num_devices = driven(algo, method, network)
+    assert num_devices == 2, "this case is meant to be shared"
+    alone, _ = driven(algo, method, network, num_devices=1)
+    state, _ = run(shared, 0, shared.init())
+    learner, metrics = (found := run(shared, 1, state))[0].learner, found[1]
     alone.compile()
-    host = jax.device_get((state.learner, trajectory, state.seed))
-    expected, expected_metrics = jax.device_get(alone._update(*host, np.int32(0)))
-    for ours, theirs in zip(jax.tree.leaves(learner), jax.tree.leaves(expected), strict=True):
+    expected, expected_metrics = jax.device_get(run(alone, 1, jax.device_get(state)))
+    for ours, theirs in zip(jax.tree.leaves(learner), jax.tree.leaves(expected.learner), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-4)
     for name, value in expected_metrics.items():
         np.testing.assert_allclose(metrics[name], value, rtol=2e-3, atol=2e-4, err_msg=name)
@@ -58,11 +65,11 @@ def test_two_devices_learn_what_one_learns(case):
 
 @pytest.mark.parametrize("case", ["ppo, rewards", "actor_critic"])
 def test_a_shared_run_goes_on_from_host_memory_bit_for_bit(case):
-    made, _ = programs(*CASES[case])
-    state, _ = made.iterate(made.init(), 0, True)
-    saved = jax.device_get(state)
-    through, _ = made.iterate(state, 1, True)
-    again, _ = made.iterate(saved, 1, True)
+    made, _ = driven(*CASES[case])
+    state, _, _ = made.iterate(made.init(), Progress())
+    saved = jax.device_get(made.saved(state, Progress(1)))
+    through, _, _ = made.iterate(state, Progress(1))
+    again, _, _ = made.iterate(made.restored(saved), Progress(1))
     for ours, theirs in zip(jax.tree.leaves(through.learner), jax.tree.leaves(again.learner), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -75,14 +82,14 @@ def test_a_shared_run_goes_on_from_host_memory_bit_for_bit(case):
     ],
 )
 def test_a_minibatch_that_cannot_be_halved_stays_on_one_device(method, network):
-    made, sharing = programs("ppo", method, network)
-    assert sharing == 1
-    made.iterate(made.init(), 0, True)
+    made, num_devices = driven("ppo", method, network)
+    assert num_devices == 1
+    made.iterate(made.init(), Progress())
 
 
 def test_an_own_algorithm_keeps_to_one_device():
     from logpi.algorithms.a2c import a2c
 
     experiment, _ = resolve("CartPole-v1", "a2c", {"method": {"n_envs": 32, "n_steps": 64}})
-    assert build.parts(experiment).sharing == 2
-    assert build.parts(experiment, build.Own(algorithm=a2c)).sharing == 1
+    assert parts(experiment, NOTHING).num_devices == 2
+    assert parts(experiment, Own(algorithm=a2c)).num_devices == 1

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from small import stepped
 
 from logpi.envs.host import GymVector, insert_void_rows, make_host
 from logpi.errors import LogpiError
@@ -88,7 +89,7 @@ def play(vector: GymVector, T: int, seed: int = 0) -> dict[str, list[Any]]:
     for _ in range(T):
         rows["acting"].append(vector.start)
         rows["action"].append(move(vector.start))
-        step = vector.step(rows["action"][-1])
+        step = stepped(vector, rows["action"][-1])
         rows["next"].append(step.obs)
         rows["steps"].append(step)
     vector.close()
@@ -178,7 +179,7 @@ def test_each_step_shows_the_final_observation(autoreset: str) -> None:
 def test_actions_are_scaled_on_the_way_in() -> None:
     vector = make_host(Walk, 2)
     vector.reset(0)
-    np.testing.assert_allclose(vector.step(np.float32([[-1], [0.5]])).reward, [0 + 1, 7.5 + 1])
+    np.testing.assert_allclose(stepped(vector, np.float32([[-1], [0.5]])).reward, [0 + 1, 7.5 + 1])
     vector.close()
 
 
@@ -187,7 +188,7 @@ def test_what_was_returned_never_changes() -> None:
     steps = [vector.reset(0)]
     before = [np.array(steps[0].obs["clock"])]
     for _ in range(6):
-        steps.append(vector.step(np.zeros((3, 1), np.float32)))
+        steps.append(stepped(vector, np.zeros((3, 1), np.float32)))
         before.append(steps[-1].obs["clock"].copy())
     for step, copy in zip(steps, before, strict=True):
         np.testing.assert_array_equal(step.obs["clock"], copy)
@@ -212,7 +213,7 @@ def test_async_equals_sync_in_every_mode() -> None:
 def drive(vector: GymVector) -> None:
     vector.reset(0)
     for _ in range(5):
-        vector.step(np.zeros(2, np.int32))
+        stepped(vector, np.zeros(2, np.int32))
 
 
 @pytest.mark.parametrize(
@@ -255,16 +256,16 @@ def test_a_void_row_has_no_reward_and_a_reset_forgets_it() -> None:
     vector = GymVector(Bonus(SyncVectorEnv([Walk] * 3)))
     still = -np.ones((3, 1), np.float32)
     vector.reset(0)
-    step = vector.step(still)
+    step = stepped(vector, still)
     while not (step.terminated | step.truncated).any():
-        step = vector.step(still)
+        step = stepped(vector, still)
     ended = step.terminated | step.truncated
-    after = vector.step(still)
+    after = stepped(vector, still)
     assert (after.reward[ended] == 0).all()
     while not (after.terminated | after.truncated).any():
-        after = vector.step(still)
+        after = stepped(vector, still)
     vector.reset()
-    assert (vector.step(still).reward == 2).all()
+    assert (stepped(vector, still).reward == 2).all()
     vector.close()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from small import stepped
 
 from logpi.envs.host import make_host
 from logpi.envs.load import FromFile, load_own
@@ -92,7 +93,7 @@ def test_a_file_makes_a_host_environment_with_its_time_limit(folder: Path, name:
     assert vector.spec.max_episode_steps == 4
     assert vector.spec.id.endswith(f"mine.py:{name}")
     vector.reset(0)
-    steps = [vector.step([0, 1]) for _ in range(4)]
+    steps = [stepped(vector, [0, 1]) for _ in range(4)]
     assert [bool(step.truncated.all()) for step in steps] == [False, False, False, True]
     assert steps[0].reward.tolist() == [reward, reward]
     vector.close()
@@ -101,7 +102,7 @@ def test_a_file_makes_a_host_environment_with_its_time_limit(folder: Path, name:
 def test_kwargs_reach_the_class(folder: Path) -> None:
     vector = make_host(load_own(f"{folder / 'mine.py'}:Mine"), 1, env_kwargs={"reward": 7.0})
     vector.reset(0)
-    assert vector.step([0]).reward.tolist() == [7.0]
+    assert stepped(vector, [0]).reward.tolist() == [7.0]
     vector.close()
 
 
@@ -110,7 +111,7 @@ def test_the_factory_works_in_another_process(folder: Path) -> None:
     assert pickle.loads(pickle.dumps(factory)) == factory
     vector = make_host(factory, 1, vectorization="async")
     vector.reset(0)
-    assert vector.step([0]).reward.tolist() == [1.0]
+    assert stepped(vector, [0]).reward.tolist() == [1.0]
     vector.close()
 
 

@@ -8,7 +8,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from small import Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
+from small import Killed, Watcher, logpi, only_run, outcome, quick_compilation, resume, start
 
 from logpi import api
 from logpi.config.experiments import resolve
@@ -81,7 +81,7 @@ def test_a_killed_run_resumes_exactly(corners, tmp_path, algo, options):
     folder = only_run(tmp_path / "cut")
     assert folder.status == "interrupted"
     again = Watcher()
-    session.resume(folder.path, again)
+    resume(folder, again)
     assert 0 < again.rows < watcher.rows
     assert outcome(folder) == outcome(whole)
 
@@ -155,11 +155,11 @@ def test_data_that_has_changed_is_noticed(tmp_path):
     folder = only_run(tmp_path / "runs")
     np.savez(path, images=images, labels=(labels + 1) % 3)
     with pytest.raises(LogpiError, match=r"some\.npz are not those that this run began with"):
-        session.resume(folder.path, Watcher())
+        resume(folder)
     with pytest.raises(LogpiError, match="not those that this agent was trained on"):
         judge(load_image_agent(folder.last), 10)
     np.savez(path, images=images, labels=labels)
-    session.resume(folder.path, Watcher())
+    resume(folder)
     assert judge(load_image_agent(folder.last), 5).images == 5
 
 

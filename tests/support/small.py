@@ -11,9 +11,10 @@ from pathlib import Path
 import jax
 import pytest
 
-from logpi.config.experiments import resolve
+from logpi.config.experiments import experiment_from_table, resolve
 from logpi.driver import devices
 from logpi.runs.folder import RunFolder, find_runs
+from logpi.training import session
 
 CACHE = Path(tempfile.gettempdir()) / f"logpi-tests-{getpass.getuser()}"
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,17 @@ class Watcher:
         self.note(text)
 
 
+def resume(folder, view=None):
+    """Go on with the run in ``folder``, in this process."""
+    return session.resume(folder, experiment_from_table(folder.config), view or Watcher())
+
+
+def stepped(vector, action):
+    """One move of each environment of a host vector."""
+    vector.send(action)
+    return vector.recv()
+
+
 def only_run(log_dir):
     """The one run below ``log_dir``."""
     (info,) = find_runs(log_dir)
@@ -137,18 +149,17 @@ KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
 from logpi.driver import devices
-from logpi.training import session
 from logpi import api
-from logpi.runs.checkpoint import read_meta
+from logpi.runs.folder import RunFolder
 sys.path.insert(0, sys.argv[2])
-from small import Watcher
+import small
 
-folder, chance = Path(sys.argv[1]), random.Random(0)
-saved = lambda: max(int(p.stem[10:]) for p in (folder / "checkpoints").glob("iteration_*.safetensors"))
+folder, chance = RunFolder(Path(sys.argv[1])), random.Random(0)
+saved = lambda: max(int(p.stem[10:]) for p in folder.checkpoints.glob("iteration_*.safetensors"))
 
 def resume():
     devices.prepare()
-    session.resume(folder, Watcher())
+    small.resume(folder)
     os._exit(0)
 
 progress = [saved()]

@@ -20,6 +20,7 @@ from small import (
     only_run,
     outcome,
     quick_compilation,
+    resume,
     start,
 )
 
@@ -65,7 +66,7 @@ def assert_resumes_exactly(tmp_path, env, algo, **options):
     folder = killed(experiment(env, algo, tmp_path / "cut", **options), row=rows // 2 + 1)
     written = folder.metrics.read_bytes()
     watcher = Watcher()
-    session.resume(folder.path, watcher)
+    resume(folder, watcher)
     assert 0 < watcher.rows < rows
     assert any("resuming at" in note for note in watcher.notes)
     assert outcome(folder) == outcome(whole)
@@ -107,7 +108,7 @@ def test_a_kill_between_the_last_checkpoint_and_the_result(tmp_path):
     before = outcome(folder)
     (folder.path / "result.json").unlink()
     watcher = Watcher()
-    session.resume(folder.path, watcher)
+    resume(folder, watcher)
     assert watcher.rows == 0
     assert outcome(folder) == before
 
@@ -115,7 +116,7 @@ def test_a_kill_between_the_last_checkpoint_and_the_result(tmp_path):
 def test_a_finished_run_is_not_resumed(tmp_path):
     folder, _ = run_through(experiment("CartPole-v1", "ppo", tmp_path))
     with pytest.raises(LogpiError, match=r"has finished.*logpi eval"):
-        session.resume(folder.path, Watcher())
+        resume(folder)
 
 
 LONG = {"total_timesteps": 12_800, "run": {"checkpoint_points": 10_000, "eval_points": 5, "log_points": 1000}}
@@ -160,7 +161,7 @@ def test_a_polite_end_saves_first(tmp_path, whole, number):
     last_row = json.loads(folder.metrics.read_text().splitlines()[-1])
     assert newest["timesteps"] == last_row["time/total_timesteps"]
     assert newest["metrics_bytes"] == folder.metrics.stat().st_size
-    session.resume(folder.path, Watcher())
+    resume(folder)
     assert outcome(folder) == whole
 
 
@@ -177,6 +178,6 @@ def test_fifty_kills_at_random_moments(tmp_path, whole):
     assert len(progress) == 51
     assert progress == sorted(progress), "a kill cost what a checkpoint had saved"
     assert progress[-1] > progress[0]
-    session.resume(folder.path, Watcher())
+    resume(folder)
     assert outcome(folder) == whole
     assert not list(folder.path.rglob("*.tmp"))
