@@ -58,7 +58,7 @@ def made(observation, action, network, moments=False):
 
 
 def reloaded(agent, folder, network):
-    save_agent(folder, agent.learner, agent.spec, network, {"algo": "ppo"})
+    save_agent(folder, agent.learner, agent.spec, network, {"algo": "ppo", "policy": ""})
     return load_agent(folder)
 
 
@@ -128,7 +128,7 @@ def test_an_observation_of_another_shape_is_refused(wrong):
 def test_a_policy_of_ones_own_is_asked_for(tmp_path):
     network = Network(hidden=(8,))
     agent = made(BOX, ACTIONS["discrete"], network)
-    save_agent(tmp_path, agent.learner, agent.spec, None, {})
+    save_agent(tmp_path, agent.learner, agent.spec, None, {"policy": ""})
     with pytest.raises(LogpiError, match="policy="):
         load_agent(tmp_path)
     _, batch = batch_of(BOX)
@@ -175,8 +175,8 @@ def test_the_last_agent_is_the_one_that_was_trained(tmp_path):
     folder = session.start(chosen, ["test"], Watcher()).folder
     built = parts(chosen, NOTHING)
     driver = Driver(process(chosen, built), [chosen.run.seed])
-    learner: Learner = folder.latest_checkpoint(driver.like(Progress())).tree.learner
+    learner: Learner = jax.tree.map(jnp.asarray, folder.latest_checkpoint(driver.like(Progress())).tree.learner)
     agent = load_agent(folder.last)
-    obs = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    obs = jax.random.normal(jax.random.key(0), (20, 3))
     greedy = built.algorithm.act(learner, (), obs, jax.random.key(0), True).action
     np.testing.assert_allclose(agent.act(obs), 2 * np.clip(greedy, -1, 1), rtol=1e-5)

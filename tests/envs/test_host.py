@@ -114,6 +114,7 @@ def with_voids(rows: dict[str, list[Any]]) -> dict[str, Any]:
         reward,
         terminated,
         truncated,
+        1 - terminated.astype(np.float32),
     )
 
 
@@ -324,12 +325,12 @@ def test_insert_void_rows_by_hand() -> None:
     obs, following = np.array([[0.0], [1], [10], [11]]), np.array([[1.0], [2], [11], [12]])
     ended, never = np.array([[False], [True], [False], [False]]), np.zeros((4, 1), bool)
     one = np.ones((4, 1), np.float32)
-    got = insert_void_rows(obs, following, one, one, one, ended, never)
+    got = insert_void_rows(obs, following, one, one, one, ended, never, 1 - ended)
     assert got["obs"].ravel().tolist() == [0, 1, 2, 10, 11]
     assert got["mask"].ravel().tolist() == [1, 1, 0, 1]
     assert got["reward"].ravel().tolist() == [1, 1, 0, 1]
     assert got["discount"].ravel().tolist() == [1, 0, 1, 1]
-    got = insert_void_rows(obs[:3], following[:3], one[:3], one[:3], one[:3], never[:3], ended[:3])
+    got = insert_void_rows(obs[:3], following[:3], one[:3], one[:3], one[:3], never[:3], ended[:3], one[:3])
     assert got["obs"].ravel().tolist() == [0, 1, 2, 10]
     assert got["mask"].ravel().tolist() == [1, 1, 0]
     assert got["discount"].ravel().tolist() == [1, 1, 1]

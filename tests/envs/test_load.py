@@ -14,6 +14,7 @@ from small import stepped
 from logpi.envs.host import make_host
 from logpi.envs.load import FromFile, load_own
 from logpi.errors import LogpiError
+from logpi.own_code import name_code
 from logpi.types import DeviceEnv
 
 HOST = """
@@ -82,6 +83,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "drift.py").write_text(DEVICE)
     (tmp_path / "bad.py").write_text("import json\nrubbish")
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))
+    name_code(*(str(tmp_path / name) for name in ("mine.py", "drift.py", "bad.py")), "my_registering_module:Mine-v3")
     return tmp_path
 
 

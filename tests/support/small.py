@@ -19,7 +19,12 @@ from logpi.training import session
 CACHE = Path(tempfile.gettempdir()) / f"logpi-tests-{getpass.getuser()}"
 ROOT = Path(__file__).parents[2]
 # compiling is nearly all that a tiny run costs; what is compiled with less care computes the same thing each time
-SETTINGS = {"LOGPI_CACHE": str(CACHE), "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+SETTINGS = {
+    "LOGPI_CACHE": str(CACHE),
+    "LOGPI_STATE": str(CACHE / "state"),
+    "JAX_PLATFORMS": "cpu",
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+}
 
 METHODS = {
     "reinforce": {},
@@ -34,7 +39,8 @@ RUN = {"video": False, "tensorboard": False, "eval_episodes": 4, "final_episodes
 def quick_compilation():
     """The same settings for runs in this process; a network may add its bias [n] to a batch [B, n]."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOGPI_CACHE", SETTINGS["LOGPI_CACHE"])
+        for name in ("LOGPI_CACHE", "LOGPI_STATE"):
+            patch.setenv(name, SETTINGS[name])
         devices.prepare()
         jax.config.update("jax_disable_most_optimizations", True)
         jax.config.update("jax_numpy_rank_promotion", "allow")
