@@ -217,7 +217,7 @@ def evaluate(
     if episodes is not None and episodes < 1:
         raise LogpiError(f"episodes is {episodes}; it must be at least 1")
     agent = load(agent) if isinstance(agent, str | Path) else agent
-    return record(agent.task).evaluate(agent, Question(episodes, seed, sampled, passes, split))
+    return record(agent.kind).evaluate(agent, Question(episodes, seed, sampled, passes, split))
 
 
 def film(
@@ -231,7 +231,7 @@ def film(
     if episodes is not None and episodes < 1:
         raise LogpiError(f"episodes is {episodes}; it must be at least 1")
     agent = load(agent) if isinstance(agent, str | Path) else agent
-    return record(agent.task).film(agent, Film(Path(path), episodes, seed, sampled))
+    return record(agent.kind).film(agent, Film(Path(path), episodes, seed, sampled))
 
 
 def film_random(env: str, path: str | Path, episodes: int = 1, seed: int = 10_000) -> Path:
@@ -263,7 +263,7 @@ def sheet(
         LogpiError: the agent has no glimpses, its data cannot be read, or the disk refuses.
     """
     agent = load(agent) if isinstance(agent, str | Path) else agent
-    return record(agent.task).sheet(agent, Film(Path(folder), count, seed, sampled))
+    return record(agent.kind).sheet(agent, Film(Path(folder), count, seed, sampled))
 
 
 def _display(experiment: Experiment, recipe: Recipe | None, quiet: bool) -> Any:

@@ -82,7 +82,7 @@ class Work(NamedTuple):
 class Agent(Protocol):
     """A trained agent of any kind."""
 
-    task: str  # the kind, one of KINDS
+    kind: str  # of task, one of KINDS
     facts: Facts  # its card: environment, method, settings, score
 
 

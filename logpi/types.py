@@ -17,11 +17,13 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeAlias
 
 import jax
+import numpy as np
 from gymnasium import spaces
 from jaxtyping import Bool, Float, Int
 from jaxtyping import PyTree as PyTree
 
 Array = jax.Array
+AnyArray = jax.Array | np.ndarray  # NumPy on the host, JAX on devices
 Key = jax.Array
 Space: TypeAlias = spaces.Space[PyTree]  # an element is an array, or a tree of arrays
 Metrics = dict[str, Float[Array, ""]]
@@ -46,9 +48,9 @@ class Step(NamedTuple):
     """
 
     obs: PyTree  # [B, ...]
-    reward: Float[Array, " B"]
-    terminated: Bool[Array, " B"]  # the task ended; the value of ``obs`` is 0
-    truncated: Bool[Array, " B"]  # the time limit was reached; the value of ``obs`` is whatever it is
+    reward: Float[AnyArray, " B"]
+    terminated: Bool[AnyArray, " B"]  # the task ended; the value of ``obs`` is 0
+    truncated: Bool[AnyArray, " B"]  # the time limit was reached; the value of ``obs`` is whatever it is
 
 
 class DeviceEnv(NamedTuple):
@@ -157,20 +159,30 @@ class Learner(NamedTuple):
     extra: PyTree = ()  # what only this method keeps: a moving-average baseline, a replay buffer, …
 
 
+class Experience(NamedTuple):
+    """How an off-policy method reuses what it collects."""
+
+    capacity: int  # decisions that the replay holds at least
+    batch_size: int  # decisions of one update
+    updates: int  # after each trajectory
+
+
 class Algorithm(NamedTuple):
     """A method on trajectories: three pure functions, and what collecting for it must know.
 
-    ``init`` leaves ``statistics`` empty. ``update`` sees rewards that are already normalised, and returns the learner
-    with new ``params``, ``opt_state`` and ``extra``: statistics and timesteps are counted for every method in one place
+    ``init`` leaves ``statistics`` empty. ``update`` takes a ``Trajectory`` whose rewards are already normalised (with
+    ``experience``: ``Transitions`` sampled from the replay, ``logpi.control.replay``). It returns the learner with new
+    ``params``, ``opt_state`` and ``extra``: statistics and timesteps are counted for every method in one place
     (``logpi.control.on_policy``).
     """
 
     init: Callable[[Key], Learner]
     act: Callable[..., Act]  # (learner without opt_state and extra, memory, obs, key, greedy=False)
-    update: Callable[[Learner, Trajectory, Key], tuple[Learner, Metrics]]
+    update: Callable[[Learner, PyTree, Key], tuple[Learner, Metrics]]
     policy: Policy
     hyper: PyTree  # the settings, as ``init`` puts them into the learner
     n_steps: int  # T, rows of one trajectory
     whole_episodes: bool = False  # start each trajectory from a reset and mask what follows the first episode
     batch_size: int = 0  # decisions that one gradient is taken over; 0: all of the trajectory
     passes: int = 1  # over one trajectory
+    experience: Experience | None = None  # None: each trajectory is learnt from once, then forgotten

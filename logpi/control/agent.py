@@ -26,13 +26,13 @@ from logpi.runs import agent_file
 from logpi.runs.checkpoint import load_tree
 from logpi.types import EnvSpec, Learner, Policy, PyTree
 
-TASK = "control"
+KIND = "control"
 
 
 class Agent:
     """A policy with its weights and normalisers, ready to act; keeps its own recurrent memory between calls."""
 
-    task = TASK
+    kind = KIND
 
     def __init__(
         self, spec: EnvSpec, policy: Policy, params: PyTree, statistics: Statistics, facts: dict[str, Any]
@@ -110,7 +110,7 @@ def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network |
         "normalize_obs": learner.statistics.obs != (),
         **facts,
     }
-    agent_file.save(folder, TASK, arrays, card)
+    agent_file.save(folder, KIND, arrays, card)
 
 
 def own_policy(name: str, spec: EnvSpec) -> Policy | None:

@@ -152,7 +152,7 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process
         brief=method.total_timesteps * parts.algorithm.passes * run.seeds < BRIEF,
     )
     if isinstance(parts.env, DeviceEnv):
-        return on_device(vectorize(parts.env), parts.algorithm, obs, sizes)
+        return _reusing(on_device(vectorize(parts.env), parts.algorithm, obs, sizes), parts.algorithm, method.n_envs)
     beside = min(EVALUATION_ENVS, run.final_episodes)
     if vectors.is_vector(parts.env):
         vector, evaluation = vectors.pair(parts.env, own.eval_env, beside)
@@ -160,7 +160,15 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process
         make = functools.partial(make_host, parts.env, env_kwargs=dict(experiment.env_kwargs))
         vector = make(method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
         evaluation = make(beside)
-    return on_host(vector, evaluation, parts.algorithm, obs, run.seed, sizes)
+    made = on_host(vector, evaluation, parts.algorithm, obs, run.seed, sizes)
+    return _reusing(made, parts.algorithm, vector.num_envs)
+
+
+def _reusing(collecting: Process, algorithm: Algorithm, n_envs: int) -> Process:
+    """The process of a method that learns from a replay, where ``algorithm`` is one."""
+    from logpi.control.off_policy import off_policy
+
+    return off_policy(collecting, algorithm, n_envs) if algorithm.experience else collecting
 
 
 def _load(folder: Path, policy: Any = None) -> Any:

@@ -96,6 +96,10 @@ class Runnable(Protocol):
     units: int  # into how many equal units its work can be cut
     shares: tuple[str, ...]  # what the display calls its parts of the time
 
+    def within(self, enter: Callable[[State], State], leave: Callable[[State, State], State]) -> Runnable:
+        """The same on a part of a larger state."""
+        ...
+
     def program(self, process: Process, spread: Spread, shapes: State) -> Program: ...
 
     def metrics(self, process: Process, spread: Spread, shapes: State) -> Metrics:

@@ -49,6 +49,15 @@ class Stage(NamedTuple):
         """The name alone."""
         return (self.name,)
 
+    def within(self, enter: Callable[[State], State], leave: Callable[[State, State], State]) -> Stage:
+        """The stage on a part of a larger state: ``enter(state)`` before it, ``leave(state, its own)`` after it."""
+
+        def run(state: State, now: Now) -> tuple[State, Metrics]:
+            after, metrics = self.run(enter(state), now)
+            return leave(state, after), metrics
+
+        return self._replace(run=run)
+
     def program(self, process: Process, spread: Spread, shapes: State) -> Program:
         """The stage as one program that takes and gives only the parts of the state that it needs."""
         return Program(self._jitted(process, spread), self._arguments(process, shapes), self.hot)
@@ -109,6 +118,21 @@ class HostStage(NamedTuple):
     stream: int
     every: int = 1
     units: int = 1
+
+    def within(self, enter: Callable[[State], State], leave: Callable[[State, State], State]) -> HostStage:
+        """The stage on a part of a larger state: ``enter(state)`` before it, ``leave(state, its own)`` after it."""
+
+        def run(state: State, *arguments: Any) -> tuple[State, Metrics] | None:
+            found = self.run(enter(state), *arguments)
+            return found and (leave(state, found[0]), found[1])
+
+        def arguments(state: State) -> tuple[PyTree, ...]:
+            return self.arguments(enter(state))
+
+        def shapes(state: State) -> Metrics:
+            return self.shapes(enter(state))
+
+        return self._replace(run=run, arguments=arguments, shapes=shapes)
 
     def program(self, process: Process, spread: Spread, shapes: State) -> Program:
         """The function inside."""

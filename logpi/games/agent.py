@@ -23,13 +23,13 @@ from logpi.runs import agent_file
 from logpi.runs.checkpoint import load_tree
 from logpi.types import PyTree
 
-TASK = "games"
+KIND = "games"
 
 
 class GameAgent:
     """A network that plays a game, by search."""
 
-    task = TASK
+    kind = KIND
 
     def __init__(self, game: Game, config: Any, net: Any, params: PyTree, facts: dict[str, Any]) -> None:
         self.game, self.config, self.net, self.params, self.facts = game, config, net, params, facts
@@ -56,7 +56,7 @@ def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts:
     Raises:
         LogpiError: the disk refuses.
     """
-    agent_file.save(folder, TASK, {"params": params}, {**settings_card(experiment), "facts": facts})
+    agent_file.save(folder, KIND, {"params": params}, {**settings_card(experiment), "facts": facts})
 
 
 def load_game_agent(folder: Path) -> GameAgent:

@@ -26,7 +26,7 @@ from logpi.runs import agent_file
 from logpi.runs.checkpoint import load_tree
 from logpi.types import PyTree
 
-TASK = "ram"
+KIND = "ram"
 BASELINE = "baseline"
 
 
@@ -40,7 +40,7 @@ class Looked(NamedTuple):
 class ImageAgent:
     """A classifier of scenes."""
 
-    task = TASK
+    kind = KIND
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ def save_image_agent(
         "data_sha256": fingerprint(images),
     }
     card = settings_card(experiment) | of_data | {"facts": facts}
-    agent_file.save(folder, TASK, {"params": _acting(params)}, card)
+    agent_file.save(folder, KIND, {"params": _acting(params)}, card)
 
 
 def load_image_agent(folder: Path) -> ImageAgent:
