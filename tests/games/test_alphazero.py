@@ -208,7 +208,7 @@ def test_two_devices_share_the_games_and_learn_one_network(taught):
     config = dataclasses.replace(PLAIN, random_opening_fraction=1.0, random_opening_plies=6)
     method = alphazero(config, NET, TOE, 2)
     evaluator = by_games(TOE, method.search, 1, 1, parallel_games=2)
-    driver = Driver(self_play_process(method, Evaluators(evaluator, evaluator), 32, 2, 1), [0])
+    driver = Driver(self_play_process(method, Evaluators(evaluator, evaluator), 32, 2), [0])
     begun = driver.init()
     first = np.asarray(begun.carry.games.state)
     state, _, _ = driver.iterate(begun, Progress())

@@ -7,7 +7,6 @@ import sys
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from small import KILLER, ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
@@ -16,13 +15,15 @@ from logpi.arena.folder import snapshots
 from logpi.arena.players.solver import ILLEGAL
 from logpi.cli.arena import arena
 from logpi.config.experiments import resolve
+from logpi.driver.driver import Driver, Progress
 from logpi.errors import LogpiError
 from logpi.games.agent import load_game_agent
 from logpi.games.evaluation.connect_four_labels import agreement, labelled, random_agreement
 from logpi.games.rules.make import make_game
 from logpi.methods import find_method
 from logpi.runs.checkpoint import load_tree, read_meta, save_tree
-from logpi.training import build, session
+from logpi.tasks import Own, task_of
+from logpi.training import session
 
 RUN = {"video": False, "tensorboard": False, "eval_episodes": 8, "final_episodes": 8, "eval_points": 2}
 TINY = {
@@ -94,20 +95,29 @@ def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
         "gating_interval": 2,
         "gating_games": 8,
     }
-    made = build.work(experiment(tmp_path, "hex-3x3", "alphago_zero", **more)).programs()
+    made = Driver(work(experiment(tmp_path, "hex-3x3", "alphago_zero", **more)).process(), [0])
+
+    def iterate(state, n):
+        state, _, _ = made.iterate(state, Progress(iteration=n))
+        return state._replace(metrics={}), jax.device_get(state.metrics)
+
     state = made.init()
     for n in range(3):
-        state, _ = made.iterate(state, n, True)
-    save_tree(tmp_path / "state", jax.device_get(state), {})
-    again = jax.tree.map(jnp.asarray, load_tree(tmp_path / "state", made.like())[0])
+        state, _ = iterate(state, n)
+    between = Progress(iteration=3)
+    save_tree(tmp_path / "state", jax.device_get(made.saved(state, between)), {})
+    again = made.restored(load_tree(tmp_path / "state", made.like(between))[0])
     resigned = 0.0
     for n in range(3, 6):
-        state, metrics = made.iterate(state, n, True)
-        again, same = made.iterate(again, n, True)
+        (state, metrics), (again, same) = iterate(state, n), iterate(again, n)
+        assert metrics == same
         resigned += float(metrics["self_play/resigned"])
-    assert jax.device_get(metrics) == jax.device_get(same)
     assert resigned > 0
     jax.tree.map(np.testing.assert_array_equal, *jax.device_get((state, again)))
+
+
+def work(chosen):
+    return task_of(chosen.env).build(chosen, Own())
 
 
 def test_kill_9_costs_the_unfinished_iteration_and_nothing_else(tmp_path):
@@ -205,13 +215,13 @@ def test_nobody_is_born_a_master(toe):
 
 def test_the_evaluator_knows_the_better_network(toe):
     config = resolve("tic-tac-toe", "alphago_zero", {"method": {"gating_games": 64, "gating_simulations": 2}})[0].method
-    system = find_method("alphago_zero")(config, toe.net, toe.game)
-    new = system.init(jax.random.key(0))
-    gate = jax.jit(system.gate)
+    method = find_method("alphago_zero")(config, toe.net, toe.game)
+    new, gate = method.init(jax.random.key(0)), method.gate
+    play = jax.jit(lambda learner, key: gate.advance(learner, gate.start(key), key, gate.plies))
 
     def match(newest, best):
         learner = new._replace(params=newest, extra=new.extra._replace(params=best))
-        after = jax.device_get(gate(learner, jax.random.key(1)))
+        after = jax.device_get(gate.decide(learner, play(learner, jax.random.key(1))))
         return after.extra.params, after.extra.match
 
     def same(x, y):
@@ -252,5 +262,5 @@ def test_connect_four_gets_better_than_random(tmp_path):
 
 @pytest.mark.skipif(jax.local_device_count() != 2, reason="needs two devices")
 def test_games_that_cannot_be_dealt_out_stay_on_one_device(tmp_path):
-    for sizes, sharing in (({}, 2), ({"batch_size": 63}, 1), ({"n_games": 15}, 1)):
-        assert build.work(experiment(tmp_path, **sizes)).sharing == sharing
+    for sizes, num_devices in (({}, 2), ({"batch_size": 63}, 1), ({"n_games": 15}, 1)):
+        assert work(experiment(tmp_path, **sizes)).num_devices == num_devices
