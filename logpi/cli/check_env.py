@@ -35,7 +35,7 @@ def check_env(argv: list[str]) -> int:
         print(jsonlib.dumps(report.to_json()))
         return 0 if report.ok else 1
     for finding in report.findings:
-        print(f"{SIGN[finding.level]}  {finding.what}" + (f"\n       → {finding.mend}" if finding.mend else ""))
+        print(f"{SIGN[finding.level]}  {finding.what}" + (f"\n       → {finding.fix}" if finding.fix else ""))
     print(f"{report.steps_per_second:,.0f} steps/s with random actions")
     print("ready to train" if report.ok else "not ready: fix the errors above")
     return 0 if report.ok else 1

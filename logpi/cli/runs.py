@@ -30,7 +30,7 @@ def runs(argv: list[str]) -> int:
     rows = []
     for info in found:
         score = info.metrics.get("eval/mean_reward")
-        steps = int(info.metrics.get(STEPS, 0))
+        steps = int(mean(info.metrics.get(STEPS, 0)))
         shown = "" if score is None else f"{mean(score):.2%}" if info.percent else f"{mean(score):.1f}"
         rows.append([str(info.path), info.status, f"{steps:,}", shown])
     print_table(("run", "status", "steps", "evaluation"), rows)

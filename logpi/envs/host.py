@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 import gymnasium
 import jax
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array, iterate
+from numpy.typing import NDArray
 
 from logpi.envs.load import InWorker, WorkerError, registered
 from logpi.envs.reset_rows import insert_void_rows as insert_void_rows
@@ -18,7 +19,10 @@ from logpi.envs.spaces import check_spaces, to_env
 from logpi.errors import LogpiError
 from logpi.types import EnvSpec, PyTree, Step
 
-HostFactory = Callable[..., Any]  # (**env_kwargs) -> gymnasium.Env
+P = ParamSpec("P")
+R = TypeVar("R")
+Flags = NDArray[np.bool_]  # [B]
+HostFactory = Callable[..., gymnasium.Env]  # of env_kwargs
 DTYPES = {"<f8": np.float32, "<i8": np.int32, "<u8": np.uint32}  # what JAX makes of them
 MODES = {"next_step": "NextStep", "same_step": "SameStep", "disabled": "Disabled"}
 
@@ -36,7 +40,7 @@ class GymVector:
             exception of the environment or of one of its workers (chained); the vector is then closed.
     """
 
-    def __init__(self, vector: Any, name: str = "", max_episode_steps: int | None = None) -> None:
+    def __init__(self, vector: VectorEnv, name: str = "", max_episode_steps: int | None = None) -> None:
         registered_as = getattr(vector, "spec", None)
         name = name or getattr(registered_as, "id", "") or type(vector).__name__
         limit = max_episode_steps or getattr(registered_as, "max_episode_steps", None)
@@ -48,7 +52,7 @@ class GymVector:
         self._ended = np.zeros(self.num_envs, np.bool_)
         self._steps = 0
         self._busy = False
-        self._moves: Any = None
+        self._moves: PyTree = None
         self._begins = vector.step_async if isinstance(vector, AsyncVectorEnv) else None  # workers step meanwhile
         check_spaces(self.spec)
 
@@ -61,11 +65,10 @@ class GymVector:
         obs, _ = self._call("reset", self._vector.reset, seed=seed)
         self.start = self._checked("observation", _copied(obs))
         self._ended = np.zeros(self.num_envs, np.bool_)
-        reward: Any = np.zeros(self.num_envs, np.float32)
-        no: Any = np.zeros(self.num_envs, np.bool_)
-        return Step(self.start, reward, no, no.copy())
+        no = np.zeros(self.num_envs, np.bool_)
+        return Step(self.start, np.zeros(self.num_envs, np.float32), no, no.copy())
 
-    def send(self, action: Any) -> None:
+    def send(self, action: PyTree) -> None:
         """Begin one move of each environment. ``action``: [B, ...] as the policy drew it."""
         self._steps += 1
         self._moves = to_env(self.spec.action_space, np.asarray(action))
@@ -73,7 +76,7 @@ class GymVector:
             self._call("step", self._begins, self._moves)
 
     def recv(self) -> Step:
-        """What the environments answer to ``send``; waits for the slowest."""
+        """The step that ``send`` began; waits for the slowest environment."""
         if self._begins:
             answer = self._call("step", self._vector.step_wait)
         else:
@@ -81,8 +84,8 @@ class GymVector:
         obs, rewards, terminations, truncations, infos = answer
         obs = self._checked("observation", _copied(obs))
         reward = self._checked("reward", _float32(rewards))
-        terminated: Any = np.array(terminations, np.bool_)
-        truncated: Any = np.array(truncations, np.bool_)
+        terminated = np.array(terminations, np.bool_)
+        truncated = np.array(truncations, np.bool_)
         ended = terminated | truncated
         if self._mode == AutoresetMode.NEXT_STEP:
             self._refuse_end_in_void_row(ended)
@@ -107,7 +110,7 @@ class GymVector:
             _terminate(self._vector.unwrapped)
             self._busy = False
 
-    def _call(self, what: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _call(self, what: str, method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         self._busy = True
         try:
             answer = method(*args, **kwargs)
@@ -135,7 +138,7 @@ class GymVector:
                 )
         return tree
 
-    def _refuse_end_in_void_row(self, ended: Any) -> None:
+    def _refuse_end_in_void_row(self, ended: Flags) -> None:
         if (self._ended & ended).any():
             self.close()
             raise LogpiError(
@@ -145,7 +148,7 @@ class GymVector:
                 "metadata['autoreset_mode']."
             )
 
-    def _with_finals(self, obs: PyTree, ended: Any, infos: dict[str, Any]) -> PyTree:
+    def _with_finals(self, obs: PyTree, ended: Flags, infos: Mapping[str, PyTree]) -> PyTree:
         """``obs`` with each ended environment's row replaced by its final observation."""
         if not ended.any():
             return obs
@@ -163,7 +166,7 @@ class GymVector:
         space = self.spec.observation_space
         return _copied(concatenate(space, rows, create_empty_array(space, n=self.num_envs, fn=np.zeros)))
 
-    def _reset_ended(self, ended: Any) -> PyTree:
+    def _reset_ended(self, ended: Flags) -> PyTree:
         obs, _ = self._call("reset", self._vector.reset, options={"reset_mask": ended.copy()})
         return self._checked("observation", _copied(obs))
 
@@ -174,7 +177,7 @@ def make_host(
     *,
     vectorization: str = "sync",
     autoreset: str = "next_step",
-    env_kwargs: dict[str, Any] | None = None,
+    env_kwargs: Mapping[str, object] | None = None,
 ) -> GymVector:
     """B = ``num_envs`` copies of a Gymnasium environment, in this process ("sync") or one each ("async").
 
@@ -198,7 +201,7 @@ def make_host(
     try:
         # copy=False: GymVector copies once itself, cheaper than Gymnasium's deepcopy.
         if vectorization == "sync":
-            vector: Any = SyncVectorEnv([make] * num_envs, copy=False, autoreset_mode=mode)
+            vector: VectorEnv = SyncVectorEnv([make] * num_envs, copy=False, autoreset_mode=mode)
         else:
             fns = [InWorker(make)] * num_envs
             vector = AsyncVectorEnv(fns, copy=False, context="spawn", autoreset_mode=mode)
@@ -212,7 +215,7 @@ def make_host(
     return GymVector(vector, spec.id, spec.max_episode_steps)
 
 
-def host_spec(factory: HostFactory, env_kwargs: dict[str, Any] | None = None) -> EnvSpec:
+def host_spec(factory: HostFactory, env_kwargs: Mapping[str, object] | None = None) -> EnvSpec:
     """Build one environment, read its spaces and time limit, and close it.
 
     Raises:
@@ -234,11 +237,11 @@ def host_spec(factory: HostFactory, env_kwargs: dict[str, Any] | None = None) ->
     return spec
 
 
-def built(factory: HostFactory) -> gymnasium.Env[Any, Any]:
+def built(factory: HostFactory) -> gymnasium.Env:
     """One environment of ``factory``.
 
     Raises:
-        LogpiError: it cannot be built (chained), or something else than a ``gymnasium.Env`` came.
+        LogpiError: it cannot be built (chained), or the result is not a ``gymnasium.Env``.
     """
     name = getattr(factory, "__name__", type(factory).__name__)
     try:
@@ -258,7 +261,7 @@ def describe(error: BaseException) -> str:
 
 
 def _copied(tree: PyTree) -> PyTree:
-    """``tree`` in arrays of its own, of JAX's dtypes, in plain containers.
+    """A copy of ``tree`` with JAX's dtypes, in plain containers.
 
     The vector may write into its buffers at the next step while a trajectory, or JAX, still reads them.
     """
@@ -271,12 +274,12 @@ def _copied(tree: PyTree) -> PyTree:
         return np.array(array, DTYPES.get(array.dtype.str, array.dtype))
 
 
-def _float32(rewards: Any) -> Any:
+def _float32(rewards: PyTree) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # an overflow is reported as non-finite, with its place
         return np.array(rewards).astype(np.float32)
 
 
-def _autoreset_mode(name: str, metadata: dict[str, Any]) -> AutoresetMode:
+def _autoreset_mode(name: str, metadata: Mapping[str, object]) -> AutoresetMode:
     declared = metadata.get("autoreset_mode")
     try:
         return AutoresetMode(declared)

@@ -12,16 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec as RegisteredSpec
 
 from logpi.errors import LogpiError
 from logpi.own_code import import_file, import_module, name_code
 
 if TYPE_CHECKING:
-    from logpi.types import DeviceEnv
+    from logpi.types import Array, DeviceEnv, Key, PyTree, Space
 
+P = ParamSpec("P")
+R = TypeVar("R")
 DEVICE_PARTS = ("reset(key)", "step(state, action, key)", "observation_space", "action_space")
 
 
@@ -30,9 +33,9 @@ class Registered:
     """Builds a registered Gymnasium environment; a worker finds the registration here, not in a registry."""
 
     id: str
-    spec: Any  # gymnasium.envs.registration.EnvSpec
+    spec: RegisteredSpec
 
-    def __call__(self, **kwargs: Any) -> Any:
+    def __call__(self, **kwargs: object) -> gymnasium.Env:
         return gymnasium.make(self.spec, disable_env_checker=True, **kwargs)
 
 
@@ -44,7 +47,7 @@ class FromFile:
     path: str
     name: str
 
-    def __call__(self, **kwargs: Any) -> Any:
+    def __call__(self, **kwargs: object) -> gymnasium.Env:
         name_code(self.path)  # a worker builds what its parent was allowed to
         env = getattr(import_file(self.path), self.name)(**kwargs)
         limit = getattr(env, "max_episode_steps", None)
@@ -58,9 +61,9 @@ class InWorker:
     Gymnasium sends the exception itself through a queue, and waits for ever for one that cannot be pickled.
     """
 
-    make: Callable[[], Any]
+    make: Callable[[], gymnasium.Env]
 
-    def __call__(self) -> Any:
+    def __call__(self) -> gymnasium.Env:
         if multiprocessing.parent_process() is not None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then saves and closes us
         env = self.make()
@@ -68,12 +71,22 @@ class InWorker:
         return env
 
 
+class OwnDeviceEnv(Protocol):
+    """A user's environment of pure functions of arrays; ``max_episode_steps`` is optional."""
+
+    observation_space: Space
+    action_space: Space
+
+    def reset(self, key: Key, /) -> tuple[PyTree, PyTree]: ...
+    def step(self, state: PyTree, action: Array, key: Key, /) -> tuple[PyTree, PyTree, Array, Array]: ...
+
+
 class WorkerError(RuntimeError):
     """``Type: message`` of what an environment raised in its worker."""
 
 
-def _plain(method: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
+def _plain(method: Callable[P, R]) -> Callable[P, R]:
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
         except Exception as error:
@@ -139,7 +152,7 @@ def registered(name: str) -> Registered:
         ) from error
 
 
-def _device(name: str, instance: Any) -> DeviceEnv:
+def _device(name: str, instance: DeviceEnv | OwnDeviceEnv) -> DeviceEnv:
     from logpi.types import DeviceEnv, EnvSpec
 
     if isinstance(instance, DeviceEnv):
@@ -161,7 +174,7 @@ def _device(name: str, instance: Any) -> DeviceEnv:
     return DeviceEnv(spec, instance.reset, instance.step)
 
 
-def _takes(instance: Any, method: str, count: int) -> bool:
+def _takes(instance: object, method: str, count: int) -> bool:
     """Whether ``instance.method`` can be called with ``count`` positional arguments."""
     try:
         inspect.signature(getattr(instance, method)).bind(*range(count))

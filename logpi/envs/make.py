@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
 
 import gymnasium
 
@@ -20,7 +20,7 @@ GROUP = "logpi.environments"  # group of entry points: a name, and the module:at
 DEVICE = {**CLASSIC, **PROBES}
 
 
-def make(name: str, **env_kwargs: Any) -> DeviceEnv | HostFactory:
+def make(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
     """The environment called ``name``: a ``DeviceEnv`` of pure functions, or a factory of a ``gymnasium.Env``.
 
     ``name`` is a Gymnasium id, a probe (``probe/chain-v0``), ``module:EnvId`` or ``path/file.py:Class``. The classic
@@ -85,7 +85,7 @@ def load_entry(name: str, entry: EntryPoint) -> DeviceEnv | HostFactory:
     )
 
 
-def spec_of(env: DeviceEnv | HostFactory, env_kwargs: dict[str, Any] | None = None) -> EnvSpec:
+def spec_of(env: DeviceEnv | HostFactory, env_kwargs: Mapping[str, object] | None = None) -> EnvSpec:
     """The spec of what ``make`` returned; a host environment is built once to see it."""
     return env.spec if isinstance(env, DeviceEnv) else host_spec(env, env_kwargs)
 

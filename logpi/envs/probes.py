@@ -7,18 +7,20 @@ bit, so the same policy must see the same trajectory on both.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
 from logpi.types import Array, DeviceEnv, EnvSpec, Key, PyTree
 
-Observation = np.ndarray[Any, np.dtype[np.float32]]
+Observation = NDArray[np.float32]
+Info = dict[str, object]
 
 
 def _check_chain(length: int) -> None:
@@ -53,7 +55,7 @@ def chain(length: int = 5, time_limit: int | None = None, terminates: bool = Tru
     return DeviceEnv(spec, reset, step)
 
 
-class Chain(gymnasium.Env[Observation, Any]):
+class Chain(gymnasium.Env[Observation, int]):
     """``chain`` for Gymnasium, without its time limit."""
 
     def __init__(self, length: int = 5, terminates: bool = True) -> None:
@@ -69,14 +71,12 @@ class Chain(gymnasium.Env[Observation, Any]):
         obs[self._position] = 1.0
         return obs
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Observation, Info]:
         super().reset(seed=seed)
         self._position = 0
         return self._show(), {}
 
-    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: int) -> tuple[Observation, float, bool, bool, Info]:
         self._position = min(self._position + 1, self._length - 1)
         terminated = self._terminates and self._position == self._length - 1
         return self._show(), 1.0, terminated, False, {}
@@ -84,7 +84,7 @@ class Chain(gymnasium.Env[Observation, Any]):
 
 def chain_gym(
     length: int = 5, time_limit: int | None = None, terminates: bool = True
-) -> gymnasium.Env[Observation, Any]:
+) -> gymnasium.Env[Observation, int]:
     """``chain`` as a Gymnasium environment, same arguments; the time limit is applied by ``TimeLimit``."""
     env = Chain(length, terminates)
     return env if time_limit is None else gymnasium.wrappers.TimeLimit(env, time_limit)
@@ -103,20 +103,18 @@ def advantage() -> DeviceEnv:
     return DeviceEnv(spec, reset, step)
 
 
-class Advantage(gymnasium.Env[Observation, Any]):
+class Advantage(gymnasium.Env[Observation, int]):
     """``advantage`` for Gymnasium."""
 
     def __init__(self) -> None:
         self.observation_space = spaces.Box(0.0, 1.0, (1,), np.float32)
         self.action_space = spaces.Discrete(2)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Observation, Info]:
         super().reset(seed=seed)
         return np.ones(1, np.float32), {}
 
-    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: int) -> tuple[Observation, float, bool, bool, Info]:
         return np.ones(1, np.float32), 2.0 * float(action) - 1.0, True, False, {}
 
 

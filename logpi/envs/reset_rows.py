@@ -1,25 +1,27 @@
-"""Void rows for vectors that reset within the step: their trajectories in next-step autoreset's form."""
+"""Void rows: trajectories of vectors that reset within the step, in the form of next-step autoreset."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
-from logpi.types import PyTree
+from logpi.types import AnyArray, PyTree
+
+Flags = NDArray[np.bool_]
+Numbers = NDArray[np.generic]  # of any dtype
 
 
 def insert_void_rows(
     acting_obs: PyTree,
     next_obs: PyTree,
     action: PyTree,
-    log_prob: Any,
-    reward: Any,
-    terminated: Any,
-    truncated: Any,
-    discount: Any,
-) -> dict[str, Any]:
+    log_prob: AnyArray,
+    reward: AnyArray,
+    terminated: AnyArray,
+    truncated: AnyArray,
+    discount: AnyArray,
+) -> dict[str, PyTree]:
     """T rows of a vector that resets within the step, as next-step autoreset would have given them.
 
     Args:
@@ -36,11 +38,11 @@ def insert_void_rows(
     source, void = _layout(np.asarray(terminated, np.bool_) | np.asarray(truncated, np.bool_))
     columns, last = np.arange(void.shape[1]), source[-1]
 
-    def rows(array: Any) -> Any:
+    def rows(array: AnyArray) -> Numbers:
         taken = np.asarray(array)[source, columns]
         return np.where(_spread(void, taken), np.zeros((), taken.dtype), taken)
 
-    def observations(acting: Any, following: Any) -> Any:
+    def observations(acting: AnyArray, following: AnyArray) -> Numbers:
         acting, following = np.asarray(acting), np.asarray(following)
         before = np.where(_spread(void, acting), following[source, columns], acting[source, columns])
         # A void row is never the end of source row T-1 itself, so row last + 1 exists behind one.
@@ -58,7 +60,7 @@ def insert_void_rows(
     }
 
 
-def _layout(ended: Any) -> tuple[Any, Any]:
+def _layout(ended: Flags) -> tuple[NDArray[np.int64], Flags]:
     """For each row of the result [T, B]: the row it comes from, and whether it is the void row behind it."""
     T = len(ended)
     target = np.arange(T)[:, None] + np.cumsum(ended, axis=0) - ended
@@ -71,5 +73,6 @@ def _layout(ended: Any) -> tuple[Any, Any]:
     return source, void
 
 
-def _spread(flags: Any, array: Any) -> Any:
+def _spread(flags: Flags, array: Numbers) -> Flags:
+    """``flags`` with as many dimensions as ``array``, to broadcast along its last ones."""
     return flags.reshape(flags.shape + (1,) * (array.ndim - flags.ndim))

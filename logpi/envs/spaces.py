@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
-from logpi.types import Array, EnvSpec, PyTree
+from logpi.types import AnyArray, Array, EnvSpec, PyTree
+from logpi.types import Space as Space
 
-Space: TypeAlias = spaces.Space[Any]
+Json = dict[str, PyTree]  # numbers, strings, and lists and objects of them
 MASK = "action_mask"  # key of the legal-action mask (1 legal) in a Dict observation; no part of the encoding
 
 
@@ -53,7 +55,7 @@ def check_spaces(spec: EnvSpec) -> None:
     _check_mask(where, observation, action)
 
 
-def to_env(space: Space, action: Any) -> Any:
+def to_env(space: Space, action: AnyArray) -> PyTree:
     """The policy's own action as the environment takes it; NumPy in, NumPy out, JAX in, JAX out.
 
     * Discrete: int [...] in [0, n) → plus ``start``.
@@ -65,7 +67,7 @@ def to_env(space: Space, action: Any) -> Any:
     Raises:
         LogpiError: any other space.
     """
-    xp: Any = jnp if isinstance(action, jax.Array) else np
+    xp = _library(action)
     action = xp.asarray(action)
     dtype = _dtype(xp, space.dtype)
     if isinstance(space, spaces.Discrete):
@@ -81,7 +83,7 @@ def to_env(space: Space, action: Any) -> Any:
 
 
 def encode(space: Space, obs: PyTree) -> Array:
-    """Any supported observation [...] as one float32 vector [..., D], D = ``size(space)``.
+    """A supported observation [...] as one float32 vector [..., D], D = ``size(space)``.
 
     Discrete and MultiDiscrete are one-hot, MultiBinary is 0.0 or 1.0, Box is flattened (uint8 divided by
     255), Dict follows its sorted keys and Tuple its order. The top-level key ``action_mask`` is left out.
@@ -94,7 +96,7 @@ def size(space: Space) -> int:
     return sum(_leaf_size(leaf) for _, leaf in _named_leaves("", _visible(space)))
 
 
-def space_to_json(space: Space) -> dict[str, Any]:
+def space_to_json(space: Space) -> Json:
     """A supported space as a JSON-safe dict (infinities are strings).
 
     Raises:
@@ -119,7 +121,7 @@ def space_to_json(space: Space) -> dict[str, Any]:
     raise LogpiError(f"space {space} cannot be saved; allowed: Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple")
 
 
-def space_from_json(data: dict[str, Any]) -> Space:
+def space_from_json(data: Json) -> Space:
     """The space that ``space_to_json`` wrote.
 
     Raises:
@@ -133,7 +135,7 @@ def space_from_json(data: dict[str, Any]) -> Space:
         raise LogpiError(f"not a saved space: {data!r:.200} ({type(error).__name__}: {error})") from error
 
 
-def _read(data: dict[str, Any]) -> Space:
+def _read(data: Json) -> Space:
     kind = data["type"]
     if kind == "Box":
         dtype, shape = np.dtype(data["dtype"]), tuple(data["shape"])
@@ -156,34 +158,36 @@ def _read(data: dict[str, Any]) -> Space:
     )
 
 
-def _bounds(space: spaces.Box) -> tuple[Any, Any]:
+def _bounds(space: spaces.Box) -> tuple[PyTree, PyTree]:
+    """Lowest and highest values, each as one number or as nested lists."""
     low = np.where(space.bounded_below, space.low, _limit(space, -np.inf))
     high = np.where(space.bounded_above, space.high, _limit(space, np.inf))
     return _numbers(low), _numbers(high)
 
 
-def _limit(space: spaces.Box, infinity: float) -> Any:
+def _limit(space: spaces.Box, infinity: float) -> float:
     # An integer array that is bounded everywhere must not pass through float: int64 would lose digits.
     everywhere = space.bounded_below.all() and space.bounded_above.all()
     return space.dtype.type(0) if everywhere else infinity
 
 
-def _numbers(array: Any) -> Any:
+def _numbers(array: NDArray[np.number]) -> PyTree:
     """One number where all are equal (an image has thousands of equal bounds), else nested lists."""
     if array.size and np.all(array == array.flat[0]):
-        array = array.flat[0]
+        array = np.asarray(array.flat[0])
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return array.tolist()
     return _spell(array.tolist())
 
 
-def _spell(value: Any) -> Any:
+def _spell(value: PyTree) -> PyTree:
+    """Nested lists with infinities as strings, which JSON lacks."""
     if isinstance(value, list):
         return [_spell(item) for item in value]
     return value if np.isfinite(value) else str(value)
 
 
-def _bound(value: Any, dtype: Any) -> Any:
+def _bound(value: PyTree, dtype: np.dtype[np.generic]) -> PyTree:
     if not isinstance(value, list):
         return float(value) if isinstance(value, str) else value
     numbers = np.array(value)
@@ -191,18 +195,22 @@ def _bound(value: Any, dtype: Any) -> Any:
     return numbers.astype(np.float64 if numbers.dtype.kind == "U" and dtype.kind != "f" else dtype)
 
 
-def _dtype(xp: Any, dtype: Any) -> Any:
+def _library(array: AnyArray) -> ModuleType:
+    return jnp if isinstance(array, jax.Array) else np
+
+
+def _dtype(xp: ModuleType, dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
     # JAX without x64 has no int64 and would warn at each cast to it.
     return jax.dtypes.canonicalize_dtype(dtype) if xp is jnp else dtype
 
 
-def _like(array: Any, value: Any, dtype: Any) -> Any:
+def _like(array: AnyArray, value: NDArray[np.number], dtype: np.dtype[np.generic]) -> AnyArray:
     """``value`` spread over the batch of ``array``, in its library."""
-    xp: Any = jnp if isinstance(array, jax.Array) else np
+    xp = _library(array)
     return xp.broadcast_to(xp.asarray(value, dtype), array.shape)
 
 
-def _scale(xp: Any, space: spaces.Box, action: Any) -> Any:
+def _scale(xp: ModuleType, space: spaces.Box, action: AnyArray) -> AnyArray:
     dtype = _dtype(xp, np.result_type(space.dtype, np.float32))
     low, high = space.low.astype(np.float64), space.high.astype(np.float64)
     bounded = space.bounded_below & space.bounded_above
@@ -219,7 +227,7 @@ def _visible(space: Space) -> Space:
     return space
 
 
-def _parts(space: Space) -> list[tuple[Any, Space]] | None:
+def _parts(space: Space) -> list[tuple[str | int, Space]] | None:
     if isinstance(space, spaces.Dict) and all(isinstance(key, str) for key in space.spaces):
         return sorted(space.spaces.items())
     return list(enumerate(space.spaces)) if isinstance(space, spaces.Tuple) else None
@@ -234,7 +242,7 @@ def _named_leaves(path: str, space: Space) -> Iterator[tuple[str, Space]]:
         yield from _named_leaves(f"{path}[{key!r}]", part)
 
 
-def _leaves(space: Space, obs: PyTree) -> Iterator[tuple[Space, Any]]:
+def _leaves(space: Space, obs: PyTree) -> Iterator[tuple[Space, AnyArray]]:
     parts = _parts(space)
     if parts is None:
         yield space, obs
@@ -249,7 +257,7 @@ def _leaf_size(space: Space) -> int:
     return int(space.nvec.sum() if isinstance(space, spaces.MultiDiscrete) else np.prod(space.shape))
 
 
-def _encode_leaf(space: Space, obs: Any) -> Array:
+def _encode_leaf(space: Space, obs: AnyArray) -> Array:
     batch = np.shape(obs)[: np.ndim(obs) - len(space.shape)]
     if isinstance(space, spaces.Discrete):
         return jax.nn.one_hot(obs - space.start, int(space.n))

@@ -1,4 +1,4 @@
-"""Convolutions whose gradient is as fast within a loop as outside of one.
+"""Convolutions whose gradient is as fast inside a loop as outside.
 
 XLA's CPU backend has one quick kernel for convolutions: images and filters in their plain layout. The gradient by the
 filters, as JAX derives it, has batch and channels exchanged and misses that kernel inside of loops: 1.0 s in place of
@@ -13,20 +13,21 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 from logpi.types import Array
 
 GROUP = 32  # images whose gradient by the filters is one convolution
 
 
-def _plain(images: Array, filters: Array, margin: tuple[int, int]) -> Array:
+def _plain(images: Float[Array, "B H W C"], filters: Float[Array, "k l C D"], margin: tuple[int, int]) -> Array:
     padding = [(m, m) for m in margin]
     return jax.lax.conv_general_dilated(images, filters, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 @jax.custom_vjp
-def convolve(images: Array, filters: Array) -> Array:
-    """[B, H, W, C] by [k, l, C, D], k and l odd, to [B, H, W, D]: zeros lie beyond the edges."""
+def convolve(images: Float[Array, "B H W C"], filters: Float[Array, "k l C D"]) -> Float[Array, "B H W D"]:
+    """Convolution with filters of odd sides k and l, padded with zeros."""
     return _plain(images, filters, _margin(filters))
 
 
@@ -55,7 +56,7 @@ def _backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]
 
 
 def _by_filters(images: Array, gradient: Array, margin: tuple[int, int]) -> Array:
-    """A filter's gradient correlates images and gradient over batch and board: the batch takes the channels' place."""
+    """The gradient by the filters: images and gradient correlated over batch and board, the batch as channels."""
     found = _plain(images.transpose(3, 1, 2, 0), gradient.transpose(1, 2, 0, 3), margin)
     return found.transpose(1, 2, 0, 3)
 

@@ -1,12 +1,11 @@
-"""Heads: a network's raw numbers read as a distribution over an action space."""
+"""Heads: a network's raw outputs as a distribution over an action space."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
+from jaxtyping import Float, Shaped
 
 from logpi.ops.distributions import (
     DiagonalGaussian,
@@ -16,11 +15,11 @@ from logpi.ops.distributions import (
     TanhGaussian,
     masked,
 )
-from logpi.types import Array
+from logpi.types import Array, Space
 
 
-def size(space: spaces.Space[Any]) -> int:
-    """How many numbers parametrise a distribution over ``space`` (a Gaussian's deviations are counted apart)."""
+def size(space: Space) -> int:
+    """Number of network outputs for a distribution over ``space``, without a Gaussian's deviations."""
     if isinstance(space, spaces.Discrete):
         return int(space.n)
     if isinstance(space, spaces.MultiDiscrete):
@@ -30,11 +29,15 @@ def size(space: spaces.Space[Any]) -> int:
 
 
 def distribution(
-    space: spaces.Space[Any], raw: Array, log_std: Array | None, legal: Array | None, squash: bool
+    space: Space,
+    raw: Float[Array, "*B n"],
+    log_std: Float[Array, " n"] | None,
+    legal: Shaped[Array, "*B n"] | None,
+    squash: bool,
 ) -> Distribution:
-    """``raw`` [..., size(space)] as a distribution with batch shape [...].
+    """``raw``, n = ``size(space)``, as a distribution with batch shape ``*B``.
 
-    ``legal`` [..., size(space)] marks the legal actions of a Discrete or MultiDiscrete space, 1 legal. Joint
+    ``legal`` marks the legal actions of a Discrete or MultiDiscrete space, 1 legal. Joint
     actions are flat, [..., d]; ``logpi.envs.spaces.to_env`` gives them the space's shape.
     """
     if isinstance(space, spaces.Discrete):

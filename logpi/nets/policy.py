@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -14,10 +12,10 @@ from logpi.envs.spaces import encode
 from logpi.errors import LogpiError
 from logpi.nets import heads
 from logpi.nets.torsos import CELLS, MLP, Head, NatureCNN, initial_memory
-from logpi.types import Array, EnvSpec, Key, Output, Policy, PyTree
+from logpi.types import Array, EnvSpec, Key, Output, Policy, PyTree, Space
 
 
-def is_image(space: spaces.Space[Any]) -> bool:
+def is_image(space: Space) -> bool:
     """Whether the Nature CNN's convolutions fit this space: H, W >= 36, channels last (or a stack of grey frames)."""
     return isinstance(space, spaces.Box) and len(space.shape) == 3 and min(image_shape(space)[:2]) >= 36
 
@@ -91,7 +89,7 @@ def make_policy(spec: EnvSpec, config: Network | None = None) -> Policy:
     return Policy(init, memory, apply)
 
 
-def example(space: spaces.Space[Any]) -> PyTree:
+def example(space: Space) -> PyTree:
     """One observation's leaves, as shapes and dtypes in the structure that environments give."""
     if isinstance(space, spaces.Dict):
         return {name: example(part) for name, part in space.spaces.items()}

@@ -1,4 +1,4 @@
-"""``agent.json`` beside an agent's weights: what it is and with which settings it learnt. Nothing in it is executed."""
+"""``agent.json``, the card beside an agent's weights: its kind and settings, as data that is never executed."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import save_tree
+from logpi.runs.files import Json as Card
 from logpi.runs.files import atomic_write
 from logpi.types import PyTree
 
 FORMAT_VERSION = 3  # 1 and 2 have settings by other names
 NAME = "agent.json"
 WEIGHTS = "agent.safetensors"
-Card = dict[str, Any]
 
 
-def save(folder: Path, task: str, arrays: Mapping[str, PyTree], card: Mapping[str, Any]) -> None:
+def save(folder: Path, task: str, arrays: Mapping[str, PyTree], card: Mapping[str, object]) -> None:
     """Write the weights and the card of an agent into ``folder``, each atomically.
 
     Args:
@@ -63,7 +62,7 @@ def task_in(folder: Path) -> str:
 
 @contextlib.contextmanager
 def reading(folder: Path) -> Iterator[Card]:
-    """The card of the agent in ``folder``; what does not fit together in the block is told as damage.
+    """The card of the agent in ``folder``; errors of the block that a damaged card causes become LogpiErrors.
 
     Raises:
         LogpiError: as ``read_card``; the card is incomplete or altered.

@@ -11,19 +11,23 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from logpi.errors import LogpiError
-from logpi.runs.files import atomic_write, previous_checkpoint
+from logpi.runs.files import Json, atomic_write, previous_checkpoint
 
 if TYPE_CHECKING:
+    from jaxtyping import PyTree
     from typing_extensions import Buffer
 
+    from logpi.types import AnyArray
+
 FORMAT_VERSION = 1
+Stored = NDArray[np.generic]  # of any dtype that safetensors has
 DTYPES = {  # NumPy's name: safetensors'
     "<f8": "F64",
     "<f4": "F32",
@@ -40,16 +44,16 @@ DTYPES = {  # NumPy's name: safetensors'
 }
 
 
-def save_tree(path: str | Path, tree: Any, meta: Mapping[str, Any]) -> None:
+def save_tree(path: str | Path, tree: PyTree, meta: Mapping[str, object]) -> None:
     """Save a pytree of arrays and typed random keys, with JSON-able ``meta``, atomically.
 
     A crash at any moment leaves either the old file at ``path`` or the new one. Leaves keep every bit.
 
     Raises:
-        LogpiError: a leaf is no array, two leaves share a name, or the disk refuses (full, no permission).
+        LogpiError: a leaf is not an array, two leaves share a name, or the disk refuses (full, no permission).
     """
     path = Path(path)
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    arrays: dict[str, Stored] = {}
     dtypes: dict[str, str] = {}
     impls: dict[str, str] = {}
     for name, leaf in _named_leaves(tree):
@@ -67,11 +71,11 @@ def save_tree(path: str | Path, tree: Any, meta: Mapping[str, Any]) -> None:
     atomic_write(path, _safetensors(path, arrays, json.dumps(header, sort_keys=True)))
 
 
-def _safetensors(path: Path, arrays: Mapping[str, NDArray[Any]], header: str) -> Iterator[Buffer]:
+def _safetensors(path: Path, arrays: Mapping[str, Stored], header: str) -> Iterator[Buffer]:
     """A safetensors file in parts: the length of its table, the table, and each array as it lies in memory."""
     # wide numbers first, so that every array is aligned
     names = sorted(arrays, key=lambda name: (-arrays[name].dtype.itemsize, name))
-    table: dict[str, Any] = {"__metadata__": {"logpi": header}}
+    table: Json = {"__metadata__": {"logpi": header}}
     offset = 0
     for name in names:
         array = arrays[name]
@@ -85,17 +89,17 @@ def _safetensors(path: Path, arrays: Mapping[str, NDArray[Any]], header: str) ->
     text = json.dumps(table).encode()
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little") + text
-    yield from (memoryview(arrays[name].reshape(-1).view(np.uint8)) for name in names if arrays[name].nbytes)
+    yield from (arrays[name].reshape(-1).view(np.uint8).data for name in names if arrays[name].nbytes)
 
 
-def load_tree(path: str | Path, like: Any, aside: str | None = None) -> tuple[Any, dict[str, Any]]:
+def load_tree(path: str | Path, like: PyTree, aside: str | None = None) -> tuple[PyTree, Json]:
     """Load what ``save_tree`` saved into the structure of ``like``; returns ``(tree, meta)``.
 
     Args:
         path: the file.
         like: pytree of arrays or ``jax.ShapeDtypeStruct`` with the names, shapes and dtypes of the file; or a function
             that makes one from ``meta``.
-        aside: what the names of arrays begin with that the file may hold besides, and that are left there.
+        aside: name prefix of extra arrays in the file to ignore.
 
     Returns:
         NumPy arrays (typed random keys as JAX key arrays) in the structure of ``like``, and ``meta``.
@@ -131,17 +135,17 @@ def load_tree(path: str | Path, like: Any, aside: str | None = None) -> tuple[An
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(like), leaves), header["meta"]
 
 
-def read_meta(path: str | Path) -> dict[str, Any]:
+def read_meta(path: str | Path) -> Json:
     """The ``meta`` of a file, without its arrays (and so without the SHA-256 check).
 
     Raises:
         LogpiError: the file is missing, truncated or of another format.
     """
-    meta: dict[str, Any] = _read(Path(path), arrays=False)[0]["meta"]
+    meta: Json = _read(Path(path), arrays=False)[0]["meta"]
     return meta
 
 
-def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
+def _named_leaves(tree: PyTree) -> list[tuple[str, PyTree]]:
     from jax import tree_util
 
     named = [(tree_util.keystr(path), leaf) for path, leaf in tree_util.tree_flatten_with_path(tree)[0]]
@@ -150,7 +154,7 @@ def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
     return named
 
 
-def _storable(leaf: Any) -> tuple[np.ndarray[Any, Any], str]:
+def _storable(leaf: AnyArray) -> tuple[Stored, str]:
     """A C-ordered array of a dtype that safetensors knows, and of a random key the implementation."""
     import jax
     import jax.numpy as jnp
@@ -164,25 +168,25 @@ def _storable(leaf: Any) -> tuple[np.ndarray[Any, Any], str]:
     return array, ""
 
 
-def _digest(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
+def _digest(header: Mapping[str, object], arrays: Mapping[str, Stored]) -> str:
     shapes = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
     facts = {name: value for name, value in header.items() if name != "sha256"} | {"shapes": shapes}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(arrays):
-        digest.update(memoryview(arrays[name].reshape(-1).view(np.uint8)))
+        digest.update(arrays[name].reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
-def _read(path: Path, arrays: bool = True) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+def _read(path: Path, arrays: bool = True) -> tuple[Json, dict[str, Stored]]:
     if not path.is_file():
         raise LogpiError(f"there is no file {path}; `logpi runs` lists the runs that are here")
     try:
         with safe_open(path, "np") as file:
-            header: dict[str, Any] = json.loads((file.metadata() or {}).get("logpi", "{}"))
+            header: Json = json.loads((file.metadata() or {}).get("logpi", "{}"))
             names = list(file.keys()) if arrays else []
             tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, ValueError) as error:
-        raise _unusable(path, f"it is truncated or no safetensors file ({error})") from error
+        raise _unusable(path, f"it is truncated or not a safetensors file ({error})") from error
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise _unusable(path, f"its format_version is {version}, and this logpi reads {FORMAT_VERSION}")

@@ -1,15 +1,16 @@
-"""What this machine has of what logpi can use."""
+"""``logpi doctor``: devices, versions, extras and tools on this machine."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from typing import Any
+
+from logpi.runs.files import Json
 
 EXTRAS = {"box2d": "Box2D", "atari": "ale_py", "mujoco": "mujoco"}
 
 
-def examine() -> dict[str, Any]:
+def examine() -> Json:
     """Devices, versions, extras, compilation cache, video and display, as JSON-able facts."""
     from logpi.driver import devices
     from logpi.runs.manifest import describe

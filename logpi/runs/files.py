@@ -1,4 +1,4 @@
-"""Writing files so that a kill or a full disk at any moment costs nothing that was saved before."""
+"""Writing files so that a kill or a full disk at any moment loses nothing that was saved before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from logpi.errors import LogpiError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 CHECKPOINT = ".safetensors"
+Json = dict[str, Any]  # the content of a JSON or TOML file
 
 
 def atomic_write(path: Path, data: bytes | Iterable[Buffer]) -> None:
@@ -44,7 +45,7 @@ def atomic_write(path: Path, data: bytes | Iterable[Buffer]) -> None:
 
 
 class AppendFile:
-    """A file that only grows, unbuffered: what was appended outlives a kill of this process.
+    """A file that only grows, unbuffered: appended data outlives a kill of this process.
 
     Every method raises LogpiError where the disk refuses.
     """
@@ -60,7 +61,7 @@ class AppendFile:
             raise disk_error(self.path, error) from error
 
     def append(self, data: bytes) -> None:
-        """Hand all of ``data`` to the system."""
+        """Write all of ``data`` to the system."""
         try:
             while data:
                 data = data[self._file.write(data) or 0 :]
@@ -68,7 +69,7 @@ class AppendFile:
             raise disk_error(self.path, error) from error
 
     def sync(self) -> int:
-        """Wait until the disk has everything; returns the size in bytes."""
+        """Flush to the disk; returns the size in bytes."""
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -84,7 +85,7 @@ class AppendFile:
             raise disk_error(self.path, error) from error
 
     def replace(self, data: bytes) -> None:
-        """Put ``data`` in the place of everything, atomically."""
+        """Replace the whole content by ``data``, atomically."""
         self._file.close()
         atomic_write(self.path, data)
         self._open()
@@ -94,14 +95,14 @@ class AppendFile:
 
 
 def disk_error(path: Path, error: OSError) -> LogpiError:
-    """What to tell a user whose disk refused to write ``path``."""
+    """The error for a disk that refused to write ``path``."""
     folder = next((parent for parent in path.absolute().parents if parent.is_dir()), Path(path.anchor))
     free = shutil.disk_usage(folder).free / 2**20
     good = previous_checkpoint(path)
     kept = f"the last good checkpoint {good} is intact" if good else "what was saved before is intact"
     return LogpiError(
         f"cannot write {path}: {error.strerror or error} (free space there: {free:,.0f} MiB); {kept}; "
-        "free some space or mend the permissions, then `logpi resume RUN`"
+        "free some space or correct the permissions, then `logpi resume RUN`"
     )
 
 

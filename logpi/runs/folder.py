@@ -1,4 +1,4 @@
-"""The run folder ``runs/<algo>/<env>_<n>/``: what a person and a program read afterwards, and what resumes.
+"""The run folder ``runs/<algo>/<env>_<n>/``: results for people and programs, and the state that resuming needs.
 
     config.toml  command.txt  manifest.json        what was asked, where, with which versions and seeds
     metrics.jsonl  progress.csv  timing.jsonl  events.out.tfevents*          what was measured
@@ -22,14 +22,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import load_tree, save_tree
-from logpi.runs.files import CHECKPOINT, atomic_write, disk_error
+from logpi.runs.files import CHECKPOINT, Json, atomic_write, disk_error
 from logpi.runs.manifest import describe
-from logpi.runs.metrics import last_values
+from logpi.runs.metrics import Row, last_values
 from logpi.runs.toml import dumps
+
+if TYPE_CHECKING:
+    from jaxtyping import PyTree
 
 SEED = "seed_"  # and its number: the folder of an agent where several were trained together
 _LOCK_PATIENCE = 0.5  # seconds: longer than a reader of `locked` holds it, shorter than a person notices
@@ -39,8 +42,8 @@ class Checkpoint(NamedTuple):
     """What ``RunFolder.latest_checkpoint`` found; ``warning`` names a newer, damaged file, or is None."""
 
     iteration: int
-    tree: Any
-    meta: dict[str, Any]
+    tree: PyTree
+    meta: Json
     warning: str | None
 
 
@@ -53,7 +56,7 @@ class RunInfo(NamedTuple):
     status: str  # "running", "finished" or "interrupted"
     started: str  # ISO 8601 with time zone
     percent: bool  # whether scores are fractions that people read in per cent
-    metrics: dict[str, Any]  # the last value of each name
+    metrics: Row  # the last value of each name
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,12 @@ class RunFolder:
     path: Path
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Json:
         """Versions, platform, device, seeds, git and start time, as JSON."""
         return _read(self.path / "manifest.json", json.loads)
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Json:
         """The resolved config. A field that was None is absent: TOML has no null."""
         return _read(self.path / "config.toml", tomllib.loads)
 
@@ -106,7 +109,7 @@ class RunFolder:
     def videos(self) -> Path:
         return self.path / "videos"
 
-    def save_checkpoint(self, iteration: int, tree: Any, meta: Mapping[str, Any], keep: int = 3) -> Path:
+    def save_checkpoint(self, iteration: int, tree: PyTree, meta: Mapping[str, object], keep: int = 3) -> Path:
         """Save atomically, and only then prune to the ``keep`` newest.
 
         Checkpoints of later iterations come from a future that a resumed run has given up; they go too.
@@ -125,7 +128,7 @@ class RunFolder:
                 old.unlink()
         return path
 
-    def latest_checkpoint(self, like: Any) -> Checkpoint:
+    def latest_checkpoint(self, like: PyTree) -> Checkpoint:
         """The newest checkpoint that verifies against ``like`` (``load_tree``), older ones if it is damaged.
 
         Raises:
@@ -144,7 +147,7 @@ class RunFolder:
         why = f"no usable checkpoint of {len(saved)}: {problems[0]}" if problems else "no checkpoint yet"
         raise LogpiError(f"cannot resume {self.path}: {why}; start again with `logpi train`")
 
-    def finish(self, result: Mapping[str, Any]) -> None:
+    def finish(self, result: Mapping[str, object]) -> None:
         """Write ``result.json``: the run has reached its end.
 
         Raises:
@@ -199,10 +202,10 @@ def create(
     root: str | Path,
     algo: str,
     env: str,
-    config: Mapping[str, Any],
+    config: Mapping[str, object],
     command: Sequence[str],
     seeds: Sequence[int],
-    score: Mapping[str, Any] | None = None,
+    score: Mapping[str, object] | None = None,
 ) -> RunFolder:
     """Make ``root/<algo>/<env>_<n>`` with the next free n; two processes never get the same one.
 
@@ -227,7 +230,7 @@ def create(
     except OSError as error:
         raise LogpiError(
             f"cannot make a run folder in {parent}: {error.strerror or error}; "
-            "choose a folder that you may write, or mend its permissions"
+            "choose a folder that you may write, or correct its permissions"
         ) from error
     _write(run.path / "config.toml", dumps(config))
     _write(run.path / "command.txt", shlex.join(command) + "\n")
@@ -281,7 +284,7 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:100] or "env"
 
 
-def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+def _read(path: Path, parse: Callable[[str], Json]) -> Json:
     try:
         return parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What a run must tell about the machine and the code that made it, so that somebody can repeat it."""
+"""The manifest of a run: the machine and the code that made it, so that it can be repeated."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import platform
 import subprocess
 from datetime import datetime
 from importlib import metadata
-from typing import Any
+
+from logpi.runs.files import Json
 
 _PACKAGES = ("logpi", "jax", "jaxlib", "flax", "optax", "gymnasium", "numpy")
 
 
-def describe() -> dict[str, Any]:
+def describe() -> Json:
     """Versions, platform, JAX's devices, XLA_FLAGS, git commit of the working folder, and the time now.
 
     Starts JAX's backend.
@@ -38,7 +39,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git() -> dict[str, Any] | None:
+def _git() -> Json | None:
     """Commit and whether tracked files differ from it; None outside a repository or without git."""
     try:
         commit = _run_git("rev-parse", "HEAD")

@@ -1,7 +1,7 @@
-"""The numbers of a run: JSONL for programs, CSV for spreadsheets, TensorBoard for the eye.
+"""Metrics of a run: JSONL for programs, CSV for spreadsheets, TensorBoard for curves.
 
 ``metrics.jsonl`` is a pure function of the run's seed and config: wall-clock values (``time/…``) go to
-``timing.jsonl`` and TensorBoard alone, so a resumed run's file equals an uninterrupted run's bit for bit.
+``timing.jsonl`` and TensorBoard alone, so the files of a resumed and of an uninterrupted run are equal bit for bit.
 Non-finite numbers, which JSON lacks, are the strings ``"nan"``, ``"inf"`` and ``"-inf"``.
 """
 
@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -26,7 +26,8 @@ STEPS = "time/total_timesteps"
 _CLOCKLESS = (STEPS, "time/iterations")
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _TAIL = 2**18  # bytes
-Row = dict[str, Any]
+Value = float | list[float]  # one number, or one for each seed trained at once
+Row = dict[str, Value]
 
 
 class MetricsWriter:
@@ -45,7 +46,7 @@ class MetricsWriter:
         self._columns: list[str] = []
         self._board = EventFile(self.folder) if tensorboard else None
 
-    def write(self, row: Mapping[str, Any]) -> None:
+    def write(self, row: Mapping[str, object]) -> None:
         """Append one row. Values are numbers, or lists with one number for each seed trained at once.
 
         Args:
@@ -62,21 +63,21 @@ class MetricsWriter:
             self._timing.append(_json_line(clock))
         self._write_csv(measured)
         if self._board:
-            self._board.write(int(values[STEPS]), {name: mean(value) for name, value in values.items()})
+            self._board.write(int(mean(values[STEPS])), {name: mean(value) for name, value in values.items()})
 
     def offset(self) -> int:
         """Bytes of ``metrics.jsonl`` that are safely on the disk; a checkpoint stores it for ``rewind``."""
         return self._metrics.sync()
 
     def rewind(self, offset: int, step: int) -> None:
-        """Forget what was written after a checkpoint.
+        """Remove what was written after a checkpoint.
 
         Args:
             offset: what ``offset()`` gave when the checkpoint was made.
             step: ``time/total_timesteps`` then; later rows leave TensorBoard and ``timing.jsonl``.
 
         Raises:
-            LogpiError: ``metrics.jsonl`` is shorter than ``offset``: somebody altered it.
+            LogpiError: ``metrics.jsonl`` is shorter than ``offset``: it was altered.
         """
         present = self._metrics.sync()
         if present < offset:
@@ -85,7 +86,7 @@ class MetricsWriter:
                 "it was altered or is a copy of another moment; restore it, or start again with `logpi train`"
             )
         self._metrics.truncate(offset)
-        timing = [row for row in read_rows(self._timing.path) if row[STEPS] <= step]
+        timing = [row for row in read_rows(self._timing.path) if mean(row[STEPS]) <= step]
         self._timing.replace(b"".join(map(_json_line, timing)))
         self._rebuild_csv()
         if self._board:
@@ -124,7 +125,7 @@ def read_rows(path: str | Path) -> list[Row]:
     """The rows of a JSONL file; a last line torn by a kill is left out, a missing file is empty.
 
     Raises:
-        LogpiError: a line other than the last is no JSON object.
+        LogpiError: a line other than the last is not a JSON object.
     """
     path = Path(path)
     if not path.exists():
@@ -132,7 +133,7 @@ def read_rows(path: str | Path) -> list[Row]:
     return _parse(path.read_bytes(), path)
 
 
-def read_metrics(path: str | Path) -> dict[str, list[Any]]:
+def read_metrics(path: str | Path) -> dict[str, list[Value | None]]:
     """The columns of a JSONL file, all of one length; None where a row lacks the name.
 
     Raises:
@@ -143,7 +144,7 @@ def read_metrics(path: str | Path) -> dict[str, list[Any]]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-def last_values(path: str | Path) -> dict[str, Any]:
+def last_values(path: str | Path) -> Row:
     """The last value of each name, as far as the last 256 KiB of a JSONL file tell; cheap on a long run.
 
     Raises:
@@ -160,9 +161,10 @@ def last_values(path: str | Path) -> dict[str, Any]:
     return {name: value for row in rows for name, value in row.items()}
 
 
-def mean(value: Any) -> float:
+def mean(value: object) -> float:
     """The mean over seeds of a row's value, a number, list or array; nan of an empty one."""
-    return float(np.mean(value)) if np.size(value) else math.nan
+    numbers = np.asarray(value)
+    return float(np.mean(numbers)) if numbers.size else math.nan
 
 
 def _parse(data: bytes, path: Path) -> list[Row]:
@@ -174,7 +176,7 @@ def _parse(data: bytes, path: Path) -> list[Row]:
             rows.append({name: _restore(value) for name, value in row.items()})
         except (ValueError, AttributeError) as error:
             raise LogpiError(
-                f"{path}, line {number} is no JSON object ({error}); the file was altered: delete that line"
+                f"{path}, line {number} is not a JSON object ({error}); the file was altered: delete that line"
             ) from error
     return rows
 
@@ -183,20 +185,22 @@ def _is_clock(name: str) -> bool:
     return name.startswith("time/") and name not in _CLOCKLESS
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Value:
     """Python's own numbers, equal to the array's to the last bit."""
     return np.asarray(value).tolist()
 
 
-def _portable(value: Any) -> Any:
+def _portable(value: Value | str) -> object:
     if isinstance(value, list):
         return [_portable(item) for item in value]
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _restore(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_restore(item) for item in value]
+def _restore(value: float | str | list[float | str]) -> Value:
+    return [_number(item) for item in value] if isinstance(value, list) else _number(value)
+
+
+def _number(value: float | str) -> float:
     return _NON_FINITE[value] if isinstance(value, str) else value
 
 

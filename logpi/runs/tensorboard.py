@@ -12,7 +12,6 @@ import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from logpi.runs.files import AppendFile
 
@@ -58,7 +57,7 @@ class EventFile:
         return file
 
 
-def _record(**fields: Any) -> bytes:
+def _record(**fields: object) -> bytes:
     """One TFRecord: length, its checksum, an Event message, its checksum."""
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.record_writer import masked_crc32c

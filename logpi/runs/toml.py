@@ -1,19 +1,18 @@
-"""Writing TOML, which Python only reads: flat tables of plain values, for the resolved config of a run."""
+"""A TOML writer (Python has only a reader): tables of plain values, for the resolved config of a run."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from logpi.errors import LogpiError
 
 
-def dumps(table: Mapping[str, Any]) -> str:
+def dumps(table: Mapping[str, object]) -> str:
     """TOML text of str, int, float, bool, lists of these, and mappings (written as tables, after the values).
 
-    None is left out, as TOML has no null: who reads the file takes a missing field for None.
+    None is left out, as TOML has no null: a missing field is read as None.
 
     Raises:
         LogpiError: a value of another type.
@@ -21,7 +20,7 @@ def dumps(table: Mapping[str, Any]) -> str:
     return "".join(_table(table, ())).lstrip("\n")
 
 
-def _table(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+def _table(table: Mapping[str, object], path: tuple[str, ...]) -> list[str]:
     plain = {key: value for key, value in table.items() if not isinstance(value, Mapping) and value is not None}
     lines = [f"\n[{'.'.join(map(_key, path))}]\n"] if path else []
     lines += [f"{_key(key)} = {_value(value, (*path, key))}\n" for key, value in plain.items()]
@@ -35,7 +34,7 @@ def _key(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
 
 
-def _value(value: Any, path: tuple[str, ...]) -> str:
+def _value(value: object, path: tuple[str, ...]) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):

@@ -1,4 +1,4 @@
-"""Pictures of an agent that looks: a film of its glimpses, a sheet of their paths, and where it looks most."""
+"""Pictures of glimpses: a film, a sheet of their paths, and a heat map of the places."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from logpi.runs.files import atomic_write
 from logpi.view.video import Frame, write_video
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 SCALES = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442")  # of the patches; Okabe and Ito, safe for all eyes
 RIGHT, WRONG, OTHER, INK = "#0072B2", "#D55E00", "#BBBBBB", "#333333"
@@ -21,9 +26,9 @@ FRAMES_A_GLIMPSE, FPS = 2, 2
 
 
 class Looking(NamedTuple):
-    """What an agent made of B images, T glimpses each."""
+    """T glimpses of each of B images, and the class probabilities after each."""
 
-    scenes: NDArray[Any]  # [B, H, W, C], 0 to 255
+    scenes: NDArray[np.uint8]  # [B, H, W, C]
     label: NDArray[np.int32]  # [B]
     probabilities: NDArray[np.float32]  # [T, B, K]
     corner: NDArray[np.int32]  # [T, B, 2]
@@ -32,7 +37,7 @@ class Looking(NamedTuple):
     classes: Sequence[str]
 
 
-def squares(corner: NDArray[Any], patch: int, scales: int) -> list[tuple[int, int, int]]:
+def squares(corner: NDArray[np.int32], patch: int, scales: int) -> list[tuple[int, int, int]]:
     """(top, left, side) of each patch of the glimpse at ``corner`` [2]."""
     found = []
     for scale in range(scales):
@@ -41,8 +46,8 @@ def squares(corner: NDArray[Any], patch: int, scales: int) -> list[tuple[int, in
     return found
 
 
-def seen_so_far(scene: NDArray[Any], corners: NDArray[Any], patch: int, scales: int) -> NDArray[Any]:
-    """What the glimpses at ``corners`` [t, 2] have shown of ``scene`` [H, W, C], 0 to 1, as sharp as it was seen.
+def seen_so_far(scene: NDArray[np.uint8], corners: NDArray[np.int32], patch: int, scales: int) -> NDArray[np.float64]:
+    """The part of ``scene`` [H, W, C] seen by the glimpses at ``corners`` [t, 2], from 0 to 1, at their resolution.
 
     Each pixel has its value in the finest patch that has covered it; NaN where none has.
     """
@@ -86,7 +91,7 @@ def _frames(looking: Looking) -> Iterator[Frame]:
             yield from (frame for _ in range(again))
 
 
-def _draw_moment(figure: Any, looking: Looking, b: int, t: int) -> None:
+def _draw_moment(figure: Figure, looking: Looking, b: int, t: int) -> None:
     whole, seen, bars = figure.subplots(1, 3, width_ratios=(1, 1, 0.9))
     scene, corners = looking.scenes[b], looking.corner[: t + 1, b]
     truth = looking.classes[looking.label[b]]
@@ -98,13 +103,13 @@ def _draw_moment(figure: Any, looking: Looking, b: int, t: int) -> None:
     _bars(bars, looking.probabilities[t, b], looking.classes, int(looking.label[b]))
 
 
-def _rectangle(top: int, left: int, side: int, color: str) -> Any:
+def _rectangle(top: int, left: int, side: int, color: str) -> Rectangle:
     from matplotlib.patches import Rectangle
 
     return Rectangle((left - 0.5, top - 0.5), side, side, fill=False, ec=color, lw=2, clip_on=True)
 
 
-def _image(axes: Any, picture: NDArray[Any], title: str, color: str = INK) -> None:
+def _image(axes: Axes, picture: NDArray[np.float64], title: str, color: str = INK) -> None:
     shown = np.where(np.isnan(picture), [[[0.25, 0.32, 0.42]]], picture)  # a colour that no grey image has
     axes.imshow(np.clip(shown, 0, 1), interpolation="nearest")
     height, width = picture.shape[:2]
@@ -112,7 +117,7 @@ def _image(axes: Any, picture: NDArray[Any], title: str, color: str = INK) -> No
     axes.set_title(title, loc="left", fontsize=11, color=color, parse_math=False)
 
 
-def _path(axes: Any, corners: NDArray[Any], patch: int) -> None:
+def _path(axes: Axes, corners: NDArray[np.int32], patch: int) -> None:
     """The centres of the glimpses, the later the brighter."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -122,7 +127,7 @@ def _path(axes: Any, corners: NDArray[Any], patch: int) -> None:
     axes.scatter(column, row, s=22, color=colors, edgecolors="black", linewidths=0.5, zorder=3)
 
 
-def _bars(axes: Any, probabilities: NDArray[Any], classes: Sequence[str], label: int) -> None:
+def _bars(axes: Axes, probabilities: NDArray[np.float32], classes: Sequence[str], label: int) -> None:
     shown = np.arange(len(classes)) if len(classes) <= 12 else np.sort(np.argsort(probabilities)[-12:])
     best = int(probabilities.argmax())
     colors = [(RIGHT if k == label else WRONG) if k == best else OTHER for k in shown]
@@ -141,7 +146,7 @@ def _bars(axes: Any, probabilities: NDArray[Any], classes: Sequence[str], label:
 
 
 def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
-    """A sheet of images with the paths of their glimpses, and what was said of each.
+    """A sheet of images with the paths of their glimpses and the predicted classes.
 
     Raises:
         LogpiError: the disk refuses.
@@ -165,8 +170,8 @@ def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
     return _save(figure, path)
 
 
-def heat_map(mean_image: NDArray[Any], corner: NDArray[np.int32], patch: int, path: Path) -> Path:
-    """How often each pixel lay in the finest patch, all together and glimpse by glimpse, beside the mean image.
+def heat_map(mean_image: NDArray[np.float64], corner: NDArray[np.int32], patch: int, path: Path) -> Path:
+    """Fraction of images in which the finest patch covered each pixel: overall, per glimpse, and the mean image.
 
     Args:
         mean_image: [H, W], 0 to 255.
@@ -185,7 +190,7 @@ def heat_map(mean_image: NDArray[Any], corner: NDArray[np.int32], patch: int, pa
     columns = min(5, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = _figure(1.9 * columns, 1.75 * rows + 0.4)
-    title = f"share of {corner.shape[1]:,} images in which a pixel lay in the finest patch"
+    title = f"fraction of {corner.shape[1]:,} images in which a pixel lay in the finest patch"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     grid = np.ravel(figure.subplots(rows, columns, squeeze=False))
     for axes in grid:
@@ -200,15 +205,15 @@ def heat_map(mean_image: NDArray[Any], corner: NDArray[np.int32], patch: int, pa
     return _save(figure, path)
 
 
-def coverage(corner: NDArray[Any], patch: int, height: int, width: int) -> NDArray[Any]:
-    """[H, W] share of the images whose finest patch, at ``corner`` [B, 2], covered each pixel."""
+def coverage(corner: NDArray[np.int32], patch: int, height: int, width: int) -> NDArray[np.float64]:
+    """[H, W] fraction of the images whose finest patch, at ``corner`` [B, 2], covered each pixel."""
     row, column = np.arange(height), np.arange(width)
     rows = (row >= corner[:, :1]) & (row < corner[:, :1] + patch)
     columns = (column >= corner[:, 1:]) & (column < corner[:, 1:] + patch)
     return rows.astype(float).T @ columns.astype(float) / len(corner)
 
 
-def _figure(width: float, height: float) -> Any:
+def _figure(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -217,7 +222,7 @@ def _figure(width: float, height: float) -> Any:
     return figure
 
 
-def _save(figure: Any, path: Path) -> Path:
+def _save(figure: Figure, path: Path) -> Path:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     path.parent.mkdir(parents=True, exist_ok=True)

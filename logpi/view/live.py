@@ -10,7 +10,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,8 +18,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from logpi.tasks import Length
 from logpi.runs.metrics import mean
+from logpi.tasks import Length
 
 _REDRAW = 1 / 8  # seconds
 _LINE_EVERY = 5.0  # seconds between plain lines
@@ -30,13 +30,13 @@ _COLORS = ("cyan", "green", "magenta", "yellow", "blue", "white")
 
 
 class View(Protocol):
-    """What the driver tells; how it is shown is not its business."""
+    """Receiver of a run's progress; the driver does not know how it is shown."""
 
-    def update(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+    def update(self, timesteps: int, metrics: Mapping[str, object], shares: Mapping[str, float]) -> None:
         """Show moves so far, scalars (lists are averaged), and seconds or shares of time by name."""
 
     def note(self, text: str) -> None:
-        """Show what is going on outside the loop, at once; an empty text clears it."""
+        """Show at once what happens outside the loop; an empty text clears it."""
 
     def done(self, text: str) -> None:
         """Show the last state and a closing text."""
@@ -71,7 +71,7 @@ def live(
 
 
 class _Progress:
-    """What has been heard so far, as texts."""
+    """The progress so far, as texts."""
 
     def __init__(self, length: Length, title: str, expected: str | None) -> None:
         self.total, self.title, self.expected = max(length.timesteps, 1), title, expected
@@ -82,7 +82,7 @@ class _Progress:
         self.trend: dict[int, float] = {}
         self._recent: deque[tuple[float, int]] = deque()
 
-    def hear(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+    def hear(self, timesteps: int, metrics: Mapping[str, object], shares: Mapping[str, float]) -> None:
         now = time.monotonic()
         self.timesteps = timesteps
         self.metrics |= {name: mean(value) for name, value in metrics.items()}
@@ -95,7 +95,7 @@ class _Progress:
             self.trend[min(timesteps * _WIDTH // self.total, _WIDTH - 1)] = current
 
     def speed(self) -> float | None:
-        """Timesteps a second, over the last seconds; None until there are two updates."""
+        """Timesteps per second over the last seconds; None before the second update."""
         if len(self._recent) < 2:
             return None
         (start, first), (end, last) = self._recent[0], self._recent[-1]
@@ -127,7 +127,7 @@ class _Progress:
 
 
 class _Quiet:
-    def update(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+    def update(self, timesteps: int, metrics: Mapping[str, object], shares: Mapping[str, float]) -> None:
         pass
 
     def note(self, text: str) -> None:
@@ -145,7 +145,7 @@ class _Plain:
         self._shown = -1
         self._print(progress.title + (f"  expected {progress.expected}" if progress.expected else ""))
 
-    def update(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+    def update(self, timesteps: int, metrics: Mapping[str, object], shares: Mapping[str, float]) -> None:
         self._progress.hear(timesteps, metrics, shares)
         if time.monotonic() >= self._due:
             self._line()
@@ -181,7 +181,7 @@ class _Fancy:
         self._due = 0.0
         self.display = Live(self._draw(), console=console, auto_refresh=False)
 
-    def update(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+    def update(self, timesteps: int, metrics: Mapping[str, object], shares: Mapping[str, float]) -> None:
         self._progress.hear(timesteps, metrics, shares)
         if time.monotonic() >= self._due:
             self._refresh()

@@ -1,11 +1,10 @@
-"""What is seen of games being played: a bar in a terminal, plain lines elsewhere; and the tables of who beat whom."""
+"""Progress of games being played (a bar in a terminal, plain lines elsewhere) and the tables of their results."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.live import Live
@@ -14,13 +13,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from logpi.runs.files import Json
 from logpi.view.live import clock, short
 
 _REDRAW, _LINE_EVERY = 1 / 8, 5.0  # seconds
 
 
 class Progress:
-    """Games over, moves made, and how long the rest may take."""
+    """Number of finished games and of moves, and an estimate of the time left."""
 
     def __init__(self, games: int, longest: int) -> None:
         """``games`` in all; ``longest`` moves each at most."""
@@ -29,7 +29,7 @@ class Progress:
         self._began = time.monotonic()
 
     def game(self, moves: int) -> None:
-        """One is over, after so many moves."""
+        """Count one finished game of ``moves`` moves."""
         self.games += 1
         self._lengths += moves
 
@@ -44,23 +44,23 @@ class Progress:
         return said
 
     def share(self) -> float:
-        """Of all moves, as far as can be told; games side by side end late and nearly together."""
+        """Estimated fraction of all moves made; games side by side end late and nearly together."""
         return 1.0 if self.games >= self.total else min(self.moves / self._expected(), 1.0)
 
     def _expected(self) -> float:
-        """Moves of all games, if those to come are as long as those that are over."""
+        """Estimated moves of all games: unfinished ones are taken to be as long as finished ones on average."""
         return max(self.total * (self._lengths / self.games if self.games else self._longest), 1)
 
 
 class Watcher:
-    """Shows a ``Progress`` when it is told that something has changed; no thread of its own."""
+    """Shows a ``Progress`` whenever ``changed`` is called; no thread of its own."""
 
     def __init__(self, progress: Progress, title: str, console: Console | None, live: Live | None) -> None:
         self.progress, self.title = progress, title
         self._console, self._live, self._due = console, live, 0.0
 
     def changed(self) -> None:
-        """Redraw, if the last time is long enough ago."""
+        """Redraw, unless the last time was a moment ago."""
         if self._console is None or time.monotonic() < self._due:
             return
         if self._live is None:
@@ -85,11 +85,11 @@ def watching(progress: Progress, title: str, quiet: bool = False, console: Conso
         yield Watcher(progress, title, console, live)
 
 
-def show(report: Mapping[str, Any], console: Console | None = None) -> None:
+def show(report: Json, console: Console | None = None) -> None:
     """Print a tournament's report: the cross table, a line for each match, the faults, and what the intervals mean."""
     console = console or Console()
     if not console.is_terminal:
-        console = Console(file=console.file, width=250)  # a pipe has no width: let no line be folded there
+        console = Console(file=console.file, width=250)  # a pipe has no width: lines must not be folded
     console.print(_cross_table(report))
     console.print()
     for match in report["matches"]:
@@ -107,7 +107,7 @@ def show(report: Mapping[str, Any], console: Console | None = None) -> None:
     console.print(notes, style="dim", markup=False, highlight=False)
 
 
-def match_line(match: Mapping[str, Any]) -> str:
+def match_line(match: Json) -> str:
     """One match in words."""
     a, b = match["players"]
     share, low, high = match["score"]
@@ -123,8 +123,8 @@ def match_line(match: Mapping[str, Any]) -> str:
     return text
 
 
-def repeated_line(match: Mapping[str, Any]) -> str:
-    """What is to be said where games were the same as others, move by move."""
+def repeated_line(match: Json) -> str:
+    """Warning that some games equal others move by move."""
     a, b = match["players"]
     return (
         f"{a} – {b}: {match['repeated']} of {match['games']} games repeat others move by move, and the intervals take "
@@ -133,11 +133,11 @@ def repeated_line(match: Mapping[str, Any]) -> str:
 
 
 def _signed(value: float | None, sign: float) -> str:
-    """An Elo; None is infinite, of that sign."""
+    """An Elo difference as text; None is infinite, with the sign of ``sign``."""
     return f"{value:+.0f}" if value is not None else "+∞" if sign > 0 else "-∞"
 
 
-def _cross_table(report: Mapping[str, Any]) -> Table:
+def _cross_table(report: Json) -> Table:
     players = report["players"]
     points = {}
     for match in report["matches"]:

@@ -6,22 +6,26 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
 from logpi.runs.files import atomic_write
-from logpi.runs.metrics import STEPS
+from logpi.runs.metrics import STEPS, Value
 from logpi.view.live import short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TRAINING = "rollout/ep_rew_mean"
 EVALUATION = "eval/mean_reward"
 # Okabe & Ito's palette: told apart by colour-blind readers too
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _INK = "#333333"
-Metrics = Mapping[str, list[Any]]  # what logpi.runs.metrics.read_metrics gives
+Metrics = Mapping[str, Sequence[Value | None]]  # as logpi.runs.metrics.read_metrics returns them
 Floats = NDArray[np.float64]
 
 
@@ -120,7 +124,7 @@ def interval(values: Floats) -> tuple[Floats, Floats]:
     return mean, stdtrit(seeds - 1, 0.975) * values.std(axis=0, ddof=1) / math.sqrt(seeds)
 
 
-def _draw(axes: Any, steps: Floats, values: Floats, color: str, label: str, width: float) -> None:
+def _draw(axes: Axes, steps: Floats, values: Floats, color: str, label: str, width: float) -> None:
     if not len(steps):
         return
     seeds = len(values)
@@ -132,7 +136,7 @@ def _draw(axes: Any, steps: Floats, values: Floats, color: str, label: str, widt
         axes.fill_between(steps, mean - half, mean + half, color=color, alpha=0.18, lw=0)
 
 
-def _figure(title: str, what: str) -> tuple[Any, Any]:
+def _figure(title: str, what: str) -> tuple[Figure, Axes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
@@ -153,7 +157,7 @@ def _figure(title: str, what: str) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _save(figure: Any, axes: Any, path: Path) -> Path:
+def _save(figure: Figure, axes: Axes, path: Path) -> Path:
     axes.margins(x=0.01)
     axes.legend(frameon=False, fontsize=9, labelcolor=_INK, loc="best")
     picture = io.BytesIO()

@@ -12,7 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,13 @@ from numpy.typing import NDArray
 from logpi.errors import LogpiError
 from logpi.runs.files import disk_error
 
+if TYPE_CHECKING:
+    import gymnasium
+    from jaxtyping import PyTree
+
 Frame = NDArray[np.uint8]  # [H, W, 3]
 Caption = Callable[[int, int, float], str]  # (episode from 1, steps so far, return so far)
-_MAX_STEPS = 20_000  # of one episode: an environment without a time limit must not film for ever
+_MAX_STEPS = 20_000  # of one episode: bounds the film of an environment without a time limit
 _SHORTEST = 20  # milliseconds; viewers slow down GIFs with shorter frames
 
 
@@ -31,8 +35,8 @@ def episode_caption(episode: int, steps: int, episode_return: float) -> str:
 
 
 def render_episodes(
-    env: str | Callable[..., Any],
-    act: Callable[[Any], Any],
+    env: str | Callable[..., gymnasium.Env],
+    act: Callable[[PyTree], PyTree],
     path: str | Path,
     episodes: int,
     seed: int,
@@ -69,7 +73,7 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
         frames: uint8 [H, W, 3], all of one size. Should the iterable raise, what it gave before is written,
             and then the exception goes on.
         path: ``.mp4`` or ``.gif``; odd sizes are padded by a row or a column, as h264 wants.
-        fps: frames a second.
+        fps: frames per second.
 
     Raises:
         LogpiError: there is no frame, or the disk refuses.
@@ -113,7 +117,7 @@ def open_file(path: str | Path) -> bool:
 
 
 class _Stream:
-    """Frames that end quietly where their source raises; the exception waits in ``error``."""
+    """Frames of a source; an exception of the source ends them and is kept in ``error``."""
 
     def __init__(self, frames: Iterable[Frame]) -> None:
         self.error: Exception | None = None
@@ -145,10 +149,10 @@ def _write_mp4(frames: _Stream, path: Path, fps: float) -> None:
     height, width = frames.first.shape[:2]
     pad = ((0, height % 2), (0, width % 2), (0, 0))
     size = (width + width % 2, height + height % 2)
-    options: dict[str, Any] = {"codec": "libx264", "pix_fmt_out": "yuv420p", "macro_block_size": 1}
+    options: dict[str, object] = {"codec": "libx264", "pix_fmt_out": "yuv420p", "macro_block_size": 1}
     # the index goes first, so that a browser starts before it has everything
     options["output_params"] = ["-movflags", "+faststart"]
-    writer: Generator[None, Any, None] = imageio_ffmpeg.write_frames(str(path), size, fps=fps, **options)
+    writer: Generator[None, Frame | None, None] = imageio_ffmpeg.write_frames(str(path), size, fps=fps, **options)
     with contextlib.closing(writer):
         with _brief_forks():
             writer.send(None)
@@ -165,7 +169,7 @@ def _write_gif(frames: _Stream, path: Path, fps: float) -> None:
 
 
 def ffmpeg_works() -> bool:
-    """Encode two small frames: a missing or unfit ffmpeg shows before the first real frame is spent on it."""
+    """Whether ffmpeg encodes two small frames: tested before the first real frame."""
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "probe.mp4"
@@ -176,8 +180,8 @@ def ffmpeg_works() -> bool:
 
 
 def _play(
-    env: Any,
-    act: Callable[[Any], Any],
+    env: gymnasium.Env,
+    act: Callable[[PyTree], PyTree],
     episodes: int,
     seed: int,
     caption: Caption | None,
@@ -198,7 +202,7 @@ def _play(
                 break
 
 
-def _frame(env: Any, text: str | None) -> Frame:
+def _frame(env: gymnasium.Env, text: str | None) -> Frame:
     frame = env.render()
     if not (isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 3):
         raise LogpiError(
@@ -222,7 +226,7 @@ def _write_text(frame: Frame, text: str) -> Frame:
     return np.asarray(image)
 
 
-def _make(env: str | Callable[..., Any]) -> Any:
+def _make(env: str | Callable[..., gymnasium.Env]) -> gymnasium.Env:
     import gymnasium
 
     try:
@@ -237,7 +241,7 @@ def _make(env: str | Callable[..., Any]) -> Any:
 
 @contextlib.contextmanager
 def _brief_forks() -> Iterator[None]:
-    """JAX warns of every fork; the children started within this become another program at once."""
+    """Silence JAX's warning of forks: children started in this block run another program at once."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
         yield

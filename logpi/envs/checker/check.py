@@ -1,4 +1,4 @@
-"""``logpi check-env``: what will go wrong in training with an environment, found beforehand."""
+"""``logpi check-env``: checks of an environment that find what would go wrong in training."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pickle
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
+import gymnasium
 import jax
 import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper, concatenate, create_empty_array
@@ -20,7 +20,7 @@ from logpi.envs.host import HostFactory, describe, host_spec, make_host
 from logpi.envs.make import make
 from logpi.envs.spaces import encode, to_env
 from logpi.errors import LogpiError
-from logpi.types import DeviceEnv, EnvSpec
+from logpi.types import DeviceEnv, EnvSpec, PyTree
 
 PATIENCE = 10.0  # seconds of random play, however slow the environment
 STEP = "step(action) -> (obs, reward, terminated, truncated, info)"
@@ -38,12 +38,12 @@ class Report:
     def ok(self) -> bool:
         return all(finding.level != "error" for finding in self.findings)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {**asdict(self), "ok": self.ok}
 
 
 def check_env(env: str | DeviceEnv | HostFactory, *, steps: int = 1000, num_envs: int = 4) -> Report:
-    """Try ``env`` with about ``steps`` random moves, and say what to mend.
+    """Try ``env`` with about ``steps`` random moves, and report what to fix.
 
     ``env`` is a Gymnasium id, ``module:EnvId``, ``path/file.py:Class``, a ``DeviceEnv`` or a host factory. A
     mistake of the environment is a finding, never an exception.
@@ -91,13 +91,13 @@ def _check_host(factory: HostFactory, steps: int) -> Iterator[Finding]:
     yield _workers(factory)
 
 
-def _signature(env: Any) -> Iterator[Finding]:
+def _signature(env: gymnasium.Env) -> Iterator[Finding]:
     """The first reset and move of the bare environment, whose wrappers would hide what it returns."""
     try:
         inspect.signature(env.reset).bind(seed=0, options=None)
     except TypeError as error:
-        mend = "def reset(self, *, seed=None, options=None), with super().reset(seed=seed) first"
-        yield Finding("error", f"reset does not take seed and options: {error}", mend)
+        fix = "def reset(self, *, seed=None, options=None), with super().reset(seed=seed) first"
+        yield Finding("error", f"reset does not take seed and options: {error}", fix)
         return
     answer = env.reset(seed=0, options=None)
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict)):
@@ -110,8 +110,8 @@ def _signature(env: Any) -> Iterator[Finding]:
     moved = env.step(action)
     if not (isinstance(moved, tuple) and len(moved) == 5):
         found = f"{len(moved)} values" if isinstance(moved, tuple) else type(moved).__name__
-        mend = f"{STEP}; one `done` is two flags: terminated by the task, truncated by the clock"
-        yield Finding("error", f"step returned {found}, not 5", mend)
+        fix = f"{STEP}; one `done` is two flags: terminated by the task, truncated by the clock"
+        yield Finding("error", f"step returned {found}, not 5", fix)
         return
     obs, reward, terminated, truncated, info = moved
     yield from _outside(env, obs, "step")
@@ -124,14 +124,14 @@ def _signature(env: Any) -> Iterator[Finding]:
         yield Finding("error", f"info is a {type(info).__name__}, not a dict", "return {} as the last value")
 
 
-def _outside(env: Any, obs: Any, method: str) -> Iterator[Finding]:
+def _outside(env: gymnasium.Env, obs: PyTree, method: str) -> Iterator[Finding]:
     wrong = mismatch(env.observation_space, obs)
     if wrong:
-        mend = "return what observation_space declares, or declare what you return"
-        yield Finding("error", f"{method}: {wrong}", mend)
+        fix = "return what observation_space declares, or declare what you return"
+        yield Finding("error", f"{method}: {wrong}", fix)
 
 
-def _in_play(env: Any, spec: EnvSpec, steps: int) -> Iterator[Finding]:
+def _in_play(env: gymnasium.Env, spec: EnvSpec, steps: int) -> Iterator[Finding]:
     """Random play of one environment: membership, finiteness, reused arrays; then the judgement of it all."""
     rng, begun = np.random.default_rng(0), time.monotonic()
     T = max(steps, 2 * (spec.max_episode_steps or 0)) if (spec.max_episode_steps or 0) <= 5 * steps else steps
@@ -170,12 +170,12 @@ def _in_play(env: Any, spec: EnvSpec, steps: int) -> Iterator[Finding]:
     yield from judge(Play(spec, sample, reward, terminated, truncated, np.ones_like(reward)))
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: PyTree, b: PyTree) -> bool:
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
     return all(np.array_equal(x, y) for x, y in pairs)
 
 
-def _trace(env: Any, spec: EnvSpec, seed: int, steps: int = 200) -> list[Any]:
+def _trace(env: gymnasium.Env, spec: EnvSpec, seed: int, steps: int = 200) -> list[PyTree]:
     rng = np.random.default_rng(7)
     obs, _ = env.reset(seed=seed)
     rows = [copy.deepcopy(obs)]
@@ -187,7 +187,7 @@ def _trace(env: Any, spec: EnvSpec, seed: int, steps: int = 200) -> list[Any]:
     return rows
 
 
-def _seeding(fresh: Any, used: Any, spec: EnvSpec) -> Finding:
+def _seeding(fresh: gymnasium.Env, used: gymnasium.Env, spec: EnvSpec) -> Finding:
     """``used`` has played before: what survives ``reset(seed)`` shows here, like a generator of one's own."""
     try:
         first, again, other = _trace(fresh, spec, 0), _trace(used, spec, 0), _trace(used, spec, 1)
@@ -195,11 +195,11 @@ def _seeding(fresh: Any, used: Any, spec: EnvSpec) -> Finding:
         fresh.close()
     if len(first) != len(again) or not _same(first, again):
         what = "the same seed and the same actions gave another trajectory"
-        mend = "call super().reset(seed=seed), draw only from self.np_random, and clear all state in reset"
-        return Finding("error", what, mend)
+        fix = "call super().reset(seed=seed), draw only from self.np_random, and clear all state in reset"
+        return Finding("error", what, fix)
     if len(first) == len(other) and _same(first, other):
-        mend = "nothing, if it is deterministic; else call super().reset(seed=seed) and draw from self.np_random"
-        return Finding("warn", "another seed gave the same trajectory", mend)
+        fix = "nothing, if it is deterministic; else call super().reset(seed=seed) and draw from self.np_random"
+        return Finding("warn", "another seed gave the same trajectory", fix)
     return Finding("ok", "the seed fixes the trajectory, and another seed changes it")
 
 
@@ -217,8 +217,8 @@ def _rendering(factory: HostFactory) -> Finding:
         if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3:
             return Finding("ok", f"it renders rgb_array frames of {frame.shape[1]} x {frame.shape[0]}")
         reason = f"render() returned {getattr(frame, 'dtype', type(frame).__name__)}{np.shape(frame)}"
-    mend = "take render_mode='rgb_array' in the constructor and return uint8 [height, width, 3] from render()"
-    return Finding("warn", f"no videos: {reason}", mend)
+    fix = "take render_mode='rgb_array' in the constructor and return uint8 [height, width, 3] from render()"
+    return Finding("warn", f"no videos: {reason}", fix)
 
 
 def _workers(factory: HostFactory) -> Finding:
@@ -230,7 +230,7 @@ def _workers(factory: HostFactory) -> Finding:
     return Finding("ok", "it can be built in worker processes")
 
 
-def _pickled(value: Any) -> str | None:
+def _pickled(value: object) -> str | None:
     """Why ``value`` cannot be pickled; None if it can."""
     try:
         pickle.dumps(value)
@@ -246,7 +246,8 @@ def _vector(factory: HostFactory, num_envs: int, seconds: float = 1.0) -> tuple[
         vector.reset(0)
         rng, moves, ends, begun = np.random.default_rng(0), 0, 0, time.perf_counter()
         while time.perf_counter() - begun < seconds:
-            step = vector.step(draw(vector.spec.action_space, rng, (num_envs,)))
+            vector.send(draw(vector.spec.action_space, rng, (num_envs,)))
+            step = vector.recv()
             moves, ends = moves + num_envs, ends + int((step.terminated | step.truncated).sum())
         speed = moves / (time.perf_counter() - begun)
         vector.close()

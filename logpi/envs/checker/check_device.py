@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import time
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ from logpi.envs.checker.diagnostics import NOT_FINITE, Finding, Play, draw, judg
 from logpi.envs.device import vectorize
 from logpi.envs.spaces import check_spaces, encode, to_env
 from logpi.errors import LogpiError
-from logpi.types import DeviceEnv, PyTree
+from logpi.types import Array, DeviceEnv, Key, PyTree, Step
 
 SIGNATURE = "reset(key) -> (state, obs); step(state, action, key) -> (state, obs, reward, terminated)"
 
@@ -29,9 +28,9 @@ def check_device(env: DeviceEnv, steps: int, num_envs: int) -> tuple[list[Findin
     try:
         findings += _contract(env)
     except Exception as error:
-        mend = f"write jnp.where or jax.lax.cond for if, jnp for numpy; the contract is {SIGNATURE}"
+        fix = f"write jnp.where or jax.lax.cond for if, jnp for numpy; the contract is {SIGNATURE}"
         first = str(error).strip().partition("\n")[0]
-        findings.append(Finding("error", f"jit cannot trace it: {type(error).__name__}: {first}", mend))
+        findings.append(Finding("error", f"jit cannot trace it: {type(error).__name__}: {first}", fix))
     if any(finding.level == "error" for finding in findings):
         return findings, 0.0
     play, rows, speed = _play(env, steps, num_envs)
@@ -76,7 +75,7 @@ def _expected(env: DeviceEnv) -> PyTree:
 
 
 def _differs(first: str, a: PyTree, second: str, b: PyTree) -> str | None:
-    structures: tuple[Any, Any] = jax.tree.structure(a), jax.tree.structure(b)
+    structures: tuple[object, object] = jax.tree.structure(a), jax.tree.structure(b)
     if structures[0] != structures[1]:
         return f"{first} has structure {structures[0]}, {second} {structures[1]}"
     for (path, x), y in zip(jax.tree_util.tree_leaves_with_path(a), jax.tree.leaves(b), strict=True):
@@ -95,7 +94,7 @@ def _play(env: DeviceEnv, steps: int, num_envs: int) -> tuple[Play, PyTree, floa
     actions = jnp.asarray(draw(env.spec.action_space, np.random.default_rng(0), (T, num_envs)))
 
     @jax.jit
-    def run(key: Any, actions: Any) -> Any:
+    def run(key: Key, actions: Array) -> Step:
         state, _ = vector.reset(key, num_envs)
         return jax.lax.scan(vector.step, state, actions)[1]
 
@@ -124,8 +123,8 @@ def _values(env: DeviceEnv, play: Play, obs: PyTree) -> list[Finding]:
     for t in range(0, T, -(-T // 200)):
         wrong = mismatch(space, jax.tree.map(operator.itemgetter((t, 0)), obs))
         if wrong:
-            mend = "widen the bounds of the space, or clip to them"
-            return [Finding("error", f"{wrong} (step {t + 1})", mend)]
+            fix = "widen the bounds of the space, or clip to them"
+            return [Finding("error", f"{wrong} (step {t + 1})", fix)]
     return [Finding("ok", "observations are finite and lie in their space")]
 
 

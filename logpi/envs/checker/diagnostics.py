@@ -1,15 +1,16 @@
-"""What random play says of an environment: judgements of recorded arrays, the same for host and device."""
+"""Diagnostics of an environment from arrays recorded in random play, the same for host and device."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
-from logpi.types import EnvSpec, PyTree
+from logpi.types import EnvSpec, PyTree, Space
 
 LARGE = 10.0  # |observation| or |reward| beyond which a freshly initialised network learns badly
 NOT_FINITE = "look for a division by 0, a logarithm or root of a negative, an overflow"
@@ -18,22 +19,22 @@ WIDE = 3.0  # standard deviation of the observations, likewise
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was checked, and how to mend it where it is not well."""
+    """Result of one check, and how to fix what it found."""
 
     level: str  # "ok", "warn" or "error"
     what: str
-    mend: str = ""
+    fix: str = ""
 
 
 class Play(NamedTuple):
     """T rows of B environments under random actions."""
 
     spec: EnvSpec
-    obs: Any  # [N, D] a sample of the observations, encoded
-    reward: Any  # [T, B]
-    terminated: Any  # [T, B] bool
-    truncated: Any  # [T, B] bool
-    mask: Any  # [T, B] 0 where the row is void
+    obs: NDArray[np.float32]  # [N, D] a sample of the observations, encoded
+    reward: NDArray[np.floating]  # [T, B]
+    terminated: NDArray[np.bool_]  # [T, B]
+    truncated: NDArray[np.bool_]  # [T, B]
+    mask: NDArray[np.floating]  # [T, B] 0 where the row is void
 
 
 class Episode(NamedTuple):
@@ -57,7 +58,7 @@ def episodes(play: Play) -> Iterator[Episode]:
             before = int(alive[t])
 
 
-def mismatch(space: spaces.Space[Any], obs: PyTree, path: str = "observation") -> str | None:
+def mismatch(space: Space, obs: PyTree, path: str = "observation") -> str | None:
     """How ``obs`` fails to be a member of ``space``; None where it is one."""
     if isinstance(space, spaces.Dict):
         if not isinstance(obs, Mapping) or set(obs) != set(space.spaces):
@@ -75,9 +76,8 @@ def mismatch(space: spaces.Space[Any], obs: PyTree, path: str = "observation") -
     return _array_mismatch(space, obs, path)
 
 
-def _array_mismatch(space: Any, obs: Any, path: str) -> str | None:
-    kinds: tuple[Any, ...] = (np.ndarray, np.generic)
-    if not isinstance(obs, kinds):
+def _array_mismatch(space: Space, obs: object, path: str) -> str | None:
+    if not isinstance(obs, np.ndarray | np.generic):
         return f"{path} is a {type(obs).__name__}, not a NumPy array"
     if obs.shape != space.shape:
         return f"{path} has shape {obs.shape}, the space has {space.shape}"
@@ -89,11 +89,11 @@ def _array_mismatch(space: Any, obs: Any, path: str) -> str | None:
         out = np.argwhere((obs < space.low) | (obs > space.high))
         if len(out):
             k = tuple(int(i) for i in out[0])
-            return f"{path}{list(k)} is {obs[k]}, outside [{space.low[k]}, {space.high[k]}]"
+            return f"{path}{list(k)} is {np.asarray(obs)[k]}, outside [{space.low[k]}, {space.high[k]}]"
     return f"{path} is {obs!r:.80}, not in {space}"
 
 
-def draw(space: spaces.Space[Any], rng: np.random.Generator, batch: tuple[int, ...]) -> Any:
+def draw(space: Space, rng: np.random.Generator, batch: tuple[int, ...]) -> NDArray[np.number]:
     """Random actions [*batch, ...] as a policy draws them (see ``spaces.to_env``)."""
     if isinstance(space, spaces.Discrete):
         return rng.integers(space.n, size=batch)
@@ -122,8 +122,8 @@ def _rewards(play: Play) -> Iterator[Finding]:
         if rewards[0] != 0 and len({episode.length for episode in episodes(play)}) > 1:
             yield Finding("ok", f"{what}; only the length of an episode tells policies apart")
         else:
-            mend = "let the reward depend on what the policy does, or give hints on the way"
-            yield Finding("warn", what, mend)
+            fix = "let the reward depend on what the policy does, or give hints on the way"
+            yield Finding("warn", what, fix)
     elif largest > LARGE:
         what = f"rewards reach |{largest:.3g}|"
         yield Finding("warn", what, "train with --normalize-reward, or divide the reward by a constant")

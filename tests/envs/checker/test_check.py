@@ -194,7 +194,7 @@ def levels(report: Report, level: str) -> list[str]:
     return [finding.what for finding in report.findings if finding.level == level]
 
 
-def test_a_good_environment_has_nothing_to_mend() -> None:
+def test_a_good_environment_has_nothing_to_fix() -> None:
     report = check_env(Limited, steps=400)
     assert levels(report, "warn") + levels(report, "error") == []
     assert report.ok
@@ -214,7 +214,7 @@ def test_it_takes_names_and_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "level", "what", "mend"),
+    ("env", "level", "what", "fix"),
     [
         (OldReset, "error", "reset does not take seed and options", "seed=None"),
         (OnlyObs, "error", "reset returned a ndarray", "return obs, {}"),
@@ -240,11 +240,11 @@ def test_it_takes_names_and_files(tmp_path: Path) -> None:
         (Textual, "error", "observation space Text", ""),
     ],
 )
-def test_each_fault_is_named(env: Any, level: str, what: str, mend: str) -> None:
+def test_each_fault_is_named(env: Any, level: str, what: str, fix: str) -> None:
     report = check_env(env, steps=400)
     found = [finding for finding in report.findings if what in finding.what]
     assert [finding.level for finding in found] == [level], report.findings
-    assert mend in found[0].mend
+    assert fix in found[0].fix
     assert report.ok == (level == "warn")
 
 
@@ -281,7 +281,7 @@ def device(reset: Any = begin, step: Any = go, limit: int | None = 50) -> Device
     return DeviceEnv(EnvSpec("toy", spaces.Box(-1, 1, (1,)), spaces.Discrete(2), limit), reset, step)
 
 
-def test_a_good_device_environment_has_nothing_to_mend() -> None:
+def test_a_good_device_environment_has_nothing_to_fix() -> None:
     report = check_env(device(), steps=400)
     assert [finding for finding in report.findings if finding.level != "ok"] == []
     assert len(report.findings) >= 5
@@ -309,5 +309,5 @@ def test_each_device_fault_is_named(env: DeviceEnv, level: str, what: str) -> No
     report = check_env(env, steps=400)
     found: list[Finding] = [finding for finding in report.findings if what in finding.what]
     assert [finding.level for finding in found] == [level], report.findings
-    assert found[0].mend
+    assert found[0].fix
     assert report.ok == (level == "warn")
