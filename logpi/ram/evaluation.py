@@ -1,8 +1,8 @@
-"""How good a trained classifier is: one pass and several, after each glimpse, and when it may stop being sure."""
+"""Evaluation of a classifier: one pass, several passes averaged, after each glimpse, and with early stopping."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -14,23 +14,23 @@ from logpi.ram.data import datasets
 from logpi.ram.data.images import Split, fingerprint
 from logpi.ram.scenes import group_size, judged_scenes
 
-SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)  # probabilities at which looking may stop
-LOOK = 7_000  # seeds of the places, apart from those of a training
+SURE = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)  # class probabilities at which looking may stop
+LOOK = 7_000  # first of the seeds of the places, which no training uses
 
 
 class Judgement(NamedTuple):
-    """Errors are shares of the images, 0 to 1."""
+    """Errors of a classifier, as fractions of the images from 0 to 1."""
 
     images: int
-    one_pass: float  # mean locations
+    one_pass: float  # error of one pass that looks at the mean places
     passes: int
-    averaged: float  # the class probabilities of ``passes`` passes averaged
+    averaged: float  # error of the class probabilities averaged over ``passes`` passes
     after: list[float]  # error of one pass after each glimpse 1 … T
     stopping: list[dict[str, float]]  # threshold, mean number of glimpses, error
 
 
 def judged_split(agent: ImageAgent, split: str) -> tuple[Split, Split]:
-    """(the images asked for, the training images that clutter is cut from) of the agent's own data.
+    """The images of ``split`` in the agent's own data, and the training images that distractors are cut from.
 
     Raises:
         LogpiError: the data cannot be read, is not the agent's kind, or there is no such split.
@@ -52,8 +52,10 @@ def judged_split(agent: ImageAgent, split: str) -> tuple[Split, Split]:
     return (every.test if split == "test" else every.validation), every.train
 
 
-def scenes_of(agent: ImageAgent, split: Split, clutter: Split, group: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Scenes (uint8) and labels of a group of ``group_size`` images; those beyond the last image begin again."""
+def scenes_of(
+    agent: ImageAgent, split: Split, clutter: Split, group: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Scenes and labels of group number ``group`` of ``group_size`` images; after the last image the first follows."""
     size = group_size(agent.task.scene, agent.task.shape[2])
     which = np.arange(group * size, (group + 1) * size) % len(split.labels)
     make = jax.jit(judged_scenes, static_argnums=2)
@@ -96,8 +98,14 @@ def judge(agent: ImageAgent, episodes: int, passes: int = 10, sampled: bool = Fa
     )
 
 
-def stop_when_sure(probabilities: NDArray[Any], label: NDArray[Any], threshold: float) -> dict[str, float]:
-    """Looking no further once a class has at least ``threshold``: mean glimpses and error, from [T, N, K] and [N]."""
+def stop_when_sure(probabilities: NDArray[np.float32], label: NDArray[np.int32], threshold: float) -> dict[str, float]:
+    """Mean number of glimpses and error where looking stops once a class has probability ``threshold``.
+
+    Args:
+        probabilities: [T, N, K] after each glimpse.
+        label: [N].
+        threshold: from 0 to 1.
+    """
     sure = probabilities.max(-1) >= threshold
     sure[-1] = True  # there is no further glimpse
     last = sure.argmax(0)

@@ -1,13 +1,14 @@
-"""From an agent that looks to the pictures of it."""
+"""Pictures and films of where an agent looks."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
 from logpi.ram.agent import ImageAgent
@@ -18,8 +19,17 @@ from logpi.view.glimpses import Looking, film_glimpses, glimpse_sheet, heat_map
 ON_THE_SHEET, ON_THE_MAP = 24, 2_000  # images
 
 
+class Part(NamedTuple):
+    """What an agent saw and said of B images, T glimpses each."""
+
+    scenes: NDArray[np.uint8]  # [B, H, W, C]
+    label: NDArray[np.int32]  # [B]
+    probabilities: NDArray[np.float32]  # [T, B, K]
+    corner: NDArray[np.int32]  # [T, B, 2]
+
+
 def looking(agent: ImageAgent, count: int, seed: int = 0, sampled: bool = False) -> Looking:
-    """What ``agent`` makes of ``count`` test images, from number ``seed`` on; behind the last the first one follows.
+    """The glimpses of ``agent`` at ``count`` test images, from number ``seed`` on; after the last the first follows.
 
     Raises:
         LogpiError: it sees the whole image, or its data cannot be read.
@@ -36,8 +46,8 @@ def looking(agent: ImageAgent, count: int, seed: int = 0, sampled: bool = False)
     )
 
 
-def _looks(agent: ImageAgent, count: int, seed: int, sampled: bool) -> Iterator[tuple[Any, Any, Any, Any]]:
-    """Scenes, labels, probabilities and corners, in as many pieces as fit into memory."""
+def _looks(agent: ImageAgent, count: int, seed: int, sampled: bool) -> Iterator[Part]:
+    """The glimpses at ``count`` test images, in parts that fit into memory."""
     if agent.config.sees_whole:
         raise LogpiError("this agent sees the whole image at once: it has no glimpses to show")
     if count < 1:
@@ -49,11 +59,11 @@ def _looks(agent: ImageAgent, count: int, seed: int, sampled: bool) -> Iterator[
         which = np.array(list(some)) - group * size
         scenes, labels = scenes_of(agent, test, clutter, group)
         looked = agent.look(scenes, LOOK + seed + group, sampled)
-        yield scenes[which], labels[which], looked.probabilities[:, which], looked.corner[:, which]
+        yield Part(scenes[which], labels[which], looked.probabilities[:, which], looked.corner[:, which])
 
 
 def film(agent: ImageAgent, path: Path, count: int = 6, seed: int = 0, sampled: bool = False) -> Path:
-    """Film the glimpses at ``count`` test images; the path may come back as .gif.
+    """Film the glimpses at ``count`` test images; returns the path, whose suffix may have become .gif.
 
     Raises:
         LogpiError: as ``looking``; the video cannot be written.
@@ -64,7 +74,7 @@ def film(agent: ImageAgent, path: Path, count: int = 6, seed: int = 0, sampled: 
 def pictures(
     agent: ImageAgent, folder: Path, seed: int = 0, sampled: bool = False, count: int = ON_THE_SHEET
 ) -> dict[str, Path]:
-    """The sheet of ``count`` glimpse paths and the map of where it looks, as PNG files in ``folder``.
+    """PNG files in ``folder``: a sheet of ``count`` glimpse paths, and a heat map of the places.
 
     Raises:
         LogpiError: as ``looking``; the disk refuses.

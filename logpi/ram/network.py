@@ -6,17 +6,20 @@ Each is a pure function of its parameters; ``init`` makes them all. Sizes and ch
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int
 
 from logpi.errors import LogpiError
 from logpi.ram.settings import RamNetwork
 from logpi.types import Array, Key, PyTree
 
-Params = dict[str, Any]
-WIDEST = 4  # times the image's longer side: twice would do, with the patch at a corner
+Params: TypeAlias = PyTree[Float[Array, "..."]]
+Memory: TypeAlias = Float[Array, "B H"] | tuple[Float[Array, "B H"], Float[Array, "B H"]]  # h, or the LSTM's (c, h)
+WIDEST = 4  # widest coarsest patch, in longer sides of the image; 2 would cover it from any corner
 
 
 def check(config: RamNetwork, shape: tuple[int, int]) -> None:
@@ -39,7 +42,7 @@ def init(key: Key, config: RamNetwork, pixels: int, classes: int) -> Params:
         return {"w": weight, "b": jnp.zeros(units)}
 
     def head(units: int, inputs: int, gain: float = 0.1) -> Params:
-        # [units, inputs]: the gradient of a narrow layer is several times quicker this way round on CPUs
+        # [units, inputs]: on CPUs the gradient of a layer with few units is several times faster in this order
         weight = gain / math.sqrt(inputs) * jax.random.normal(next(keys), (units, inputs))
         return {"w": weight, "b": jnp.zeros(units)}
 
@@ -61,39 +64,43 @@ def init(key: Key, config: RamNetwork, pixels: int, classes: int) -> Params:
     }
 
 
-def _init_core(layer: Any, config: RamNetwork, glimpse: int, core: int) -> Params:
+def _init_core(layer: Callable[[int, int, float], Params], config: RamNetwork, glimpse: int, core: int) -> Params:
     if config.core == "lstm":
         gates = {"from_glimpse": layer(glimpse, 4 * core, 1.0), "from_core": layer(core, 4 * core, 1.0)}
-        # a forget gate that begins open (Jozefowicz et al. 2015)
+        # a forget gate that is open at first (Jozefowicz et al. 2015)
         gates["from_glimpse"]["b"] = gates["from_glimpse"]["b"].at[core : 2 * core].set(1.0)
         return gates
-    # rectifier RNN that begins by remembering (Le et al. 2015)
+    # a rectifier RNN whose recurrent weights are the identity at first (Le et al. 2015)
     return {"from_glimpse": layer(glimpse, core, 1.0), "from_core": {"w": jnp.eye(core), "b": jnp.zeros(core)}}
 
 
-def dense(layer: Params, x: Array) -> Array:
+def dense(layer: Params, x: Float[Array, "*B inputs"]) -> Float[Array, "*B units"]:
+    """A linear layer with weights [inputs, units]."""
     y = x @ layer["w"]
     return y + jnp.broadcast_to(layer["b"], y.shape)
 
 
-def narrow(layer: Params, x: Array) -> Array:
-    """A layer of few units, whose weights are kept [units, inputs]."""
+def narrow(layer: Params, x: Float[Array, "*B inputs"]) -> Float[Array, "*B units"]:
+    """A linear layer of few units, with weights [units, inputs]."""
     y = x @ layer["w"].T
     return y + jnp.broadcast_to(layer["b"], y.shape)
 
 
 def where_features(config: RamNetwork) -> int:
+    """Number of features that ``encode`` gives."""
     return 2 + 4 * config.fourier_features
 
 
-def encode(location: Array, config: RamNetwork) -> Array:
-    """The place as the glimpse network gets it: (row, column), and their sines and cosines of each frequency."""
+def encode(location: Float[Array, "*B 2"], config: RamNetwork) -> Float[Array, "*B features"]:
+    """Location features of the glimpse network: (row, column), and their sines and cosines at each frequency."""
     angles = [location * (math.pi * 2.0**j / 2) for j in range(config.fourier_features)]
     return jnp.concatenate([2.0 * location, *(f(a) for a in angles for f in (jnp.sin, jnp.cos))], -1)
 
 
-def glimpse_network(params: Params, config: RamNetwork, patches: Array, location: Array) -> Array:
-    """g_t: what was seen [B, pixels] and where [B, 2], combined: [B, glimpse_size]."""
+def glimpse_network(
+    params: Params, config: RamNetwork, patches: Float[Array, "B pixels"], location: Float[Array, "B 2"]
+) -> Float[Array, "B {config.glimpse_size}"]:
+    """g_t: what was seen, combined with where."""
     what = dense(params["from_what"], jax.nn.relu(dense(params["what"], patches)))
     where = dense(params["from_where"], jax.nn.relu(dense(params["where"], encode(location, config))))
     if config.combine == "product":
@@ -101,9 +108,11 @@ def glimpse_network(params: Params, config: RamNetwork, patches: Array, location
     return jax.nn.relu(what + where)
 
 
-def core_network(params: Params, config: RamNetwork, memory: PyTree, glimpse: Array) -> tuple[PyTree, Array]:
-    """(memory, h_t [B, core_size]): rectifier units, h_t = relu(W h_{t-1} + U g_t), or an LSTM."""
-    if config.core == "lstm":
+def core_network(
+    params: Params, config: RamNetwork, memory: Memory, glimpse: Float[Array, "B G"]
+) -> tuple[Memory, Float[Array, "B H"]]:
+    """(memory, h_t): rectifier units, h_t = relu(W h_{t-1} + U g_t), or an LSTM."""
+    if isinstance(memory, tuple):
         c, h = memory
         i, f, o, new = jnp.split(dense(params["from_glimpse"], glimpse) + dense(params["from_core"], h), 4, -1)
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(new)
@@ -113,25 +122,26 @@ def core_network(params: Params, config: RamNetwork, memory: PyTree, glimpse: Ar
     return h, h
 
 
-def first_memory(config: RamNetwork, batch: int) -> PyTree:
+def first_memory(config: RamNetwork, batch: int) -> Memory:
+    """The core network's memory before the first glimpse: zeros."""
     zero = jnp.zeros((batch, config.core_size))
     return (zero, zero) if config.core == "lstm" else zero
 
 
-def location_network(params: Params, core: Array) -> Array:
-    """The mean of the next place [B, 2], in [-1, 1]."""
+def location_network(params: Params, core: Float[Array, "*B H"]) -> Float[Array, "*B 2"]:
+    """The mean of the next place, in [-1, 1]."""
     return jnp.tanh(narrow(params["mean"], jax.nn.relu(dense(params["hidden"], core))))
 
 
-def action_network(params: Params, core: Array) -> Array:
-    """Logits of the label [B, K]."""
+def action_network(params: Params, core: Float[Array, "*B H"]) -> Float[Array, "*B K"]:
+    """Logits of the label."""
     return narrow(params, core)
 
 
-def baseline(params: Params, core: Array, label: Array) -> Array:
-    """b_t [...]: the reward expected of an image of this ``label`` [...], from h_t [..., core_size].
+def baseline(params: Params, core: Float[Array, "*B H"], label: Int[Array, "*B"]) -> Float[Array, "*B"]:
+    """b_t: the reward expected of an image with this ``label``, from h_t.
 
-    That it knows the label makes no bias, since the label does not depend on the place that is drawn.
+    Knowing the label introduces no bias, since the label does not depend on the place that is drawn.
     """
     of_each = narrow(params["value"], jax.nn.relu(narrow(params["hidden"], core)))
     return jnp.take_along_axis(of_each, label[..., None], -1)[..., 0]

@@ -15,22 +15,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int, Int32, Num
 
 from logpi.ops import losses, psi
 from logpi.ops.distributions import DiagonalGaussian
 from logpi.ram import network
+from logpi.ram.network import Memory, Params
 from logpi.ram.retina import WHITE, corner_of, location_of, sensor
 from logpi.ram.settings import RamNetwork
-from logpi.types import Array, Key, Metrics, PyTree
+from logpi.types import Array, Key, Metrics, Number, PyTree
 
-Params = dict[str, Any]
-WORST = -3.0  # the lowest reward of log-probability: one hopeless image must not outweigh the batch
-BELOW_CHANCE = 0.5  # but it lies so far below a guess among many classes
-UNROLLED = 8  # glimpses in a row without copies to and from a loop's arrays: a tenth of the time
+WORST = -3.0  # lowest reward of log-probability: one hopeless image must not outweigh the batch
+BELOW_CHANCE = 0.5  # nats that the lowest reward is at least below that of a uniform guess
+UNROLLED = 8  # glimpses unrolled in the loop, which copies its arrays less often: a tenth of the time
+Images = Num[Array, "B H W C"]  # pixels from 0 to 255
 
 
 @runtime_checkable
@@ -44,10 +46,10 @@ class Attention(Protocol):
     def location_policy(self) -> str: ...
 
     @property
-    def init_location_range(self) -> Any: ...
+    def init_location_range(self) -> Number: ...
 
     @property
-    def glimpse_coef(self) -> Any: ...
+    def glimpse_coef(self) -> Number: ...
 
     @property
     def reward(self) -> str: ...
@@ -56,41 +58,43 @@ class Attention(Protocol):
     def advantage_estimator(self) -> str: ...
 
     @property
-    def gae_lambda(self) -> Any: ...
+    def gae_lambda(self) -> Number: ...
 
     @property
     def normalize_advantage(self) -> bool: ...
 
     @property
-    def core_grad_scale(self) -> Any: ...
+    def core_grad_scale(self) -> Number: ...
 
 
 class Glances(NamedTuple):
     """T glimpses of each of B images, and the T-1 places that were drawn between them."""
 
-    corner: Array  # [T, B, 2] int32: the finest patch's top left pixel
-    core: Array  # [T, B, H] h_t
-    memory: PyTree  # of the core network, [T-1, B, H] each
-    mean: Array  # [T-1, B, 2] of the next place's distribution
-    drawn: Array  # [T-1, B, 2] the next place, which may lie outside the image
-    log_prob: Array  # [T-1, B] of it
+    corner: Int32[Array, "T B 2"]  # the finest patch's top left pixel
+    core: Float[Array, "T B H"]  # h_t
+    memory: PyTree[Float[Array, "T-1 B H"]]  # of the core network
+    mean: Float[Array, "T-1 B 2"]  # of the next place's distribution
+    drawn: Float[Array, "T-1 B 2"]  # the next place, which may lie outside the image
+    log_prob: Float[Array, "T-1 B"]  # of ``drawn``
 
 
 class Eye(NamedTuple):
     """The glimpse sensor in front of B images."""
 
-    see: Callable[[Array], Array]  # from corners [B, 2] to patches, pixels from 0 to 255
+    see: Callable[[Int[Array, "B 2"]], Num[Array, "B k s s C"]]  # from corners to patches, pixels from 0 to 255
     shape: tuple[int, int]  # H, W of the images
     batch: int
 
 
-def eye_before(net: RamNetwork, images: Array, steps: int) -> Eye:
-    """Before ``images`` [B, H, W, C], from 0 to 255, for about so many glimpses of each."""
+def eye_before(net: RamNetwork, images: Images, steps: int) -> Eye:
+    """The glimpse sensor in front of ``images``, chosen for about ``steps`` glimpses of each."""
     return Eye(sensor(images, net.patch, net.scales, steps), (images.shape[1], images.shape[2]), len(images))
 
 
-def look(params: Params, net: RamNetwork, eye: Eye, memory: PyTree, place: Array) -> tuple[PyTree, Array, Array]:
-    """One glimpse of each image at ``place`` [B, 2], clipped to the image: (memory, h, corner)."""
+def look(
+    params: Params, net: RamNetwork, eye: Eye, memory: Memory, place: Float[Array, "B 2"]
+) -> tuple[Memory, Float[Array, "B H"], Int32[Array, "B 2"]]:
+    """One glimpse of each image at ``place``, clipped to the image: (memory, h, corner)."""
     corner = corner_of(jnp.clip(place, -1.0, 1.0), eye.shape, net.patch)
     patches = eye.see(corner).reshape(eye.batch, -1) / WHITE
     seen = network.glimpse_network(params["glimpse"], net, patches, location_of(corner, eye.shape, net.patch))
@@ -103,14 +107,14 @@ def glance(
     net: RamNetwork,
     eye: Eye,
     key: Key,
-    std: Array | float,
+    std: Number,
     n_glimpses: int | None = None,
 ) -> Glances:
-    """Look at B images, T times each.
+    """Take T glimpses of each of B images.
 
     Args:
-        std: of the place drawn around the location network's mean; 0 looks at the mean itself.
-        n_glimpses: T, if not the settings'.
+        std: standard deviation of the places around the location network's mean; 0 looks at the mean itself.
+        n_glimpses: T; by default the settings'.
     """
     batch, steps = eye.batch, n_glimpses or config.n_glimpses
     start_key, key = jax.random.split(key)
@@ -120,11 +124,13 @@ def glance(
     noise = jax.random.normal(key, (steps - 1, batch, 2))
     given = given_places(config, key, steps, batch)
 
-    def step(carry: Any, xs: tuple[Array, Array | None]) -> Any:
+    def step(
+        carry: tuple[Memory, Array], xs: tuple[Array, Array | None]
+    ) -> tuple[tuple[Memory, Array], tuple[PyTree, ...]]:
         memory, place = carry
         noise, given_place = xs
         memory, h, corner = look(params, net, eye, memory, place if given_place is None else given_place)
-        mean = network.location_network(params["location"], share_of_gradient(h, config.core_grad_scale))
+        mean = network.location_network(params["location"], scale_gradient(h, config.core_grad_scale))
         # the place is data, not a function of the mean: its log-probability alone carries the gradient
         drawn = jax.lax.stop_gradient(mean + std * noise)
         log_prob = DiagonalGaussian(mean, jnp.log(jnp.maximum(std, 1e-8))).log_prob(drawn)
@@ -132,20 +138,20 @@ def glance(
 
     start, each = (network.first_memory(net, batch), first), (noise, None if given is None else given[:-1])
     (memory, place), (corner, core, *between) = jax.lax.scan(step, start, each, unroll=UNROLLED)
-    # nobody would look at a place drawn after the last glimpse
+    # no place is drawn after the last glimpse
     _, h, there = look(params, net, eye, memory, place if given is None else given[-1])
     return Glances(jnp.concatenate([corner, there[None]]), jnp.concatenate([core, h[None]]), *between)
 
 
-def share_of_gradient(x: Array, share: Array | float) -> Array:
-    """``x``, of whose gradient only a share goes on; what a float of 0 or 1 makes needless is not computed."""
-    if isinstance(share, float) and share in (0.0, 1.0):
-        return x if share else jax.lax.stop_gradient(x)
-    return share * x + (1 - share) * jax.lax.stop_gradient(x)
+def scale_gradient(x: Float[Array, "*S"], scale: Number) -> Float[Array, "*S"]:
+    """``x``, with its gradient multiplied by ``scale``; a float of 0 or 1 leaves out what is then not needed."""
+    if isinstance(scale, float) and scale in (0.0, 1.0):
+        return x if scale else jax.lax.stop_gradient(x)
+    return scale * x + (1 - scale) * jax.lax.stop_gradient(x)
 
 
-def given_places(config: Attention, key: Key, steps: int, batch: int) -> Array | None:
-    """Where the baselines look, [T, B, 2]: whatever the image; None where the places are learned."""
+def given_places(config: Attention, key: Key, steps: int, batch: int) -> Float[Array, "{steps} {batch} 2"] | None:
+    """The places of the baselines, which do not depend on the image; None where the places are learned."""
     if config.location_policy == "learned":
         return None
     if config.location_policy == "random":
@@ -155,8 +161,8 @@ def given_places(config: Attention, key: Key, steps: int, batch: int) -> Array |
     return jnp.broadcast_to(lattice(steps)[:, None], (steps, batch, 2))
 
 
-def lattice(steps: int) -> Array:
-    """T places [T, 2] that share out the whole image: in about √T rows, as equally full as can be."""
+def lattice(steps: int) -> Float[Array, "{steps} 2"]:
+    """Places spread evenly over the image: about √T rows with equally many places, up to one."""
     rows = round(math.sqrt(steps))
     ends = [round(steps * (row + 1) / rows) for row in range(rows)]
     counts = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
@@ -164,11 +170,11 @@ def lattice(steps: int) -> Array:
     return jnp.array(middles) * 2 - 1
 
 
-def advantage(b: Array, reward: Array, lam: float | Array) -> Array:
-    """Of each place drawn, [T-1, B]: the λ-return minus the baseline ``b`` [T-1, B].
+def advantage(b: Float[Array, "T B"], reward: Float[Array, " B"], lam: Number) -> Float[Array, "T B"]:
+    """The advantage of each place drawn: the λ-return minus the baseline ``b``.
 
-    The one ``reward`` [B] comes after the last glimpse. λ = 1 is the paper's R - b_t. With a smaller one a place is
-    credited with what the next glimpses made of the baseline, rather than with all that came later: b_{t+1} - b_t at 0.
+    The one ``reward`` comes after the last glimpse. λ = 1 is the paper's R - b_t. A smaller λ credits a place with what
+    the next glimpses changed in the baseline, rather than with all that came later: λ = 0 gives b_{t+1} - b_t.
     """
     late = jnp.zeros_like(b).at[-1].set(reward)
     discount = jnp.ones_like(b).at[-1].set(0.0)
@@ -176,29 +182,27 @@ def advantage(b: Array, reward: Array, lam: float | Array) -> Array:
     return psi.gae(late, discount, jnp.ones_like(b), jnp.concatenate([b, beyond]), lam)
 
 
-def mirrored(params: Params, net: RamNetwork, eye: Eye, glances: Glances) -> Array:
-    """h_{t+1} [T-1, B, H], had each place been drawn on the other side of its mean; nothing that is learnt from.
+def mirrored(params: Params, net: RamNetwork, eye: Eye, glances: Glances) -> Float[Array, "places B H"]:
+    """h_{t+1} after a glimpse at the place mirrored at its mean, l' = 2 mean - l; no gradient flows through it.
 
-    The two places have the same density: with f the reward after that glimpse, ``(f(l) - f(l'))/2 ∇ log π(l)`` has the
-    expectation of f(l) ∇ log π(l), antithetic variates (Hammersley & Morton 1956). All that the two have in common,
-    above all how hard the image is, drops out.
+    Both places have the same density. With f the reward after that glimpse, ``(f(l) - f(l'))/2 ∇ log π(l)`` has the
+    expectation of f(l) ∇ log π(l): antithetic variates (Hammersley & Morton 1956). What the two rewards have in common,
+    above all how hard the image is, cancels.
     """
     frozen, (memory, mean, drawn) = jax.lax.stop_gradient((params, (glances.memory, glances.mean, glances.drawn)))
-    # one after the other: all at once, they would not stay in a core's cache
+    # one glimpse after the other: all at once would not fit into a core's cache
     return jax.lax.map(lambda x: look(frozen, net, eye, *x)[1], (memory, 2 * mean - drawn))
 
 
 def hybrid_loss(
-    params: Params, config: Attention, net: RamNetwork, images: Array, label: Array, key: Key, std: Array
-) -> tuple[Array, Metrics]:
-    """The loss over B images (this device's share of it) and its metrics.
+    params: Params, config: Attention, net: RamNetwork, images: Images, label: Int[Array, " B"], key: Key, std: Number
+) -> tuple[Float[Array, ""], Metrics]:
+    """The loss over B images and its metrics, this device's share of both.
 
     Weights and targets are data (``logpi.ops.losses``): no gradient flows through reward or advantage.
 
     Args:
-        images: [B, H, W, C], from 0 to 255.
-        label: [B] int32.
-        std: of the places drawn, in units of half the image's side.
+        std: standard deviation of the places drawn, in halves of the image's side.
     """
     chooses = config.location_policy == "learned" and config.n_glimpses > 1
     mirrors = chooses and config.advantage_estimator == "antithetic"
@@ -236,19 +240,19 @@ def hybrid_loss(
     return loss, terms | {"train/accuracy": losses.decision_mean(correct(log_likelihood[-1], label), once)}
 
 
-def likelihood_of(log_likelihood: Array, label: Array) -> Array:
-    """Of ``label`` [B] alone: [..., B, K] → [..., B]."""
+def likelihood_of(log_likelihood: Float[Array, "*T B K"], label: Int[Array, " B"]) -> Float[Array, "*T B"]:
+    """The log-likelihood of ``label``."""
     index = jnp.broadcast_to(label, log_likelihood.shape[:-1])
     return jnp.take_along_axis(log_likelihood, index[..., None], -1)[..., 0]
 
 
-def correct(log_likelihood: Array, label: Array) -> Array:
+def correct(log_likelihood: Float[Array, "*T B K"], label: Int[Array, " B"]) -> Float[Array, "*T B"]:
     """1 where the label is the likeliest class, else 0."""
     return (log_likelihood.argmax(-1) == label) * 1.0
 
 
-def reward_of(kind: str, log_likelihood: Array, label: Array) -> Array:
-    """[..., B] of the class log-likelihoods [..., B, K] after a glimpse."""
+def reward_of(kind: str, log_likelihood: Float[Array, "*T B K"], label: Int[Array, " B"]) -> Float[Array, "*T B"]:
+    """The reward of the class log-likelihoods after a glimpse."""
     if kind == "correct":
         return correct(log_likelihood, label)
     known = likelihood_of(log_likelihood, label)

@@ -1,21 +1,19 @@
-"""The paper's other classifiers (Mnih et al. 2014, tables 1 and 2): a network that sees the whole image at once."""
+"""The paper's baselines (Mnih et al. 2014, tables 1 and 2): classifiers that see the whole image at once."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Int, Num
 
 from logpi.errors import LogpiError
 from logpi.ops import losses
-from logpi.ram.network import dense, narrow
+from logpi.ram.network import Params, dense, narrow
 from logpi.ram.retina import WHITE
 from logpi.ram.settings import WholeImageNetwork
 from logpi.types import Array, Key, Metrics
-
-Params = dict[str, Any]
 
 
 def check(net: WholeImageNetwork, shape: tuple[int, int, int]) -> None:
@@ -34,7 +32,7 @@ def init(key: Key, net: WholeImageNetwork, shape: tuple[int, int, int], classes:
     """Parameters for images of ``shape`` (H, W, C)."""
     keys = iter(jax.random.split(key, 32))
 
-    def weight(*dimensions: int, inputs: int) -> Array:
+    def weight(*dimensions: int, inputs: int) -> Float[Array, "*S"]:
         return math.sqrt(2 / inputs) * jax.random.normal(next(keys), dimensions)
 
     params: Params = {"convolutions": [], "layers": []}
@@ -53,12 +51,12 @@ def init(key: Key, net: WholeImageNetwork, shape: tuple[int, int, int], classes:
 
 
 def _after(side: int, net: WholeImageNetwork) -> int:
-    """Pixels of a side behind a convolution."""
+    """Side of a convolution's output, in pixels."""
     return (side - net.kernel) // net.stride + 1
 
 
-def logits(params: Params, net: WholeImageNetwork, images: Array) -> Array:
-    """[B, K] of images [B, H, W, C] from 0 to 255."""
+def logits(params: Params, net: WholeImageNetwork, images: Num[Array, "B H W C"]) -> Float[Array, "B K"]:
+    """Logits of the label, of images with pixels from 0 to 255."""
     x = images / WHITE
     for layer in params["convolutions"]:
         x = jax.lax.conv_general_dilated(
@@ -71,8 +69,10 @@ def logits(params: Params, net: WholeImageNetwork, images: Array) -> Array:
     return narrow(params["action"], x)
 
 
-def loss(params: Params, net: WholeImageNetwork, images: Array, label: Array) -> tuple[Array, Metrics]:
-    """Cross-entropy (this device's share of it) and its metrics."""
+def loss(
+    params: Params, net: WholeImageNetwork, images: Num[Array, "B H W C"], label: Int[Array, " B"]
+) -> tuple[Float[Array, ""], Metrics]:
+    """Cross-entropy and its metrics, this device's share of both."""
     log_likelihood = jax.nn.log_softmax(logits(params, net, images))
     of_label = jnp.take_along_axis(log_likelihood, label[:, None], -1)[:, 0]
     correct = (log_likelihood.argmax(-1) == label) * 1.0

@@ -46,13 +46,13 @@ def test_glimpses_equal_the_reference(case):
     height, width, channels, size, scales = case
     rng = np.random.default_rng(sum(case))
     count = 100
-    images = rng.integers(0, 256, (count, height, width, channels)).astype(np.float32)
+    images = jnp.asarray(rng.integers(0, 256, (count, height, width, channels)), jnp.float32)
     location = rng.uniform(-1.4, 1.4, (count, 2))  # beyond the edge too
     location[:5] = [(-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0)]
     location[5] = (3, -3)  # far outside
-    corner = np.asarray(corner_of(jnp.asarray(location), (height, width), size))
+    corner = corner_of(jnp.asarray(location), (height, width), size)
     found = jax.jit(lambda x, c: glimpse(integral(x), c, size, scales))(images, corner)
-    wanted = np.stack([reference(*pair, size, scales) for pair in zip(images, corner, strict=True)])
+    wanted = np.stack([reference(*pair, size, scales) for pair in zip(np.asarray(images), np.asarray(corner), strict=True)])
     np.testing.assert_allclose(np.asarray(found) / 255, wanted / 255, rtol=0, atol=1e-6)
     chosen = jax.jit(lambda x, c: sensor(x, size, scales, 3)(c))(images, corner)
     np.testing.assert_allclose(np.asarray(chosen) / 255, wanted / 255, rtol=0, atol=1e-6)
@@ -83,7 +83,7 @@ def test_glimpses_of_large_images_are_exact_too(side):
 
 @pytest.mark.parametrize(("side", "directly"), [(60, False), (400, True)])
 def test_of_a_large_image_only_what_is_looked_at_is_read(side, directly, monkeypatch):
-    images = np.random.default_rng(0).integers(0, 256, (3, side, side, 1)).astype(np.float32)
+    images = jnp.asarray(np.random.default_rng(0).integers(0, 256, (3, side, side, 1)), jnp.float32)
     corner = jnp.array([[10, 20], [-30, side - 9], [side - 4, 5]])
     wanted = glimpse(integral(images), corner, 12, 3)
     monkeypatch.setattr(retina, "integral", None if directly else integral)

@@ -1,4 +1,4 @@
-"""Images to classify: MNIST, which ships with logpi, Fashion-MNIST, and a user's own; all in host memory."""
+"""Sources of images: MNIST, which ships with logpi, Fashion-MNIST, and a user's own files; all in host memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import math
 import os
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,8 +72,8 @@ def mnist() -> Images:
     Raises:
         LogpiError: a file of the package is missing or damaged.
     """
-    mend = "install logpi again: pip install --force-reinstall --no-deps logpi"
-    return from_arrays("mnist", FILES, _read_idx(FILES, mend, MNIST_MD5))
+    fix = "install logpi again: pip install --force-reinstall --no-deps logpi"
+    return from_arrays("mnist", FILES, _read_idx(FILES, fix, MNIST_MD5))
 
 
 def fashion_mnist(folder: str | Path | None = None) -> Images:
@@ -86,20 +85,20 @@ def fashion_mnist(folder: str | Path | None = None) -> Images:
     Raises:
         LogpiError: a file is missing, or is not the published one.
     """
-    mend = (
+    fix = (
         "on Debian and Ubuntu: apt install dataset-fashion-mnist; elsewhere fetch the four files of "
         "https://github.com/zalandoresearch/fashion-mnist into a folder, and give that folder as the data"
     )
     where = DEBIAN if folder is None else Path(folder).expanduser()
-    arrays = _read_idx(where, mend, FASHION_MD5)
+    arrays = _read_idx(where, fix, FASHION_MD5)
     return from_arrays("fashion-mnist", where, {**arrays, "classes": np.array(FASHION_CLASSES)})
 
 
 def own(path: str | Path) -> Images:
-    """A user's own images: an ``.npz``, a folder with a folder of images for each class, or a folder of MNIST's form.
+    """A user's own images: an ``.npz``, a folder with one folder of images per class, or a folder of four IDX files.
 
     Raises:
-        LogpiError: nothing there, or as ``own_arrays.read_npz`` and ``own_folder.read_folder``.
+        LogpiError: nothing there, or as ``npz.read_npz`` and ``image_folder.read_folder``.
     """
     where = Path(os.path.abspath(Path(path).expanduser()))
     if not where.exists():
@@ -118,30 +117,30 @@ def _idx_file(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
 
 
-def _read_idx(folder: Path, mend: str, md5: dict[str, str] | None = None) -> dict[str, NDArray[Any]]:
-    """The four arrays, by the keys of ``IDX``; ``mend`` tells the user what to do if a file is missing or damaged."""
+def _read_idx(folder: Path, fix: str, md5: dict[str, str] | None = None) -> dict[str, NDArray[np.uint8]]:
+    """The four arrays, by the keys of ``IDX``; ``fix`` is what the user can do about a missing or damaged file."""
     arrays = {}
     for key, name in IDX.items():
         path = _idx_file(folder, name)
         if path is None:
-            raise LogpiError(f"no file {folder / name}, nor with .gz; {mend}")
+            raise LogpiError(f"no file {folder / name}, nor with .gz; {fix}")
         try:
             data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         except (OSError, EOFError, zlib.error) as error:
-            raise LogpiError(f"{path} cannot be read ({error}); {mend}") from error
+            raise LogpiError(f"{path} cannot be read ({error}); {fix}") from error
         found = hashlib.md5(data, usedforsecurity=False).hexdigest()
         if md5 is not None and found != md5[key]:
-            raise LogpiError(f"{path} is not the published file (MD5 unpacked {found}, not {md5[key]}); {mend}")
-        arrays[key] = _parse_idx(data, 3 if "images" in key else 1, path, mend)
+            raise LogpiError(f"{path} is not the published file (MD5 unpacked {found}, not {md5[key]}); {fix}")
+        arrays[key] = _parse_idx(data, 3 if "images" in key else 1, path, fix)
     return arrays
 
 
-def _parse_idx(data: bytes, rank: int, path: Path, mend: str) -> NDArray[np.uint8]:
-    """An array of bytes: 0, 0, 8 (for uint8), the rank, each side as a big-endian 32-bit integer, the elements."""
+def _parse_idx(data: bytes, rank: int, path: Path, fix: str) -> NDArray[np.uint8]:
+    """An IDX file: bytes 0, 0, 8 (for uint8), the rank, each side as a big-endian 32-bit integer, the elements."""
     start = 4 + 4 * rank
     if data[:4] != bytes((0, 0, 8, rank)) or len(data) < start:
-        raise LogpiError(f"{path} is no IDX file of bytes with rank {rank} (it begins with {data[:4]!r}); {mend}")
+        raise LogpiError(f"{path} is not an IDX file of bytes with rank {rank} (it begins with {data[:4]!r}); {fix}")
     sides = np.frombuffer(data, ">u4", rank, 4).tolist()
     if len(data) - start != math.prod(sides):
-        raise LogpiError(f"{path} announces {sides} elements, but {len(data) - start} bytes follow; {mend}")
+        raise LogpiError(f"{path} announces {sides} elements, but {len(data) - start} bytes follow; {fix}")
     return np.frombuffer(data, np.uint8, offset=start).reshape(sides)

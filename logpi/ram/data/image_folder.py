@@ -1,4 +1,4 @@
-"""A user's images in folders, one folder a class, decoded by Pillow."""
+"""Images in folders, one folder per class, decoded by Pillow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from logpi.errors import LogpiError
 from logpi.ram.data.images import Images, check_classes, check_names, check_regular, check_size, hold_out
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
-# a fixed list: Pillow would hand some other formats to outside programs
+# a fixed list: Pillow would pass some other formats to external programs
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 LAYOUT = "allowed: one folder of images a class, or train/ and test/ with such folders"
 
@@ -25,12 +25,11 @@ Labelled = list[tuple[Path, int]]
 def read_folder(name: str, folder: Path) -> Images:
     """The images of ``folder/CLASS/*.png``, or of ``folder/train/CLASS/*.png`` and ``folder/test/CLASS/*.png``.
 
-    Classes are numbered in the order of their names. Images are grey, unless one of them is in colour: has
-    channels that differ. Transparency is dropped. Files beside the class folders, and those whose name begins with a
-    dot, are passed over.
+    Classes are numbered in the order of their names. Images are grey unless one of them has channels that differ.
+    Transparency is dropped. Files beside the class folders, and those whose name begins with a dot, are ignored.
 
     Raises:
-        LogpiError: another layout, an empty class, one class only, an unprintable name, a file that is no sound
+        LogpiError: another layout, an empty class, one class only, an unprintable name, a damaged
             image, more than 8 bits a channel, different sizes.
     """
     inside = {path.name: path for path in _folders(folder)}
@@ -153,7 +152,7 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
         raise LogpiError(f"{path}: too large an image ({error}); scale it, or remove it") from error
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on a damaged file
         raise LogpiError(
-            f"{path} is no sound image ({type(error).__name__}: {error}); replace the file, or remove it"
+            f"{path} is not a readable image ({type(error).__name__}: {error}); replace the file, or remove it"
         ) from error
 
 
@@ -161,7 +160,7 @@ def _is_deep(image: ImageFile.ImageFile) -> bool:
     """Whether an image, not yet decoded, has more than 8 bits a channel."""
     if image.mode.startswith(("I", "F")):
         return True
-    # Pillow has no mode for deep colour, and makes it 8 bits in silence; what it reads still tells
+    # Pillow has no mode for deep colour and silently makes it 8 bits; the undecoded header still tells
     if isinstance(image, TiffImageFile):
         return max(image.tag_v2.get(BITSPERSAMPLE, (1,))) > 8
     raw = [tile[3] for tile in image.tile]
@@ -171,7 +170,7 @@ def _is_deep(image: ImageFile.ImageFile) -> bool:
 
 
 def _channels(image: Image.Image) -> NDArray[np.uint8]:
-    """[H, W, 1] of a picture that is grey, however it is stored, else [H, W, 3]."""
+    """[H, W, 1] for a grey picture, however it is stored, else [H, W, 3]."""
     if image.mode in ("1", "L", "LA"):
         return np.asarray(image.convert("L"))[..., None]
     rgb = image.convert("RGBA" if image.mode in ("P", "PA") else "RGB")

@@ -1,4 +1,4 @@
-"""Labelled images in memory, and what images of every source must satisfy."""
+"""Labelled images in memory, and the checks for images of every source."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control characters, undecodable bytes,
 
 
 class Split(NamedTuple):
-    """Images [N, H, W, C] uint8 and labels [N] int32."""
+    """N labelled images; NumPy's arrays on the host, JAX's on the devices."""
 
-    images: Any
-    labels: Any
+    images: Any  # [N, H, W, C] uint8
+    labels: Any  # [N] int32
 
 
 class Splits(NamedTuple):
-    """What is learnt from, the validation set that recipes are chosen on, and the test set of the end."""
+    """Training images, validation images (which recipes are chosen on), and test images (used once, at the end)."""
 
     train: Split
     validation: Split
@@ -54,7 +54,7 @@ class Images(NamedTuple):
 
 
 def fingerprint(images: Images) -> str:
-    """SHA-256 of all the images and labels: whether data is what it was."""
+    """SHA-256 of all images and labels, to notice changed data."""
     digest = hashlib.sha256()
     for array in (images.train_images, images.train_labels, images.test_images, images.test_labels):
         digest.update(f"{array.dtype} {array.shape}".encode())
@@ -72,16 +72,16 @@ def check_size(height: int, width: int, where: object) -> None:
 
 
 def check_classes(n_classes: int, where: object) -> None:
-    """Raises LogpiError where there is nothing to tell apart."""
+    """Raises LogpiError for fewer than two classes."""
     if n_classes < 2:
         raise LogpiError(f"{where}: only {n_classes} class; add images of at least one more class")
 
 
 def check_names(names: Iterable[str], where: object) -> None:
-    """Raises LogpiError for a class name that is empty, or that would break a line or control a terminal."""
+    """Raises LogpiError for a class name that is empty or has control characters or line breaks."""
     for name in names:
         if not name.strip() or any(unicodedata.category(letter) in UNPRINTABLE for letter in name):
-            # as Python writes it: printed as it is, it would do what it is refused for
+            # repr: printed raw, the name would do what it is refused for
             raise LogpiError(
                 f"{where}: a class is called {name!r}; names are not empty and have no control characters or line "
                 "breaks: rename it"
@@ -89,18 +89,18 @@ def check_names(names: Iterable[str], where: object) -> None:
 
 
 def check_regular(path: Path) -> None:
-    """Raises LogpiError for a pipe or a device, which might be waited for in vain, and for a broken link."""
+    """Raises LogpiError for a pipe or a device, whose reading might never end, and for a broken link."""
     if not path.is_file():
         raise LogpiError(
-            f"{path} is no regular file, but a pipe, a socket, a device or a broken link; remove it, or copy the file "
-            "there"
+            f"{path} is not a regular file but a pipe, a socket, a device or a broken link; remove it, or copy "
+            "the file there"
         )
 
 
 def hold_out(
     name: str, images: NDArray[np.uint8], labels: NDArray[np.int32], classes: tuple[str, ...], where: object
 ) -> Images:
-    """Set a sixth of each class aside for testing, at least one image where the class has two; always the same ones.
+    """Hold out a sixth of each class for testing, at least one image of a class that has two; always the same images.
 
     Args:
         images: [N, H, W, C].
@@ -109,7 +109,7 @@ def hold_out(
     Raises:
         LogpiError: no class has two images.
     """
-    # RandomState, because NumPy keeps its stream the same in every version; that of default_rng may change
+    # NumPy guarantees the stream of RandomState in every version, and not that of default_rng
     random = np.random.RandomState(0)
     is_test = np.zeros(len(labels), bool)
     for label in range(len(classes)):
@@ -131,6 +131,6 @@ def at(index: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, index))}]"
 
 
-def shape(array: NDArray[Any]) -> str:
+def shape(array: NDArray[np.generic]) -> str:
     """A shape as the documentation writes it: ``[10, 28, 28, 1]``."""
     return at(array.shape)

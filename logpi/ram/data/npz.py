@@ -1,4 +1,4 @@
-"""A user's images given as arrays, in an ``.npz`` file: read without pickle, checked, made uint8."""
+"""Images and labels of an ``.npz`` file: read without pickle, checked, converted to uint8."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from logpi.ram.data.images import (
     shape,
 )
 
-Array = NDArray[Any]
+Array = NDArray[Any]  # of any dtype, as a file holds it
 
 WANTED = ("images", "labels")
 OPTIONAL = ("test_images", "test_labels", "classes")
@@ -50,7 +50,7 @@ def read_npz(name: str, path: Path) -> Images:
 
 
 def _members(path: Path) -> dict[str, Array]:
-    # whatever a damaged or hostile file makes zipfile, zlib and NumPy raise means one thing: it cannot be read
+    # zipfile, zlib and NumPy raise many kinds of errors for a damaged or hostile file; all mean that it is unreadable
     try:
         archive = np.load(path, allow_pickle=False)
     except Exception as error:
@@ -84,12 +84,12 @@ def _check_keys(path: Path, found: list[str]) -> None:
     unknown = [key for key in found if key not in WANTED + OPTIONAL]
     if ("test_images" in found) != ("test_labels" in found):
         missing += [key for key in OPTIONAL[:2] if key not in found]
-    # an unknown key is refused: "images_test" would otherwise be passed over, and other images held out in silence
+    # an unknown key is refused: "images_test" would otherwise be ignored, and other images held out silently
     if missing or unknown:
         some = ", ".join(found[:10]) + (", …" if len(found) > 10 else "")
         problem = f"no {' and no '.join(missing)}" if missing else f"unknown key {unknown[0]}"
         raise LogpiError(
-            f"{path}: {problem}; found keys: {some or 'none'}; wanted: {', '.join(WANTED)}, and if you like "
+            f"{path}: {problem}; found keys: {some or 'none'}; wanted: {', '.join(WANTED)}; optional: "
             f"test_images with test_labels, classes. Save with {SAVE}"
         )
 
@@ -154,7 +154,7 @@ def _pixels(raw: Array, where: str) -> NDArray[np.uint8]:
 
 
 def _to_bytes(raw: Array) -> str:
-    """How to make pixels of a dtype that is not read uint8, by their range."""
+    """How to convert pixels of an unsupported dtype to uint8, by their range."""
     if raw.dtype.kind not in "iu":
         return "convert 0..255 with images.astype(np.uint8)"
     low, high = int(raw.min()), int(raw.max())
@@ -167,7 +167,7 @@ def _to_bytes(raw: Array) -> str:
 
 
 def _to_unit(low: float, high: float) -> str:
-    """How to bring floats from ``low`` to ``high`` to 0..1, or to bytes."""
+    """How to scale floats from ``low`` to ``high`` to 0..1, or to bytes."""
     if low >= 0 and high <= 255:
         return "divide them by 255, or save them as uint8"
     if low >= -1 and high <= 1:
@@ -179,12 +179,12 @@ def _check_unit(raw: Array, where: str) -> None:
     bad = ~((raw >= 0) & (raw <= 1))  # NaN compares as false
     if bad.any():
         index = first(bad)
-        hint = _to_unit(raw.min(), raw.max()) if np.isfinite(raw[index]) else "mend or remove that image"
+        hint = _to_unit(raw.min(), raw.max()) if np.isfinite(raw[index]) else "fix or remove that image"
         raise LogpiError(f"{where}{at(index)} is {raw[index]:g}; floats must be finite and in 0..1: {hint}")
 
 
 def _integers(raw: Array, count: int, where: str) -> Array:
-    """[count], of some integer dtype, none negative or beyond int32."""
+    """``raw`` if it holds ``count`` integers from 0 to the largest int32."""
     if raw.ndim != 1 or len(raw) != count:
         one_hot = raw.ndim == 2 and len(raw) == count and raw.shape[1] > 1
         hint = ": of one-hot labels save labels.argmax(1)" if one_hot else ""
@@ -202,7 +202,7 @@ def _integers(raw: Array, count: int, where: str) -> Array:
 
 
 def _names(raw: Array | None, n_classes: int, where: str) -> Array | range:
-    """One name a class; the numbers themselves, made strings only once K is known to be sound, if there are none."""
+    """One name for each class; the class numbers where no names are given."""
     if raw is None:
         return range(n_classes)
     if raw.ndim != 1 or raw.dtype.kind != "U":

@@ -246,7 +246,7 @@ def with_value(value, dtype=np.float32):
         ({"labels": np.arange(12) % 2 * 1.0}, ["labels have dtype float64", "astype"]),
         ({"labels": np.array(["a", "b"] * 6)}, ["labels have dtype <U1", "np.unique"]),
         ({"labels": np.zeros(12, int)}, ["only 1 class"]),
-        ({"images": with_value(np.nan)}, ["images[7, 4, 2] is nan", "mend or remove"]),
+        ({"images": with_value(np.nan)}, ["images[7, 4, 2] is nan", "fix or remove"]),
         ({"images": with_value(-np.inf)}, ["images[7, 4, 2] is -inf"]),
         ({"images": with_value(1.5)}, ["images[7, 4, 2] is 1.5", "divide them by 255"]),
         ({"images": with_value(-0.25, np.float16)}, ["images[7, 4, 2] is -0.25", "(images + 1) * 127.5"]),
@@ -411,14 +411,14 @@ def test_a_broken_png_among_a_thousand_is_named(tmp_path):
         (tmp_path / "dog" / f"{i:04}.png").write_bytes(sound)
     broken = tmp_path / "dog" / "0617.png"
     broken.write_bytes(sound[:-20])
-    refused(tmp_path, broken, "no sound image", "remove it")
+    refused(tmp_path, broken, "not a readable image", "remove it")
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"text", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 5\n"])
 def test_a_file_that_is_no_image_is_named(tmp_path, content):
     path = pets(tmp_path) / "dog" / "1.png"
     path.write_bytes(content)
-    refused(tmp_path, path, "no sound image")
+    refused(tmp_path, path, "not a readable image")
 
 
 def test_a_format_that_is_not_listed_is_refused_whatever_its_name(tmp_path):
@@ -535,7 +535,7 @@ def test_a_pipe_is_refused_before_it_is_waited_for(tmp_path, name):
     code = "import sys; from logpi.glimpse import data; datasets.load(sys.argv[1])"
     where = path if name.endswith(".npz") else tmp_path
     run = subprocess.run([sys.executable, "-c", code, where], capture_output=True, text=True, timeout=60, check=False)
-    assert f"LogpiError: {path} is no regular file" in run.stderr
+    assert f"LogpiError: {path} is not a regular file" in run.stderr
 
 
 @pytest.mark.parametrize("name", ["\x1b[31mcat", "c\nat", "cat\u2028", "cat\x9b", os.fsdecode(b"c\xe4t")])
