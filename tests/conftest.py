@@ -1,4 +1,7 @@
-"""Tests run on the CPU, and an array of the wrong rank is an error: [B] against [B, 1] would otherwise broadcast."""
+"""Tests run on the CPU. An array of the wrong rank is an error: [B] against [B, 1] would otherwise broadcast.
+
+The shapes and dtypes in the signatures of the mathematics are checked at each call (``CHECKED``).
+"""
 
 import os
 
@@ -7,7 +10,19 @@ os.environ.setdefault("NPROC", "1")  # as logpi.driver.devices.prepare, which co
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 
 import jax
+import jaxtyping
 import pytest
+
+CHECKED = [
+    "logpi.ops",
+    "logpi.nets.convolution",
+    "logpi.ram.network",
+    "logpi.ram.ram",
+    "logpi.ram.retina",
+    "logpi.ram.scenes",
+    "logpi.ram.whole_image",
+]
+jaxtyping.install_import_hook(CHECKED, "shapes.checked")  # before any of them is imported
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

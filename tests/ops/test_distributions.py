@@ -16,8 +16,8 @@ from logpi.ops.distributions import (
 )
 
 RNG = np.random.default_rng(0)
-LOGITS = RNG.normal(size=(4, 3, 5)).astype(np.float32)  # [T, B, n]
-MEAN, LOG_STD = RNG.normal(size=(2, 4, 3, 2)).astype(np.float32)  # [T, B, d]
+LOGITS = jnp.asarray(RNG.normal(size=(4, 3, 5)), jnp.float32)  # [T, B, n]
+MEAN, LOG_STD = jnp.asarray(RNG.normal(size=(2, 4, 3, 2)), jnp.float32)  # [T, B, d]
 EACH = {
     "categorical": (Categorical(LOGITS), (), jnp.int32),
     "masked": (masked(LOGITS, LOGITS.mean() < LOGITS), (), jnp.int32),
@@ -72,7 +72,7 @@ def test_the_mode_is_the_likeliest_action(name):
 
 
 def test_categorical_against_scipy():
-    p = special.softmax(LOGITS.astype(np.float64), -1)
+    p = special.softmax(np.asarray(LOGITS, np.float64), -1)
     for a in range(5):
         got = Categorical(LOGITS).log_prob(jnp.full((4, 3), a))
         np.testing.assert_allclose(got, np.log(p[..., a]), rtol=1e-5, atol=1e-6)
@@ -122,7 +122,7 @@ def test_multi_discrete_is_the_product_of_its_parts():
 
 
 def test_multi_binary_against_scipy():
-    p = special.expit(LOGITS.astype(np.float64))
+    p = special.expit(np.asarray(LOGITS, np.float64))
     action = MultiBinary(LOGITS).sample(jax.random.key(3))
     known = stats.bernoulli.logpmf(np.asarray(action), p).sum(-1)
     np.testing.assert_allclose(MultiBinary(LOGITS).log_prob(action), known, rtol=1e-5)
@@ -137,8 +137,8 @@ def test_multi_binary_against_scipy():
 
 def test_gaussian_against_scipy():
     pi, std = DiagonalGaussian(MEAN, LOG_STD), np.exp(LOG_STD)
-    action = np.asarray(pi.sample(jax.random.key(3)))
-    known = stats.norm.logpdf(action.astype(np.float64), MEAN, std).sum(-1)
+    action = pi.sample(jax.random.key(3))
+    known = stats.norm.logpdf(np.asarray(action, np.float64), MEAN, std).sum(-1)
     np.testing.assert_allclose(pi.log_prob(action), known, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(pi.entropy(), stats.norm.entropy(MEAN, std).sum(-1), rtol=1e-5)
     one = DiagonalGaussian(MEAN[0, 0, :1], LOG_STD[0, 0, :1])

@@ -76,10 +76,11 @@ def test_explained_variance():
     known = 1 - np.var(target[alive] - value[alive]) / np.var(target[alive])
     value[~alive] = 1e3
     target[~alive] = -1e3
+    value, target, mask = map(jnp.asarray, (value, target, mask))
     np.testing.assert_allclose(losses.explained_variance(value, target, mask), known, rtol=1e-4)
     np.testing.assert_allclose(losses.explained_variance(target, target, mask), 1.0)
     np.testing.assert_allclose(losses.explained_variance(target + 5.0, target, mask), 1.0, atol=1e-5)
-    np.testing.assert_allclose(losses.explained_variance(np.zeros_like(target), target, mask), 0.0, atol=1e-5)
+    np.testing.assert_allclose(losses.explained_variance(jnp.zeros_like(target), target, mask), 0.0, atol=1e-5)
     np.testing.assert_allclose(losses.explained_variance(-target, target, mask), -3.0, atol=1e-4)  # 1 - 2²
 
 

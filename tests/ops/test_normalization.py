@@ -51,7 +51,7 @@ def test_moments_merged_in_random_pieces_are_those_of_the_whole(offset):
 
 
 def test_two_batch_axes_count_as_one_and_nothing_added_changes_nothing():
-    x = np.random.default_rng(2).normal(size=(6, 4, 3)).astype(np.float32)
+    x = jnp.asarray(np.random.default_rng(2).normal(size=(6, 4, 3)), jnp.float32)
     moments = merge(no_moments((3,)), x, jnp.ones((6, 4)))
     np.testing.assert_allclose(moments.mean, x.reshape(-1, 3).mean(0), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(moments.std, x.reshape(-1, 3).std(0), rtol=1e-5)

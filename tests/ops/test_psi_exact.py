@@ -4,10 +4,13 @@
 difference from ∇J is the amount that theory gives, also computed by dynamic programming.
 """
 
+import inspect
 from itertools import pairwise, product
 from math import comb
+from types import SimpleNamespace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from mdp import (
@@ -29,8 +32,15 @@ from mdp import (
     visits,
 )
 
-from logpi.ops import psi
+from logpi.ops import psi as ladder
 
+
+def of_numpy(rung):
+    """``rung`` of the NumPy arrays that dynamic programming gives."""
+    return lambda *x: rung(*(jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in x))
+
+
+psi = SimpleNamespace(**{name: of_numpy(rung) for name, rung in vars(ladder).items() if inspect.isfunction(rung)})
 pytestmark = pytest.mark.usefixtures("x64")
 MDPS = {  # and the rows of a trajectory: beyond the horizon they are void
     "termination": (termination(), 5),
@@ -309,10 +319,10 @@ def test_variance_falls_rung_by_rung(capsys):
         for name in order:
             print(f"{name:<24}{variance[name]:>10.4f}{bias[name]:>10.1e}")
 
-    ladder = ("total reward", "reward-to-go", "minus a constant", "minus the others' mean", "minus V")
-    ladder = (*ladder, "GAE (λ 0.5)", "GAE (λ 0)")
-    assert all(bias[name] < 1e-9 for name in ladder)
-    for worse, better in pairwise(ladder):
+    falling = ("total reward", "reward-to-go", "minus a constant", "minus the others' mean", "minus V")
+    falling = (*falling, "GAE (λ 0.5)", "GAE (λ 0)")
+    assert all(bias[name] < 1e-9 for name in falling)
+    for worse, better in pairwise(falling):
         assert variance[better] < 0.99 * variance[worse], (worse, better)
     assert variance["discounted (γ 0.8)"] < variance["reward-to-go"]
     assert bias["discounted (γ 0.8)"] > 1e-2
