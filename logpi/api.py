@@ -17,7 +17,8 @@ from logpi.config.settings import Experiment
 from logpi.driver import devices
 from logpi.errors import LogpiError
 from logpi.own_code import absolute, name_code
-from logpi.runs.folder import RunFolder, agent_folder, open_run
+from logpi.runs.folder import RunFolder
+from logpi.runs.lookup import agent_folder, open_run
 from logpi.runs.metrics import read_metrics
 from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Question, Table, record, task_of
 from logpi.training import session

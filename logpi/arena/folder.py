@@ -75,7 +75,7 @@ def snapshots(run: str, count: int) -> list[str]:
     Raises:
         LogpiError: no such run, or fewer than two agents.
     """
-    from logpi.runs.folder import open_run
+    from logpi.runs.lookup import open_run
 
     found = sorted(folder for folder in open_run(run).stages.glob("*") if (folder / "agent.json").exists())
     if len(found) < 2 or count < 2:

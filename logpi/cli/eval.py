@@ -41,7 +41,7 @@ def eval(argv: list[str]) -> int:
     within("--passes", 1 if passes is None else passes, 1, 10**6)
     within("--seed", 0 if seed is None else seed, *SEEDS)
     from logpi import api
-    from logpi.runs.folder import agent_folder, siblings
+    from logpi.runs.lookup import agent_folder, siblings
 
     folder = agent_folder(path)
     answer = api.evaluate(folder, episodes, seed=seed, sampled=sampled, passes=passes, split=split)

@@ -35,7 +35,7 @@ def newest_run() -> str:
     Raises:
         LogpiError: there is none.
     """
-    from logpi.runs.folder import find_runs
+    from logpi.runs.lookup import find_runs
 
     found = find_runs()
     if not found:

@@ -109,7 +109,7 @@ def make_agent(game: Game, text: str, simulations: int | None, seed: int) -> Pla
         LogpiError: there is no such player.
     """
     from logpi.arena.players.make import KINDS, make_player
-    from logpi.runs.folder import find_runs
+    from logpi.runs.lookup import find_runs
 
     if simulations is not None and ":" in text:
         raise LogpiError(f"--simulations {simulations} and --agent {text}: say it once, as in --agent mcts:400")

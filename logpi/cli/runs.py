@@ -17,7 +17,7 @@ def runs(argv: list[str]) -> int:
         return log_dir, json
 
     root, json = tyro.cli(options, args=argv, prog="logpi runs", config=NO_OFF)
-    from logpi.runs.folder import find_runs
+    from logpi.runs.lookup import find_runs
     from logpi.runs.metrics import STEPS, mean
 
     found = find_runs(root)

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from logpi.errors import LogpiError
 
@@ -120,3 +120,16 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def try_lock(file: BinaryIO | io.FileIO) -> bool:
+    """Lock an open file exclusively without waiting; returns whether it worked (always, where there are no locks)."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: no lock
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -11,7 +11,6 @@ Importing this module does not import JAX.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import io
 import json
 import re
@@ -20,15 +19,13 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import load_tree, save_tree
-from logpi.runs.files import CHECKPOINT, Json, atomic_write, disk_error
+from logpi.runs.files import CHECKPOINT, Json, atomic_write, disk_error, try_lock
 from logpi.runs.manifest import describe
-from logpi.runs.metrics import Row, last_values
 from logpi.runs.toml import dumps
 
 if TYPE_CHECKING:
@@ -45,18 +42,6 @@ class Checkpoint(NamedTuple):
     tree: PyTree
     meta: Json
     warning: str | None
-
-
-class RunInfo(NamedTuple):
-    """One line of ``logpi runs``."""
-
-    path: Path
-    algo: str
-    env: str
-    status: str  # "running", "finished" or "interrupted"
-    started: str  # ISO 8601 with time zone
-    percent: bool  # whether scores are fractions that people read in per cent
-    metrics: Row  # the last value of each name
 
 
 @dataclass(frozen=True)
@@ -168,7 +153,7 @@ class RunFolder:
             raise disk_error(self.path / "lock", error) from error
         with file:
             give_up = time.monotonic() + _LOCK_PATIENCE
-            while not _try_lock(file):
+            while not try_lock(file):
                 if time.monotonic() > give_up:
                     raise LogpiError(
                         f"another process is writing {self.path}; wait until it ends or stop it, "
@@ -184,7 +169,7 @@ class RunFolder:
     def status(self) -> str:
         """Either "running" (its lock is held), "finished" (it has a result) or "interrupted"."""
         with contextlib.suppress(OSError), open(self.path / "lock", "rb") as file:
-            if not _try_lock(file):
+            if not try_lock(file):
                 return "running"
         return "finished" if (self.path / "result.json").exists() else "interrupted"
 
@@ -239,34 +224,6 @@ def create(
     return run
 
 
-def open_run(path: str | Path, root: str | Path = "runs") -> RunFolder:
-    """The run at ``path``, or at ``root/path``.
-
-    Raises:
-        LogpiError: it is no run folder; the message names runs with a similar name.
-    """
-    for folder in (Path(path), Path(root) / path):
-        if (folder / "manifest.json").is_file():
-            return RunFolder(folder)
-    known = [str(info.path) for info in find_runs(root)]
-    close = difflib.get_close_matches(str(path), known, n=3, cutoff=0.4) or known[-3:]
-    near = f"nearby: {', '.join(close)}" if close else f"there is no run in {root}: `logpi train` makes one"
-    raise LogpiError(f"{path} is no run folder (it has no manifest.json); {near}; `logpi runs` lists all")
-
-
-def find_runs(root: str | Path = "runs") -> list[RunInfo]:
-    """All runs under ``root``, oldest first; a folder whose manifest cannot be read is left out."""
-    found = []
-    for path in Path(root).glob("*/*/manifest.json"):
-        run = RunFolder(path.parent)
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            facts = run.manifest
-            status, last = run.status, last_values(run.metrics)
-            percent = bool(facts.get("score", {}).get("percent", False))
-            found.append(RunInfo(run.path, facts["algo"], facts["env"], status, facts["started"], percent, last))
-    return sorted(found, key=lambda info: (datetime.fromisoformat(info.started), str(info.path)))
-
-
 def _claim(parent: Path, name: str) -> Path:
     taken = [re.fullmatch(rf"{re.escape(name)}_(\d+)", path.name) for path in parent.iterdir()]
     number = max((int(match[1]) for match in taken if match), default=0)
@@ -293,47 +250,3 @@ def _read(path: Path, parse: Callable[[str], Json]) -> Json:
 
 def _write(path: Path, text: str) -> None:
     atomic_write(path, text.encode("utf-8", errors="surrogateescape"))
-
-
-def _try_lock(file: BinaryIO | io.FileIO) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows: no lock
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def agent_folder(path: str | Path) -> Path:
-    """The folder of the agent of a run (its best, in periodic evaluation), or of ``path`` itself.
-
-    Of several seeds it is the first one's.
-
-    Raises:
-        LogpiError: nothing that can be loaded is there.
-    """
-    if found := _agents_in(Path(path)):
-        return found[0]
-    run = open_run(path)
-    found = _agents_in(run.best) or _agents_in(run.last)
-    if not found:
-        begun = f"or `logpi resume {path}`" if run.has_checkpoint else "or start again with `logpi train`"
-        raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, {begun}")
-    return found[0]
-
-
-def siblings(folder: Path) -> list[Path]:
-    """The agents of all seeds that were trained together with the one in ``folder``, itself included."""
-    together = folder.name.startswith(SEED)
-    return _agents_in(folder.parent) if together else [folder]
-
-
-def _agents_in(folder: Path) -> list[Path]:
-    """``folder`` itself where it is an agent's, else those of its seeds, in their order."""
-    if (folder / "agent.json").exists():
-        return [folder]
-    seeds = [p.parent for p in folder.glob(f"{SEED}*/agent.json") if p.parent.name.removeprefix(SEED).isdigit()]
-    return sorted(seeds, key=lambda p: int(p.name.removeprefix(SEED)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from logpi.runs.folder import RunFolder, open_run
+from logpi.runs.folder import RunFolder
+from logpi.runs.lookup import open_run
 from logpi.runs.metrics import read_metrics
 from logpi.view.plots import compare, learning_curve
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logpi.runs.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DOT, LINE, INK = "#0072B2", "#56B4E9", "#333333"  # Okabe and Ito
 ROW = 0.36  # inches
@@ -46,12 +50,8 @@ def ladder(
     rungs = range(len(names))
     if connected:
         axes.plot(elo, rungs, color=LINE, lw=1.2, zorder=1)
-    for rung, value, (low, high) in zip(rungs, elo, intervals, strict=True):
-        fixed = low == high
-        axes.plot([low, high], [rung, rung], color=LINE, lw=5, solid_capstyle="butt", zorder=2)
-        axes.plot([value], [rung], "o", ms=6, color=DOT, mfc="white" if fixed else DOT, mew=1.5, zorder=3)
-        note = f"{value:.0f}, fixed" if fixed else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
-        axes.annotate(note, (1.01, rung), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK)
+    for rung, value, bounds in zip(rungs, elo, intervals, strict=True):
+        _draw_rung(axes, rung, value, bounds)
     axes.axvline(0, color="#999999", lw=0.8, zorder=0)
     axes.set_yticks(list(rungs), [_shortened(name) for name in names], fontsize=9, color=INK, parse_math=False)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -65,6 +65,15 @@ def ladder(
     figure.savefig(picture, format="png")
     atomic_write(Path(path), picture.getvalue())
     return Path(path)
+
+
+def _draw_rung(axes: Axes, rung: int, value: float, interval: tuple[float, float]) -> None:
+    low, high = interval
+    fixed = low == high
+    axes.plot([low, high], [rung, rung], color=LINE, lw=5, solid_capstyle="butt", zorder=2)
+    axes.plot([value], [rung], "o", ms=6, color=DOT, mfc="white" if fixed else DOT, mew=1.5, zorder=3)
+    note = f"{value:.0f}, fixed" if fixed else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
+    axes.annotate(note, (1.01, rung), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK)
 
 
 def _shortened(name: str) -> str:

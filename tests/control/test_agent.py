@@ -16,7 +16,7 @@ from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Moments, Statistics, init_statistics
 from logpi.runs import folder as run_folders
-from logpi.runs.folder import agent_folder, siblings
+from logpi.runs.lookup import agent_folder, siblings
 from logpi.tasks import NOTHING
 from logpi.training import session
 from logpi.types import EnvSpec, Learner

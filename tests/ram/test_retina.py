@@ -52,7 +52,9 @@ def test_glimpses_equal_the_reference(case):
     location[5] = (3, -3)  # far outside
     corner = corner_of(jnp.asarray(location), (height, width), size)
     found = jax.jit(lambda x, c: glimpse(integral(x), c, size, scales))(images, corner)
-    wanted = np.stack([reference(*pair, size, scales) for pair in zip(np.asarray(images), np.asarray(corner), strict=True)])
+    wanted = np.stack(
+        [reference(*pair, size, scales) for pair in zip(np.asarray(images), np.asarray(corner), strict=True)]
+    )
     np.testing.assert_allclose(np.asarray(found) / 255, wanted / 255, rtol=0, atol=1e-6)
     chosen = jax.jit(lambda x, c: sensor(x, size, scales, 3)(c))(images, corner)
     np.testing.assert_allclose(np.asarray(chosen) / 255, wanted / 255, rtol=0, atol=1e-6)

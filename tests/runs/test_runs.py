@@ -14,7 +14,8 @@ import pytest
 
 from logpi.errors import LogpiError
 from logpi.runs import files, toml
-from logpi.runs.folder import create, find_runs, open_run
+from logpi.runs.folder import create
+from logpi.runs.lookup import find_runs, open_run
 from logpi.runs.metrics import MetricsWriter
 
 CONFIG = {"learning_rate": 3e-4, "n_steps": 128, "anneal": True, "env": 'a "b"\\c\n', "hidden": [64, 64]}

@@ -13,7 +13,8 @@ import pytest
 
 from logpi.config.experiments import experiment_from_table, resolve
 from logpi.driver import devices
-from logpi.runs.folder import RunFolder, find_runs
+from logpi.runs.folder import RunFolder
+from logpi.runs.lookup import find_runs
 from logpi.training import session
 
 CACHE = Path(tempfile.gettempdir()) / f"logpi-tests-{getpass.getuser()}"

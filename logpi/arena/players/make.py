@@ -57,7 +57,7 @@ def _trained(asked: Asked) -> Player:
     """An agent from a run or an agent's folder, optionally with ``:SIMULATIONS`` behind it."""
     from logpi.arena.players.mcts import AgentPlayer
     from logpi.games.agent import load_game_agent
-    from logpi.runs.folder import agent_folder
+    from logpi.runs.lookup import agent_folder
 
     path, _, count = (
         asked.argument.rpartition(":") if re.search(r":[0-9]+$", asked.argument) else (asked.argument, "", "")

@@ -1,0 +1,85 @@
+"""Finding runs and their agents by path or name. Importing this module does not import JAX."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from logpi.errors import LogpiError
+from logpi.runs.folder import SEED, RunFolder
+from logpi.runs.metrics import Row, last_values
+
+
+class RunInfo(NamedTuple):
+    """One line of ``logpi runs``."""
+
+    path: Path
+    algo: str
+    env: str
+    status: str  # "running", "finished" or "interrupted"
+    started: str  # ISO 8601 with time zone
+    percent: bool  # whether scores are fractions that people read in per cent
+    metrics: Row  # the last value of each name
+
+
+def open_run(path: str | Path, root: str | Path = "runs") -> RunFolder:
+    """The run at ``path``, or at ``root/path``.
+
+    Raises:
+        LogpiError: it is no run folder; the message names runs with a similar name.
+    """
+    for folder in (Path(path), Path(root) / path):
+        if (folder / "manifest.json").is_file():
+            return RunFolder(folder)
+    known = [str(info.path) for info in find_runs(root)]
+    close = difflib.get_close_matches(str(path), known, n=3, cutoff=0.4) or known[-3:]
+    near = f"nearby: {', '.join(close)}" if close else f"there is no run in {root}: `logpi train` makes one"
+    raise LogpiError(f"{path} is no run folder (it has no manifest.json); {near}; `logpi runs` lists all")
+
+
+def find_runs(root: str | Path = "runs") -> list[RunInfo]:
+    """All runs under ``root``, oldest first; a folder whose manifest cannot be read is left out."""
+    found = []
+    for path in Path(root).glob("*/*/manifest.json"):
+        run = RunFolder(path.parent)
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            facts = run.manifest
+            status, last = run.status, last_values(run.metrics)
+            percent = bool(facts.get("score", {}).get("percent", False))
+            found.append(RunInfo(run.path, facts["algo"], facts["env"], status, facts["started"], percent, last))
+    return sorted(found, key=lambda info: (datetime.fromisoformat(info.started), str(info.path)))
+
+
+def agent_folder(path: str | Path) -> Path:
+    """The folder of the agent of a run (its best, in periodic evaluation), or of ``path`` itself.
+
+    Of several seeds it is the first one's.
+
+    Raises:
+        LogpiError: nothing that can be loaded is there.
+    """
+    if found := _agents_in(Path(path)):
+        return found[0]
+    run = open_run(path)
+    found = _agents_in(run.best) or _agents_in(run.last)
+    if not found:
+        begun = f"or `logpi resume {path}`" if run.has_checkpoint else "or start again with `logpi train`"
+        raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, {begun}")
+    return found[0]
+
+
+def siblings(folder: Path) -> list[Path]:
+    """The agents of all seeds that were trained together with the one in ``folder``, itself included."""
+    together = folder.name.startswith(SEED)
+    return _agents_in(folder.parent) if together else [folder]
+
+
+def _agents_in(folder: Path) -> list[Path]:
+    """``folder`` itself where it is an agent's, else those of its seeds, in their order."""
+    if (folder / "agent.json").exists():
+        return [folder]
+    seeds = [p.parent for p in folder.glob(f"{SEED}*/agent.json") if p.parent.name.removeprefix(SEED).isdigit()]
+    return sorted(seeds, key=lambda p: int(p.name.removeprefix(SEED)))
