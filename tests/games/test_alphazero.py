@@ -219,7 +219,7 @@ def test_two_devices_share_the_games_and_learn_one_network(taught):
     ended = (np.asarray(state.carry.replay.moves.discount)[:4] == 0).sum()
     assert metrics["self_play/games"] == ended > 0
     begun = driver.init()
-    learner = begun.learner._replace(params=taught.learner.params)
+    learner = begun.learner._replace(params=jax.device_get(taught.learner.params))
     carry = begun.carry._replace(replay=taught.replay)
     state, _, _ = driver.iterate(begun._replace(learner=learner, carry=carry), Progress(stage=2))
     trained, metrics = state.learner, jax.device_get(state.metrics)
@@ -303,9 +303,9 @@ def updates_of(taught):
 def updates(taught):
     method, key = updates_of(taught), jax.random.key(2)
     assert method.n_updates == 5
-    learner = method.init(jax.random.key(0))
-    piece = jax.jit(lambda learner, losses, *span: method.update(learner, taught.replay, losses, key, *span))
-    return piece(learner, method.empty_losses(learner, taught.replay), 0, 5), learner, taught.replay, piece
+    learner, replay = method.init(jax.random.key(0)), jax.tree.map(jnp.asarray, taught.replay)
+    piece = jax.jit(lambda learner, losses, *span: method.update(learner, replay, losses, key, *span))
+    return piece(learner, method.empty_losses(learner, replay), 0, 5), learner, replay, piece
 
 
 def any_move(state, key):
