@@ -17,7 +17,8 @@ from gymnasium import spaces
 from logpi.algorithms.common.acting import make_act
 from logpi.config.experiments import from_table
 from logpi.config.settings import Network
-from logpi.envs.spaces import space_from_json, space_to_json, to_env
+from logpi.envs.space_json import space_from_json, space_to_json
+from logpi.envs.spaces import to_env
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Statistics, init_statistics

@@ -1,4 +1,4 @@
-"""Device environments side by side: the time limit, the keys and next-step autoreset, written once."""
+"""Vectors of device environments: the time limit, the random keys and next-step autoreset."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Int32
 
 from logpi.envs.spaces import to_env
 from logpi.ops.collectives import where
@@ -16,17 +17,17 @@ class VectorState(NamedTuple):
     """B environments between two moves."""
 
     inner: PyTree  # [B, ...] the environments' own states
-    obs: PyTree  # [B, ...] what they show
+    obs: PyTree  # [B, ...] their observations
     key: Key  # [B] each episode's key
-    clock: Array  # [B] int32, moves made in this episode
-    over: Array  # [B] bool, the episode has ended: the next move only resets
+    clock: Int32[Array, " B"]  # moves made in this episode
+    over: Bool[Array, " B"]  # the episode has ended: the next move only resets
 
 
 def vectorize(env: DeviceEnv) -> DeviceVector:
     """``env`` with B copies, its time limit, and next-step autoreset.
 
     A finished copy ignores its next action and resets: that row has reward 0 and no flags (``types.Trajectory.mask``
-    is 0 there). Each episode draws from a key of its own, so what one copy does never depends on the others.
+    is 0 there). Each episode draws from a key of its own, so the copies are independent of each other.
     """
     limit = env.spec.max_episode_steps
 
@@ -55,7 +56,7 @@ def vectorize(env: DeviceEnv) -> DeviceVector:
             chosen = where(state.over, fresh, (inner, obs, state.key))
             return (*chosen, jnp.where(state.over, 0, clock))
 
-        # resets are rare: a batch in which nobody starts afresh does not pay for drawing first states
+        # resets are rare: a step without any reset does not pay for drawing first states
         inner, obs, key, clock = jax.lax.cond(
             jnp.any(state.over), restart, lambda _: (inner, obs, state.key, clock), None
         )

@@ -1,4 +1,4 @@
-"""Gymnasium's vectors behind the contract of ``logpi.types.HostVector``, whichever way they reset."""
+"""Gymnasium's vectors as ``logpi.types.HostVector``, for each of Gymnasium's three autoreset modes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Environments of the user's own: ``module:EnvId`` and ``path/file.py:Class``.
+"""User environments: ``module:EnvId`` and ``path/file.py:Class``.
 
 Spawned workers import this module to build their environment, so it imports no JAX at the top.
 """

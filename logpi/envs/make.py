@@ -1,4 +1,4 @@
-"""``make(id)``: the one door to every environment."""
+"""``make(id)``: every environment by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiny environments whose right answer is known on paper: they show a broken boundary, gradient or memory.
+"""Small environments with known solutions, which reveal a broken boundary, gradient or memory.
 
 ``chain`` and ``advantage`` exist on the device and as Gymnasium classes with the same behaviour to the last
 bit, so the same policy must see the same trajectory on both.
@@ -129,7 +129,7 @@ def recall(delay: int = 4) -> DeviceEnv:
     """The first obs [1] is a cue, -1 or +1, the next ``delay`` are 0, and the last action must name the cue.
 
     Reward is 1 if that action is 1 for cue +1 or 0 for cue -1, and 0 otherwise and before; the episode
-    terminates after ``delay + 1`` moves. Without memory no policy earns more than 1/2 in the mean; with it,
+    terminates after ``delay + 1`` moves. Without memory no policy earns more than 1/2 on average; with it,
     1.
 
     Raises:
@@ -157,7 +157,7 @@ def dict_obs() -> DeviceEnv:
     Obs is ``{"box": [2] float32, "parts": ([] int32 in 0..2, [2] int8 bits)}``; action [3]. Reward is a
     third for each of: action[0] = 1 if box[0] > box[1] else 0; action[1] = the number; action[2] = bits[0]
     + 2 bits[1]. It never terminates and is truncated after 8 moves: the best policy earns 8, a random one
-    26/9 in the mean.
+    26/9 on average.
     """
 
     def draw(key: Key) -> PyTree:

@@ -132,7 +132,7 @@ def _outside(env: gymnasium.Env, obs: PyTree, method: str) -> Iterator[Finding]:
 
 
 def _in_play(env: gymnasium.Env, spec: EnvSpec, steps: int) -> Iterator[Finding]:
-    """Random play of one environment: membership, finiteness, reused arrays; then the judgement of it all."""
+    """Random play of one environment: spaces, finiteness, reused arrays, and the diagnostics of all rows."""
     rng, begun = np.random.default_rng(0), time.monotonic()
     T = max(steps, 2 * (spec.max_episode_steps or 0)) if (spec.max_episode_steps or 0) <= 5 * steps else steps
     seen, rows, reused, wrong = [], [], False, None
@@ -188,7 +188,7 @@ def _trace(env: gymnasium.Env, spec: EnvSpec, seed: int, steps: int = 200) -> li
 
 
 def _seeding(fresh: gymnasium.Env, used: gymnasium.Env, spec: EnvSpec) -> Finding:
-    """``used`` has played before: what survives ``reset(seed)`` shows here, like a generator of one's own."""
+    """Whether the seed fixes the trajectory; ``used`` has played before, so state that survives ``reset`` shows."""
     try:
         first, again, other = _trace(fresh, spec, 0), _trace(used, spec, 0), _trace(used, spec, 1)
     finally:
