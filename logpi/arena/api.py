@@ -19,6 +19,7 @@ from logpi.arena.tournament import Duel, SequentialTest, Settings, pairings, pla
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
+from logpi.own_code import name_code
 
 MAX_GAP = 2  # places on a ladder between players that meet
 SEEDS = 2**31  # seeds of players are smaller
@@ -106,6 +107,8 @@ def play_tournament(
     Raises:
         LogpiError: no such game, player or anchor, settings out of range, or the disk refuses.
     """
+    if isinstance(game, str):
+        name_code(game)
     rules = make_game(game) if isinstance(game, str) else game
     chosen = [*(folders.snapshots(ladder, snapshots) if ladder else ()), *players]
     settings = Settings(games, openings, seed, parallel_games, test)

@@ -7,10 +7,10 @@ returns one).
 
 from __future__ import annotations
 
-import re
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import NamedTuple
+
+from logpi.own_code import IN_FILE, absolute
 
 PGX = "pgx:"  # prefix of the games of the package pgx
 GROUP = "logpi.games"  # group of entry points: a name, and the module:function that returns the Game
@@ -44,8 +44,6 @@ def is_known(name: str) -> bool:
     if name in GAMES or name.startswith((*(f"{game}-" for game in SIZED), PGX)):
         return True
     if is_file(name):
-        if not Path(name.rpartition(":")[0]).expanduser().is_file():
-            return False
         from logpi.games.rules.own import holds_game
 
         return holds_game(absolute(name))
@@ -65,15 +63,7 @@ def game_forms() -> str:
 
 def is_file(name: str) -> bool:
     """Whether ``name`` is written as ``path/file.py:name``."""
-    return re.fullmatch(r".+\.py:[^:/\\]+", name, re.DOTALL) is not None
-
-
-def absolute(name: str) -> str:
-    """``path/file.py:name`` with the file's absolute path, as runs store it; any other name as it is."""
-    if not is_file(name):
-        return name
-    path, _, attribute = name.rpartition(":")
-    return f"{Path(path).expanduser().resolve()}:{attribute}"
+    return IN_FILE.fullmatch(name) is not None
 
 
 def entries() -> dict[str, EntryPoint]:

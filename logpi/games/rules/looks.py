@@ -6,7 +6,7 @@ first player. Colours are hexadecimal, close to the 256 that simple terminals ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 from typing import Literal, NamedTuple
 
@@ -69,9 +69,8 @@ def in_a_row(length: int) -> Callable[[Cells, float], frozenset[Cell]]:
         if not result:
             return frozenset()
         own = cells == (1 if result > 0 else 2)
-        rows, columns = cells.shape
-        lines = _lines((rows, columns), length)
-        return frozenset(cell for line in lines if all(own[c] for c in line) for cell in line)
+        full = [line for line in lines(cells.shape[0], cells.shape[1], length) if own[line].all()]
+        return frozenset((int(row), int(column)) for line in full for row, column in np.argwhere(line))
 
     return winning
 
@@ -101,11 +100,13 @@ def cell_refusal(otherwise: str, beyond: str = "no such move now") -> Callable[[
     return refusal
 
 
-def _lines(shape: tuple[int, int], length: int) -> Iterator[list[Cell]]:
-    """All rows, columns and diagonals of ``length`` cells."""
-    rows, columns = shape
-    directions = (0, 1), (1, 0), (1, 1), (1, -1)
-    for (row, column), (down, across) in product(product(range(rows), range(columns)), directions):
-        line = [(row + down * k, column + across * k) for k in range(length)]
-        if line[-1][0] < rows and 0 <= line[-1][1] < columns:
-            yield line
+def lines(rows: int, columns: int, length: int) -> NDArray[np.bool_]:
+    """[L, rows, columns] bool: every row, column and diagonal of ``length`` cells on the board."""
+    found = []
+    for row, column, (down, across) in product(range(rows), range(columns), ((0, 1), (1, 0), (1, 1), (1, -1))):
+        if row + down * (length - 1) < rows and 0 <= column + across * (length - 1) < columns:
+            steps = np.arange(length)
+            line = np.zeros((rows, columns), bool)
+            line[row + down * steps, column + across * steps] = True
+            found.append(line)
+    return np.array(found)

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable
 
 from logpi.errors import LogpiError
-from logpi.games import GAMES, PGX, SIZED, absolute, entries, game_forms, is_file
+from logpi.games import GAMES, PGX, SIZED, entries, game_forms, is_file
 from logpi.games.rules.game import Game
+from logpi.own_code import absolute
 
 
 def make_game(name: str) -> Game:

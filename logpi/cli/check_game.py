@@ -1,0 +1,46 @@
+"""``logpi check-game``: the rules of a board game of the user's own, tested."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated
+
+import tyro
+
+from logpi.cli.check_env import SIGN
+from logpi.cli.options import NO_OFF, SEEDS, Json, within
+
+
+def check_game(argv: list[str]) -> int:
+    """Test the rules of a board game."""
+
+    def options(
+        game: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="path/file.py:NAME, or the name of a game")],
+        games: int = 64,
+        seed: int = 0,
+        json: Json = False,
+    ) -> tuple[str, int, int, bool]:
+        """Play random games, and say what to fix in the rules.
+
+        Args:
+            games: Number of random games; fewer are played where they are long
+            seed: Seed of the random moves
+        """
+        return game, games, seed, json
+
+    name, games, seed, json = tyro.cli(options, args=argv, prog="logpi check-game", config=NO_OFF)
+    within("--games", games, 1, 100_000)
+    within("--seed", seed, *SEEDS)
+    from logpi.driver import devices
+    from logpi.games.rules.check import check_game as check
+
+    devices.prepare()
+    report = check(name, games=games, seed=seed)
+    if json:
+        print(jsonlib.dumps(report.to_json()))
+        return 0 if report.ok else 1
+    for finding in report.findings:
+        print(f"{SIGN[finding.level]}  {finding.what}" + (f"\n       → {finding.fix}" if finding.fix else ""))
+    print(f"{report.moves_per_second:,.0f} random moves/s")
+    print("ready to train" if report.ok else "not ready: fix the errors above")
+    return 0 if report.ok else 1

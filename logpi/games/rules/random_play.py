@@ -1,0 +1,113 @@
+"""Random games of any rules, with everything that the rules say of each position: what ``check_game`` judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from logpi.games.rules.game import Game
+from logpi.types import Array, Key, PyTree
+
+Bools = NDArray[np.bool_]
+
+
+class Seen(NamedTuple):
+    """What the rules say of positions [...]."""
+
+    legal: Array  # [..., A] bool
+    ended: Array  # [...] bool
+    outcome: Array  # [...] float32
+    observe: Array  # [..., rows, columns, planes] float32
+    cells: Array  # [..., rows, columns] int8
+    first_to_move: Array  # [...] bool
+    ownership: Array | None  # [..., rows * columns] int8
+    margin: Array | None  # [...] float32
+    observed_action: Array | None  # [..., A] int32
+
+
+class Games(NamedTuple):
+    """B games of T moves. After its end a game keeps its last position."""
+
+    actions: Array  # [T, B] int32
+    seen: Seen  # [T + 1, B, ...]: before each move, and at the end
+
+    @property
+    def alive(self) -> Bools:
+        """[T + 1, B]: the game has not ended there."""
+        return ~np.asarray(self.seen.ended)
+
+    @property
+    def final(self) -> Bools:
+        """[T + 1, B]: the first position where the game has ended."""
+        ended = np.asarray(self.seen.ended)
+        before = np.concatenate([np.zeros_like(ended[:1]), ended[:-1]])
+        return ended & ~before
+
+
+def look(game: Game, state: PyTree) -> Seen:
+    """Everything that the rules say of one position."""
+    return Seen(
+        game.legal(state),
+        game.ended(state),
+        game.outcome(state),
+        game.observe(state),
+        game.cells(state),
+        game.first_to_move(state),
+        None if game.ownership is None else game.ownership(state),
+        None if game.margin is None else game.margin(state),
+        None if game.observed_action is None else game.observed_action(state),
+    )
+
+
+def random_games(game: Game, games: int) -> Callable[[Key], Games]:
+    """A compiled function that plays ``games`` games of ``game.longest`` random legal moves."""
+
+    @jax.jit
+    def play(key: Key) -> Games:
+        def move(states: PyTree, key: Key) -> tuple[PyTree, tuple[Array, Seen]]:
+            seen = jax.vmap(lambda state: look(game, state))(states)
+            action = jax.random.categorical(key, jnp.where(seen.legal, 0.0, -jnp.inf)).astype(jnp.int32)
+            return _moved(game, states, action), (action, seen)
+
+        return _games(game, *jax.lax.scan(move, _start(game, games), jax.random.split(key, game.longest)))
+
+    return play
+
+
+def replayed(game: Game, games: int) -> Callable[[Array], Games]:
+    """A compiled function that plays the moves [T, B] that it is given, legal or not."""
+
+    @jax.jit
+    def play(actions: Array) -> Games:
+        def move(states: PyTree, action: Array) -> tuple[PyTree, tuple[Array, Seen]]:
+            seen = jax.vmap(lambda state: look(game, state))(states)
+            return _moved(game, states, action), (action, seen)
+
+        return _games(game, *jax.lax.scan(move, _start(game, games), actions))
+
+    return play
+
+
+def _start(game: Game, games: int) -> PyTree:
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (games, *jnp.shape(x))), game.init())
+
+
+def _moved(game: Game, states: PyTree, actions: Array) -> PyTree:
+    """The positions after one move each; those of ended games stay."""
+    ended = jax.vmap(game.ended)(states)
+
+    def chosen(before: Array, after: Array) -> Array:
+        return jnp.where(ended.reshape(ended.shape + (1,) * (before.ndim - 1)), before, after)
+
+    return jax.tree.map(chosen, states, jax.vmap(game.step)(states, actions))
+
+
+def _games(game: Game, last: PyTree, rows: tuple[Array, Seen]) -> Games:
+    actions, before = rows
+    end = jax.vmap(lambda state: look(game, state))(last)
+    return Games(actions, jax.tree.map(lambda x, y: jnp.concatenate([x, y[None]]), before, end))
