@@ -140,6 +140,7 @@ class Task(NamedTuple):
     missed: Callable[[tuple[float, float]], str]  # what is said where a run ends below its band
     next_step: Callable[[Experiment, Path], str]  # a command for the trained agent
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
+    remark: Callable[[str], str] = lambda name: ""  # known issues of a task, told before it is used; "": none
     films: bool = True  # whether ``pictures`` are drawn by default
     horizon: str = "total_timesteps"  # the setting of a method that says how long it learns
     settle: Callable[[Any], Any] = lambda settings: settings  # settings of a method as a run keeps them

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json as jsonlib
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -59,12 +60,13 @@ def arena(argv: list[str]) -> int:
     within("--openings", asked.openings, 0, 1000)
     from logpi.arena.api import play_tournament
     from logpi.arena.tournament import SequentialTest
-    from logpi.cli.known_issues import tell
     from logpi.driver import devices
+    from logpi.games.task import remark
     from logpi.view.matches import show
 
     devices.prepare()
-    tell(asked.game)
+    if known := remark(asked.game):
+        print(f"logpi: {known}", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         found = play_tournament(
             asked.game,

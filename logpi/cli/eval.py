@@ -40,7 +40,7 @@ def eval(argv: list[str]) -> int:
     within("--episodes", 1 if episodes is None else episodes, 1, 10**9)
     within("--passes", 1 if passes is None else passes, 1, 10**6)
     within("--seed", 0 if seed is None else seed, *SEEDS)
-    from logpi import api
+    import logpi.api as api
     from logpi.runs.lookup import agent_folder, siblings
 
     folder = agent_folder(path)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
+import threading
 
 LESS = (
     "n_envs, n_steps or seeds; of board games n_games, replay_size or keep_checkpoints; of images batch_size, "
@@ -99,6 +101,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         what = f"; {interrupt}" if str(interrupt) else ""
         print(f"logpi {argv[0]}: interrupted{what}", file=sys.stderr)
+        if any(thread.name == "logpi-compile" for thread in threading.enumerate()):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(130)  # XLA cannot be stopped while it compiles, and a regular exit would wait for it
         return 130
     except BrokenPipeError:  # the reader of our output has gone: `logpi runs | head -1`
         sys.stderr.close()

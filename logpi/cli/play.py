@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -58,11 +59,12 @@ def play(argv: list[str]) -> int:
     from logpi.arena.terminal.console import InteractiveGame
     from logpi.arena.terminal.screen import Screen, busy, display_of
     from logpi.arena.terminal.session import Session, make_table
-    from logpi.cli.known_issues import tell
     from logpi.driver import devices
+    from logpi.games.task import remark
 
     devices.prepare()
-    tell(name)
+    if known := remark(name):
+        print(f"logpi: {known}", file=sys.stderr)
     console = Console(highlight=False)
     game, positions = begin_from(record, name)
     with contextlib.ExitStack() as stack:

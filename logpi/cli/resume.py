@@ -24,7 +24,7 @@ def resume(argv: list[str]) -> int:
         return run, log_dir, quiet
 
     path, root, quiet = tyro.cli(options, args=argv, prog="logpi resume")
-    from logpi import api
+    import logpi.api as api
 
     api.resume(path, root=root, quiet=quiet)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,10 +29,10 @@ ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar=
 def train(argv: list[str]) -> int:
     """Train; every setting of the method, the network and the run is a flag, shown with its value by ``--help``."""
     experiment, recipe, quiet = parse_train(argv)
-    from logpi import api
-    from logpi.cli.known_issues import tell
+    import logpi.api as api
 
-    tell(experiment.env)
+    if remark := task_of(experiment.env).remark(experiment.env):
+        print(f"logpi: {remark}", file=sys.stderr)
     api.run_experiment(experiment, ["logpi", "train", *argv], recipe, quiet=quiet)
     return 0
 

@@ -78,7 +78,7 @@ def watch(argv: list[str]) -> int:
 
 def filmed_random(wanted: Wanted) -> dict[str, Path]:
     """The film of a random agent."""
-    from logpi import api
+    import logpi.api as api
 
     target = wanted.target
     if (Path(target) / "manifest.json").is_file():
@@ -90,7 +90,7 @@ def filmed_random(wanted: Wanted) -> dict[str, Path]:
 
 def filmed(wanted: Wanted) -> dict[str, Path]:
     """The film, or the sheet, of a trained agent."""
-    from logpi import api
+    import logpi.api as api
 
     inside = Path(wanted.target) / "videos"
     agent = api.load(wanted.target)

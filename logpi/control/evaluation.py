@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.control.rollout import LOOK
-from logpi.driver.process import SPREAD, Case, Now, Process, Program, Scores, Spread, Watch, unwatched
-from logpi.driver.stages import Evaluation
+from logpi.driver.process import SPREAD, Case, Now, Process, Program, Scores, Spread, Watch
+from logpi.driver.stages import Evaluation, unwatched
 from logpi.ops.collectives import per_device_key, where
 from logpi.types import Act, Array, DeviceVector, HostVector, Key, Learner, Policy, PyTree
 

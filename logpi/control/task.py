@@ -68,16 +68,18 @@ def parts(experiment: Experiment, own: Own) -> Parts:
         LogpiError: unknown environment, unsupported spaces, or settings that do not fit together, such as several
             seeds at once on a host environment.
     """
+    from gymnasium.vector import VectorEnv
+
     from logpi.control.agent import own_policy
-    from logpi.envs import vectors
     from logpi.envs.make import make, spec_of
+    from logpi.envs.vectors import vector_spec
     from logpi.methods import find_method
     from logpi.nets.policy import example, make_policy
     from logpi.types import DeviceEnv
 
     env = make(experiment.env, **experiment.env_kwargs) if own.env is None else own.env
     _check_settings(experiment, isinstance(env, DeviceEnv))
-    spec = vectors.spec_of(env, experiment) if vectors.is_vector(env) else spec_of(env, experiment.env_kwargs)
+    spec = vector_spec(env, experiment) if isinstance(env, VectorEnv) else spec_of(env, experiment.env_kwargs)
     policy = own.policy or own_policy(experiment.policy, spec) or make_policy(spec, experiment.network)
     method = own.algorithm or find_method(experiment.algo)
     algorithm = method(experiment.method, policy, spec, example(spec.observation_space))
@@ -134,10 +136,12 @@ def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> Non
 
 def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process:
     """The learning process of an experiment."""
+    from gymnasium.vector import VectorEnv
+
     from logpi.control.on_policy import Sizes, on_device, on_host
-    from logpi.envs import vectors
     from logpi.envs.device import vectorize
     from logpi.envs.host import make_host
+    from logpi.envs.vectors import pair
     from logpi.nets.policy import example
     from logpi.types import DeviceEnv
 
@@ -154,8 +158,8 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process
     if isinstance(parts.env, DeviceEnv):
         return _reusing(on_device(vectorize(parts.env), parts.algorithm, obs, sizes), parts.algorithm, method.n_envs)
     beside = min(EVALUATION_ENVS, run.final_episodes)
-    if vectors.is_vector(parts.env):
-        vector, evaluation = vectors.pair(parts.env, own.eval_env, beside)
+    if isinstance(parts.env, VectorEnv):
+        vector, evaluation = pair(parts.env, own.eval_env, beside)
     else:
         make = functools.partial(make_host, parts.env, env_kwargs=dict(experiment.env_kwargs))
         vector = make(method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)

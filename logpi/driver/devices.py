@@ -15,9 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from logpi.driver.process import Program, Watch, unwatched
+from logpi.driver.process import Program, Watch
+from logpi.driver.stages import unwatched
 from logpi.ops.collectives import DATA
 
+THREAD = "logpi-compile"  # name of the threads that trace and compile
 POLL = 0.05  # seconds between two looks at a signal while something compiles
 
 ROWS_A_CORE = 512  # a guess from 64 x 128 rollouts, where 1,024 a core gain and all-reduces cost tens of microseconds
@@ -84,9 +86,9 @@ def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> di
                 results.put((name, None, error))
                 return
             compiling = functools.partial(_compile, lowered, program.hot)
-            threading.Thread(target=attempt, args=(name, compiling), daemon=True).start()
+            threading.Thread(target=attempt, args=(name, compiling), name=THREAD, daemon=True).start()
 
-    threading.Thread(target=trace, daemon=True).start()
+    threading.Thread(target=trace, name=THREAD, daemon=True).start()
     compiled: dict[str, Any] = {}
     while len(compiled) < len(programs):
         if watch("compile", len(compiled), len(programs)):

@@ -28,10 +28,8 @@ from logpi.driver.process import (
     Span,
     State,
     Watch,
-    stream,
-    unwatched,
 )
-from logpi.driver.stages import PIECE
+from logpi.driver.stages import PIECE, stream, unwatched
 from logpi.types import Array, Learner, PyTree
 
 
@@ -78,7 +76,7 @@ class Driver:
     def restored(self, state: State) -> State:
         """``state`` as a checkpoint holds it, ready to go on."""
         batch = state.batch
-        if batch == ():
+        if not jax.tree.leaves(batch):
             batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self._shapes().batch)
         return jax.tree.map(jnp.asarray, state._replace(batch=batch))
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from logpi.config.settings import Run
 from logpi.driver.driver import Driver, Progress
-from logpi.driver.process import State, Watch, unwatched
+from logpi.driver.process import State, Watch
+from logpi.driver.stages import unwatched
 from logpi.errors import LogpiError
 from logpi.types import Metrics
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import jax
 import numpy as np
 from jax.sharding import PartitionSpec
 from numpy.typing import NDArray
@@ -52,11 +51,6 @@ class Watch(Protocol):
     def __call__(self, what: str, done: int, total: int) -> bool:
         """Report that ``done`` of ``total`` units of ``what`` are over; True asks for a stop after this piece."""
         ...
-
-
-def unwatched(what: str, done: int, total: int) -> bool:
-    """A ``Watch`` that never asks for a stop."""
-    return False
 
 
 class Places(NamedTuple):
@@ -164,8 +158,3 @@ class Process(NamedTuple):
     num_devices: int = 1  # that share one learner
     data: PyTree = ()  # what every stage and evaluation reads and none changes; it stays on the devices
     close: Callable[[], None] = lambda: None
-
-
-def stream(seed: Array, which: int, iteration: Array | int = 0) -> Key:
-    """Random key of one use in one iteration of a run."""
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), which), iteration)

@@ -24,13 +24,22 @@ from logpi.driver.process import (
     Spread,
     State,
     Watch,
-    stream,
 )
 from logpi.ops.collectives import all_finite, where
-from logpi.types import Array, Learner, Metrics, PyTree
+from logpi.types import Array, Key, Learner, Metrics, PyTree
 
 PARTS = ("learner", "carry", "batch")  # of a state
 PIECE = 1.0  # seconds that a piece of work should take at most
+
+
+def stream(seed: Array, which: int, iteration: Array | int = 0) -> Key:
+    """Random key of one use in one iteration of a run."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), which), iteration)
+
+
+def unwatched(what: str, done: int, total: int) -> bool:
+    """A ``Watch`` that never asks for a stop."""
+    return False
 
 
 class Stage(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from gymnasium.vector import VectorEnv
 
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
 OF_VECTORS = ("num_envs", "vectorization_mode", "vector_kwargs", "max_episode_steps")  # of ``gymnasium.make_vec``
 
 
-def is_vector(env: object) -> TypeGuard[VectorEnv]:
-    """Whether ``env`` is a vector rather than a single environment or a way to build one."""
-    return isinstance(env, VectorEnv)
-
-
-def spec_of(vector: VectorEnv, experiment: Experiment) -> EnvSpec:
+def vector_spec(vector: VectorEnv, experiment: Experiment) -> EnvSpec:
     """Spaces and time limit of one of the vector's environments.
 
     Raises:

@@ -83,6 +83,20 @@ def _pictures(agent: Agent, folder: RunFolder) -> dict[str, Path]:
     return {}
 
 
+def remark(name: str) -> str:
+    """Known issues of a game's rules, in one sentence; "" where there are none.
+
+    Raises:
+        LogpiError: it is one of pgx's that cannot be used here.
+    """
+    if not name.startswith(games.PGX):
+        return ""
+    from logpi.games.rules.pgx import remarks
+
+    found = remarks(name.removeprefix(games.PGX))
+    return f"{name} has the rules of the package pgx: {'; '.join(found)} (docs/pgx.md)" if found else ""
+
+
 def _score(name: str) -> Score:
     return Score("value kept" if name == LABELLED else "mean result")
 
@@ -117,6 +131,7 @@ TASK = Task(
     film=_film,
     pictures=_pictures,
     films=False,
+    remark=remark,
     report=_report,
     expected=_expected,
     missed=lambda band: f"below the {band[0]:g}",

@@ -9,7 +9,7 @@ import pytest
 
 from logpi.algorithms.common.acting import make_act
 from logpi.control.rollout import Carry, no_episodes, rollout, rollout_host, start
-from logpi.driver.process import unwatched
+from logpi.driver.stages import unwatched
 from logpi.envs.device import vectorize
 from logpi.envs.host import make_host
 from logpi.envs.probes import chain, chain_gym

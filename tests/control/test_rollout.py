@@ -13,7 +13,7 @@ from gymnasium import spaces
 from logpi.algorithms.common.acting import look, make_act
 from logpi.config.settings import Network
 from logpi.control.rollout import WINDOW, Carry, episode_metrics, no_episodes, record, rollout, rollout_host, start
-from logpi.driver.process import unwatched
+from logpi.driver.stages import unwatched
 from logpi.envs.device import vectorize
 from logpi.envs.host import make_host
 from logpi.envs.probes import recall

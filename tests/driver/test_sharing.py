@@ -8,7 +8,8 @@ import pytest
 from logpi.config.experiments import resolve
 from logpi.control.task import parts, process
 from logpi.driver.driver import Driver, Progress
-from logpi.driver.process import Span, unwatched
+from logpi.driver.process import Span
+from logpi.driver.stages import unwatched
 from logpi.tasks import NOTHING, Own
 
 SMALL = {"hidden": [8]}
