@@ -54,7 +54,7 @@ def method(
     """Decorator that makes a method of the function that builds it; the function's name is the method's.
 
     Args:
-        settings: frozen dataclass whose fields have ranges (``logpi.config.fields``).
+        settings: frozen dataclass whose fields have ranges (``logpi.config.settings``).
         network: settings of the network.
         parent: name of the method that it changes.
         task: kind of task, one of ``logpi.tasks.KINDS``.

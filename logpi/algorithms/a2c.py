@@ -13,9 +13,8 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.acting import improve, init_optimizer, look, make_act, remaining, traced
-from logpi.config.fields import at_least, fraction, not_negative
-from logpi.config.settings import ControlSettings, Optimizer
+from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced
+from logpi.config.settings import ControlSettings, Optimizer, at_least, fraction, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
 from logpi.ops.normalization import Statistics

@@ -17,19 +17,21 @@ import math
 import jax
 import jax.numpy as jnp
 
-from logpi.algorithms.common.acting import (
+from logpi.algorithms.common.learning import (
+    Rows,
     improve,
     init_optimizer,
     look,
     make_act,
+    minibatch_count,
     remaining,
+    rows_of,
+    shuffled,
     traced,
     unroll,
     value_of,
 )
-from logpi.algorithms.common.minibatches import Rows, minibatch_count, rows_of, shuffled
-from logpi.config.fields import above, at_least, fraction, not_negative
-from logpi.config.settings import ControlSettings, Schedule
+from logpi.config.settings import ControlSettings, Schedule, above, at_least, fraction, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
 from logpi.ops.collectives import where

@@ -11,9 +11,8 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.acting import improve, init_optimizer, look, make_act, remaining, traced
-from logpi.config.fields import at_least, not_negative
-from logpi.config.settings import ControlSettings
+from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced
+from logpi.config.settings import ControlSettings, at_least, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
 from logpi.ops.collectives import psum

@@ -11,8 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from logpi.config.experiments import ALIASES, Recipe, promised, read_file, resolve
-from logpi.config.fields import check_ranges, with_help
-from logpi.config.settings import Experiment, Run
+from logpi.config.settings import Experiment, Run, check_ranges, with_help
 from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
 from logpi.own_code import absolute

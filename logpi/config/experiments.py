@@ -16,8 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from logpi.config.fields import check_ranges
-from logpi.config.settings import Experiment, Run
+from logpi.config.settings import Experiment, Run, check_ranges
 from logpi.errors import LogpiError
 from logpi.methods import Method, find_method, method_names
 from logpi.own_code import absolute

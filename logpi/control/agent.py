@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from logpi.algorithms.common.acting import make_act
+from logpi.algorithms.common.learning import make_act
 from logpi.config.experiments import from_table
 from logpi.config.settings import Network
 from logpi.envs.space_json import space_from_json, space_to_json

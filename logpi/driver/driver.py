@@ -131,7 +131,8 @@ class Driver:
 
     def close(self) -> None:
         """Free what the process holds outside of this program."""
-        self.process.close()
+        if self.process.close is not None:
+            self.process.close()
 
     def _run(
         self, stage: Runnable, state: State, progress: Progress, watch: Watch, timed: bool

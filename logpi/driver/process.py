@@ -157,4 +157,4 @@ class Process(NamedTuple):
     places: Places = Places()
     num_devices: int = 1  # that share one learner
     data: PyTree = ()  # what every stage and evaluation reads and none changes; it stays on the devices
-    close: Callable[[], None] = lambda: None
+    close: Callable[[], None] | None = None  # frees what is held outside of JAX

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.algorithms.common.acting import improve
+from logpi.algorithms.common.learning import improve
 from logpi.games.replay import UNKNOWN, Moves, Samples
 from logpi.games.search.guided import Apply
 from logpi.games.settings import SelfPlaySettings

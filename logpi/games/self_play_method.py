@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.algorithms.common.acting import init_optimizer, traced
+from logpi.algorithms.common.learning import init_optimizer, traced
 from logpi.games.batched_match import Match
 from logpi.games.learning import NextPlayer, Player, learning_rate, target, update
 from logpi.games.network import PolicyValue

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from logpi.config.fields import above, at_least, finite, fraction, not_negative, timesteps
-from logpi.config.settings import Optimizer
+from logpi.config.settings import Optimizer, above, at_least, finite, fraction, not_negative, timesteps
 
 Search = Literal["gumbel", "puct"]
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from logpi.algorithms.common.acting import improve, init_optimizer, traced
+from logpi.algorithms.common.learning import improve, init_optimizer, traced
 from logpi.ops.collectives import per_device_key, psum
 from logpi.ops.normalization import Statistics
 from logpi.ram.scenes import Augmentation, Scene, augment, compose

@@ -6,8 +6,7 @@ import dataclasses
 import math
 from typing import Any, Literal
 
-from logpi.config.fields import MOST_STEPS, above, at_least, fraction, layers, not_negative, ranged
-from logpi.config.settings import Optimizer
+from logpi.config.settings import MOST_STEPS, Optimizer, above, at_least, fraction, layers, not_negative, ranged
 
 Core = Literal["rectifier", "lstm"]
 Combine = Literal["product", "sum"]

@@ -14,7 +14,7 @@ OWN = '''
 import dataclasses
 
 from logpi.algorithms.a2c import A2C, a2c
-from logpi.config.fields import fraction
+from logpi.config.settings import fraction
 from logpi.methods import method
 
 

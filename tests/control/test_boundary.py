@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi.algorithms.common.acting import make_act
+from logpi.algorithms.common.learning import make_act
 from logpi.control.rollout import Carry, no_episodes, rollout, rollout_host, start
 from logpi.driver.stages import unwatched
 from logpi.envs.device import vectorize

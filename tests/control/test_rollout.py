@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from logpi.algorithms.common.acting import look, make_act
+from logpi.algorithms.common.learning import look, make_act
 from logpi.config.settings import Network
 from logpi.control.rollout import WINDOW, Carry, episode_metrics, no_episodes, record, rollout, rollout_host, start
 from logpi.driver.stages import unwatched

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.algorithms.common.acting import traced
+from logpi.algorithms.common.learning import traced
 from logpi.games.methods.alphazero import AlphaZero
 from logpi.games.random_moves import random_openings
 from logpi.games.rules.make import make_game

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from logpi.algorithms.common.acting import traced
-from logpi.config.fields import at_least, fraction, not_negative
-from logpi.config.settings import ControlSettings
+from logpi.algorithms.common.learning import traced
+from logpi.config.settings import ControlSettings, at_least, fraction, not_negative
 from logpi.methods import method
 from logpi.ops.collectives import psum
 from logpi.ops.distributions import Categorical

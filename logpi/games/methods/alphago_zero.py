@@ -14,7 +14,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from logpi.config.fields import at_least, fraction
+from logpi.config.settings import at_least, fraction
 from logpi.games.batched_match import Choose, Match, advance_match, results, start_match
 from logpi.games.learning import Player
 from logpi.games.random_moves import random_openings

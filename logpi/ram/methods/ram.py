@@ -8,7 +8,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from logpi.config.fields import above, at_least, fraction, not_negative
+from logpi.config.settings import above, at_least, fraction, not_negative
 from logpi.errors import LogpiError
 from logpi.methods import method
 from logpi.ram import network

@@ -6,8 +6,7 @@ import typing
 
 import pytest
 
-from logpi.config.fields import above, at_least, check_ranges, finite, fraction, help_of, range_of, with_help
-from logpi.config.settings import Run
+from logpi.config.settings import Run, above, at_least, check_ranges, finite, fraction, help_of, range_of, with_help
 from logpi.errors import LogpiError
 from logpi.methods import all_methods
 
