@@ -120,5 +120,5 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
             "train/learning_rate": step_size,
         }
 
-    sizes = {"batch_size": config.batch_size, "passes": config.n_epochs}
-    return Algorithm(init, make_act(policy), update, policy, hyper, config.n_steps, **sizes)
+    act, sizes = make_act(policy), (config.batch_size, config.n_epochs)
+    return Algorithm(init, act, update, policy, hyper, config.n_steps, False, *sizes)

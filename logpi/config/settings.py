@@ -153,6 +153,7 @@ Memory = Literal["none", "gru", "lstm"]
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
 MOST_SEEDS = 2**32
+SEED_RANGE = "between 0 and 4294967295 - seeds"
 
 
 class Settings(Protocol):
@@ -184,18 +185,14 @@ class Network:
     memory_size: int = at_least(1, 64)  # units of the recurrent cell
     shared: bool = False  # one torso for policy and value (always so with a memory or a cnn)
     squash: bool = False  # tanh-squashed Gaussian for Box actions instead of a clipped one
-    log_std_init: float = finite(
-        0.0
-    )  # log of the Gaussian's first standard deviation, in units of half the action range
+    log_std_init: float = finite(0.0)  # log of the first standard deviation, in units of half the action range
 
 
 @dataclasses.dataclass(frozen=True)
 class ControlSettings:
     """What every method that learns in environments needs."""
 
-    total_timesteps: float = timesteps(
-        1e5
-    )  # environment moves to learn from, the schedules' horizon; void rows do not count
+    total_timesteps: float = timesteps(1e5)  # environment steps to learn from, the schedules' horizon
     n_envs: int = at_least(1, 8)  # environments stepped side by side, B
     learning_rate: float = not_negative(3e-4)  # optimizer's step size
     lr_schedule: Schedule = "constant"  # linear: to 0 at total_timesteps
@@ -212,14 +209,10 @@ class Run:
     """What to run, and what to keep of it."""
 
     seed: int = ranged(
-        0, lambda x, c: 0 <= x <= MOST_SEEDS - c.seeds, "between 0 and 4294967295 - seeds"
-    )  # of everything random in this run
-    seeds: int = at_least(
-        1, 1
-    )  # how many (seed, seed+1, …) to train at once in one program: device environments, images
-    eval_episodes: int = at_least(
-        1, 20
-    )  # greedy episodes of each periodic evaluation, on seeds or images that are not learnt from
+        0, lambda x, c: 0 <= x <= MOST_SEEDS - c.seeds, SEED_RANGE
+    )  # seed of everything random in this run
+    seeds: int = at_least(1, 1)  # number of seeds (seed, seed+1, …) to train at once, on the device
+    eval_episodes: int = at_least(1, 20)  # greedy episodes or images of each periodic evaluation, never learnt from
     eval_points: int = not_negative(20)  # periodic evaluations in the run, evenly spread over total_timesteps
     final_episodes: int = at_least(1, 100)  # greedy episodes of the evaluation at the end
     checkpoint_points: int = not_negative(10)  # checkpoints in the run, evenly spread over total_timesteps

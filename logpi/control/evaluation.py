@@ -70,7 +70,7 @@ def device_evaluation(
         advance,
         result,
         cases=lambda final, number: (),
-        count=lambda final, asked: asked,
+        total=lambda final, asked: asked,
         limit=limit,
         final_offset=1,  # one past the run's own evaluations: other episodes
         play=SPREAD,
@@ -108,13 +108,13 @@ class HostEvaluator:
     def run(self, programs: Mapping[str, Any], acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
         """Scores of the episodes asked for; None where ``watch`` asked for a stop."""
         iteration = case.iteration + case.final  # other episodes at the end
-        seed = (1_000_000_007 + int(case.seed) * 100_003 + iteration * case.count) % 2**31
+        seed = (1_000_000_007 + int(case.seed) * 100_003 + iteration * case.asked) % 2**31
         key, decide = jax.random.key(0), programs["evaluate"]
 
         def act(memory: PyTree, obs: PyTree) -> Any:
             return decide(acting, memory, obs, key)
 
-        found = evaluate_host(self._vector, self._policy, act, case.count, seed, watch)
+        found = evaluate_host(self._vector, self._policy, act, case.asked, seed, watch)
         return None if found is None else Scores(*found)
 
 

@@ -74,8 +74,11 @@ class Program(NamedTuple):
 class Spread(Protocol):
     """What stages ask of ``logpi.driver.devices.Spread``."""
 
-    seeds: int
-    num_devices: int
+    @property
+    def seeds(self) -> int: ...
+
+    @property
+    def num_devices(self) -> int: ...
 
     def jit(
         self, f: Callable[..., Any], mapped: Sequence[bool], takes: Any, gives: Any, donate: tuple[int, ...] = ()
@@ -85,10 +88,23 @@ class Spread(Protocol):
 class Runnable(Protocol):
     """One step of an iteration: ``logpi.driver.stages.Stage`` or ``HostStage``."""
 
-    name: str
-    every: int  # it runs in one of so many iterations, the last of them
-    units: int  # into how many equal units its work can be cut
-    shares: tuple[str, ...]  # what the display calls its parts of the time
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def every(self) -> int:
+        """It runs in one of this many iterations, the last of them."""
+        ...
+
+    @property
+    def units(self) -> int:
+        """Number of equal units into which its work can be cut."""
+        ...
+
+    @property
+    def shares(self) -> tuple[str, ...]:
+        """Names of its parts of the time, as the display shows them."""
+        ...
 
     def within(self, enter: Callable[[State], State], leave: Callable[[State, State], State]) -> Runnable:
         """The same on a part of a larger state."""
@@ -137,7 +153,7 @@ class Case(NamedTuple):
 
     seed: Any  # [] or [S] uint32
     iteration: int
-    count: int
+    asked: int  # cases
     final: bool  # on what no choice was made by
 
 

@@ -170,7 +170,7 @@ class Evaluation(NamedTuple):
     advance: Callable[[PyTree, PyTree, Now, Array], PyTree]
     result: Callable[[PyTree], tuple[Array, Array, Array, Array]]  # score [n], length [n], steps [1], done [1]
     cases: Callable[[bool, int], PyTree]  # (final, number of the group) -> what the group is about, on the host
-    count: Callable[[bool, int], int]  # (final, asked) -> cases that are evaluated
+    total: Callable[[bool, int], int]  # (final, asked) -> cases that are evaluated
     limit: int = 1  # steps of the longest case
     final_offset: int = 0  # added to the iteration at the end of a run, where its cases differ by nothing else
     play: PyTree = REPLICATED  # how ``play`` lies on the devices
@@ -187,8 +187,8 @@ class Evaluation(NamedTuple):
             return play, self.result(play)
 
         places, i = process.places, jax.ShapeDtypeStruct((), jnp.int32)
-        takes = (places.acting, self.given, REPLICATED, REPLICATED, REPLICATED, places.data)
-        begun = spread.jit(begin, (True, False, True, False, False, False), takes, self.play)
+        given = (places.acting, self.given, REPLICATED, REPLICATED, REPLICATED, places.data)
+        begun = spread.jit(begin, (True, False, True, False, False, False), given, self.play)
         takes = (places.acting, self.play, REPLICATED, REPLICATED, REPLICATED, REPLICATED, places.data)
         mapped = (True, True, True, False, False, False, False)
         advanced = spread.jit(advance, mapped, takes, (self.play, SPREAD), donate=(1,))
@@ -201,7 +201,7 @@ class Evaluation(NamedTuple):
 
     def run(self, programs: Mapping[str, Any], acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
         """Scores of the cases asked for; None where ``watch`` asked for a stop."""
-        count, i = self.count(case.final, case.count), np.int32(case.iteration + case.final * self.final_offset)
+        count, i = self.total(case.final, case.asked), np.int32(case.iteration + case.final * self.final_offset)
         found: list[tuple[Any, Any]] = []
         done = 0
         while done < count:

@@ -133,7 +133,7 @@ def _evaluation(evaluators: Evaluators, num_devices: int) -> Evaluation:
         score = either.scores(play)
         return score, jnp.ones_like(score), either.steps(play), either.done(play)
 
-    def count(final: bool, asked: int) -> int:
+    def total(final: bool, asked: int) -> int:
         """What fills the last group counts as well; at most all cases there are."""
         size, most = len(jax.tree.leaves(of(final).group(0, num_devices))[0]), of(final).cases
         return min(-(-min(asked, most) // size) * size, most)
@@ -143,7 +143,7 @@ def _evaluation(evaluators: Evaluators, num_devices: int) -> Evaluation:
         advance=lambda params, play, now, until: either.advance(params, play, key_of(now), until),
         result=result,
         cases=lambda final, number: of(final).group(number, num_devices),
-        count=count,
+        total=total,
         limit=either.limit,
         play=SPREAD,
         given=SPREAD,

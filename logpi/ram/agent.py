@@ -85,7 +85,7 @@ class ImageAgent:
             raise LogpiError(f"pixels from {low:g} to {high:g}: give them from 0 (black) to 255 (white), or as bool")
         if n_glimpses is not None and not (isinstance(n_glimpses, (int, np.integer)) and n_glimpses >= 1):
             raise LogpiError(f"{n_glimpses} glimpses were asked for; take a whole number, at least 1")
-        std = self.config.std_end if sampled and not self.config.sees_whole else 0.0
+        std = self.config.sampling_std if sampled else 0.0
         log_prob, corner = self._look(self.params, scenes, jax.random.key(seed), std, n_glimpses)
         return Looked(np.exp(log_prob), np.asarray(corner))
 

@@ -88,7 +88,7 @@ def _evaluation(method: ImageMethod, task: ImageTask, splits: Splits, num_device
         advance=lambda params, right, now, until: right,
         result=result,
         cases=cases,
-        count=lambda final, asked: min(asked, len((splits.test if final else splits.validation).labels)),
+        total=lambda final, asked: min(asked, len((splits.test if final else splits.validation).labels)),
         play=SPREAD,
         given=SPREAD,
     )

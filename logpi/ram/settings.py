@@ -60,6 +60,11 @@ class ImageSettings:
         return True
 
     @property
+    def sampling_std(self) -> float:
+        """Standard deviation of places that are drawn, of half the image's side."""
+        return 0.0
+
+    @property
     def total_timesteps(self) -> float:
         return self.total_images * self.steps_an_image
 

@@ -49,6 +49,10 @@ class RAM(ImageSettings):
         return self.mc_samples
 
     @property
+    def sampling_std(self) -> float:
+        return self.std_end
+
+    @property
     def sees_whole(self) -> bool:
         return False
 
