@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from logpi.control.rollout import LOOK
-from logpi.driver.process import SPREAD, Case, Now, Process, Program, Scores, Spread, Watch
+from logpi.driver.process import SPREAD, Case, Now, Process, Program, Programs, Scores, Spread, Watch
 from logpi.driver.stages import Evaluation, unwatched
 from logpi.ops.collectives import per_device_key, where
 from logpi.types import Act, Array, DeviceVector, HostVector, Key, Learner, Policy, PyTree
@@ -94,7 +95,7 @@ class HostEvaluator:
     def __init__(self, vector: HostVector, policy: Policy, act: Actor, obs: PyTree) -> None:
         self._vector, self._policy, self._act, self._obs = vector, policy, act, obs
 
-    def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Any) -> dict[str, Program]:
+    def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Array) -> dict[str, Program]:
         """One greedy decision for each environment."""
         batch = self._vector.num_envs
         shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), self._obs)
@@ -105,13 +106,13 @@ class HostEvaluator:
 
         return {"evaluate": Program(jax.jit(greedy), arguments, hot=False)}
 
-    def run(self, programs: Mapping[str, Any], acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
+    def run(self, programs: Programs, acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
         """Scores of the episodes asked for; None where ``watch`` asked for a stop."""
         iteration = case.iteration + case.final  # other episodes at the end
         seed = (1_000_000_007 + int(case.seed) * 100_003 + iteration * case.asked) % 2**31
         key, decide = jax.random.key(0), programs["evaluate"]
 
-        def act(memory: PyTree, obs: PyTree) -> Any:
+        def act(memory: PyTree, obs: PyTree) -> Act:
             return decide(acting, memory, obs, key)
 
         found = evaluate_host(self._vector, self._policy, act, case.asked, seed, watch)
@@ -125,7 +126,7 @@ def evaluate_host(
     episodes: int,
     seed: int,
     watch: Watch = unwatched,
-) -> tuple[Any, Any] | None:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Returns and lengths [episodes] from a stateful vector, seeded afresh; ``act(memory, obs)`` is compiled.
 
     Each of the B environments plays the same number of episodes, so that short ones are not preferred. None where
@@ -136,7 +137,7 @@ def evaluate_host(
     vector.reset(seed)
     fresh = policy.memory(batch)
     memory = fresh
-    void: Any = np.zeros(batch, bool)
+    void: PyTree = np.zeros(batch, bool)
     ret, length = np.zeros(batch), np.zeros(batch)
     finished: list[list[tuple[float, float]]] = [[] for _ in range(batch)]
     looked = time.monotonic()

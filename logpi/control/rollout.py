@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from logpi.errors import LogpiError
 from logpi.ops.collectives import all_gather, per_device_key, where
 from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Step, Trajectory
 
+Flags: TypeAlias = PyTree  # [B] or [T, B]: JAX's on the device, NumPy's on the host
 ONE = np.float32(1)  # keeps NumPy's flags in float32
 LOOK = 0.2  # seconds between two looks at a signal during a host rollout
 WINDOW = 100  # finished episodes that the reported mean return covers, as Stable-Baselines3
@@ -43,14 +44,14 @@ class Carry(NamedTuple):
 class Row(NamedTuple):
     """What one move of B environments is to learning, [B] each."""
 
-    reward: Any
-    discount: Any
-    mask: Any
-    finished: Any  # bool: an episode that counts has ended
-    void: Any  # bool: the next row is void
+    reward: Flags
+    discount: Flags
+    mask: Flags
+    finished: Flags  # bool: an episode that counts has ended
+    void: Flags  # bool: the next row is void
 
 
-def decide(step: Step, void: Any, whole_episodes: bool, resets_within_step: bool = False) -> Row:
+def decide(step: Step, void: Flags, whole_episodes: bool, resets_within_step: bool = False) -> Row:
     """The episode boundary (docs/boundary.md), decided here alone; arrays are JAX's or NumPy's.
 
     Termination makes the discount 0, truncation leaves it 1. A void row earns nothing and counts for nothing.
@@ -100,7 +101,7 @@ def rollout(
         carry = Carry(env, first.obs, fresh, jnp.zeros(batch, bool), episodes)
     memory = carry.memory
 
-    def row(carry: Carry, key: Key) -> tuple[Carry, tuple[Any, ...]]:
+    def row(carry: Carry, key: Key) -> tuple[Carry, tuple[PyTree, ...]]:
         act = algorithm.act(learner, carry.memory, carry.obs, key)
         env, step = vector.step(carry.env, act.action)
         now = decide(step, carry.void, algorithm.whole_episodes)
@@ -151,12 +152,12 @@ class HostRow(NamedTuple):
     acting: PyTree
     following: PyTree
     action: PyTree
-    log_prob: Any
-    reward: Any
-    terminated: Any
-    truncated: Any
-    discount: Any
-    mask: Any
+    log_prob: Flags
+    reward: Flags
+    terminated: Flags
+    truncated: Flags
+    discount: Flags
+    mask: Flags
 
 
 def rollout_host(
@@ -183,7 +184,7 @@ def rollout_host(
         )
     tally = _Tally(carry.episodes)
     memory: PyTree = carry.memory
-    void: Any = np.asarray(carry.void)
+    void: Flags = np.asarray(carry.void)
     if algorithm.whole_episodes:
         vector.reset()
         memory, void = fresh, np.zeros(vector.num_envs, bool)
@@ -230,13 +231,13 @@ class _Tally:
     """``Episodes`` while a host rollout counts into them."""
 
     def __init__(self, episodes: Episodes) -> None:
-        arrays: Any = map(np.array, episodes)
-        self._e: Any = Episodes(*arrays)
+        arrays: Iterable[PyTree] = map(np.array, episodes)
+        self._e: PyTree = Episodes(*arrays)
 
     def begin(self) -> None:
         self._e.ret[:], self._e.length[:] = 0, 0
 
-    def add(self, reward: Any, mask: Any, ended: Any) -> None:
+    def add(self, reward: Flags, mask: Flags, ended: Flags) -> None:
         e = self._e
         e.ret[:] += reward
         e.length[:] += mask

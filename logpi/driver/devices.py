@@ -13,11 +13,15 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from logpi.driver.process import Program, Watch
+from logpi.driver.process import Compiled, Function, Jitted, Program, Watch
 from logpi.driver.stages import unwatched
 from logpi.ops.collectives import DATA
+from logpi.types import PyTree
+
+if TYPE_CHECKING:
+    from jax.sharding import Mesh
 
 THREAD = "logpi-compile"  # name of the threads that trace and compile
 POLL = 0.05  # seconds between two looks at a signal while something compiles
@@ -61,7 +65,7 @@ def prepare() -> None:
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> dict[str, Any]:
+def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> dict[str, Compiled]:
     """Trace the programs one after the other and compile them side by side (XLA frees the GIL), the longest first.
 
     Compilation is nearly all that a newcomer waits for, and one program's compilation uses one core. All of it happens
@@ -70,9 +74,9 @@ def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> di
     Raises:
         KeyboardInterrupt: ``watch`` asked for a stop.
     """
-    results: queue.SimpleQueue[tuple[str, Any, BaseException | None]] = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[str, PyTree, BaseException | None]] = queue.SimpleQueue()
 
-    def attempt(name: str, work: Callable[[], Any]) -> None:
+    def attempt(name: str, work: Callable[[], PyTree]) -> None:
         try:
             results.put((name, work(), None))
         except BaseException as error:
@@ -89,7 +93,7 @@ def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> di
             threading.Thread(target=attempt, args=(name, compiling), name=THREAD, daemon=True).start()
 
     threading.Thread(target=trace, name=THREAD, daemon=True).start()
-    compiled: dict[str, Any] = {}
+    compiled: dict[str, Compiled] = {}
     while len(compiled) < len(programs):
         if watch("compile", len(compiled), len(programs)):
             raise KeyboardInterrupt
@@ -101,7 +105,7 @@ def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> di
     return compiled
 
 
-def _compile(lowered: Any, hot: bool) -> Any:
+def _compile(lowered: PyTree, hot: bool) -> PyTree:
     import jax
 
     if not hot and jax.default_backend() == "cpu":
@@ -121,8 +125,13 @@ class Spread(NamedTuple):
     num_devices: int
 
     def jit(
-        self, f: Callable[..., Any], mapped: Sequence[bool], takes: Any, gives: Any, donate: tuple[int, ...] = ()
-    ) -> Any:
+        self,
+        f: Function,
+        mapped: Sequence[bool],
+        takes: PyTree,
+        gives: PyTree,
+        donate: tuple[int, ...] = (),
+    ) -> Jitted:
         """``f`` to be compiled.
 
         Args:
@@ -148,7 +157,7 @@ class Spread(NamedTuple):
         placed, given = _places(mesh, takes), _places(mesh, gives)
         return jax.jit(dealt, in_shardings=placed, out_shardings=given, donate_argnums=donate)
 
-    def once(self, f: Callable[..., Any], mapped: Sequence[bool], gives: Any) -> Any:
+    def once(self, f: Function, mapped: Sequence[bool], gives: PyTree) -> Jitted:
         """``f`` as one program, its result dealt out to the devices by ``gives``."""
         import jax
 
@@ -160,7 +169,7 @@ class Spread(NamedTuple):
         return jax.jit(f, out_shardings=_places(mesh, gives))
 
 
-def _beside(f: Callable[..., Any], mapped: Sequence[bool]) -> Callable[..., Any]:
+def _beside(f: Function, mapped: Sequence[bool]) -> Function:
     """``f`` for several seeds: on a CPU one after the other, elsewhere all together.
 
     XLA's batched matrix products are slower on a CPU than as many single ones.
@@ -170,8 +179,8 @@ def _beside(f: Callable[..., Any], mapped: Sequence[bool]) -> Callable[..., Any]
     if jax.default_backend() != "cpu":
         return jax.vmap(f, in_axes=tuple(0 if flag else None for flag in mapped))
 
-    def together(*args: Any) -> Any:
-        def one(mine: Any) -> Any:
+    def together(*args: PyTree) -> PyTree:
+        def one(mine: PyTree) -> PyTree:
             rest = iter(mine)
             return f(*(next(rest) if flag else x for x, flag in zip(args, mapped, strict=True)))
 
@@ -180,7 +189,7 @@ def _beside(f: Callable[..., Any], mapped: Sequence[bool]) -> Callable[..., Any]
     return together
 
 
-def _places(mesh: Any, specs: Any) -> Any:
+def _places(mesh: Mesh, specs: PyTree) -> PyTree:
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
 

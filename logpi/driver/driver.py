@@ -8,8 +8,7 @@ and the state then tells with ``Progress`` where in the iteration it stands.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +20,8 @@ from logpi.driver.process import (
     REPLICATED,
     START,
     Case,
+    Compiled,
+    Jitted,
     Process,
     Program,
     Runnable,
@@ -51,11 +52,11 @@ class Driver:
         names = ("compile", *(name for stage in process.stages for name in stage.shares), "evaluate")
         self.seconds = dict.fromkeys(names, 0.0)
         self._spread = devices.Spread(len(seeds), process.num_devices if len(seeds) == 1 else 1)
-        self._seed: Any = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
+        self._seed: PyTree = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), process.hyper)
         self._pace: dict[str, float] = {}  # seconds of a unit
         self._synced = 0.0
-        self._programs: dict[str, Any] = {}
+        self._programs: dict[str, Compiled] = {}
         self._known: State | None = None
         self._data: PyTree = process.data
 
@@ -189,7 +190,7 @@ class Driver:
             "start": Program(start, (state.learner, self._seed), hot=False),
         }
 
-    def _initial(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def _initial(self) -> tuple[Jitted, Jitted]:
         """Functions of (seed, hyper) and of (learner, seed), not compiled yet."""
         process, places = self.process, self.process.places
 

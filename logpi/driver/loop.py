@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -15,7 +15,7 @@ from logpi.driver.driver import Driver, Progress
 from logpi.driver.process import State, Watch
 from logpi.driver.stages import unwatched
 from logpi.errors import LogpiError
-from logpi.types import Metrics
+from logpi.types import Metrics, PyTree
 
 HEALTH = "finite/"  # begins the names of flags that must be true
 CAUSES = {
@@ -32,7 +32,7 @@ class Event(NamedTuple):
     state: State
     progress: Progress
     timesteps: int  # of the seed that has had fewest
-    row: dict[str, Any]  # numbers, or one for each seed; {} where the loop was stopped before the row was complete
+    row: dict[str, PyTree]  # numbers, or one for each seed; {} where the loop was stopped before the row was complete
     scores: NDArray[np.float32] | None  # mean greedy score of a periodic evaluation, [] or [S]
     checkpoint: bool  # now is the time to save
     finished: bool
@@ -83,13 +83,13 @@ def training(driver: Driver, state: State, progress: Progress, run: Run, watch: 
 
 def _row(
     driver: Driver, state: State, progress: Progress, done: int, run: Run, total: float, watch: Watch
-) -> dict[str, Any] | None:
+) -> dict[str, PyTree] | None:
     """Metrics of the iteration that is over, with ``scores`` of a periodic evaluation where one is due.
 
     None where ``watch`` stopped the evaluation.
     """
     iteration = progress.iteration + 1
-    row: dict[str, Any] = {"time/total_timesteps": done, "time/iterations": iteration}
+    row: dict[str, PyTree] = {"time/total_timesteps": done, "time/iterations": iteration}
     values = jax.device_get(state.metrics)
     row |= {name: x for name, x in values.items() if not name.startswith(HEALTH)}
     row["scores"] = None
@@ -102,7 +102,7 @@ def _row(
     return row
 
 
-def check_health(checks: Mapping[str, Any], iteration: int) -> None:
+def check_health(checks: Mapping[str, PyTree], iteration: int) -> None:
     """Refuse to go on from numbers that are not finite, and say whose they are."""
     for name, flag in checks.items():
         ok = np.atleast_1d(np.asarray(flag))

@@ -9,7 +9,7 @@ Every random draw comes from (run seed, stream, iteration), so any iteration can
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from jax.sharding import PartitionSpec
@@ -20,6 +20,7 @@ from logpi.types import Array, Key, Learner, Metrics, PyTree
 
 LEARNER, START, COLLECT, UPDATE, EVALUATE, GATE, STORE = range(7)  # streams of random numbers
 
+Numbers = NDArray[np.float32] | NDArray[np.float64]
 REPLICATED: PyTree = PartitionSpec()  # every device has the same
 SPREAD: PyTree = PartitionSpec(DATA)  # one entry per environment, image or game: dealt out along the first axis
 SPREAD_ROWS: PyTree = PartitionSpec(None, DATA)  # [T, B, ...]: dealt out along the second axis
@@ -63,10 +64,31 @@ class Places(NamedTuple):
     acting: PyTree = REPLICATED
 
 
+class Jitted(Protocol):
+    """What ``jax.jit`` returns."""
+
+    def __call__(self, *arguments: PyTree) -> PyTree: ...
+
+    def lower(self, *arguments: PyTree) -> PyTree: ...
+
+
+class Compiled(Protocol):
+    """A jitted function, compiled for the shapes of its arguments."""
+
+    @property
+    def input_shardings(self) -> PyTree: ...
+
+    def __call__(self, *arguments: PyTree) -> PyTree: ...
+
+
+Function: TypeAlias = Callable[..., PyTree]  # of pytrees of arrays
+Programs: TypeAlias = Mapping[str, Compiled]
+
+
 class Program(NamedTuple):
     """A jitted function and the arguments (or their ``jax.ShapeDtypeStruct``) that it is compiled for."""
 
-    function: Any
+    function: Jitted
     arguments: Sequence[PyTree]
     hot: bool = True  # False: runs so seldom that quick compilation is worth more than quick code
 
@@ -81,8 +103,13 @@ class Spread(Protocol):
     def num_devices(self) -> int: ...
 
     def jit(
-        self, f: Callable[..., Any], mapped: Sequence[bool], takes: Any, gives: Any, donate: tuple[int, ...] = ()
-    ) -> Any: ...
+        self,
+        f: Function,
+        mapped: Sequence[bool],
+        takes: PyTree,
+        gives: PyTree,
+        donate: tuple[int, ...] = (),
+    ) -> Jitted: ...
 
 
 class Runnable(Protocol):
@@ -126,9 +153,9 @@ class Runnable(Protocol):
 class Measured(Protocol):
     """A measurement of the acting part: ``logpi.driver.stages.Evaluation``, or one in stateful environments."""
 
-    def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Any) -> dict[str, Program]: ...
+    def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Array) -> dict[str, Program]: ...
 
-    def run(self, programs: Mapping[str, Any], acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
+    def run(self, programs: Programs, acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
         """Scores of the cases asked for; None where ``watch`` asked for a stop."""
         ...
 
@@ -136,8 +163,8 @@ class Measured(Protocol):
 class Scores(NamedTuple):
     """Outcome of an evaluation, [cases] or [S, cases]."""
 
-    score: NDArray[np.floating[Any]]
-    length: NDArray[np.floating[Any]]  # timesteps of each case
+    score: Numbers
+    length: Numbers  # timesteps of each case
 
 
 class Span(NamedTuple):
@@ -151,7 +178,7 @@ class Span(NamedTuple):
 class Case(NamedTuple):
     """What an evaluation is asked for."""
 
-    seed: Any  # [] or [S] uint32
+    seed: Array  # [] or [S] uint32
     iteration: int
     asked: int  # cases
     final: bool  # on what no choice was made by

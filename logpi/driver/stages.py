@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,12 @@ from logpi.driver.process import (
     REPLICATED,
     SPREAD,
     Case,
+    Function,
+    Jitted,
     Now,
     Process,
     Program,
+    Programs,
     Scores,
     Seconds,
     Span,
@@ -77,7 +80,7 @@ class Stage(NamedTuple):
         return made
 
     def piece(
-        self, program: Callable[..., PyTree], state: State, span: Span, data: PyTree, watch: Watch, seconds: Seconds
+        self, program: Function, state: State, span: Span, data: PyTree, watch: Watch, seconds: Seconds
     ) -> tuple[State, Metrics]:
         """Hand the units of ``span`` to the devices."""
         replaced, kept = self._split(state)
@@ -92,8 +95,8 @@ class Stage(NamedTuple):
         i = jax.ShapeDtypeStruct((), jnp.int32)
         return (*self._split(shapes), shapes.seed, i, i, i, process.data)
 
-    def _jitted(self, process: Process, spread: Spread) -> Callable[..., Any]:
-        def program(new: Any, kept: Any, seed: Array, i: Array, begin: Array, end: Array, data: PyTree) -> Any:
+    def _jitted(self, process: Process, spread: Spread) -> Jitted:
+        def program(new: PyTree, kept: PyTree, seed: Array, i: Array, begin: Array, end: Array, data: PyTree) -> PyTree:
             state = State(**new, **kept, metrics={}, seed=seed)
             after, metrics = self.run(state, Now(stream(seed, self.stream, i), begin, end, i, data))
             if "learner" in self.replaces:
@@ -119,8 +122,8 @@ class HostStage(NamedTuple):
 
     name: str
     # (state, key, iteration, compiled ``inner``, watch, seconds to add to); None where ``watch`` asked for a stop
-    run: Callable[[State, Any, int, Callable[..., PyTree], Watch, Seconds], tuple[State, Metrics] | None]
-    inner: Callable[..., PyTree]
+    run: Callable[[State, Key, int, Function, Watch, Seconds], tuple[State, Metrics] | None]
+    inner: Function
     arguments: Callable[[State], tuple[PyTree, ...]]  # shapes of ``inner``'s arguments, from those of a state
     shapes: Callable[[State], Metrics]  # shapes of its metrics, from those of a state
     shares: tuple[str, ...]  # into which it divides its time itself
@@ -131,7 +134,7 @@ class HostStage(NamedTuple):
     def within(self, enter: Callable[[State], State], leave: Callable[[State, State], State]) -> HostStage:
         """The stage on a part of a larger state: ``enter(state)`` before it, ``leave(state, its own)`` after it."""
 
-        def run(state: State, *arguments: Any) -> tuple[State, Metrics] | None:
+        def run(state: State, *arguments: PyTree) -> tuple[State, Metrics] | None:
             found = self.run(enter(state), *arguments)
             return found and (leave(state, found[0]), found[1])
 
@@ -152,7 +155,7 @@ class HostStage(NamedTuple):
         return self.shapes(shapes)
 
     def piece(
-        self, program: Callable[..., PyTree], state: State, span: Span, data: PyTree, watch: Watch, seconds: Seconds
+        self, program: Function, state: State, span: Span, data: PyTree, watch: Watch, seconds: Seconds
     ) -> tuple[State, Metrics] | None:
         """Run the stage to its end, or to a stop."""
         key = stream(state.seed, self.stream, span.iteration)
@@ -176,13 +179,15 @@ class Evaluation(NamedTuple):
     play: PyTree = REPLICATED  # how ``play`` lies on the devices
     given: PyTree = REPLICATED  # how ``cases`` lie on the devices
 
-    def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Any) -> dict[str, Program]:
+    def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Array) -> dict[str, Program]:
         """Two programs: begin a group, and go on with it."""
 
         def begin(acting: PyTree, cases: PyTree, seed: Array, i: Array, n: Array, data: PyTree) -> PyTree:
             return self.begin(acting, cases, Now(stream(seed, EVALUATE, i), n, n, i, data))
 
-        def advance(acting: PyTree, play: PyTree, seed: Array, i: Array, n: Array, until: Array, data: PyTree) -> Any:
+        def advance(
+            acting: PyTree, play: PyTree, seed: Array, i: Array, n: Array, until: Array, data: PyTree
+        ) -> PyTree:
             play = self.advance(acting, play, Now(stream(seed, EVALUATE, i), n, n, i, data), until)
             return play, self.result(play)
 
@@ -199,10 +204,10 @@ class Evaluation(NamedTuple):
             "reset": Program(begun, first, hot=False),
         }
 
-    def run(self, programs: Mapping[str, Any], acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
+    def run(self, programs: Programs, acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
         """Scores of the cases asked for; None where ``watch`` asked for a stop."""
         count, i = self.total(case.final, case.asked), np.int32(case.iteration + case.final * self.final_offset)
-        found: list[tuple[Any, Any]] = []
+        found: list[tuple[PyTree, PyTree]] = []
         done = 0
         while done < count:
             number, steps, piece, over = np.int32(len(found)), 0, max(1, self.limit // 100), False

@@ -157,7 +157,7 @@ class Session:
         timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
         found = driver.evaluate(state, progress.iteration, run.final_episodes, final=True)
         assert found is not None  # nothing watches
-        scores = np.atleast_2d(found.score)
+        scores: NDArray[np.floating] = np.atleast_2d(found.score)
         self.folder.finish(
             {
                 "timesteps": timesteps,
