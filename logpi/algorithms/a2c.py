@@ -26,13 +26,13 @@ class A2C(ControlSettings):
     """Advantage actor-critic (Mnih et al. 2016): short rollouts, bootstrapped."""
 
     n_envs: int = 16
-    n_steps: int = at_least(1, 8)  # rows of one rollout, T
+    n_steps: int = at_least(1, 8)  # Rollout length T, in steps of each environment
     learning_rate: float = 7e-4
-    gae_lambda: float = fraction(1.0)  # 1: each row uses all the rewards up to the cut
-    vf_coef: float = not_negative(0.5)  # weight of the value loss
+    gae_lambda: float = fraction(1.0)  # GAE's λ, 0 to 1; 1: n-step returns up to the rollout's end (the paper's)
+    vf_coef: float = not_negative(0.5)  # Weight of the value loss
     max_grad_norm: float = 0.5
     optimizer: Optimizer = "rmsprop"
-    normalize_advantage: bool = False  # advantages with mean 0 and deviation 1 over the batch
+    normalize_advantage: bool = False  # Advantage normalization to mean 0 and standard deviation 1 over the batch
 
 
 @method(settings=A2C, parent="actor_critic")

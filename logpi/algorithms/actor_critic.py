@@ -28,9 +28,9 @@ from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy
 class ActorCritic(ControlSettings):
     """The textbook actor-critic: m = n_envs trajectories, A_t = Σ γ^{t'-t} r - V_φ, two step sizes α and β."""
 
-    n_steps: int = at_least(1, 1000)  # longest trajectory, where the environment itself has no time limit
-    learning_rate: float = 3e-3  # α, of the actor θ
-    vf_learning_rate: float = not_negative(3e-3)  # β, of the critic φ
+    n_steps: int = at_least(1, 1000)  # Maximum trajectory length, in steps, of environments without a time limit
+    learning_rate: float = 3e-3  # Learning rate α of the actor θ
+    vf_learning_rate: float = not_negative(3e-3)  # Learning rate β of the critic φ
 
 
 @method(settings=ActorCritic, parent="reinforce")

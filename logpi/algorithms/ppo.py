@@ -43,16 +43,16 @@ from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy
 class PPO(ControlSettings):
     """Proximal policy optimization (Schulman et al. 2017)."""
 
-    n_steps: int = at_least(1, 128)  # rows of one rollout, T
-    batch_size: int = at_least(1, 256)  # decisions of a minibatch; must divide n_steps * n_envs
-    n_epochs: int = at_least(1, 4)  # passes over the rollout
-    gae_lambda: float = fraction(0.95)  # λ of the advantage estimate
-    clip_range: float = not_negative(0.2)  # ε of the surrogate
-    clip_schedule: Schedule = "constant"  # linear: to 0 at total_timesteps
-    vf_coef: float = not_negative(0.5)  # weight of the value loss
+    n_steps: int = at_least(1, 128)  # Rollout length T, in steps of each environment
+    batch_size: int = at_least(1, 256)  # Minibatch size, in decisions; must divide n_steps * n_envs
+    n_epochs: int = at_least(1, 4)  # Number of passes over each rollout (epochs)
+    gae_lambda: float = fraction(0.95)  # GAE's λ (Schulman et al. 2016), 0 to 1
+    clip_range: float = not_negative(0.2)  # Clipping range ε of the probability ratio (eq. 7)
+    clip_schedule: Schedule = "constant"  # Clipping range schedule: constant, or linear decay to 0 at total_timesteps
+    vf_coef: float = not_negative(0.5)  # Weight of the value loss
     max_grad_norm: float = 0.5
-    target_kl: float = above(0, math.inf)  # skip a rollout's updates once the approximate KL passes 1.5 times this
-    normalize_advantage: bool = True  # advantages with mean 0 and deviation 1 over each minibatch
+    target_kl: float = above(0, math.inf)  # Target KL divergence: a rollout's updates stop at 1.5 times it; inf: off
+    normalize_advantage: bool = True  # Advantage normalization to mean 0 and standard deviation 1 over each minibatch
 
 
 @method(settings=PPO, parent="a2c")

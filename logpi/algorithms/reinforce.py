@@ -53,12 +53,12 @@ Rung = Literal[
 class Reinforce(ControlSettings):
     """REINFORCE (Williams 1992): complete trajectories, any rung of the Ψ ladder."""
 
-    rung: Rung = "value"  # the weight Ψ_t; see docs/theme.md
-    n_steps: int = at_least(1, 1000)  # longest trajectory, where the environment itself has no time limit
-    learning_rate: float = 3e-3  # α, of the policy
-    vf_learning_rate: float = not_negative(3e-3)  # of the learned baseline V
-    vf_steps: int = at_least(1, 1)  # gradient steps on V for each trajectory batch
-    normalize_psi: bool = False  # Ψ with mean 0 and deviation 1 over the batch
+    rung: Rung = "value"  # Weight Ψ_t of the score function: a rung of the ladder in docs/theme.md
+    n_steps: int = at_least(1, 1000)  # Maximum trajectory length, in steps, of environments without a time limit
+    learning_rate: float = 3e-3  # Learning rate α of the policy
+    vf_learning_rate: float = not_negative(3e-3)  # Learning rate of the learned baseline V
+    vf_steps: int = at_least(1, 1)  # Gradient steps on the baseline V per batch of trajectories
+    normalize_psi: bool = False  # Normalization of Ψ to mean 0 and standard deviation 1 over the batch
 
 
 @method(settings=Reinforce)

@@ -1,11 +1,12 @@
 """Settings: what a field of them is, those that several methods share, and those of a run.
 
-    gamma: float = fraction(0.99)  # discount γ per step
+    gamma: float = fraction(0.99)  # Discount factor γ per environment step, 0 to 1
 
-A field has a default, a range of allowed values, and a comment that is the help of its flag. A subclass may write
-``gamma: float = 0.9``: the range and the comment of the class above still hold. A method's own settings stand in its
-file. Names are Stable-Baselines3's. Float fields are traced arrays inside a learner, so that changing one compiles
-nothing; the others are part of the program. Nothing here imports JAX.
+A field has a default, a range of allowed values, and a comment that is the help of its flag: at the end of its line, on
+the lines directly above it, or both. A subclass may write ``gamma: float = 0.9``: the range and the comment of the
+class above still hold. A method's own settings stand in its file. Names are Stable-Baselines3's. Float fields are
+traced arrays inside a learner, so that changing one compiles nothing; the others are part of the program. Nothing here
+imports JAX.
 """
 
 from __future__ import annotations
@@ -106,28 +107,39 @@ def check_ranges(where: str, config: Any) -> None:
 
 @functools.cache
 def help_of(kind: type[Any], name: str) -> str | None:
-    """Comment beside the field ``name`` of ``kind``, or of the nearest class above that has one."""
+    """Comment of the field ``name`` of ``kind``, or of the nearest class above that has one."""
     return next((found for base in kind.__mro__ if (found := _comments(base).get(name))), None)
 
 
 @functools.cache
 def _comments(kind: type[Any]) -> dict[str, str]:
-    """The comments that end the lines of the fields in the body of ``kind``; {} where its source is not known."""
+    """Comments of the fields in the body of ``kind``; {} where its source is not known.
+
+    A field's comment is made of the comment lines directly above it and the comment that ends its last line.
+    """
     if not dataclasses.is_dataclass(kind):
         return {}
     try:
         source = textwrap.dedent(inspect.getsource(kind))
     except (OSError, TypeError):
         return {}
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    lines = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    own_line: dict[int, str] = {}  # line number -> comment that has the line to itself
+    trailing: dict[int, str] = {}  # line number -> comment after code
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            alone = token.line.lstrip().startswith("#")
+            (own_line if alone else trailing)[token.start[0]] = token.string.lstrip("# ")
     (body,) = ast.parse(source).body
     assert isinstance(body, ast.ClassDef)
-    return {
-        line.target.id: lines[line.end_lineno or line.lineno]
-        for line in body.body
-        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.end_lineno in lines
-    }
+    found: dict[str, str] = {}
+    for field in body.body:
+        if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+            continue
+        above, line = [trailing.get(field.end_lineno or field.lineno, "")], field.lineno - 1
+        while line in own_line:
+            above, line = [own_line[line], *above], line - 1
+        found[field.target.id] = " ".join(filter(None, above))
+    return found
 
 
 def with_help(kind: type[Any], default: Any, described: Callable[[str], Any]) -> type[Any]:
@@ -178,51 +190,51 @@ class Settings(Protocol):
 class Network:
     """The network: separate torsos for policy and value, or a shared one."""
 
-    torso: Torso = "auto"  # auto: cnn (Mnih et al. 2015) for images of at least 36x36 pixels, else mlp
-    hidden: tuple[int, ...] = layers((64, 64))  # units of each layer of the mlp
-    activation: Activation = "tanh"  # between layers of the mlp
-    memory: Memory = "none"  # recurrent cell between torso and heads
-    memory_size: int = at_least(1, 64)  # units of the recurrent cell
-    shared: bool = False  # one torso for policy and value (always so with a memory or a cnn)
-    squash: bool = False  # tanh-squashed Gaussian for Box actions instead of a clipped one
-    log_std_init: float = finite(0.0)  # log of the first standard deviation, in units of half the action range
+    torso: Torso = "auto"  # Torso: mlp, cnn (Mnih et al. 2015), or auto: cnn for images of at least 36x36 pixels
+    hidden: tuple[int, ...] = layers((64, 64))  # Hidden layer sizes of the MLP, in units
+    activation: Activation = "tanh"  # Activation function of the MLP's hidden layers
+    memory: Memory = "none"  # Recurrent cell between torso and heads; none: no recurrence
+    memory_size: int = at_least(1, 64)  # Size of the recurrent cell's state, in units
+    shared: bool = False  # One torso shared by policy and value; always so with a memory or a CNN
+    squash: bool = False  # Tanh-squashed Gaussian policy for Box actions, instead of a clipped one
+    log_std_init: float = finite(0.0)  # Initial log standard deviation of a Gaussian, in units of half the action range
 
 
 @dataclasses.dataclass(frozen=True)
 class ControlSettings:
     """What every method that learns in environments needs."""
 
-    total_timesteps: float = timesteps(1e5)  # environment steps to learn from, the schedules' horizon
-    n_envs: int = at_least(1, 8)  # environments stepped side by side, B
-    learning_rate: float = not_negative(3e-4)  # optimizer's step size
-    lr_schedule: Schedule = "constant"  # linear: to 0 at total_timesteps
-    gamma: float = fraction(0.99)  # discount γ per move
-    ent_coef: float = not_negative(0.0)  # weight of the entropy bonus
-    max_grad_norm: float = above(0, math.inf)  # clip the global gradient norm to this
-    optimizer: Optimizer = "adam"  # from optax
-    normalize_obs: bool = False  # float observations minus their running mean, over their deviation; in the agent
-    normalize_reward: bool = False  # divide rewards by the running deviation of the discounted return
+    total_timesteps: float = timesteps(1e5)  # Training length in environment steps; also the schedules' horizon
+    n_envs: int = at_least(1, 8)  # Number of parallel environments, B
+    learning_rate: float = not_negative(3e-4)  # Learning rate of the optimizer
+    lr_schedule: Schedule = "constant"  # Learning rate schedule: constant, or linear decay to 0 at total_timesteps
+    gamma: float = fraction(0.99)  # Discount factor γ per environment step, 0 to 1
+    ent_coef: float = not_negative(0.0)  # Weight of the entropy bonus; 0: none
+    max_grad_norm: float = above(0, math.inf)  # Maximum global gradient norm (gradient clipping); inf: none
+    optimizer: Optimizer = "adam"  # Gradient optimizer, from Optax
+    normalize_obs: bool = False  # Observation normalization (floats) by running mean and standard deviation
+    normalize_reward: bool = False  # Division of rewards by the running standard deviation of the discounted return
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
     """What to run, and what to keep of it."""
 
-    seed: int = ranged(
-        0, lambda x, c: 0 <= x <= MOST_SEEDS - c.seeds, SEED_RANGE
-    )  # seed of everything random in this run
-    seeds: int = at_least(1, 1)  # number of seeds (seed, seed+1, …) to train at once, on the device
-    eval_episodes: int = at_least(1, 20)  # greedy episodes or images of each periodic evaluation, never learnt from
-    eval_points: int = not_negative(20)  # periodic evaluations in the run, evenly spread over total_timesteps
-    final_episodes: int = at_least(1, 100)  # greedy episodes of the evaluation at the end
-    checkpoint_points: int = not_negative(10)  # checkpoints in the run, evenly spread over total_timesteps
-    keep_checkpoints: int = at_least(1, 3)  # newest checkpoints to keep
-    log_points: int = at_least(1, 200)  # rows of metrics in the run, at most one an iteration
-    video: bool = True  # record a video of the trained agent at the end
-    tensorboard: bool = True  # write TensorBoard's event file
-    log_dir: str = "runs"  # the run folder is made in here
-    vectorization: Literal["sync", "async"] = "sync"  # host environments: in this process, or one process each
-    autoreset: Literal["next_step", "same_step", "disabled"] = "next_step"  # host environments' vector
+    seed: int = ranged(0, lambda x, c: 0 <= x <= MOST_SEEDS - c.seeds, SEED_RANGE)  # Seed of all random numbers
+    # Number of seeds (seed, seed + 1, …) trained at once; not for host environments or games
+    seeds: int = at_least(1, 1)
+    eval_episodes: int = at_least(1, 20)  # Greedy episodes (or images, or games) per periodic evaluation
+    eval_points: int = not_negative(20)  # Number of periodic evaluations, evenly spread; 0: only one, at the end
+    final_episodes: int = at_least(1, 100)  # Greedy episodes (or images, or games) of the final evaluation
+    checkpoint_points: int = not_negative(10)  # Number of checkpoints, evenly spread; 0: only at the start and the end
+    keep_checkpoints: int = at_least(1, 3)  # Number of newest checkpoints to keep
+    log_points: int = at_least(1, 200)  # Number of logged rows of metrics, evenly spread; at most one per iteration
+    video: bool = True  # Video of the trained agent, recorded at the end
+    tensorboard: bool = True  # TensorBoard event file in the run folder
+    log_dir: str = "runs"  # Parent folder of the run folder
+    vectorization: Literal["sync", "async"] = "sync"  # Host environments: one process (sync) or one each (async)
+    # Autoreset mode of host environments' vectors, as in Gymnasium
+    autoreset: Literal["next_step", "same_step", "disabled"] = "next_step"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,28 +21,26 @@ def _countable(images: float, config: Any) -> bool:
 class ImageSettings:
     """What every method that classifies images needs."""
 
-    total_images: float = ranged(
-        2e6, _countable, "above 0, at most 2e9 glimpses"
-    )  # images to learn from, the schedules' horizon
-    batch_size: int = at_least(1, 128)  # images of one update
-    n_updates: int = at_least(1, 100)  # updates of one iteration, the least that is logged or saved
-    learning_rate: float = not_negative(2e-3)  # after the warm-up it falls to 0 along a half cosine
-    warmup: float = not_negative(25_600.0)  # images over which the learning rate rises from 0
-    optimizer: Optimizer = "adam"  # from optax
-    max_grad_norm: float = above(0, math.inf)  # clip the global gradient norm to this
-    ema_decay: float = fraction(0.999)  # per update, of the moving average of the parameters: the agent that is kept
-    data: str = "mnist"  # mnist, fashion-mnist, an .npz file with images and labels, or a folder of images by class
-    validation_size: int = at_least(1, 5_000)  # training images kept for the periodic evaluation, and not learnt from
-    canvas: int = not_negative(0)  # pixels of the side on which the image is placed at random; 0: the image as it is
-    num_distractors: int = not_negative(0)  # clutter: patches of other training images at random places
-    distractor_size: int = at_least(1, 8)  # pixels of a patch's side
-    curriculum: float = fraction(
-        0.0
-    )  # share of total_images over which the pieces of a training image grow from 0 to all
-    rotation: float = not_negative(10.0)  # augmentation of a training image, uniform within ±: degrees
-    scaling: float = not_negative(0.1)  # log of the factor of each side
-    shear: float = not_negative(0.1)
-    shift: float = not_negative(1.0)  # pixels
+    # Training length in images; also the schedules' horizon
+    total_images: float = ranged(2e6, _countable, "above 0, at most 2e9 glimpses")
+    batch_size: int = at_least(1, 128)  # Images per update (batch size)
+    n_updates: int = at_least(1, 100)  # Updates per iteration; metrics and evaluations come between iterations
+    learning_rate: float = not_negative(2e-3)  # Peak learning rate: linear warm-up, then half a cosine to 0
+    warmup: float = not_negative(25_600.0)  # Length of the learning rate's linear warm-up, in images; 0: none
+    optimizer: Optimizer = "adam"  # Gradient optimizer, from Optax
+    max_grad_norm: float = above(0, math.inf)  # Maximum global gradient norm (gradient clipping); inf: none
+    # Exponential moving average (EMA) of the parameters, the agent: decay per update
+    ema_decay: float = fraction(0.999)
+    data: str = "mnist"  # Data set: mnist, fashion-mnist, an .npz file, or a folder with one subfolder per class
+    validation_size: int = at_least(1, 5_000)  # Training images held out for periodic evaluations; at most one in six
+    canvas: int = not_negative(0)  # Side of the canvas around a randomly placed image, in pixels; 0: no canvas
+    num_distractors: int = not_negative(0)  # Number of distractors: patches of other training images at random places
+    distractor_size: int = at_least(1, 8)  # Side of a distractor, in pixels
+    curriculum: float = fraction(0.0)  # Fraction of total_images over which the distractors grow from 0 to all
+    rotation: float = not_negative(10.0)  # Data augmentation: maximum rotation in degrees, either way; 0: none
+    scaling: float = not_negative(0.1)  # Data augmentation: maximum absolute log scale factor of each side; 0: none
+    shear: float = not_negative(0.1)  # Data augmentation: maximum shear, as the tangent of its angle; 0: none
+    shift: float = not_negative(1.0)  # Data augmentation: maximum shift along each axis, in pixels; 0: none
 
     @property
     def steps_an_image(self) -> int:
@@ -73,27 +71,25 @@ class ImageSettings:
 class RamNetwork:
     """The recurrent attention model's network, in the paper's parts."""
 
-    patch: int = at_least(1, 8)  # pixels of a retina patch's side
-    scales: int = at_least(1, 1)  # k, patches of a glimpse; each covers twice the side of the one before
-    sensor_size: int = at_least(1, 128)  # units of h_g and h_l
-    glimpse_size: int = at_least(1, 256)  # units of g
-    core: Core = "rectifier"  # the core network's units
-    core_size: int = at_least(1, 256)  # units of h
-    location_size: int = at_least(1, 128)  # units of the location network's hidden layer
-    baseline_size: int = at_least(1, 64)  # units of the baseline's
-    combine: Combine = "product"  # of what and where in g: relu(a(1 + w) + w), or the paper's relu(a + w)
-    fourier_features: int = not_negative(
-        0
-    )  # octaves of sines and cosines by which the glimpse network gets the place, beside itself
+    patch: int = at_least(1, 8)  # Side of a retina patch, in pixels
+    scales: int = at_least(1, 1)  # Number k of patches per glimpse; each covers twice the side of the one before
+    sensor_size: int = at_least(1, 128)  # Units of the glimpse network's hidden layers h_g and h_l, each
+    glimpse_size: int = at_least(1, 256)  # Units of the glimpse vector g
+    core: Core = "rectifier"  # Core network: rectifier units, or an LSTM
+    core_size: int = at_least(1, 256)  # Units of the core network's state h
+    location_size: int = at_least(1, 128)  # Hidden units of the location network
+    baseline_size: int = at_least(1, 64)  # Hidden units of the baseline network
+    combine: Combine = "product"  # Glimpse vector of what a and where w: relu(a(1 + w) + w), or relu(a + w) (paper)
+    fourier_features: int = not_negative(0)  # Fourier features of the place, in octaves; 0: its coordinates only
 
 
 @dataclasses.dataclass(frozen=True)
 class WholeImageNetwork:
     """A network that sees the whole image, as in the paper's tables."""
 
-    net: Literal["fc", "conv"] = "conv"  # fully connected, or convolutional with one hidden layer on top
-    hidden: tuple[int, ...] = layers((256, 256))  # units of the fully connected layers of fc
-    channels: tuple[int, ...] = layers((8,))  # of the convolutions
-    kernel: int = at_least(1, 10)  # pixels of a convolution's side
-    stride: int = at_least(1, 5)  # of the convolutions
-    units: int = at_least(1, 256)  # of the layer on top of the convolutions
+    net: Literal["fc", "conv"] = "conv"  # Architecture: fully connected (fc) or convolutional (conv)
+    hidden: tuple[int, ...] = layers((256, 256))  # Hidden layer sizes of fc, in units
+    channels: tuple[int, ...] = layers((8,))  # Output channels of each convolution of conv
+    kernel: int = at_least(1, 10)  # Side of a convolution's kernel, in pixels
+    stride: int = at_least(1, 5)  # Stride of the convolutions, in pixels
+    units: int = at_least(1, 256)  # Units of the hidden layer on top of the convolutions

@@ -32,6 +32,10 @@ class Child(Parent):
     gamma: float = 0.5
     limit: float = 1.0  # largest norm of the child
     offset: float = finite(0.0)  # of either sign
+    # number of layers,
+    # each with its own width;
+    depth: int = at_least(1, 2)  # 1: linear
+    width: int = at_least(1, 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -43,21 +47,25 @@ def test_every_number_has_a_range_that_its_default_is_in(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_setting_of_a_method_without_its_own_comment_has_its_parents(kind):
+def test_every_setting_has_a_help_sentence(kind):
     for field in dataclasses.fields(kind):
-        above = [base for base in kind.__mro__[1:] if field.name in getattr(base, "__dataclass_fields__", {})]
-        if any(help_of(base, field.name) for base in above):
-            assert help_of(kind, field.name)
+        text = help_of(kind, field.name) or ""
+        assert len(text.split()) >= 3, field.name
+        assert text[0].isupper(), text
+        assert text.split()[0] not in ("Of", "To", "By", "Among"), text
+        assert not any(word in text for word in ("so many", "somebody", "mend")), text
 
 
 def test_ranges_and_help_of_a_subclass():
-    assert Child() == Child(0.5, 4, 1.0, 0.0)
-    assert [help_of(Child, name) for name in ("gamma", "limit", "offset", "count")] == [
-        "discount per step",
-        "largest norm of the child",
-        "of either sign",
-        None,
-    ]
+    assert Child() == Child(0.5, 4, 1.0, 0.0, 2, 2)
+    assert {field.name: help_of(Child, field.name) for field in dataclasses.fields(Child)} == {
+        "gamma": "discount per step",
+        "count": None,
+        "limit": "largest norm of the child",
+        "offset": "of either sign",
+        "depth": "number of layers, each with its own width; 1: linear",
+        "width": None,
+    }
     assert help_of(Parent, "limit") == "largest norm"
     for settings, message in (
         (Child(gamma=1.5), "part.gamma is 1.5; it must be between 0 and 1"),

@@ -34,11 +34,13 @@ class AlphaGoZero(SelfPlaySettings):
     search: Search = "puct"
     random_opening_fraction: float = 0.0
     td_lambda: float = 1.0
-    gating_interval: int = at_least(1, 20)  # iterations between two matches of the newest network against the best
-    gating_games: int = at_least(1, 128)  # of a match; the paper has 400
-    gating_threshold: float = fraction(0.55)  # of the points, which the newest must exceed
-    gating_simulations: int = at_least(1, 32)
-    gating_opening_plies: int = at_least(1, 4)  # most random moves of a match's opening, which both sides play
+    gating_interval: int = at_least(1, 20)  # Iterations between gating matches, the newest network against the best
+    gating_games: int = at_least(1, 128)  # Games per gating match; the paper plays 400
+    # Gating threshold: fraction of points above which the newest network becomes the best
+    gating_threshold: float = fraction(0.55)
+    gating_simulations: int = at_least(1, 32)  # Search simulations per move of a gating match
+    # Maximum random opening plies of a gating match; both sides play each opening
+    gating_opening_plies: int = at_least(1, 4)
 
 
 @method(settings=AlphaGoZero, network=BoardNetwork, task="games")
