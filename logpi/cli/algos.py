@@ -1,4 +1,4 @@
-"""``logpi algos``: the methods."""
+"""``logpi algos``: list the methods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def algos(argv: list[str]) -> int:
     """List algorithms."""
 
     def options(json: Json = False) -> bool:
-        """List the algorithms, each after its parent, and their settings."""
+        """List the algorithms with their parents; --json adds their settings."""
         return json
 
     json = tyro.cli(options, args=argv, prog="logpi algos", config=NO_OFF)

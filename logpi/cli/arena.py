@@ -1,4 +1,4 @@
-"""``logpi arena``."""
+"""``logpi arena``: matches and tournaments between players of a board game."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 Game = Annotated[
     tyro.conf.Positional[str],
-    tyro.conf.arg(help="such as connect-four, othello, go-9x9 or path/file.py:NAME", metavar="GAME"),
+    tyro.conf.arg(help="Board game, such as connect-four, go-9x9 or path/file.py:NAME", metavar="GAME"),
 ]
 Players = Annotated[
     tyro.conf.Positional[tuple[str, ...]],
     tyro.conf.arg(
-        help="two or more, each as KIND or NAME=KIND; an unknown one lists the kinds that there are", metavar="PLAYER"
+        help="Players, two or more, each KIND or NAME=KIND; an unknown kind lists the valid ones", metavar="PLAYER"
     ),
 ]
 Sprt = Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="ELO0 ELO1")]
@@ -33,24 +33,24 @@ ParallelGames = Annotated[int, tyro.conf.arg(aliases=["--together"])]
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Play every two of the players against each other, each opening with both colours, and rate them."""
+    """Play a round-robin tournament, each opening with both colours, and rate the players in Elo."""
 
     game: Game
     players: Players
-    games: int = 100  # Games of every two players, an even number
-    openings: int = 4  # Random moves that begin each game
-    seed: int = 0  # Seed of the openings, and of players that draw random numbers
-    sprt: Sprt = None  # End a match as soon as a sequential test is decided between these two Elo differences
-    alpha: float = 0.05  # Probability that the test accepts ELO1 wrongly, 0 to 0.5
-    beta: float = 0.05  # Probability that it accepts ELO0 wrongly, 0 to 0.5
-    anchor: str = ""  # Name of the player whose Elo is 0; else the mean is 0
-    ladder: Ladder = ""  # A run whose agents, as they were at its evaluations, play before the other players
-    snapshots: Snapshots = 8  # Number of these agents; each meets the two before it and the two after it
-    seconds: float = 60.0  # Seconds that an external engine may take for one answer
-    parallel_games: ParallelGames = 128  # Games of a match that are played side by side
-    out: str = ""  # Folder of the result; else a new one in arena/
-    quiet: bool = False  # Show no progress
-    json: bool = False  # Print a JSON object
+    games: int = 100  # Games per pair of players, an even number
+    openings: int = 4  # Random opening plies of each game
+    seed: int = 0  # Seed of the openings and of the players' random choices
+    sprt: Sprt = None  # Sequential test (SPRT) between two Elo differences, which ends a match once decided
+    alpha: float = 0.05  # False-positive rate of the SPRT (accepts ELO1 wrongly), 0 to 0.5
+    beta: float = 0.05  # False-negative rate of the SPRT (accepts ELO0 wrongly), 0 to 0.5
+    anchor: str = ""  # Name of the player whose Elo is 0; by default the mean is 0
+    ladder: Ladder = ""  # Run whose snapshots at its periodic evaluations play too, before the other players
+    snapshots: Snapshots = 8  # Number of snapshots of the ladder; each meets its two neighbours on either side
+    seconds: float = 60.0  # Time limit of an external engine's answer, in seconds
+    parallel_games: ParallelGames = 128  # Games of a match that are played in parallel
+    out: str = ""  # Output folder; by default a new one in arena/
+    quiet: bool = False  # No progress display
+    json: bool = False  # Output as a JSON object
 
 
 def arena(argv: list[str]) -> int:
@@ -92,7 +92,7 @@ def arena(argv: list[str]) -> int:
 
 
 class Shown:
-    """Progress of a tournament on standard error, from the first game on."""
+    """Progress display of a tournament on standard error."""
 
     def __init__(self, title: str, quiet: bool, stack: contextlib.ExitStack) -> None:
         self._title, self._quiet, self._stack = title, quiet, stack

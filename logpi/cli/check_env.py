@@ -1,4 +1,4 @@
-"""``logpi check-env``: an environment of the user's own, tested."""
+"""``logpi check-env``: test of a user's environment."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import tyro
 from logpi.cli.options import NO_OFF, Json
 
 SIGN = {"ok": "ok   ", "warn": "warn ", "error": "ERROR"}
+ENV = "Environment: a Gymnasium id, module:EnvId, or path/file.py:Class"
 
 
 def check_env(argv: list[str]) -> int:
     """Test an environment."""
 
     def options(
-        env: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="an id, module:EnvId, or path/file.py:Class")],
+        env: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV, metavar="ENV")],
         steps: int = 1000,
         json: Json = False,
     ) -> tuple[str, int, bool]:
-        """Play an environment with random actions, and say what to fix.
+        """Test an environment with random actions and say what to fix.
 
         Args:
-            steps: number of random steps
+            steps: Number of random steps
         """
         return env, steps, json
 

@@ -1,4 +1,4 @@
-"""``logpi check-game``: the rules of a board game of the user's own, tested."""
+"""``logpi check-game``: test of the rules of a user's board game."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ import tyro
 from logpi.cli.check_env import SIGN
 from logpi.cli.options import NO_OFF, SEEDS, Json, within
 
+GAME = "Board game: path/file.py:NAME, or a name of `logpi envs`"
+
 
 def check_game(argv: list[str]) -> int:
     """Test the rules of a board game."""
 
     def options(
-        game: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="path/file.py:NAME, or the name of a game")],
+        game: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=GAME, metavar="GAME")],
         games: int = 64,
         seed: int = 0,
         json: Json = False,
     ) -> tuple[str, int, int, bool]:
-        """Play random games, and say what to fix in the rules.
+        """Test the rules of a board game in random games and say what to fix.
 
         Args:
-            games: Number of random games; fewer are played where they are long
+            games: Number of random games; fewer if they are long
             seed: Seed of the random moves
         """
         return game, games, seed, json

@@ -1,4 +1,4 @@
-"""``logpi doctor``: what this machine has."""
+"""``logpi doctor``: report on this machine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from logpi.cli.options import NO_OFF, Json, print_table
 
 
 def doctor(argv: list[str]) -> int:
-    """Say what this machine has."""
+    """Report on this machine."""
 
     def options(json: Json = False) -> bool:
-        """Say what this machine has: devices, versions, extras, cache, video."""
+        """Report on this machine: versions, devices, extras, compilation cache, video."""
         return json
 
     json = tyro.cli(options, args=argv, prog="logpi doctor", config=NO_OFF)

@@ -1,4 +1,4 @@
-"""``logpi envs``: what can be learnt by name."""
+"""``logpi envs``: list environments, image tasks and board games."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def envs(argv: list[str]) -> int:
     """List environments."""
 
     def options(json: Json = False) -> bool:
-        """List the environments: on the device, image tasks, games, and every id that Gymnasium knows here."""
+        """List environments, image tasks and board games with their recipes, and the Gymnasium ids known here."""
         return json
 
     json = tyro.cli(options, args=argv, prog="logpi envs", config=NO_OFF)

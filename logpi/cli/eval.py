@@ -1,4 +1,4 @@
-"""``logpi eval``: how good a trained agent is."""
+"""``logpi eval``: evaluation of a trained agent."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def eval(argv: list[str]) -> int:
         split: Literal["test", "validation"] | None = None,
         json: bool = False,
     ) -> tuple[str, int | None, int | None, bool, int | None, str | None, bool]:
-        """Play episodes of the agent's Gymnasium environment, full games with unnormalised rewards; classify images; or
-        play a board game well: positions with known answers (connect-four), games against plain search (all others).
+        """Evaluate an agent: returns of full episodes with unnormalised rewards, test error on images, or strength in a
+        board game (connect-four: labelled positions; all others: games against plain MCTS).
 
         Args:
-            episodes: number of episodes, images or games; 100, every image, or 200 games by default
-            seed: seed of the first environment or game; training used others
-            sampled: sample actions, instead of the most probable one
-            passes: passes over an image, whose class probabilities are averaged (ram); 10 by default
-            split: the images that are classified; test by default
-            json: print a JSON object
+            episodes: Number of episodes, images or games; by default 100 episodes, all images, 200 games
+            seed: Seed of the first episode or of the games; training never uses it
+            sampled: Sampled actions instead of the most probable ones
+            passes: Number of passes over an image whose class probabilities are averaged (ram); 10 by default
+            split: Split of the data set (images); test by default
+            json: Output as a JSON object
         """
         return agent, episodes, seed, sampled, passes, split, json
 

@@ -1,4 +1,4 @@
-"""``logpi VERB …``: finds the verb, parses its flags with tyro, and turns every foreseen mistake into one message.
+"""The command line: ``logpi VERB …`` finds the verb's function, and turns every expected error into one message.
 
 Importing this module imports neither JAX nor the verbs, so that ``--help`` answers at once.
 """
@@ -12,24 +12,24 @@ import sys
 import threading
 
 LESS = (
-    "n_envs, n_steps or seeds; of board games n_games, replay_size or keep_checkpoints; of images batch_size, "
-    "mc_samples or canvas"
+    "n_envs, n_steps or seeds (environments); n_games, replay_size or keep_checkpoints (board games); batch_size, "
+    "mc_samples or canvas (images)"
 )
 
-VERBS = {  # each is a function of that name in the module of that name in this folder
-    "train": "train an agent; show, save and film it",
-    "resume": "continue an interrupted run exactly where its last checkpoint stood",
-    "eval": "evaluate a trained agent: returns, errors on images, or strength in a game",
-    "watch": "film a trained agent (or a random one) and open the video",
+VERBS = {  # name -> what it does; each is a function of that name in this folder's module of that name
+    "train": "train an agent; display, save and film it",
+    "resume": "continue an interrupted run from its last checkpoint",
+    "eval": "evaluate a trained agent: returns, test error on images, or strength in a game",
+    "watch": "film a trained or a random agent and open the video",
     "play": "play a board game against an agent in the terminal",
     "arena": "play matches between agents, engines and solvers; Elo with intervals",
-    "plot": "draw the learning curves of one run or several",
-    "runs": "list the runs in this folder",
-    "envs": "list environments, image tasks and games, with their recipes",
-    "algos": "list algorithms, each after the one that it changes",
-    "check-env": "test an environment of your own, and say what to fix",
-    "check-game": "test the rules of a board game of your own, and say what to fix",
-    "doctor": "say what this machine has: devices, packages, extras, cache",
+    "plot": "draw the learning curves of one or more runs",
+    "runs": "list the runs in a folder with their status",
+    "envs": "list environments, image tasks and board games, with their recipes",
+    "algos": "list algorithms, each with its parent: the one that it changes",
+    "check-env": "test your own environment and say what to fix",
+    "check-game": "test the rules of your own board game and say what to fix",
+    "doctor": "report on this machine: devices, packages, extras, cache",
 }
 
 
@@ -40,8 +40,8 @@ def overview() -> str:
         [
             "logpi: learning by policy gradients",
             "",
-            "usage: logpi VERB [options]      (logpi VERB --help tells a verb's options)",
-            "       --code FILE.py            import this file where a run or an agent names it",
+            "usage: logpi VERB [options]      (logpi VERB --help lists a verb's options)",
+            "       --code FILE.py            trust this file if a run or an agent names it",
             *lines,
             "",
             "a first run:  logpi train CartPole-v1",
@@ -50,7 +50,7 @@ def overview() -> str:
 
 
 def _code_in(argv: list[str]) -> tuple[list[str], list[str]]:
-    """(``argv`` without its ``--code FILE`` flags, the files): every verb takes them."""
+    """(``argv`` without its ``--code FILE`` flags, the files). Every verb accepts the flag."""
     rest, code = [], []
     arguments = iter(argv)
     for argument in arguments:
@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     except MemoryError as error:
         print(f"logpi {argv[0]}: out of memory ({error}); lower {LESS}", file=sys.stderr)
         return 1
-    except RuntimeError as error:  # JAX's own, which must not be imported for the sake of its name
+    except RuntimeError as error:  # JAX raises a subclass; importing JAX for its name would be slow
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         print(f"logpi {argv[0]}: the device is out of memory; lower {LESS}", file=sys.stderr)

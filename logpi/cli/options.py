@@ -1,4 +1,4 @@
-"""What the verbs' flags have in common: their ranges, and a run to take where none is named."""
+"""Flags that several verbs share, their allowed ranges, the default run, and tables for the terminal."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import tyro
 
 from logpi.errors import LogpiError
 
-SEEDS = (0, 2**31 - 1)  # which engines take too
+SEEDS = (0, 2**31 - 1)  # range that external engines accept too
 NO_OFF = (tyro.conf.FlagCreatePairsOff,)
-Json = Annotated[bool, tyro.conf.arg(help="print JSON")]
-LogDir = Annotated[str, tyro.conf.arg(help="folder of the runs")]
+Json = Annotated[bool, tyro.conf.arg(help="Output as JSON")]
+LogDir = Annotated[str, tyro.conf.arg(help="Folder that holds the runs")]
 Target = Annotated[
     tyro.conf.Positional[str],
-    tyro.conf.arg(help="a run, or an agent's folder (best/, last/); else the newest run in runs/", metavar="AGENT"),
+    tyro.conf.arg(help="Run, or an agent's folder (best/, last/); by default the newest run in runs/", metavar="AGENT"),
 ]
 
 
 def within(flag: str, value: float, low: float, high: float) -> None:
-    """Refuse a value outside of what is allowed; not-a-number is outside of everything.
+    """Refuse a value of ``flag`` outside ``low`` to ``high``, NaN included.
 
     Raises:
-        LogpiError: it is.
+        LogpiError: the value is outside.
     """
     if not low <= value <= high:
         raise LogpiError(f"{flag} {value}; allowed: {low} to {high}")
@@ -44,7 +44,7 @@ def newest_run() -> str:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; a pipe gets no folded lines."""
+    """Print a table; its lines are not folded in a pipe."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Column, Table
@@ -54,5 +54,5 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_row(*map(escape, row))
     console = Console()
     if not console.is_terminal:
-        console = Console(width=250)  # a pipe has no width: let no line be folded there
+        console = Console(width=250)  # a pipe has no width of its own
     console.print(table)

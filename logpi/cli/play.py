@@ -1,4 +1,4 @@
-"""``logpi play``: a game against an agent at the terminal."""
+"""``logpi play``: a board game against an agent in the terminal."""
 
 from __future__ import annotations
 
@@ -17,17 +17,15 @@ if TYPE_CHECKING:
     from logpi.arena.players.base import Player, Position
     from logpi.games.rules.game import Game
 
-SEARCHED = 400  # simulations, where nothing else is asked for
+SEARCHED = 400  # simulations of plain MCTS by default
+GAME = "Board game: tic-tac-toe, connect-four, othello, hex-NxN, go-NxN or path/file.py:NAME"
 
 
 def play(argv: list[str]) -> int:
     """Play a board game against an agent."""
 
     def options(
-        game: Annotated[
-            tyro.conf.Positional[str],
-            tyro.conf.arg(help="tic-tac-toe, connect-four, othello, hex-NxN or go-NxN", metavar="GAME"),
-        ],
+        game: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=GAME, metavar="GAME")],
         agent: str = "",
         side: Literal["first", "second", "both", "none"] = "first",
         simulations: int | None = None,
@@ -36,17 +34,16 @@ def play(argv: list[str]) -> int:
         pause: float = 1.0,
         seed: int | None = None,
     ) -> Any:
-        """Play a board game against an agent in the terminal, or watch it play itself; in the game, type help.
+        """Play a board game against an agent in the terminal, or watch it play itself; `help` lists the commands.
 
         Args:
-            agent: who plays against you, such as a run's folder, mcts:N or random; by default the newest run of this
-                game in runs/, else plain MCTS
-            side: yours; none to watch
-            simulations: of the agent's search, before each of its moves
-            save: add the game to this file when you leave
-            record: start from the last game in this file
-            pause: seconds between moves, when you watch
-            seed: of the agent's random choices; another one each time by default
+            agent: Opponent, such as a run, mcts:N or random; by default the newest run of the game, else plain MCTS
+            side: Side that you play; none: the agent plays itself
+            simulations: Search simulations per move of the agent
+            save: File to which the game is added at the end
+            record: File whose last game is continued
+            pause: Pause after each move with side none, in seconds
+            seed: Seed of the agent's random choices; a new one each time by default
         """
         return game, agent, side, simulations, save, record, pause, seed
 
@@ -77,10 +74,10 @@ def play(argv: list[str]) -> int:
 
 
 def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
-    """The game, and its positions so far: those of the last game in the file ``record``, if one is given.
+    """(game, positions so far): those of the last game in the file ``record``, or the start.
 
     Raises:
-        LogpiError: no such game or file, or the file is of another game.
+        LogpiError: there is no such game or file, or the file holds another game.
     """
     from logpi.arena.players.base import begin
     from logpi.arena.records import game_of, read, replay
@@ -99,13 +96,13 @@ def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
 
 
 def make_agent(game: Game, text: str, simulations: int | None, seed: int) -> Player:
-    """The player that ``text`` names, or the best there is: the newest run of the game, else a plain search.
+    """The player that ``text`` names; by default the newest run of the game, else plain MCTS.
 
     Args:
-        game: what it is to play.
-        text: as ``make_player`` takes it, or nothing.
-        simulations: what is to stand after the colon.
-        seed: of its random choices.
+        game: rules.
+        text: a player in the syntax of ``make_player``, or "".
+        simulations: number of search simulations per move, as after a colon in ``text``.
+        seed: seed of the player's random choices.
 
     Raises:
         LogpiError: there is no such player.

@@ -10,22 +10,24 @@ import tyro
 from logpi.cli.options import NO_OFF, Json, LogDir
 from logpi.errors import LogpiError
 
+RUNS = "Run folders, or names within --log-dir"
+
 
 def plot(argv: list[str]) -> int:
     """Draw learning curves."""
 
     def options(
-        runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(help="run folders", metavar="RUN")],
+        runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(help=RUNS, metavar="RUN")],
         out: str = "",
         title: str = "",
         log_dir: LogDir = "runs",
         json: Json = False,
     ) -> tuple[tuple[str, ...], str, str, str, bool]:
-        """Draw the learning curve of one run, or compare several; runs that differ only in the seed are one curve.
+        """Draw the learning curve of one run, or compare several; runs that differ only in the seed become one curve.
 
         Args:
-            out: the PNG; else curve.png of the run, or compare.png here
-            title: title of the picture
+            out: PNG file; by default curve.png of the run, or compare.png in the working folder
+            title: Title of the picture
         """
         return runs, out, title, log_dir, json
 

@@ -1,4 +1,4 @@
-"""``logpi resume``."""
+"""``logpi resume``: continue an interrupted run."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from typing import Annotated
 
 import tyro
 
+RUN = "Run folder, or its name within --log-dir"
+
 
 def resume(argv: list[str]) -> int:
     """Continue a run."""
 
     def options(
-        run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help="run folder", metavar="RUN")],
+        run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=RUN, metavar="RUN")],
         log_dir: str = "runs",
         quiet: bool = False,
     ) -> tuple[str, str, bool]:
-        """Continue an interrupted run from its newest good checkpoint.
+        """Continue an interrupted run from its newest valid checkpoint.
 
         Args:
-            log_dir: folder in which runs are looked for by name
-            quiet: show nothing while training
+            log_dir: Folder that holds the runs
+            quiet: No display while training
         """
         return run, log_dir, quiet
 

@@ -1,4 +1,4 @@
-"""``logpi runs``: the runs in a folder."""
+"""``logpi runs``: list the runs in a folder."""
 
 from __future__ import annotations
 

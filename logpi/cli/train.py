@@ -1,4 +1,4 @@
-"""``logpi train``."""
+"""``logpi train``: train an agent; every setting is a flag."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from logpi.own_code import absolute
 from logpi.tasks import task_of
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
-CONFIG_HELP = "TOML file with [run], [method], [network], [env_kwargs]"
-POLICY_HELP = "network of your own, path/file.py:name: a logpi.Policy, or a function (EnvSpec) -> logpi.Policy"
-KWARGS_HELP = "arguments of the environment, as NAME=VALUE"
-ENV_HELP = "an id of `logpi envs`, any Gymnasium id, module:EnvId, or path/file.py:Class"
+CONFIG_HELP = "Settings file in TOML: [run], [method], [network], [env_kwargs]"
+POLICY_HELP = "Your own network, path/file.py:name: a logpi.Policy, or a function (EnvSpec) -> logpi.Policy"
+KWARGS_HELP = "Keyword arguments of the environment, as NAME=VALUE"
+ENV_HELP = "Environment: a name of `logpi envs`, a Gymnasium id, module:EnvId, or path/file.py:Class"
 ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar="ENV")]
 
 
 def train(argv: list[str]) -> int:
-    """Train; every setting of the method, the network and the run is a flag, shown with its value by ``--help``."""
+    """Train. Every setting of method, network and run is a flag; ``--help`` shows it with its value."""
     experiment, recipe, quiet = parse_train(argv)
     import logpi.api as api
 
@@ -47,11 +47,11 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     experiment, recipe = resolve(env or "CartPole-v1", algo, read_file(file) if file else {})
     arguments: dict[str, tuple[Any, Any]] = {
         "env": (ENV, dataclasses.field()),
-        "algo": (Annotated[str, tyro.conf.arg(help="see `logpi algos`")], experiment.algo),
+        "algo": (Annotated[str, tyro.conf.arg(help="Algorithm, a name of `logpi algos`")], experiment.algo),
         "policy": (Annotated[str, tyro.conf.arg(help=POLICY_HELP)], ""),
         "config": (Annotated[str, tyro.conf.arg(help=CONFIG_HELP)], ""),
         "env_kwargs": (Annotated[tuple[str, ...], tyro.conf.arg(help=KWARGS_HELP)], ()),
-        "quiet": (Annotated[bool, tyro.conf.arg(help="show nothing while training")], False),
+        "quiet": (Annotated[bool, tyro.conf.arg(help="No display while training")], False),
     }
     sections = {"method": experiment.method, "network": experiment.network, "run": experiment.run}
     for name, section in sections.items():
@@ -98,7 +98,7 @@ def _positional(argv: list[str], algo: str | None) -> str | None:
 
 
 def _switches(algo: str | None) -> set[str]:
-    """The flags that take no value, of every method where ``algo`` does not tell which one it will be."""
+    """Names of the flags without a value: those of ``algo``, or of every method where it is not given."""
     methods = [find_method(algo)] if algo else all_methods()
     kinds: list[Any] = [Run, *(m.network for m in methods), *(m.settings for m in methods)]
     return {"quiet"} | {
@@ -115,7 +115,7 @@ def _alias(arg: str) -> str:
 def _assignment(text: str) -> tuple[str, object]:
     name, sign, value = text.partition("=")
     if not sign:
-        raise LogpiError(f"--env-kwargs {text!r} is no assignment; write NAME=VALUE, such as gravity=-5.0")
+        raise LogpiError(f"--env-kwargs {text!r} is not an assignment; write NAME=VALUE, such as gravity=-5.0")
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

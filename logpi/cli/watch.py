@@ -1,4 +1,4 @@
-"""``logpi watch``: a film of a trained agent, or of a random one."""
+"""``logpi watch``: a video of a trained or a random agent."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from logpi.cli.options import NO_OFF, newest_run, within
 from logpi.errors import LogpiError
 
 FILM_SUFFIXES = (".mp4", ".gif")
+TARGET = "Run or agent's folder, by default the newest run; with --random an environment"
 
 
 class Wanted(NamedTuple):
-    """What the command line asks for."""
+    """Arguments of ``logpi watch``."""
 
     target: str
     episodes: int | None
@@ -31,10 +32,7 @@ def watch(argv: list[str]) -> int:
     """Film a trained agent, or a random one."""
 
     def options(
-        target: Annotated[
-            tyro.conf.Positional[str],
-            tyro.conf.arg(help="a run or an agent's folder, else the newest run; with --random, an environment"),
-        ] = "",
+        target: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=TARGET, metavar="TARGET")] = "",
         episodes: int | None = None,
         seed: int = 10_000,
         random: bool = False,
@@ -43,16 +41,16 @@ def watch(argv: list[str]) -> int:
         out: str = "",
         json: bool = False,
     ) -> Wanted:
-        """Record a video and open it where there is a display.
+        """Record a video of an agent, and open it where there is a display.
 
         Args:
-            episodes: number of episodes to film, 1 by default; for ram, images, 6 by default, 24 on a sheet
-            seed: seed of the first reset; for ram, the number of the first test image too
-            random: film a random agent in the environment TARGET
-            sampled: sample actions, instead of the most probable one
-            sheet: for ram, no film but a sheet of glimpse paths and a map of where it looks
-            out: the video, .mp4 or .gif, or a folder for it; else videos/ of the run (with --sheet the run), or here
-            json: print a JSON object with the video's path
+            episodes: Number of episodes, 1 by default; of ram, images: 6 by default, 24 on a sheet
+            seed: Seed of the first episode; of ram also the index of the first test image
+            random: Random agent in the environment TARGET
+            sampled: Sampled actions instead of the most probable ones
+            sheet: Two pictures in place of a video (ram): glimpse paths and a heat map of places
+            out: Video file (.mp4 or .gif) or folder; by default in the run, or the working folder
+            json: Output of the paths as a JSON object; nothing is opened
         """
         return Wanted(target, episodes, seed, random, sampled, sheet, out, json)
 
@@ -77,7 +75,7 @@ def watch(argv: list[str]) -> int:
 
 
 def filmed_random(wanted: Wanted) -> dict[str, Path]:
-    """The film of a random agent."""
+    """The path of the video of a random agent."""
     import logpi.api as api
 
     target = wanted.target
@@ -89,7 +87,7 @@ def filmed_random(wanted: Wanted) -> dict[str, Path]:
 
 
 def filmed(wanted: Wanted) -> dict[str, Path]:
-    """The film, or the sheet, of a trained agent."""
+    """The paths of the video, or of the sheet's pictures, of a trained agent."""
     import logpi.api as api
 
     inside = Path(wanted.target) / "videos"
@@ -102,6 +100,6 @@ def filmed(wanted: Wanted) -> dict[str, Path]:
 
 
 def _film_path(out: str, usual: Path, name: str) -> Path:
-    """Where a film goes: the file or into the folder that was asked for, or into the ``usual`` one."""
+    """The path of a video: ``out`` as a file or folder, else ``name`` in the folder ``usual``."""
     folder = Path(out) if out else usual
     return folder / name if folder.is_dir() else folder
