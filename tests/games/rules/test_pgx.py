@@ -7,8 +7,8 @@ import oracle
 import pytest
 
 from logpi.cli.main import main
-from logpi.config.settings import is_game
 from logpi.errors import LogpiError
+from logpi.games import is_known
 from logpi.games.rules.make import make_game
 from logpi.games.rules.pgx import GAMES, REFUSED, remarks
 from logpi.games.search.gumbel import GumbelConstants, gumbel
@@ -129,7 +129,7 @@ def test_actions_are_called_by_their_numbers(animals):
 
 @pytest.mark.parametrize("name", [*REFUSED, "chess960", ""])
 def test_what_is_no_such_game_is_refused_with_the_reason(name):
-    assert is_game(f"pgx:{name}")
+    assert is_known(f"pgx:{name}")
     reason = REFUSED.get(name, "unknown game")
     with pytest.raises(LogpiError, match=rf"{reason}.* allowed: pgx:animal_shogi"):
         make_game(f"pgx:{name}")
