@@ -17,6 +17,7 @@ from gymnasium import spaces
 from logpi.envs.checker import check
 from logpi.envs.checker.check import Report, check_env
 from logpi.envs.checker.diagnostics import Finding, Play, judge
+from logpi.own_code import name_code
 from logpi.types import DeviceEnv, EnvSpec
 
 
@@ -203,10 +204,12 @@ def test_a_good_environment_has_nothing_to_fix() -> None:
     assert json.loads(json.dumps(report.to_json()))["findings"][0]["level"] == "ok"
 
 
-def test_it_takes_names_and_files(tmp_path: Path) -> None:
+def test_it_takes_names_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))
     assert check_env("CartPole-v1", steps=300).ok
     file = tmp_path / "own.py"
     file.write_text("import gymnasium\nclass Own(gymnasium.Env):\n    pass\n")
+    name_code(str(file))
     report = check_env(f"{file}:Own")
     assert not report.ok
     assert "Own could not be built" in report.findings[0].what

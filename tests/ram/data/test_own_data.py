@@ -146,7 +146,11 @@ def test_own_reads_a_folder_of_mnists_form(tmp_path, zipped):
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"\0\0\x08\x01\0\0\0\x0a" + bytes(9), "9 bytes follow"), (b"labels", "no IDX file"), (b"", "no IDX file")],
+    [
+        (b"\0\0\x08\x01\0\0\0\x0a" + bytes(9), "9 bytes follow"),
+        (b"labels", "not an IDX file"),
+        (b"", "not an IDX file"),
+    ],
 )
 def test_a_wrong_idx_file_is_named(tmp_path, content, problem):
     idx_folder(tmp_path, zipped=False)
@@ -532,7 +536,7 @@ def test_a_class_of_trains_may_be_called_train(tmp_path):
 def test_a_pipe_is_refused_before_it_is_waited_for(tmp_path, name):
     path = pets(tmp_path) / name
     os.mkfifo(path)
-    code = "import sys; from logpi.glimpse import data; datasets.load(sys.argv[1])"
+    code = "import sys; from logpi.ram.data import datasets; datasets.load(sys.argv[1])"
     where = path if name.endswith(".npz") else tmp_path
     run = subprocess.run([sys.executable, "-c", code, where], capture_output=True, text=True, timeout=60, check=False)
     assert f"LogpiError: {path} is not a regular file" in run.stderr
