@@ -1,6 +1,12 @@
-"""Imports point one way: shell → drivers → algorithms → nets, envs → mathematics (docs/theme.md)."""
+"""Imports point one way: command line → API → training → kinds of tasks → driver → methods → networks → mathematics.
+
+The table is bound to folders: a new module obeys the line of its folder. Imports inside functions and those for types
+alone count as all others do.
+"""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,43 +14,60 @@ import pytest
 import logpi
 
 ROOT = Path(logpi.__file__).parent
-MATHEMATICS = {"types", "errors", "config", "arrays", "returns", "psi", "losses", "distributions", "statistics"}
-DRIVERS = {"rollout", "programs", "loop", "evaluate", "devices"}
-GLIMPSE = {f"glimpse.{name}" for name in ("retina", "scenes", "network", "ram", "whole", "methods")}
-CONTRACT = {"envs.spaces", "envs.device", "envs.voids"}  # what drivers may know of environments: no concrete one
-SHELL_OF_GAMES = {"games.programs", "games.agent"}
-OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "time"}
+BASE = {"types", "errors"}
+KINDS = ("control", "ram", "games")
+KIND = BASE | {"ops", "algorithms", "driver", "methods", "tasks", "config", "runs"}  # what each kind of task stands on
 
-LAYERS = {  # layer: the logpi modules or packages that it may import
-    "mathematics": MATHEMATICS,
-    "nets": MATHEMATICS | {"nets", "envs.spaces"},
-    "envs": MATHEMATICS | {"envs"},
-    "algorithms": MATHEMATICS | {"nets", "algorithms"},
-    "glimpse": MATHEMATICS | GLIMPSE | {"algorithms"},
-    "games": MATHEMATICS | {"games", "algorithms", "nets"},
-    "drivers": MATHEMATICS | DRIVERS | CONTRACT,
+IMPORTS = {  # folder, or module at the top: the folders and modules of logpi that it may import
+    "types": set(),
+    "errors": set(),
+    "ops": {"types"},
+    "envs": BASE | {"ops", "own_code", "config.settings"},
+    "nets": BASE | {"ops", "config.settings", "envs.spaces"},
+    "algorithms": BASE | {"ops", "config.settings", "methods"},
+    "driver": BASE | {"ops", "config.settings"},
+    "control": KIND | {"nets", "envs", "own_code", "view"},
+    "ram": KIND | {"view"},
+    "games": KIND | {"nets", "own_code", "envs.checker.diagnostics"},
+    "recipes": set(),
+    "own_code": {"errors"},
+    "runs": BASE,
+    "tasks": BASE | {"config.settings", "driver.process", "runs.folder"},  # but for errors, types alone
+    "methods": {"errors", "tasks", "config.settings", "own_code"},
+    "config": {"errors", "tasks", "methods", "own_code"},
+    "config.settings": {"errors"},  # below everything that has settings
+    "view": {"errors", "runs", "tasks"},
+    "training": BASE | {"driver", "tasks", "config", "runs", "view"},
+    "arena": BASE | {"games", "runs", "view", "own_code"},
+    "api": BASE
+    | {"training", "tasks", "config", "runs", "view", "own_code"}
+    | {"driver.devices", "control.task", "envs.host"},
+    "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
+    | {"driver.devices", "envs.checker", "games.task", "games.rules"},
+    "__main__": {"cli"},
+    "runs.doctor": {"driver.devices", "runs", "view.video"},  # asks every part what it finds on this machine
 }
-PURE = ("mathematics", "nets", "algorithms", "glimpse", "games")  # no file, no clock, no logger
+PURE = ("ops", "nets", "algorithms", "games.search", "games.methods", "ram.methods", "envs.device", "envs.spaces")
+OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "threading", "time"}
+WITHOUT_JAX = ("tasks", "methods", "own_code", "config", "runs", "cli", "control.task", "ram.task", "games.task")
 
 
 def name_of(path):
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").removesuffix(".")
 
 
 MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
+BOUND = [module for module in MODULES if module]  # the package itself names all that it exports
 
 
-def layer_of(module):
-    if module in SHELL_OF_GAMES:
-        return "shell"
-    if module in MATHEMATICS:
-        return "mathematics"
-    if module in DRIVERS:
-        return "drivers"
-    if module in GLIMPSE:
-        return "glimpse"
-    top = module.split(".")[0]
-    return top if top in ("nets", "envs", "algorithms", "games") else "shell"
+def within(module, places):
+    """Whether ``module`` is one of ``places``, or in one."""
+    return any(module == place or module.startswith(f"{place}.") for place in places)
+
+
+def line_of(module):
+    """The folder or module whose line of the table holds for ``module``: the longest name that fits."""
+    return max((place for place in IMPORTS if within(module, [place])), key=len, default=None)
 
 
 def imports(path):
@@ -57,34 +80,81 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def of_logpi(path):
+def of_logpi(module):
     """The logpi modules among them, without the leading package and without the names inside."""
-    for name in imports(path):
+    for name in imports(MODULES[module]):
         parts = name.split(".")
         if parts[0] == "logpi":
             inside = ".".join(parts[1:])
             yield inside if inside in MODULES else ".".join(parts[1:-1])
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if layer_of(m) in LAYERS])
-def test_a_layer_imports_only_what_is_below_it(module):
-    allowed = LAYERS[layer_of(module)]
-    for name in of_logpi(MODULES[module]):
-        assert name in allowed or name.split(".")[0] in allowed, f"logpi.{module} imports logpi.{name}"
+@pytest.mark.parametrize("module", BOUND)
+def test_a_folder_imports_only_what_its_line_allows(module):
+    line = line_of(module)
+    assert line, f"logpi.{module} is in no folder of the table"
+    folder = module.split(".")[0]
+    # a module with a line of its own is no part of its folder's inside
+    own = {folder} if line == folder else {line}
+    for name in of_logpi(module):
+        assert within(name, IMPORTS[line] | own), f"logpi.{module} imports logpi.{name}"
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if layer_of(m) in PURE])
+def test_every_line_of_the_table_is_needed():
+    """An arrow that nothing uses any more goes, and so does a folder that is no longer there."""
+    used = {line: set() for line in IMPORTS}
+    for module in BOUND:
+        used[line_of(module)] |= set(of_logpi(module))
+    for line, allowed in IMPORTS.items():
+        assert (ROOT / line.replace(".", "/")).is_dir() or line in MODULES, line
+        unused = {place for place in allowed if not any(within(name, [place]) for name in used[line])}
+        assert not unused, f"{line} no longer imports {unused}"
+
+
+def test_the_table_has_no_way_round():
+    """Following the arrows never leads back."""
+    above = {line: {line_of(place) for place in allowed} - {line} for line, allowed in IMPORTS.items()}
+    below = set()
+    while above:
+        ready = {line for line, allowed in above.items() if allowed <= below}
+        assert ready, f"these import each other: {', '.join(above)}"
+        below |= ready
+        above = {line: allowed for line, allowed in above.items() if line not in ready}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_tasks_know_neither_each_other_nor_the_shell(kind):
+    unknown = {"api", "cli", "training", "arena", *KINDS} - {kind}
+    for module in BOUND:
+        if within(module, [kind]):
+            assert not {name for name in of_logpi(module) if within(name, unknown)}, module
+
+
+@pytest.mark.parametrize("place", ["arena", "cli", "api"])
+def test_nothing_but_the_command_line_imports_the_applications(place):
+    for module in BOUND:
+        if not within(module, [place, "cli", "__main__"]):
+            assert not {name for name in of_logpi(module) if within(name, [place])}, module
+
+
+@pytest.mark.parametrize("module", [m for m in BOUND if within(m, PURE)])
 def test_mathematics_touches_no_file_clock_or_logger(module):
-    used = {name.split(".")[0] for name in imports(MODULES[module])}
-    assert not used & OUTSIDE
+    assert not {name.split(".")[0] for name in imports(MODULES[module])} & OUTSIDE
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_nothing_imports_the_command_line(module):
-    if module != "__main__":
-        assert "cli" not in {name.split(".")[0] for name in of_logpi(MODULES[module])} - {module.split(".")[0]}
+def imported(*modules):
+    """Names of all modules that importing these modules of logpi imports, in a process of its own."""
+    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
+    names = [f"logpi.{module}" for module in modules]
+    done = subprocess.run([sys.executable, "-c", code, *names], cwd=ROOT.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
 
 
-def test_the_table_names_modules_that_exist():
-    assert MATHEMATICS | {"rollout"} <= set(MODULES)
-    assert {layer_of(m) for m in MODULES} >= set(LAYERS)
+@pytest.mark.parametrize("place", WITHOUT_JAX)
+def test_what_a_quick_command_imports_is_without_jax(place):
+    modules = [module for module in BOUND if within(module, [place])]
+    found = imported(*modules)
+    assert "jax" not in found
+    for kind in set(KINDS) - {place.split(".")[0]}:
+        assert f"logpi.{kind}" not in found, "a kind is imported when one of its names is asked for"

@@ -6,12 +6,15 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import save_tree
 from logpi.runs.files import Json as Card
 from logpi.runs.files import atomic_write
-from logpi.types import PyTree
+
+if TYPE_CHECKING:
+    from logpi.types import PyTree
 
 FORMAT_VERSION = 3  # 1 and 2 have settings by other names
 NAME = "agent.json"
