@@ -129,7 +129,7 @@ def _fields(line: str, where: str) -> dict[str, Any]:
     players, outcome = fields.get("players"), fields.get("outcome")
     checks = {
         "game: a text": isinstance(fields.get("game"), str),
-        "players: two texts": _texts(players) and len(players) == 2,
+        "players: two texts": isinstance(players, list) and len(players) == 2 and _texts(players),
         "moves: a list of texts": _texts(fields.get("moves")),
         "outcome: 1, 0, -1 or null": outcome is None or (outcome in (1, 0, -1) and not isinstance(outcome, bool)),
         "reason, note, date: texts": _texts([fields.get(name, default) for name, default in TEXTS]),

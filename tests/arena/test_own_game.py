@@ -32,7 +32,7 @@ def folder(tmp_path, monkeypatch):
 def test_it_is_trained_evaluated_and_rated_by_its_file(folder, capsys):
     with quick_compilation():
         assert main(["train", NAME, *SMALL]) == 0
-        (run,) = (path for path in (folder / "runs").iterdir() if (path / "config.toml").exists())
+        (run,) = (folder / "runs").glob("*/*")
         assert f"{folder}/{NAME}" in (run / "config.toml").read_text()
         assert main(["eval", str(run), "--episodes", "4"]) == 0
         capsys.readouterr()

@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from logpi.arena.players.base import Position, SearchResult
 from logpi.errors import LogpiError
+from logpi.games.evaluation.connect_four_labels import ILLEGAL
 from logpi.games.rules.connect_four import COLUMNS, ROWS
-
-ILLEGAL = -128  # the score of a full column
 
 
 class Solver:

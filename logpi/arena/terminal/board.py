@@ -200,7 +200,7 @@ def _grid(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
     between = "─" if display.unicode else " "
     for row in range(rows):
         ends = "┌┬┐" if row == 0 else "└┴┘" if row == rows - 1 else "├┼┤"
-        first, middle, last = ends if display.unicode else "..."
+        first, middle, last = list(ends if display.unicode else "...")
         yield Mark(-2, row, f"  {between.join([first, *[middle] * (columns - 2), last])}  ", on)
     for cell in hoshi(rows) if rows == columns else ():
         yield Mark(*_at(game, cell), "╋" if display.unicode else "+", on)

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from logpi.arena.players.solver import ILLEGAL
 from logpi.errors import LogpiError
 
 FILES = Path(__file__).parents[1] / "files"
 NAMES = {"test": "connect-four.npz", "validation": "connect-four-validation.npz"}
 PLIES = ((2, 7), (8, 13), (14, 19), (20, 25), (26, 31))  # groups, each of six numbers of stones on the board
-
+ILLEGAL = -128  # the score of a full column
 Mask = NDArray[np.bool_]
 
 
@@ -29,9 +28,7 @@ class Labelled(NamedTuple):
     """N positions of ``make_game("connect-four")``, none of them ended, as one batch of states."""
 
     state: NDArray[np.uint8]  # [N, 2, 7]
-    score: NDArray[
-        np.int8
-    ]  # [N, 7] of each column, as logpi.arena.players.solver.Solver.scores; ILLEGAL where it is full
+    score: NDArray[np.int8]  # [N, 7] of each column, as the solver of logpi.arena gives it; ILLEGAL where it is full
     ply: NDArray[np.uint8]  # [N] stones on the board
 
     @property

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from logpi.envs.checker.diagnostics import Finding
 from logpi.games.rules.game import Game
-from logpi.games.rules.random_play import Bools, Games, Seen, replayed
-from logpi.types import Array
+from logpi.games.rules.random_play import Bools, Games, Seen, Values, replayed
 
-Replay = Callable[[Array], Games]
+Replay = Callable[[Values], Games]
 ENOUGH = 8  # decided games, from which on their signs tell something
 
 

@@ -14,26 +14,27 @@ from logpi.games.rules.game import Game
 from logpi.types import Array, Key, PyTree
 
 Bools = NDArray[np.bool_]
+Values = Array | NDArray[np.generic]  # on the device, and fetched from it
 
 
 class Seen(NamedTuple):
     """What the rules say of positions [...]."""
 
-    legal: Array  # [..., A] bool
-    ended: Array  # [...] bool
-    outcome: Array  # [...] float32
-    observe: Array  # [..., rows, columns, planes] float32
-    cells: Array  # [..., rows, columns] int8
-    first_to_move: Array  # [...] bool
-    ownership: Array | None  # [..., rows * columns] int8
-    margin: Array | None  # [...] float32
-    observed_action: Array | None  # [..., A] int32
+    legal: Values  # [..., A] bool
+    ended: Values  # [...] bool
+    outcome: Values  # [...] float32
+    observe: Values  # [..., rows, columns, planes] float32
+    cells: Values  # [..., rows, columns] int8
+    first_to_move: Values  # [...] bool
+    ownership: Values | None  # [..., rows * columns] int8
+    margin: Values | None  # [...] float32
+    observed_action: Values | None  # [..., A] int32
 
 
 class Games(NamedTuple):
     """B games of T moves. After its end a game keeps its last position."""
 
-    actions: Array  # [T, B] int32
+    actions: Values  # [T, B] int32
     seen: Seen  # [T + 1, B, ...]: before each move, and at the end
 
     @property
@@ -79,16 +80,16 @@ def random_games(game: Game, games: int) -> Callable[[Key], Games]:
     return play
 
 
-def replayed(game: Game, games: int) -> Callable[[Array], Games]:
+def replayed(game: Game, games: int) -> Callable[[Values], Games]:
     """A compiled function that plays the moves [T, B] that it is given, legal or not."""
 
     @jax.jit
-    def play(actions: Array) -> Games:
+    def play(actions: Values) -> Games:
         def move(states: PyTree, action: Array) -> tuple[PyTree, tuple[Array, Seen]]:
             seen = jax.vmap(lambda state: look(game, state))(states)
             return _moved(game, states, action), (action, seen)
 
-        return _games(game, *jax.lax.scan(move, _start(game, games), actions))
+        return _games(game, *jax.lax.scan(move, _start(game, games), jnp.asarray(actions)))
 
     return play
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from logpi.arena.players.base import Position, Referee, begin
-from logpi.arena.players.solver import ILLEGAL, Solver, SolverPlayer
+from logpi.arena.players.solver import Solver, SolverPlayer
 from logpi.errors import LogpiError
 from logpi.games.evaluation import connect_four_labels
-from logpi.games.evaluation.connect_four_labels import Labelled, labelled, random_agreement
+from logpi.games.evaluation.connect_four_labels import ILLEGAL, Labelled, labelled, random_agreement
 from logpi.games.rules.make import make_game
 
 GAME = make_game("connect-four")
