@@ -65,15 +65,15 @@ def learn(algorithm: Algorithm, learner: Learner, trajectory: Trajectory, key: K
     statistics = learner.statistics
     reward = normalize_reward(statistics, trajectory.reward)
     new, metrics = algorithm.update(learner, trajectory._replace(reward=reward), key)
+    gamma = learner.hyper.gamma if statistics.reward != () else 1.0
+    statistics = observe(statistics, trajectory, gamma, fresh=algorithm.whole_episodes)
+    moves = psum(trajectory.mask.sum()).astype(jnp.int32)
+    new = new._replace(statistics=statistics, timesteps=learner.timesteps + moves)
     broken = {
         "finite/observation": ~all_finite(trajectory.obs),
         "finite/reward": ~all_finite(trajectory.reward),
     }
     counts = psum({name: jnp.int32(flag) for name, flag in broken.items()})
-    moves = psum(trajectory.mask.sum()).astype(jnp.int32)
-    gamma = learner.hyper.gamma if statistics.reward != () else 1.0
-    statistics = observe(statistics, trajectory, gamma, fresh=algorithm.whole_episodes)
-    new = new._replace(statistics=statistics, timesteps=learner.timesteps + moves)
     return new, metrics | {name: count == 0 for name, count in counts.items()}
 
 
