@@ -115,13 +115,13 @@ def toy(stages=STAGES, **hyper):
 
 
 class Stop:
-    """A watch that asks for a stop after a number of pieces, and goes on asking."""
+    """A watch that asks for a stop after a number of a stage's pieces, and goes on asking."""
 
     def __init__(self, pieces):
         self.left = pieces
 
     def __call__(self, what, done, total):
-        self.left -= what not in ("compile", "")
+        self.left -= what not in ("compile", "evaluate", "")
         return self.left <= 0
 
 
@@ -276,8 +276,10 @@ def test_an_evaluation_measures_what_is_asked_for_or_nothing_after_a_stop(driver
     same(driver.evaluate(state, 4, 4).score, found.score[:4])
     assert not np.allclose(driver.evaluate(state, 5, CASES).score, found.score)
     assert (driver.evaluate(state, 4, CASES, final=True).score > found.score + 5).all()
-    assert driver.evaluate(state, 4, CASES, watch=Stop(1)) is None
-    assert driver.evaluate(state, 4, CASES, watch=Stop(2)) is None
+    assert driver.evaluate(state, 4, CASES, watch=lambda what, done, total: what == "evaluate") is None
+    told = []
+    assert driver.evaluate(state, 4, CASES, watch=lambda *now: told.append(now) or len(told) > 2) is None
+    assert told[0] == ("evaluate", 0, CASES)
 
 
 def broken(at, log_points):
