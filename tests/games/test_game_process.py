@@ -12,13 +12,12 @@ import pytest
 from small import KILLER, ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
 
 from logpi.arena.folder import snapshots
-from logpi.arena.players.solver import ILLEGAL
 from logpi.cli.arena import arena
 from logpi.config.experiments import resolve
 from logpi.driver.driver import Driver, Progress
 from logpi.errors import LogpiError
 from logpi.games.agent import load_game_agent
-from logpi.games.evaluation.connect_four_labels import agreement, labelled, random_agreement
+from logpi.games.evaluation.connect_four_labels import ILLEGAL, agreement, labelled, random_agreement
 from logpi.games.rules.make import make_game
 from logpi.methods import find_method
 from logpi.runs.checkpoint import load_tree, read_meta, save_tree
