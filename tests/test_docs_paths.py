@@ -14,7 +14,7 @@ from logpi.methods import all_methods
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PATH = re.compile(r"(?<![\w./~-])(?:logpi|tests|bench)/[\w./*-]*\w")
-DOTTED = re.compile(r"(?<![\w./-])logpi(?:\.[A-Za-z_]\w*)+")
+DOTTED = re.compile(r"(?<![\w./\"-])logpi(?:\.[A-Za-z_]\w*)+")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 
 

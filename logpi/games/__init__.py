@@ -1,4 +1,4 @@
-"""Board games. This table of the games that there are is the only one; it imports neither the rules nor JAX.
+"""Board games: the one table of their names. It imports neither the rules nor JAX.
 
 Names: ``tic-tac-toe`` (one board), ``hex-11x11`` (a board of one of several sizes), ``pgx:chess`` (of the package pgx),
 an entry point of the group ``logpi.games``, and ``path/file.py:name`` (a ``Game`` of a Python file, or a function that

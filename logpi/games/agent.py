@@ -1,4 +1,4 @@
-"""A trained player of a game on the disk and back: weights and settings.
+"""Trained agents of board games: saved, loaded, and asked for moves.
 
 ``agent.safetensors`` holds the arrays and ``agent.json`` the rest; nothing in either is executed.
 """

@@ -1,4 +1,4 @@
-"""Games between two sides on the device, many at once; a match can be played in pieces."""
+"""Matches between two sides on the device, all games in parallel; a match can be played in pieces."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from logpi.types import Array, Learner, Metrics, PyTree
 
 
 class Player(NamedTuple):
-    """The network that plays: what a learner of games keeps beside the newest parameters (``Learner.extra``)."""
+    """The network that plays; a learner of games keeps it in ``Learner.extra``, next to the newest parameters."""
 
     params: PyTree
     match: Metrics  # results of the last gating match; {} where there is no gate

@@ -1,4 +1,4 @@
-"""Learning a board game from self-play as a process: play, store, update, and for AlphaGo Zero now and then a match."""
+"""Self-play as a ``Process``: the stages play, store, update and, for AlphaGo Zero, gate."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The replay of self-play: the last W moves of each of B games, one trajectory per game, written as a ring.
+"""The replay buffer of self-play: the last W moves of each of B games, one trajectory per game, written as a ring.
 
 The target of a move depends on the moves after it, so targets are computed anew for the newest rows at every write.
-Games may therefore be cut anywhere: a move is learnt from once its game has ended.
+Games may therefore be cut anywhere: a move is sampled once its game has ended.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Self-play: T searched moves of each of B games side by side; a game continues from one call to the next.
+"""Self-play: T searched moves of each of B parallel games; a game continues from one call to the next.
 
 The moves can be made in pieces: ``play_moves`` makes those from ``begin`` to ``end`` and gives the same rows, bit for
 bit, however the T moves are cut.

@@ -1,4 +1,4 @@
-"""Learning a game from self-play: rules, network and settings put together to the pure functions of the stages.
+"""The pure functions of a self-play method, made from rules, network and settings.
 
 An iteration plays T moves of every game (``logpi.games.self_play``), pushes them into the replay and makes some updates
 (``logpi.games.learning``). Moves, updates and the plies of a gating match can each be made in pieces, from ``begin`` to
@@ -148,7 +148,7 @@ def replay_rows(config: SelfPlaySettings, game: Game) -> int:
 
 
 def updates_per_iteration(config: SelfPlaySettings) -> int:
-    """Updates by which each move of a full search is learnt from ``replay_ratio`` times on average."""
+    """Number of updates so that each move of a full search is sampled ``replay_ratio`` times on average."""
     full = 1.0 - config.playout_cap_probability if config.playout_cap_simulations else 1.0  # fraction of the moves
     moves = config.n_games * config.n_steps
     return max(1, round(config.replay_ratio * full * moves / config.batch_size))

@@ -1,4 +1,4 @@
-"""Board games as a kind of task: learnt from self-play, evaluated on known answers or by matches."""
+"""Board games as a kind of task: learned by self-play, evaluated on labelled positions or in matches."""
 
 from __future__ import annotations
 

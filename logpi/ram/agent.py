@@ -1,4 +1,4 @@
-"""A trained classifier on the disk and back, ready to look at images: weights, settings and class names.
+"""Trained classifiers: weights, settings and class names; saved, loaded, and applied to images.
 
 ``agent.safetensors`` holds the arrays and ``agent.json`` the rest; nothing in either is executed.
 """
@@ -114,7 +114,7 @@ def task_of(config: ImageSettings, shape: tuple[int, ...], classes: int) -> Imag
 def splits(images: Images, config: ImageSettings) -> Splits:
     """The data's images, of which ``config.validation_size`` training images (at most one in six) are kept apart.
 
-    Of every class at least one image is learnt from.
+    At least one image of every class stays in training.
 
     Raises:
         LogpiError: no class has a second training image, which could be kept apart.

@@ -1,4 +1,4 @@
-"""Pictures and films of where an agent looks."""
+"""Pictures and videos of an agent's glimpses."""
 
 from __future__ import annotations
 

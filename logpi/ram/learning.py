@@ -1,4 +1,4 @@
-"""What the methods that classify images share: augmented scenes, the schedule, the optimizer, the moving average."""
+"""Parts that all image classifiers share: augmented scenes, the schedule, the optimizer, the moving average."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ S = TypeVar("S", bound=ImageSettings)
 
 
 class ImageTask(NamedTuple):
-    """What is to be learnt: the shape of the data's images, what is done to them, and how many labels there are."""
+    """A classification task: the shape of the data's images, the scenes made of them, and the number of labels."""
 
     shape: tuple[int, int, int]  # H, W, C of the data's images
     scene: Scene
@@ -60,7 +60,7 @@ def image_method(
 
     Args:
         config: settings.
-        task: what is to be learnt.
+        task: shapes, scenes and labels.
         init: parameters of the network.
         loss: of a batch.
         rates: each parameter's learning rate as a share of the method's, a prefix of the parameters' tree or 1.

@@ -1,6 +1,6 @@
 """The parts of the recurrent attention model, by the paper's names (Mnih et al. 2014, §3.1, fig. 1).
 
-Each is a pure function of its parameters; ``init`` makes them all. Sizes and choices are ``Glimpsing``'s.
+Each is a pure function of its parameters; ``init`` makes them all. ``RamNetwork`` holds sizes and choices.
 """
 
 from __future__ import annotations

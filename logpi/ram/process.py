@@ -1,4 +1,4 @@
-"""Learning from images as a process: one stage, which makes gradient steps on random batches.
+"""Image classification as a ``Process``: one stage of gradient steps on random batches.
 
 The data goes in as an argument, never as a constant of a program, and stays on the devices.
 """
@@ -26,7 +26,7 @@ def image_process(
     Args:
         method: how to classify images.
         task: what is done to the images.
-        splits: what is learnt from and evaluated on.
+        splits: images for training, validation and test.
         batch: images of one update.
         updates: of one iteration.
         num_devices: that share one learner.

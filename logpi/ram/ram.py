@@ -2,13 +2,12 @@
 
     hybrid loss = -log π(y | h_T)  -  mean_t A_t log π(l_{t+1} | h_t)  +  mean_t (R - b_t)²,    t = 1 … T-1
 
-``advantage_estimator`` says what the advantage A_t of a place is: R - b_t as in the paper, and its λ-return
-(``return``); or what the next glimpse makes of the label there, over what it would have made of it at the mirrored
-place (``antithetic``), which needs no baseline. To the first term a share of -log π(y | h_t) of the earlier glimpses is
-added.
+``advantage_estimator`` chooses the advantage A_t of a place: R - b_t as in the paper, or its λ-return (``return``); or
+half the difference between the rewards after the next glimpse there and at the mirrored place (``antithetic``), which
+needs no baseline. The classification loss after the earlier glimpses is added with weight ``glimpse_coef``.
 
-Glimpses are drawn and learnt from in one pass: the episode is on policy and always T long, so the forward pass that
-acts is the one that is differentiated. What passes no gradient is said where it happens.
+Acting and learning are one pass: the episode is on policy and always T long, so the forward pass that acts is the one
+that is differentiated. Comments mark where no gradient passes.
 """
 
 from __future__ import annotations

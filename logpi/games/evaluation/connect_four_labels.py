@@ -1,7 +1,7 @@
-"""How often moves in Connect Four keep the value of the game, on fixed positions that a perfect solver has labelled.
+"""Move accuracy in Connect Four: the fraction of moves that keep the game's value, on positions labelled by a solver.
 
-Two sets, disjoint also under reflection: recipes are chosen on ``validation``, and ``test`` is read for what is
-reported. `bench/connect_four_positions.py` makes both; `logpi/games/files/ATTRIBUTION.md` says what is in them.
+Two sets, disjoint also under reflection: recipes are chosen on ``validation``, figures are reported on ``test``.
+`bench/connect_four_positions.py` makes both; `logpi/games/files/ATTRIBUTION.md` describes them.
 """
 
 from __future__ import annotations

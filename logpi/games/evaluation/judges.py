@@ -1,4 +1,4 @@
-"""Evaluators of each game: a perfect solver's labels where there are some, else matches against plain tree search."""
+"""Evaluators of each game: a perfect solver's labels where they exist, else matches against plain tree search."""
 
 from __future__ import annotations
 

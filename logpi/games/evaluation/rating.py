@@ -1,4 +1,4 @@
-"""How strong, and how sure: scores, Elo and the sequential test, from pairs of games with colours exchanged.
+"""Playing strength with intervals: scores, Elo and the SPRT, from pairs of games with colours exchanged.
 
 The two games of a pair share their opening, so their results depend on each other; pairs do not. All but
 ``bradley_terry`` therefore count pairs: five numbers, of openings that brought 0, 0.5, 1, 1.5 and 2 points

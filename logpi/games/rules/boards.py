@@ -1,4 +1,4 @@
-"""What boards share: symmetries as permutations, names of cells, bits as cells."""
+"""Parts that several boards share: symmetries as permutations, names of cells, bits as cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``logpi check-game``: what will go wrong in search and training with the rules of a game, found beforehand."""
+"""``logpi check-game``: a test of the rules of a game for errors that would break search and training."""
 
 from __future__ import annotations
 

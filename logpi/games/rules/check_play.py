@@ -1,4 +1,4 @@
-"""What random games say of rules: judgements of recorded arrays."""
+"""Findings about the rules of a game from the recorded arrays of random games."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _board(game: Game, games: Games) -> Iterator[Finding]:
     cells = np.asarray(games.seen.cells)[games.alive | games.final]
     if not np.isin(cells, (0, 1, 2)).all():
         what = f"cells hold {cells.min()} to {cells.max()}"
-        yield Finding("error", what, "0 is empty, 1 the first player's, 2 the second's, whoever is to move")
+        yield Finding("error", what, "0 is empty, 1 the first player's, 2 the second's, whichever is to move")
 
 
 def _observed(game: Game, games: Games) -> Iterator[Finding]:
@@ -122,17 +122,17 @@ def _observed(game: Game, games: Games) -> Iterator[Finding]:
 
 
 def same_again(game: Game, games: Games, replay: Replay) -> Iterator[Finding]:
-    """The same moves again, and one game alone instead of beside others."""
+    """The same moves again, and one game alone instead of in a batch."""
     again = jax.device_get(replay(games.actions))
     alone = jax.device_get(replayed(game, 1)(games.actions[:, :1]))
     where = games.alive | games.final
     if wrong := _differs(games.seen, again.seen, where, games.alive):
         yield Finding("error", f"the same moves gave another {wrong}", "let nothing but the state decide")
     elif wrong := _differs(_column(games.seen), alone.seen, where[:, :1], games.alive[:, :1]):
-        what = f"a game beside others (jax.vmap) has another {wrong} than alone"
+        what = f"a game in a batch (jax.vmap) has another {wrong} than alone"
         yield Finding("error", what, "compute with what belongs to one state only, without batch axes")
     else:
-        yield Finding("ok", "the same moves give the same game, alone and beside others")
+        yield Finding("ok", "the same moves give the same game, alone and in a batch")
 
 
 def symmetric(game: Game, games: Games, replay: Replay) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What a board game for two players is to the search, to self-play and to whoever draws it.
+"""The contract ``Game``: a board game for two players, as search, self-play and drawings of the board see it.
 
 The rules are pure functions of one small packed state, compiled into the same program as the search. A state is seen by
 the player to move: after a move the sides change places, and so does the sign of every value (discount -1). Players

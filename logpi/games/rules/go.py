@@ -1,8 +1,8 @@
 """Go by the Tromp-Taylor rules, without suicide.
 
 Area scoring, two passes in a row end the game, and *positional superko*: a stone may not recreate any earlier position
-of the game, whoever is to move; such moves are not legal, they do not lose. Suicide is forbidden as the Chinese rules
-do (Tromp-Taylor allows it for two stones and more). After 2 * size ** 2 moves the game is scored as it stands.
+of the game, whichever player is to move; such moves are illegal, they do not lose. Suicide is forbidden, as in
+Chinese rules (Tromp-Taylor allows it for two stones or more). After 2 * size ** 2 moves the game is scored as it is.
 
 A position is the additive Zobrist sum of its stones, 64 bits as two words, each modulo 2 ** 32: what a capture removes
 is then a sum over the chain. Two different positions of one game share a sum with probability 2 ** -64 each.

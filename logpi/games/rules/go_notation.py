@@ -1,4 +1,4 @@
-"""How moves of Go are written, by people and in SGF, and how the game looks."""
+"""Notation of Go moves, for people and in SGF, and the look of the board."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ BESIDE = ((-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0))  # a cell's neighb
 def hex_game(size: int) -> Game:
     """The rules on a board of ``size`` x ``size``, 3 to 19.
 
-    ``observe`` is transposed where the second player is to move, so that whoever moves goes from top to bottom and a
+    ``observe`` is transposed where the second player is to move, so that the mover always goes from top to bottom and a
     network learns one side's play, not two. Its planes: the mover's stones, the other's, then those of the mover's
     that are connected to the top and to the bottom, then those of the other's that are to the left and to the right.
     """

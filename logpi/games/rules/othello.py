@@ -1,10 +1,10 @@
 """Othello on 8 x 8. Actions 0 to 63 are the cells, row by row, ``a1`` top left; 64 is ``pass``, legal only alone.
 
-Black begins, with stones on d5 and e4. The game ends when neither player can place a stone (as in OpenSpiel: nobody
-passes then); more stones win.
+Black begins, with stones on d5 and e4. The game ends when neither player can place a stone (as in OpenSpiel, without
+passes); more stones win.
 
 A state is [5] uint32: the mover's stones in rows 1 to 4 and 5 to 8, the other player's likewise (a1 in the lowest bit),
-and 1 where the second player is to move, else 0: with passes, the count of stones does not tell.
+and 1 where the second player is to move, else 0: with passes, it does not follow from the count of stones.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _up(board: Pair, cells: int = 1) -> Pair:
 
 
 def _lines(start: Pair, through: Pair) -> list[tuple[Pair, Pair]]:
-    """Runs of ``through`` beside ``start``, and the cells behind their last ones: downwards, then upwards.
+    """Runs of ``through`` next to ``start``, and the cells after their last ones: downwards, then upwards.
 
     A run has at most six stones, between two ends of a line. It grows by doubling: one stone, two, and two by two.
     """

@@ -48,7 +48,7 @@ def load_entry(entry: EntryPoint) -> Game:
 def holds_game(name: str) -> bool:
     """Whether ``path/file.py:attribute`` is a game: a ``Game``, or a function that is annotated so or returns one.
 
-    False where the file or the attribute is missing or raises: whoever loads it says what is wrong.
+    False where the file or the attribute is missing or raises: loading it then gives the error.
     """
     path, _, attribute = name.rpartition(":")
     try:

@@ -1,10 +1,10 @@
-"""The games of the package pgx behind our adapter: ``make_game("pgx:animal_shogi")`` (the extra ``pgx``).
+"""Adapter for the games of the package pgx: ``make_game("pgx:animal_shogi")`` (the extra ``pgx``).
 
 pgx (Koyamada et al. 2023) is no longer developed, slow on CPUs, and some of its rules have defects, which are named
-below and in ``docs/pgx.md``: where a game has rules of our own, take those. Only what a ``Game`` can be is reached: two
-players in turn, no chance, nothing hidden.
+below and in ``docs/pgx.md``. Where logpi has rules of its own for a game, take those. Only games that fit ``Game`` are
+supported: two players in turn, no chance, nothing hidden.
 
-A state is pgx's own, without the observation, which is computed when somebody looks.
+A state is pgx's own, without the observation, which is computed on demand.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from logpi.games.rules import boards
 from logpi.games.rules.game import Game
 from logpi.types import Array, PyTree
 
-Planes = tuple[int, int]  # the first and the one behind the last
+Planes = tuple[int, int]  # the first and the one after the last
 
 
 class Facts(NamedTuple):

@@ -1,4 +1,4 @@
-"""What other programs call a game: file formats, engines, libraries. Each is left out where they do not know it."""
+"""Names of a game in other programs: file formats, engines, libraries. A name is left out where there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random games of any rules, with everything that the rules say of each position: what ``check_game`` judges."""
+"""Random games under any rules, with all that the rules return at each position: the input of ``check_game``."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ noise, so that their visits follow the improved policy (§5, eq. 14)
     π' = softmax(logits + σ(completed q)),    σ(q) = (c_visit + max_b N(b)) c_scale q   (eq. 8, 11)
 
 where a move without a visit gets the mixed value estimate (appendix D, eq. 33). σ takes q from [0, 1]: in the paper's
-board games all of [-1, 1] is mapped there, or with ``rescale`` the range of the node's own moves, as mctx does. The
-latter needs a smaller c_scale, and blows up differences that mean nothing where all moves are about as good.
+board games all of [-1, 1] is mapped there, or with ``rescale_values`` the range of the node's own moves, as mctx
+does. The latter needs a smaller c_scale, and amplifies meaningless differences where all moves are about equally good.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The few moves that a node keeps, where a game has thousands of actions."""
+"""Selection of the few moves that a node keeps in games with thousands of actions."""
 
 from __future__ import annotations
 

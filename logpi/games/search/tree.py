@@ -1,4 +1,4 @@
-"""Search trees of B positions side by side; every simulation adds one leaf to each.
+"""Search trees of B positions in parallel; every simulation adds one leaf to each.
 
 Node n of every tree is made by simulation n, so that making a node is one contiguous write; node 0 is the root. Values
 are kept in the root player's view: with neither rewards on the way nor discounts but the change of sides, what a
@@ -38,7 +38,7 @@ class Tree(NamedTuple):
     state: PyTree  # [N, B, ...]
     move: Array | None  # [N, B, K] int32: the action of each slot; None where slots are actions
     logits: Array  # [N, B, K]
-    child: Array  # [N, B, K] int32: the node behind a move, or NONE
+    child: Array  # [N, B, K] int32: the node after a move, or NONE
     value: Array  # [N, B] the network's, or the outcome; this and ``total`` in the root player's view
     terminal: Array  # [N, B] bool
     visits: Array  # [N, B] float32: simulations that passed here, the one that made the node included

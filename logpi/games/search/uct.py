@@ -1,4 +1,4 @@
-"""Plain Monte-Carlo tree search: UCT with one random game from each new leaf (Kocsis & Szepesvári 2006).
+"""Plain Monte Carlo tree search: UCT with one random rollout from each new leaf (Kocsis & Szepesvári 2006).
 
 a = argmax_a Q(s, a) + c √(ln N(s) / N(s, a)),    a move without a visit first
 """

@@ -26,7 +26,7 @@ def read_folder(name: str, folder: Path) -> Images:
     """The images of ``folder/CLASS/*.png``, or of ``folder/train/CLASS/*.png`` and ``folder/test/CLASS/*.png``.
 
     Classes are numbered in the order of their names. Images are grey unless one of them has channels that differ.
-    Transparency is dropped. Files beside the class folders, and those whose name begins with a dot, are ignored.
+    Transparency is dropped. Files next to the class folders, and those whose name begins with a dot, are ignored.
 
     Raises:
         LogpiError: another layout, an empty class, one class only, an unprintable name, a damaged

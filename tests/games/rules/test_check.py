@@ -140,7 +140,7 @@ BROKEN = {  # what is wrong: (fields made from the good game, a part of the find
         lambda own: {"observe": lambda s: own.observe(s)[..., ::-1]},
         "observe shows the other player's stones first",
     ),
-    "a look at other games": (batched, "a game beside others (jax.vmap) has another observe than alone"),
+    "a look at other games": (batched, "a game in a batch (jax.vmap) has another observe than alone"),
     "noise": (drawing, "the same moves gave another observe"),
     "moves that are not mirrored": (
         lambda own: {"action_symmetries": np.stack([np.arange(4, dtype=np.int32)] * 2)},
