@@ -37,36 +37,36 @@ def own(games: int, simulations: int, cores: int, seconds: float) -> dict[str, A
 
     devices.prepare()
     import jax
-    import numpy as np
 
-    from logpi.games.methods.alphazero import AlphaZero
-    from logpi.games.settings import BoardNetwork
-    from logpi.games.methods.alphazero import alphazero
+    from logpi.driver.driver import Driver, Progress
     from logpi.games.evaluation.evaluators import Evaluators, by_games
+    from logpi.games.methods.alphazero import AlphaZero, alphazero
     from logpi.games.process import self_play_process
     from logpi.games.rules.make import make_game
+    from logpi.games.settings import BoardNetwork
 
     config = AlphaZero(n_games=games, simulations=simulations, search="gumbel", playout_cap_simulations=0)
     game, net = make_game("connect-four"), BoardNetwork(torso="mlp", units=256, blocks=3)
     method = alphazero(config, net, game, cores)
     evaluator = by_games(game, method.search, simulations=1, opponent_simulations=1, parallel_games=2)
-    programs = GamePrograms(method, Evaluators(evaluator, evaluator), 0, cores, 1)
-    state = programs.init()
-    state, _ = programs.iterate(state, 0, timed=True)
-    before, iteration = dict(programs.shares), 0
+    rows = games * config.n_steps
+    driver = Driver(self_play_process(method, Evaluators(evaluator, evaluator), rows, cores), [0])
+    state, _, _ = driver.iterate(driver.init(), Progress())
+    before, iteration = dict(driver.seconds), 0
     begun, used = time.perf_counter(), time.process_time()
     playing = learning = 0.0
     while playing + learning < seconds:
         iteration += 1
-        state, _ = programs.iterate(state, iteration, timed=True)
-        playing, learning = (programs.shares[name] - before[name] for name in ("self-play", "update"))
+        state, _, _ = driver.iterate(state._replace(metrics={}), Progress(iteration))
+        playing, storing, updating = (driver.seconds[name] - before[name] for name in ("self-play", "store", "update"))
+        learning = storing + updating
     share = (time.process_time() - used) / (time.perf_counter() - begun) / cores
-    positions = iteration * games * config.n_steps
+    positions = iteration * rows
     return {
         "share_of_core": share,
         "playing": positions / playing,
         "both": positions / (playing + learning),
-        "compile": programs.shares["compile"],
+        "compile": driver.seconds["compile"],
         "parameters": sum(x.size for x in jax.tree.leaves(state.learner.params)),
     }
 
