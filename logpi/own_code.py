@@ -22,7 +22,7 @@ from logpi.errors import LogpiError
 
 IN_FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[^:/\\]+)", re.DOTALL)  # path/file.py:name
 IN_MODULE = re.compile(r"(?P<module>[A-Za-z_][\w.]*):.+")  # module:name
-_named: set[str] = set()  # absolute paths of files, and names of modules
+_named: set[str] = set()  # absolute paths of files, and names of top packages
 
 
 def absolute(name: str) -> str:
@@ -37,7 +37,7 @@ def name_code(*texts: str) -> None:
         if (found := IN_FILE.fullmatch(text)) or text.endswith(".py"):
             _named.add(str(Path(found["path"] if found else text).expanduser().resolve()))
         elif found := IN_MODULE.fullmatch(text):
-            _named.add(found["module"])
+            _named.add(found["module"].partition(".")[0])
 
 
 def load_attribute(name: str) -> object:
@@ -92,19 +92,17 @@ def import_file(path: str) -> ModuleType:
 def import_module(name: str) -> ModuleType:
     """Import the module called ``name``, which may lie in the working folder.
 
+    The top package decides: to find a module inside it, Python already runs the package.
+
     Raises:
         LogpiError: nobody has named it here.
         Exception: whatever the import raises.
     """
-    if name not in sys.modules and name not in _named:
-        spec = importlib.util.find_spec(name)
+    top = name.partition(".")[0]
+    if name not in sys.modules:
+        spec = importlib.util.find_spec(top)
         if spec is not None and spec.origin and Path(spec.origin).is_file():
-            _check(name, f"{name}:ID", Path(spec.origin))
-    elif name in _named:
-        with contextlib.suppress(ImportError, ValueError, AttributeError):
-            spec = importlib.util.find_spec(name)
-            if spec is not None and spec.origin and Path(spec.origin).is_file():
-                _remember(Path(spec.origin))
+            _check(top, f"{name}:ID", Path(spec.origin))
     return importlib.import_module(name)
 
 

@@ -55,6 +55,26 @@ class PPO(ControlSettings):
     normalize_advantage: bool = True  # Advantage normalization to mean 0 and standard deviation 1 over each minibatch
 
 
+def loss(
+    policy: Policy, statistics: Statistics, h: PPO, clip_range: Array, params: PyTree, b: Rows
+) -> tuple[Array, Metrics]:
+    """L(θ) of a minibatch, with what is logged of it."""
+    out = unroll(policy, params, statistics, b.obs, b.mask, b.memory)
+    log_prob = out.pi.log_prob(b.action)
+    surrogate = losses.clipped_surrogate(log_prob, b.log_prob, b.advantage, clip_range)
+    policy_loss = (surrogate * b.weight).sum()
+    value_loss = (losses.squared_error(value_of(out), b.target) * b.weight).sum()
+    entropy = (out.pi.entropy() * b.weight).sum()
+    total = policy_loss + h.vf_coef * value_loss - h.ent_coef * entropy
+    return total, {
+        "train/loss": total,
+        "train/policy_gradient_loss": policy_loss,
+        "train/value_loss": value_loss,
+        "train/entropy_loss": -entropy,
+        **losses.ratio_metrics(log_prob, b.log_prob, b.weight, clip_range),
+    }
+
+
 @method(settings=PPO, parent="a2c")
 def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Advantage | None = None) -> Algorithm:
     """PPO as an ``Algorithm``; ``obs`` has one observation's shapes, ``own_psi`` stands in GAE's place.
@@ -80,25 +100,11 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         clip_range = h.clip_range * remaining(learner, config.clip_schedule)
         step_size = h.learning_rate * remaining(learner, config.lr_schedule)
 
-        def loss(params: PyTree, b: Rows) -> tuple[Array, Metrics]:
-            out = unroll(policy, params, statistics, b.obs, b.mask, b.memory)
-            log_prob = out.pi.log_prob(b.action)
-            surrogate = losses.clipped_surrogate(log_prob, b.log_prob, b.advantage, clip_range)
-            policy_loss = (surrogate * b.weight).sum()
-            value_loss = (losses.squared_error(value_of(out), b.target) * b.weight).sum()
-            entropy = (out.pi.entropy() * b.weight).sum()
-            total = policy_loss + h.vf_coef * value_loss - h.ent_coef * entropy
-            return total, {
-                "train/loss": total,
-                "train/policy_gradient_loss": policy_loss,
-                "train/value_loss": value_loss,
-                "train/entropy_loss": -entropy,
-                **losses.ratio_metrics(log_prob, b.log_prob, b.weight, clip_range),
-            }
-
         def minibatch(carry: tuple[PyTree, PyTree, Array], b: Rows) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
             params, opt_state, going = carry
-            *new, metrics = improve(lambda p: loss(p, b), h, params, opt_state, step_size)
+            *new, metrics = improve(
+                lambda p: loss(policy, statistics, h, clip_range, p, b), h, params, opt_state, step_size
+            )
             going = going & (metrics["train/approx_kl"] <= 1.5 * h.target_kl)
             return (*where(going, tuple(new), (params, opt_state)), going), metrics
 

@@ -27,8 +27,6 @@ Players = Annotated[
 ]
 Sprt = Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="ELO0 ELO1")]
 Ladder = Annotated[str, tyro.conf.arg(metavar="RUN")]
-Snapshots = Annotated[int, tyro.conf.arg(aliases=["--rungs"])]
-ParallelGames = Annotated[int, tyro.conf.arg(aliases=["--together"])]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +43,9 @@ class Options:
     beta: float = 0.05  # False-negative rate of the SPRT (accepts ELO0 wrongly), 0 to 0.5
     anchor: str = ""  # Name of the player whose Elo is 0; by default the mean is 0
     ladder: Ladder = ""  # Run whose snapshots at its periodic evaluations play too, before the other players
-    snapshots: Snapshots = 8  # Number of snapshots of the ladder; each meets its two neighbours on either side
+    snapshots: int = 8  # Number of snapshots of the ladder; each meets its two neighbours on either side
     seconds: float = 60.0  # Time limit of an external engine's answer, in seconds
-    parallel_games: ParallelGames = 128  # Games of a match that are played in parallel
+    parallel_games: int = 128  # Games of a match that are played in parallel
     out: str = ""  # Output folder; by default a new one in arena/
     quiet: bool = False  # No progress display
     json: bool = False  # Output as a JSON object

@@ -6,7 +6,8 @@ checkpoint. How many updates follow a collected trajectory is a setting, not a s
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ from logpi.errors import LogpiError
 from logpi.ops.collectives import per_device_key, psum
 from logpi.types import Algorithm, Array, Key, Learner, Metrics, PyTree, Trajectory
 
+Update: TypeAlias = Callable[[Learner, Replay, Key], tuple[Learner, Metrics]]
 _REPLAY: PyTree = Replay(Rows(*(SPREAD_ROWS,) * 5), REPLICATED, REPLICATED)
 
 
@@ -73,6 +75,24 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
         replay = push(state.carry.replay, state.batch.trajectory)
         return state._replace(carry=state.carry._replace(replay=replay)), {}
 
+    places = collecting.places
+    return collecting._replace(
+        start=start,
+        stages=(
+            collect.within(_enter, _leave),
+            Stage("store", store, ("carry",), STORE),
+            Stage("update", _updates(one, experience.updates), ("learner", "batch"), UPDATE, units=experience.updates),
+        ),
+        acting=acting,
+        places=Places(
+            places.learner, Collected(places.carry, _REPLAY), Work(places.batch, REPLICATED), acting=places.acting
+        ),
+    )
+
+
+def _updates(one: Update, count: int) -> Callable[[State, Now], tuple[State, Metrics]]:
+    """``count`` updates, in pieces of any number."""
+
     def update(state: State, now: Now) -> tuple[State, Metrics]:
         def step(k: Array, made: tuple[Learner, Metrics]) -> tuple[Learner, Metrics]:
             learner, metrics = one(made[0], state.carry.replay, jax.random.fold_in(now.key, k))
@@ -80,25 +100,11 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
 
         learner, metrics = jax.lax.fori_loop(now.begin, now.end, step, (state.learner, state.batch.metrics))
         moves = psum(state.batch.trajectory.mask.sum()).astype(jnp.int32)
-        moves = jnp.where(now.end == experience.updates, moves, 0)
-        learner = learner._replace(timesteps=learner.timesteps + moves)
-        return state._replace(learner=learner, batch=state.batch._replace(metrics=metrics)), jax.tree.map(
-            jnp.mean, metrics
-        )
+        learner = learner._replace(timesteps=learner.timesteps + jnp.where(now.end == count, moves, 0))
+        batch = state.batch._replace(metrics=metrics)
+        return state._replace(learner=learner, batch=batch), jax.tree.map(jnp.mean, metrics)
 
-    places = collecting.places
-    return collecting._replace(
-        start=start,
-        stages=(
-            collect.within(_enter, _leave),
-            Stage("store", store, ("carry",), STORE),
-            Stage("update", update, ("learner", "batch"), UPDATE, units=experience.updates),
-        ),
-        acting=acting,
-        places=Places(
-            places.learner, Collected(places.carry, _REPLAY), Work(places.batch, REPLICATED), acting=places.acting
-        ),
-    )
+    return update
 
 
 def _enter(state: State) -> State:

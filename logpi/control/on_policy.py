@@ -22,6 +22,7 @@ from logpi.driver.process import (
     SPREAD,
     SPREAD_ROWS,
     UPDATE,
+    Function,
     Now,
     Places,
     Process,
@@ -123,60 +124,76 @@ def on_device(vector: DeviceVector, algorithm: Algorithm, obs: PyTree, sizes: Si
     )
 
 
-def on_host(
-    vector: HostVector, evaluation: HostVector, algorithm: Algorithm, obs: PyTree, seed: int, sizes: Sizes
-) -> Process:
-    """The process of a method on stateful environments; they begin new episodes when a run is resumed."""
-    started = False
-    batch = vector.num_envs
+class HostRollout:
+    """Collecting in stateful environments, as the functions of a ``HostStage``."""
 
-    def begin(learner: Learner, key: Key) -> tuple[Carry, Trajectory]:
-        carry = first_carry(algorithm, batch)
-        shown = jax.tree.map(lambda x: jnp.zeros((batch, *x.shape), x.dtype), obs)
-        chosen = algorithm.act(acting(learner), carry.memory, shown, key)
-        rows = algorithm.n_steps
+    def __init__(self, vector: HostVector, algorithm: Algorithm, obs: PyTree, seed: int) -> None:
+        self._vector, self._algorithm, self._obs, self._seed = vector, algorithm, obs, seed
+        self._started = False
+
+    def begin(self, learner: Learner, key: Key) -> tuple[Carry, Trajectory]:
+        """Carry and a trajectory of zeros, before the first rollout."""
+        batch, rows = self._vector.num_envs, self._algorithm.n_steps
+        carry = first_carry(self._algorithm, batch)
+        shown = jax.tree.map(lambda x: jnp.zeros((batch, *x.shape), x.dtype), self._obs)
+        chosen = self._algorithm.act(acting(learner), carry.memory, shown, key)
 
         def block(x: PyTree, length: int) -> PyTree:
             return jax.tree.map(lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), x)
 
         flat = jnp.zeros((rows, batch))
-        trajectory = Trajectory(
-            block(shown, rows + 1), block(chosen.action, rows), flat, flat, flat, flat, carry.memory
-        )
-        return carry, trajectory
+        action = block(chosen.action, rows)
+        return carry, Trajectory(block(shown, rows + 1), action, flat, flat, flat, flat, carry.memory)
 
-    def act(learner: Learner, memory: PyTree, shown: PyTree, key: Key) -> tuple[Act, Key]:
-        # the key goes round on the device: few arguments, few microseconds at each move
+    def act(self, learner: Learner, memory: PyTree, shown: PyTree, key: Key) -> tuple[Act, Key]:
+        """One decision; the key goes round on the device: few arguments, few microseconds at each move."""
         key, mine = jax.random.split(key)
-        return algorithm.act(learner, memory, shown, mine), key
+        return self._algorithm.act(learner, memory, shown, mine), key
 
-    def arguments(state: State) -> tuple[PyTree, ...]:
+    def arguments(self, state: State) -> tuple[PyTree, ...]:
+        """Shapes of the arguments of ``act``."""
         shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.batch.obs)
         return acting(state.learner), state.carry.memory, shown, jax.random.key(0)
 
+    def metrics(self, state: State) -> Metrics:
+        """Shapes of what ``collect`` measures."""
+        found: Metrics = jax.eval_shape(episode_metrics, state.carry.episodes)
+        return found
+
     def collect(
-        state: State, key: Key, iteration: int, inner: Callable[..., PyTree], watch: Watch, seconds: Seconds
+        self, state: State, key: Key, iteration: int, act: Function, watch: Watch, seconds: Seconds
     ) -> tuple[State, Metrics] | None:
-        nonlocal started
+        """One rollout by the compiled ``act``; None where ``watch`` asked for a stop."""
         began = time.perf_counter()
         jax.block_until_ready(state.learner)
         seconds["update"] += time.perf_counter() - began  # which was under way until now
-        if not started:
+        if not self._started:
             # a resumed run's environments begin new episodes, on seeds that its first part did not use
-            vector.reset(seed=seed * 100_003 + iteration * batch)
-            state, started = _with_new_episodes(state, first_carry(algorithm, batch)), True
+            self._vector.reset(seed=self._seed * 100_003 + iteration * self._vector.num_envs)
+            state = _with_new_episodes(state, first_carry(self._algorithm, self._vector.num_envs))
+            self._started = True
         learner = acting(state.learner)
 
         def choose(memory: PyTree, shown: PyTree) -> Act:
             nonlocal key
-            chosen, key = inner(learner, memory, shown, key)
+            chosen, key = act(learner, memory, shown, key)
             return chosen
 
-        found = rollout_host(vector, algorithm, choose, state.carry, seconds, watch)
+        found = rollout_host(self._vector, self._algorithm, choose, state.carry, seconds, watch)
         if found is None:
             return None
         carry, trajectory = found
         return state._replace(carry=carry, batch=trajectory), episode_metrics(carry.episodes)
+
+
+def on_host(
+    vector: HostVector, evaluation: HostVector, algorithm: Algorithm, obs: PyTree, seed: int, sizes: Sizes
+) -> Process:
+    """The process of a method on stateful environments; they begin new episodes when a run is resumed."""
+    rollouts, shares = HostRollout(vector, algorithm, obs, seed), ("policy", "environment")
+    collect = HostStage(
+        "rollout", rollouts.collect, rollouts.act, rollouts.arguments, rollouts.metrics, shares, stream=COLLECT
+    )
 
     def close() -> None:
         vector.close()
@@ -184,23 +201,12 @@ def on_host(
 
     return Process(
         init=_init(algorithm, obs, sizes),
-        start=begin,
-        stages=(
-            HostStage(
-                "rollout",
-                collect,
-                act,
-                arguments,
-                shapes=lambda state: jax.eval_shape(episode_metrics, state.carry.episodes),
-                shares=("policy", "environment"),
-                stream=COLLECT,
-            ),
-            Stage("update", _update(algorithm), ("learner",), UPDATE),
-        ),
+        start=rollouts.begin,
+        stages=(collect, Stage("update", _update(algorithm), ("learner",), UPDATE)),
         evaluation=HostEvaluator(evaluation, algorithm.policy, algorithm.act, obs),
         acting=acting,
         hyper=algorithm.hyper,
-        rows=algorithm.n_steps * batch,
+        rows=algorithm.n_steps * vector.num_envs,
         close=close,
     )
 
