@@ -41,7 +41,7 @@ _WHERE = {
     "Trajectory": "logpi.types",
     "LogpiError": "logpi.errors",
 }
-_MODULES = ("psi", "returns", "losses", "distributions")
+_MODULES = ("psi", "losses", "distributions")
 __all__ = [*_WHERE, *_MODULES]
 
 

@@ -182,7 +182,7 @@ def load(path: str | Path, policy: Policy | None = None, code: Sequence[str] = (
     Raises:
         LogpiError: nothing that can be loaded is there.
     """
-    from logpi.runs.agent_file import task_in
+    from logpi.runs.cards import task_in
 
     devices.prepare()
     name_code(*code)
@@ -291,7 +291,7 @@ def _shown(
     if experiment.run.video and task.films:
         view.note("filming the trained agent")
         try:
-            pictures |= task.pictures(task.load(agent_folder(folder.path), own.policy), folder)
+            pictures |= task.pictures(task.load(folder.best_agent, own.policy), folder)
         except LogpiError as error:
             view.note(f"no video: {error}")
     text = "\n".join(_report(trained, experiment, band, time.perf_counter() - began, pictures))

@@ -57,7 +57,7 @@ class DeviceEnv(NamedTuple):
     """One environment as pure functions of arrays, unbatched; no autoreset, no time limit inside.
 
     ``reset(key) -> (state, obs)``; ``step(state, action, key) -> (state, obs, reward, terminated)``.
-    ``state`` is any pytree of arrays. The time limit of ``spec`` is applied by ``logpi.envs.device.vectorize``.
+    ``state`` is any pytree of arrays. The time limit of ``spec`` is applied by ``logpi.envs.make.vectorize``.
     """
 
     spec: EnvSpec

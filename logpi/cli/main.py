@@ -79,10 +79,12 @@ def main(argv: list[str] | None = None) -> int:
         print(f"logpi: unknown verb {argv[0]!r}{hint} Allowed: {', '.join(VERBS)}", file=sys.stderr)
         return 2
     from logpi.errors import LogpiError
-    from logpi.own_code import name_code
 
     argv, code = _code_in(argv)
-    name_code(*argv[1:], *code)
+    if code or any(":" in argument for argument in argv):
+        from logpi.own_code import name_code
+
+        name_code(*argv[1:], *code)
     verb = argv[0].replace("-", "_")
     try:
         result: int = getattr(importlib.import_module(f"logpi.cli.{verb}"), verb)(argv[1:])

@@ -66,8 +66,9 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
         check_ranges(name, section)
     chosen["method"] = task_of(experiment.env).settle(chosen["method"])
     kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
-    own = absolute(given.policy)
-    asked = Experiment(absolute(given.env), experiment.algo, env_kwargs=kwargs, policy=own, **chosen)
+    policy = absolute(given.policy) if given.policy else ""
+    env = absolute(given.env) if ":" in given.env else given.env
+    asked = Experiment(env, experiment.algo, env_kwargs=kwargs, policy=policy, **chosen)
     return asked, promised(asked, None if file else (experiment, recipe)), given.quiet
 
 

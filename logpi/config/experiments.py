@@ -86,7 +86,7 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     Raises:
         LogpiError: unknown algorithm, section or key, or a value of the wrong type.
     """
-    env = absolute(env)
+    env = absolute(env) if ":" in env else env
     asked = None if algo is None else find_method(algo)
     task, recipe = record(kind_of(env)), recipe_for(env, algo)
     method = asked or find_method(recipe.algo if recipe else task.default_method(env))

@@ -17,13 +17,12 @@ from gymnasium import spaces
 from logpi.algorithms.common.learning import make_act
 from logpi.config.experiments import from_table
 from logpi.config.settings import Network
-from logpi.envs.space_json import space_from_json, space_to_json
-from logpi.envs.spaces import to_env
+from logpi.envs.spaces import space_from_json, space_to_json, to_env
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Statistics, init_statistics
 from logpi.own_code import load_attribute
-from logpi.runs import agent_file
+from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
 from logpi.types import EnvSpec, Learner, Policy, PyTree
 
@@ -111,7 +110,7 @@ def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network |
         "normalize_obs": learner.statistics.obs != (),
         **facts,
     }
-    agent_file.save(folder, KIND, arrays, card)
+    cards.save(folder, KIND, arrays, card)
 
 
 def own_policy(name: str, spec: EnvSpec) -> Policy | None:
@@ -145,7 +144,7 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
         LogpiError: no agent there, a damaged file, another format, or a policy of the user's own that is not given.
     """
     folder = Path(folder)
-    with agent_file.reading(folder) as card:
+    with cards.reading(folder) as card:
         observation, action = (space_from_json(card[k]) for k in ("observation_space", "action_space"))
         spec = EnvSpec(card["env"], observation, action, card["max_episode_steps"])
         network = card["network"] and from_table(Network, card["network"], "network")
@@ -161,6 +160,6 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
         "params": jax.eval_shape(policy.init, jax.random.key(0)),
         "statistics": jax.eval_shape(lambda: init_statistics(obs, 1, normalize, False)).obs,
     }
-    arrays, _ = load_tree(folder / agent_file.WEIGHTS, like)
+    arrays, _ = load_tree(folder / cards.WEIGHTS, like)
     arrays = jax.tree.map(jnp.asarray, arrays)
     return Agent(spec, policy, arrays["params"], Statistics(obs=arrays["statistics"]), card)

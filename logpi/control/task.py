@@ -117,7 +117,7 @@ def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> Non
     import jax
 
     from logpi.control.rollout import rollout, start
-    from logpi.envs.device import vectorize
+    from logpi.envs.make import vectorize
 
     def collect(key: Any) -> object:
         vector = vectorize(env)
@@ -139,8 +139,8 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process
     from gymnasium.vector import VectorEnv
 
     from logpi.control.on_policy import Sizes, on_device, on_host
-    from logpi.envs.device import vectorize
     from logpi.envs.host import make_host
+    from logpi.envs.make import vectorize
     from logpi.envs.vectors import pair
     from logpi.nets.policy import example
     from logpi.types import DeviceEnv
@@ -204,8 +204,8 @@ def evaluate_episodes(agent: Any, asked: Question) -> Facts:
     import numpy as np
 
     from logpi.control.evaluation import evaluate_device, evaluate_host
-    from logpi.envs.device import vectorize
     from logpi.envs.host import make_host
+    from logpi.envs.make import vectorize
     from logpi.types import DeviceEnv
 
     episodes, seed = asked.episodes or EPISODES, SEED if asked.seed is None else asked.seed
@@ -283,12 +283,15 @@ def _filmed(name: str, *arguments: Any, **options: Any) -> Path:
 
 
 def _gymnasium_version(agent: Any) -> DeviceEnv | HostFactory:
+    import gymnasium
+
     from logpi.envs.classic import CLASSIC
-    from logpi.envs.load import registered
     from logpi.envs.make import make
 
     name = agent.spec.id
-    return registered(name) if name in CLASSIC else make(name, **agent.facts.get("env_kwargs", {}))
+    if name in CLASSIC:
+        return functools.partial(gymnasium.make, name, disable_env_checker=True)
+    return make(name, **agent.facts.get("env_kwargs", {}))
 
 
 def _drawn(source: DeviceEnv | HostFactory, name: str, env_kwargs: dict[str, Any]) -> Callable[[str], Any]:

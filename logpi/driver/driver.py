@@ -1,4 +1,7 @@
-"""The one driver of every ``Process``: compiles its stages side by side, and runs them piece by piece.
+"""The one driver of every ``Process``, and the training loop: it touches no file and no screen.
+
+The driver compiles the stages side by side and runs them piece by piece. The loop iterates, and says when to log,
+evaluate and checkpoint.
 
 A stage's old arrays are donated to it, so nothing is held twice. A piece of work takes about a second at most; between
 two pieces a ``Watch`` may ask for a stop. Since donated arrays cannot be taken back, a stop comes after a whole piece,
@@ -7,31 +10,39 @@ and the state then tells with ``Progress`` where in the iteration it stands.
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
+from logpi.config.settings import Run
 from logpi.driver import devices
 from logpi.driver.process import (
-    LEARNER,
-    REPLICATED,
-    START,
     Case,
     Compiled,
-    Jitted,
     Process,
-    Program,
     Runnable,
     Scores,
     Span,
     State,
     Watch,
 )
-from logpi.driver.stages import PIECE, stream, unwatched
-from logpi.types import Array, Learner, PyTree
+from logpi.driver.stages import PIECE, initial, programs_of, unwatched
+from logpi.errors import LogpiError
+from logpi.types import Metrics, PyTree
+
+HEALTH = "finite/"  # begins the names of flags that must be true
+CAUSES = {
+    "finite/observation": "the environment gave an observation that is NaN or infinite; `logpi check-env` finds it",
+    "finite/reward": "the environment gave a reward that is NaN or infinite; `logpi check-env` finds it",
+    "finite/parameters": "the update made a parameter NaN or infinite; lower learning_rate or max_grad_norm (of an "
+    "environment normalize_obs and normalize_reward help too)",
+}
 
 
 class Progress(NamedTuple):
@@ -90,7 +101,9 @@ class Driver:
         if self._programs:
             return
         began = time.perf_counter()
-        self._programs = devices.compile_all(self._wanted(), watch)
+        self._programs = devices.compile_all(
+            programs_of(self.process, self._spread, self._shapes(), self._hyper), watch
+        )
         if jax.tree.leaves(self._data):
             self._data = jax.device_put(self._data, self._programs["evaluate"].input_shardings[0][-1])
         self.seconds["compile"] += time.perf_counter() - began
@@ -171,37 +184,93 @@ class Driver:
 
     def _shapes(self) -> State:
         if self._known is None:
-            init, start = self._initial()
+            init, start = initial(self.process, self._spread)
             learner = jax.eval_shape(init, self._seed, self._hyper)
             carry, batch = jax.eval_shape(start, learner, self._seed)
             self._known = State(learner, carry, batch, {}, self._seed)
         return self._known
 
-    def _wanted(self) -> dict[str, Program]:
-        """All programs, those that take longest to compile first."""
-        process, state = self.process, self._shapes()
-        stages = {s.name: s.program(process, self._spread, state) for s in reversed(process.stages)}
-        acting = jax.eval_shape(process.acting, state.learner)
-        init, start = self._initial()
-        return {
-            **stages,
-            **process.evaluation.programs(process, self._spread, acting, self._seed),
-            "init": Program(init, (self._seed, self._hyper), hot=False),
-            "start": Program(start, (state.learner, self._seed), hot=False),
-        }
 
-    def _initial(self) -> tuple[Jitted, Jitted]:
-        """Functions of (seed, hyper) and of (learner, seed), not compiled yet."""
-        process, places = self.process, self.process.places
+class Event(NamedTuple):
+    """One row of the run, after the iteration that it describes; or, without a row, a stop between two of them."""
 
-        def init(seed: Array, hyper: PyTree) -> Learner:
-            # settings come from outside, so that changing one compiles nothing
-            return process.init(stream(seed, LEARNER))._replace(hyper=hyper)
+    state: State
+    progress: Progress
+    timesteps: int  # of the seed that has had fewest
+    row: dict[str, PyTree]  # numbers, or one for each seed; {} where the loop was stopped before the row was complete
+    scores: NDArray[np.float32] | None  # mean greedy score of a periodic evaluation, [] or [S]
+    checkpoint: bool  # now is the time to save
+    finished: bool
 
-        def start(learner: Learner, seed: Array) -> tuple[PyTree, PyTree]:
-            return process.start(learner, stream(seed, START))
 
-        takes, gives = (places.learner, REPLICATED), (places.carry, places.batch)
-        begun = self._spread.jit(start, (True, True), takes, gives)
-        # the first parameters are drawn by one program: an orthogonal matrix is not dealt out
-        return self._spread.once(init, (True, True), places.learner), begun
+def training(driver: Driver, state: State, progress: Progress, run: Run, watch: Watch = unwatched) -> Iterator[Event]:
+    """Iterate until every seed has had its ``total_timesteps``; yields one ``Event`` per row of metrics.
+
+    Everything that is yielded, but for the clock, follows from ``state`` and ``progress``: a run that is cut in two
+    yields the same rows, and one at its end yields nothing. Where ``watch`` asks for a stop, the last event has a state
+    to save and perhaps no row.
+
+    Raises:
+        LogpiError: an observation, a reward or a parameter is not finite (the state before is not lost: it is in the
+            last checkpoint).
+    """
+    total = float(np.max(jax.device_get(state.learner.hyper.total_timesteps)))
+    every = max(1, math.ceil(total / driver.process.rows / run.log_points))
+    finished = bool(np.min(jax.device_get(state.learner.timesteps)) >= total) and progress.stage == 0
+    health: list[Metrics] = []  # of each iteration since the last row
+    while not finished:
+        last = (progress.iteration + 1) % every == 0
+        state, progress, stopped = driver.iterate(state, progress, watch, timed=last)
+        health.append({name: x for name, x in state.metrics.items() if name.startswith(HEALTH)})
+        if not last and not stopped:
+            state = state._replace(metrics={})
+            progress = progress._replace(iteration=progress.iteration + 1, stage=0)
+            stopped = watch("", 0, 1)
+        if not last and not stopped:
+            continue
+        timesteps, flags = jax.device_get((state.learner.timesteps, health))
+        for number, checks in enumerate(flags, progress.iteration + 2 - len(flags)):
+            check_health(checks, number)
+        health.clear()
+        done = int(np.min(timesteps))
+        complete = last and progress.stage == len(driver.process.stages)
+        row = _row(driver, state, progress, done, run, total, watch) if complete else None
+        if row is None:
+            yield Event(state, progress, done, {}, None, True, False)
+            return
+        finished = done >= total
+        evaluated, saved = (math.floor(done / total * n) for n in (run.eval_points, run.checkpoint_points))
+        checkpoint = finished or saved > progress.saved
+        state = state._replace(metrics={})
+        progress = Progress(progress.iteration + 1, 0, 0, max(evaluated, progress.evaluated), saved)
+        yield Event(state, progress, done, row, row.pop("scores"), checkpoint, finished)
+
+
+def _row(
+    driver: Driver, state: State, progress: Progress, done: int, run: Run, total: float, watch: Watch
+) -> dict[str, PyTree] | None:
+    """Metrics of the iteration that is over, with ``scores`` of a periodic evaluation where one is due.
+
+    None where ``watch`` stopped the evaluation.
+    """
+    iteration = progress.iteration + 1
+    row: dict[str, PyTree] = {"time/total_timesteps": done, "time/iterations": iteration}
+    values = jax.device_get(state.metrics)
+    row |= {name: x for name, x in values.items() if not name.startswith(HEALTH)}
+    row["scores"] = None
+    if done >= total or math.floor(done / total * run.eval_points) > progress.evaluated:
+        found = driver.evaluate(state, iteration, run.eval_episodes, watch=watch)
+        if found is None:
+            return None
+        row["scores"] = found.score.mean(-1)
+        row |= {"eval/mean_reward": row["scores"], "eval/mean_ep_length": found.length.mean(-1)}
+    return row
+
+
+def check_health(checks: Mapping[str, PyTree], iteration: int) -> None:
+    """Refuse to go on from numbers that are not finite, and say whose they are."""
+    for name, flag in checks.items():
+        ok = np.atleast_1d(np.asarray(flag))
+        if not ok.all():
+            which = f" (seed number {int(np.argmin(ok))} of this run)" if ok.size > 1 else ""
+            raise LogpiError(f"iteration {iteration}{which}: {CAUSES[name]}")

@@ -102,6 +102,8 @@ class Spread(Protocol):
     @property
     def num_devices(self) -> int: ...
 
+    def once(self, f: Function, mapped: Sequence[bool], gives: PyTree) -> Jitted: ...
+
     def jit(
         self,
         f: Function,

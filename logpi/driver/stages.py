@@ -12,8 +12,10 @@ import numpy as np
 
 from logpi.driver.process import (
     EVALUATE,
+    LEARNER,
     REPLICATED,
     SPREAD,
+    START,
     Case,
     Function,
     Jitted,
@@ -226,3 +228,32 @@ class Evaluation(NamedTuple):
             done += score.shape[-1]
         score, length = (np.concatenate(x, -1)[..., :count].astype(np.float32) for x in zip(*found, strict=True))
         return Scores(score, length)
+
+
+def programs_of(process: Process, spread: Spread, state: State, hyper: PyTree) -> dict[str, Program]:
+    """All programs of a process, those that take longest to compile first."""
+    stages = {stage.name: stage.program(process, spread, state) for stage in reversed(process.stages)}
+    acting = jax.eval_shape(process.acting, state.learner)
+    init, start = initial(process, spread)
+    return {
+        **stages,
+        **process.evaluation.programs(process, spread, acting, state.seed),
+        "init": Program(init, (state.seed, hyper), hot=False),
+        "start": Program(start, (state.learner, state.seed), hot=False),
+    }
+
+
+def initial(process: Process, spread: Spread) -> tuple[Jitted, Jitted]:
+    """Functions of (seed, hyper) and of (learner, seed) that make the first state, not compiled yet."""
+    places = process.places
+
+    def init(seed: Array, hyper: PyTree) -> Learner:
+        # settings come from outside, so that changing one compiles nothing
+        return process.init(stream(seed, LEARNER))._replace(hyper=hyper)
+
+    def start(learner: Learner, seed: Array) -> tuple[PyTree, PyTree]:
+        return process.start(learner, stream(seed, START))
+
+    begun = spread.jit(start, (True, True), (places.learner, REPLICATED), (places.carry, places.batch))
+    # the first parameters are drawn by one program: an orthogonal matrix is not dealt out
+    return spread.once(init, (True, True), places.learner), begun

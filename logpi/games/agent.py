@@ -19,7 +19,7 @@ from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
 from logpi.games.search.tree import Searched, spread
 from logpi.methods import find_method
-from logpi.runs import agent_file
+from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
 from logpi.types import PyTree
 
@@ -56,7 +56,7 @@ def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts:
     Raises:
         LogpiError: the disk refuses.
     """
-    agent_file.save(folder, KIND, {"params": params}, {**settings_card(experiment), "facts": facts})
+    cards.save(folder, KIND, {"params": params}, {**settings_card(experiment), "facts": facts})
 
 
 def load_game_agent(folder: Path) -> GameAgent:
@@ -65,9 +65,9 @@ def load_game_agent(folder: Path) -> GameAgent:
     Raises:
         LogpiError: its files are missing, damaged, or of another format.
     """
-    with agent_file.reading(folder) as card:
+    with cards.reading(folder) as card:
         config, net = settings_from(card)
         game = make_game(str(card["env"]))
     like = {"params": jax.eval_shape(find_method(card["algo"])(config, net, game).init, jax.random.key(0)).params}
-    arrays, _ = load_tree(folder / agent_file.WEIGHTS, like)
+    arrays, _ = load_tree(folder / cards.WEIGHTS, like)
     return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), card)

@@ -20,7 +20,7 @@ from logpi.games.search.guided import Apply
 from logpi.games.settings import SelfPlaySettings
 from logpi.ops.distributions import masked
 from logpi.ops.losses import decision_mean, squared_error
-from logpi.ops.returns import lambda_returns
+from logpi.ops.psi import lambda_returns
 from logpi.types import Array, Learner, Metrics, PyTree
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from logpi.games.settings import BoardNetwork
 from logpi.nets.convolution import Convolution
-from logpi.nets.torsos import Head, dense
+from logpi.nets.policy import Head, dense
 from logpi.types import Array
 
 

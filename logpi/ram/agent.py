@@ -22,7 +22,7 @@ from logpi.ram.learning import ImageTask
 from logpi.ram.retina import WHITE
 from logpi.ram.scenes import Scene
 from logpi.ram.settings import ImageSettings
-from logpi.runs import agent_file
+from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
 from logpi.types import PyTree
 
@@ -155,7 +155,7 @@ def save_image_agent(
         "data_sha256": fingerprint(images),
     }
     card = settings_card(experiment) | of_data | {"facts": facts}
-    agent_file.save(folder, KIND, {"params": _acting(params)}, card)
+    cards.save(folder, KIND, {"params": _acting(params)}, card)
 
 
 def load_image_agent(folder: Path) -> ImageAgent:
@@ -164,10 +164,10 @@ def load_image_agent(folder: Path) -> ImageAgent:
     Raises:
         LogpiError: its files are missing, damaged, or of another format.
     """
-    with agent_file.reading(folder) as card:
+    with cards.reading(folder) as card:
         config, net = settings_from(card)
         classes = tuple(str(name) for name in card["classes"])
         task = task_of(config, tuple(int(n) for n in card["shape"]), len(classes))
     learner = jax.eval_shape(find_method(card["algo"])(config, net, task).init, jax.random.key(0))
-    arrays, _ = load_tree(folder / agent_file.WEIGHTS, {"params": _acting(learner.params)})
+    arrays, _ = load_tree(folder / cards.WEIGHTS, {"params": _acting(learner.params)})
     return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card)

@@ -13,7 +13,7 @@ EXTRAS = {"box2d": "Box2D", "atari": "ale_py", "mujoco": "mujoco"}
 def examine() -> Json:
     """Devices, versions, extras, compilation cache, video and display, as JSON-able facts."""
     from logpi.driver import devices
-    from logpi.runs.manifest import describe
+    from logpi.runs.cards import describe
     from logpi.view.video import ffmpeg_works, has_display
 
     cache = devices.cache_folder()

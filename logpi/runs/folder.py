@@ -22,11 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import tomli_w
+
 from logpi.errors import LogpiError
+from logpi.runs.cards import describe
 from logpi.runs.checkpoint import load_tree, save_tree
 from logpi.runs.files import CHECKPOINT, Json, atomic_write, disk_error, try_lock
-from logpi.runs.manifest import describe
-from logpi.runs.toml import dumps
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
@@ -76,6 +77,12 @@ class RunFolder:
     @property
     def best(self) -> Path:
         return self.path / "best"
+
+    @property
+    def best_agent(self) -> Path:
+        """Folder of the best agent; of several seeds, the first one's."""
+        first = self.best / f"{SEED}{self.manifest['seeds'][0]}"
+        return first if first.is_dir() else self.best
 
     @property
     def last(self) -> Path:
@@ -217,11 +224,35 @@ def create(
             f"cannot make a run folder in {parent}: {error.strerror or error}; "
             "choose a folder that you may write, or correct its permissions"
         ) from error
-    _write(run.path / "config.toml", dumps(config))
+    _write(run.path / "config.toml", toml_text(config))
     _write(run.path / "command.txt", shlex.join(command) + "\n")
     manifest = {"algo": algo, "env": env, "seeds": list(seeds), "score": dict(score or {})} | describe()
     _write(run.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     return run
+
+
+def toml_text(table: Mapping[str, object]) -> str:
+    """TOML of str, int, float, bool, lists and tables of these; None is left out, as TOML has no null.
+
+    Raises:
+        LogpiError: a value of another type.
+    """
+
+    def present(part: object, path: str) -> object:
+        if isinstance(part, Mapping):
+            return {name: present(value, f"{path}.{name}") for name, value in part.items() if value is not None}
+        if isinstance(part, list | tuple):
+            return [present(item, path) for item in part]
+        if not isinstance(part, str | int | float):
+            raise LogpiError(
+                f"cannot write {path.removeprefix('.')} = {part!r} to config.toml: it is a {type(part).__name__}; "
+                "allowed are str, int, float, bool, lists and tables of these"
+            )
+        return part
+
+    plain = present(table, "")
+    assert isinstance(plain, dict)
+    return tomli_w.dumps(plain)
 
 
 def _claim(parent: Path, name: str) -> Path:

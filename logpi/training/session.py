@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from logpi.config.experiments import experiment_to_table
 from logpi.config.settings import Experiment
-from logpi.driver.driver import Driver, Progress
-from logpi.driver.loop import Event, training
+from logpi.driver.driver import Driver, Event, Progress, training
 from logpi.driver.process import State
 from logpi.errors import LogpiError
 from logpi.runs import folder as run_folders

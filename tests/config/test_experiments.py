@@ -21,7 +21,7 @@ from logpi.config.experiments import (
 )
 from logpi.config.settings import Experiment, Network, Run
 from logpi.errors import LogpiError
-from logpi.runs import toml
+from logpi.runs.folder import toml_text
 from logpi.tasks import Length, task_of
 
 RECIPE = recipe_for("CartPole-v1", "ppo")
@@ -131,7 +131,7 @@ def test_a_config_file_of_a_run_gives_the_same_experiment(algo):
         "env_kwargs": {"map_name": "8x8", "is_slippery": False},
     }
     experiment, _ = resolve("FrozenLake-v1", algo, tables)
-    text = toml.dumps(experiment_to_table(experiment))
+    text = toml_text(experiment_to_table(experiment))
     assert experiment_from_table(tomllib.loads(text)) == experiment
     assert experiment.network.hidden == (3, 5)
 
@@ -140,7 +140,7 @@ def test_a_config_file_of_a_run_gives_the_same_experiment(algo):
 def test_a_config_file_of_a_run_over_images_gives_the_same_experiment(algo):
     tables = {"method": {"learning_rate": 1 / 3, "max_grad_norm": math.inf, "canvas": 70}}
     experiment, _ = resolve("ram/cluttered", algo, tables)
-    assert experiment_from_table(tomllib.loads(toml.dumps(experiment_to_table(experiment)))) == experiment
+    assert experiment_from_table(tomllib.loads(toml_text(experiment_to_table(experiment)))) == experiment
     assert (experiment.method.canvas, experiment.method.num_distractors) == (70, 4), (
         "the flag over the task, the task's clutter"
     )

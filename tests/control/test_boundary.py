@@ -10,13 +10,13 @@ import pytest
 from logpi.algorithms.common.learning import make_act
 from logpi.control.rollout import Carry, no_episodes, rollout, rollout_host, start
 from logpi.driver.stages import unwatched
-from logpi.envs.device import vectorize
 from logpi.envs.host import make_host
+from logpi.envs.make import vectorize
 from logpi.envs.probes import chain, chain_gym
 from logpi.ops import psi
 from logpi.ops.distributions import Categorical
 from logpi.ops.normalization import Statistics
-from logpi.ops.returns import lambda_returns
+from logpi.ops.psi import lambda_returns
 from logpi.types import Algorithm, Learner, Output, Policy
 
 T, B, GAMMA = 17, 3, 0.9

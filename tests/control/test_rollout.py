@@ -14,8 +14,8 @@ from logpi.algorithms.common.learning import look, make_act
 from logpi.config.settings import Network
 from logpi.control.rollout import WINDOW, Carry, episode_metrics, no_episodes, record, rollout, rollout_host, start
 from logpi.driver.stages import unwatched
-from logpi.envs.device import vectorize
 from logpi.envs.host import make_host
+from logpi.envs.make import vectorize
 from logpi.envs.probes import recall
 from logpi.errors import LogpiError
 from logpi.nets.policy import make_policy

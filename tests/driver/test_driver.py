@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from logpi.config.settings import Run
-from logpi.driver.driver import Driver, Progress
-from logpi.driver.loop import training
+from logpi.driver.driver import Driver, Progress, training
 from logpi.driver.process import COLLECT, GATE, STORE, UPDATE, Process
 from logpi.driver.stages import Evaluation, HostStage, Stage, stream, unwatched
 from logpi.errors import LogpiError

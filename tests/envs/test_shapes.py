@@ -7,8 +7,8 @@ import pytest
 from shapes import misfits
 
 from logpi.envs.classic import cartpole
-from logpi.envs.device import vectorize
 from logpi.envs.host import make_host
+from logpi.envs.make import vectorize
 
 B = 3
 

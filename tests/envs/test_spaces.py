@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from logpi.envs.space_json import space_from_json, space_to_json
-from logpi.envs.spaces import check_spaces, encode, size, to_env
+from logpi.envs.spaces import check_spaces, encode, size, space_from_json, space_to_json, to_env
 from logpi.errors import LogpiError
 from logpi.types import EnvSpec
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from logpi.errors import LogpiError
-from logpi.runs import metrics, tensorboard
+from logpi.runs import metrics
 from logpi.runs.files import AppendFile
 from logpi.runs.metrics import MetricsWriter, read_metrics, read_rows
 
@@ -175,7 +175,7 @@ def test_full_disk_under_tensorboard_neither_hangs_nor_hides(tmp_path, monkeypat
     writer.write(row(0))
     (path,) = tmp_path.glob("events.out.tfevents*")
     writer.close()
-    monkeypatch.setattr(tensorboard, "AppendFile", lambda _: AppendFile(Path("/dev/full")))
+    monkeypatch.setattr(metrics, "AppendFile", lambda _: AppendFile(Path("/dev/full")))
     with pytest.raises(LogpiError, match=r"No space left"), MetricsWriter(tmp_path) as resumed:
         resumed.write(row(1))
     assert path.stat().st_size > 100

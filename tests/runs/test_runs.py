@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from logpi.errors import LogpiError
-from logpi.runs import files, toml
-from logpi.runs.folder import create
+from logpi.runs import files
+from logpi.runs.folder import create, toml_text
 from logpi.runs.lookup import find_runs, open_run
 from logpi.runs.metrics import MetricsWriter
 
@@ -204,10 +204,10 @@ def test_toml_round_trip():
     table = CONFIG | {"inf": float("inf"), "tiny": 1e-300, "big": 1e16, "odd key π": "\x7f\t", "none": None}
     table |= {"empty": [], "nested": {"a": 1, "deeper": {"b": [True, False]}}, "pair": (1, 2)}
     expected = {name: value for name, value in table.items() if value is not None} | {"pair": [1, 2]}
-    assert tomllib.loads(toml.dumps(table)) == expected
-    assert tomllib.loads(toml.dumps({"nested": {"a": 1}, "after": 2})) == {"nested": {"a": 1}, "after": 2}
+    assert tomllib.loads(toml_text(table)) == expected
+    assert tomllib.loads(toml_text({"nested": {"a": 1}, "after": 2})) == {"nested": {"a": 1}, "after": 2}
     with pytest.raises(LogpiError, match=r"a\.b = .*object"):
-        toml.dumps({"a": {"b": object()}})
+        toml_text({"a": {"b": object()}})
 
 
 def test_result_is_json(run):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.envs.checker.diagnostics import NOT_FINITE, Finding, Play, draw, judge, mismatch
-from logpi.envs.device import vectorize
+from logpi.envs.make import vectorize
 from logpi.envs.spaces import check_spaces, encode, to_env
 from logpi.errors import LogpiError
 from logpi.types import Array, DeviceEnv, Key, PyTree, Step

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi.ops.returns import first_of_episode, lambda_returns, n_step_returns
+from logpi.ops.psi import first_of_episode, lambda_returns, n_step_returns
 
 LENGTHS = (1, 2, 9)  # T; the trajectories are cut anywhere
 

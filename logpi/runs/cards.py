@@ -1,20 +1,24 @@
-"""``agent.json``, the card beside an agent's weights: its kind and settings, as data that is never executed."""
+"""Cards in JSON: ``manifest.json`` says which machine and code made a run, ``agent.json`` what an agent is.
+
+Nothing in either is executed.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import platform
+import subprocess
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import save_tree
-from logpi.runs.files import Json as Card
-from logpi.runs.files import atomic_write
-
-if TYPE_CHECKING:
-    from logpi.types import PyTree
+from logpi.runs.files import Json, atomic_write
+from logpi.types import PyTree
 
 FORMAT_VERSION = 3  # 1 and 2 have settings by other names
 NAME = "agent.json"
@@ -39,14 +43,14 @@ def save(folder: Path, task: str, arrays: Mapping[str, PyTree], card: Mapping[st
     atomic_write(folder / NAME, (json.dumps(entries, indent=2) + "\n").encode())
 
 
-def read_card(folder: Path) -> Card:
+def read_card(folder: Path) -> Json:
     """The card of the agent in ``folder``.
 
     Raises:
         LogpiError: there is none, it is damaged, or of another format.
     """
     try:
-        card: Card = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        card: Json = json.loads((folder / NAME).read_text(encoding="utf-8"))
         version = card["format_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LogpiError(f"no agent can be read from {folder}: {error}; give a run, or its best/ or last/") from error
@@ -64,7 +68,7 @@ def task_in(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def reading(folder: Path) -> Iterator[Card]:
+def reading(folder: Path) -> Iterator[Json]:
     """The card of the agent in ``folder``; errors of the block that a damaged card causes become LogpiErrors.
 
     Raises:
@@ -77,3 +81,47 @@ def reading(folder: Path) -> Iterator[Card]:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise LogpiError(f"{folder}/{NAME} is incomplete or altered ({error!r}); take another copy") from error
+
+
+_PACKAGES = ("logpi", "jax", "jaxlib", "flax", "optax", "gymnasium", "numpy")
+
+
+def describe() -> Json:
+    """Versions, platform, JAX's devices, XLA_FLAGS, git commit of the working folder, and the time now.
+
+    Starts JAX's backend.
+    """
+    import jax
+
+    devices = jax.devices()
+    return {
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "device": {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)},
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "git": _git(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> Json | None:
+    """Commit and whether tracked files differ from it; None outside a repository or without git."""
+    try:
+        commit = _run_git("rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_run_git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _run_git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2, check=True, stdin=subprocess.DEVNULL)
+    return done.stdout.strip()
