@@ -85,8 +85,8 @@ class ImageAgent:
             raise LogpiError(f"pixels from {low:g} to {high:g}: give them from 0 (black) to 255 (white), or as bool")
         if n_glimpses is not None and not (isinstance(n_glimpses, (int, np.integer)) and n_glimpses >= 1):
             raise LogpiError(f"{n_glimpses} glimpses were asked for; take a whole number, at least 1")
-        std = self.config.sampling_std if sampled else 0.0
-        log_prob, corner = self._look(self.params, scenes, jax.random.key(seed), std, n_glimpses)
+        std, steps = self.config.sampling_std if sampled else 0.0, n_glimpses and int(n_glimpses)
+        log_prob, corner = self._look(self.params, scenes, jax.random.key(seed), std, steps)
         return Looked(np.exp(log_prob), np.asarray(corner))
 
 
