@@ -14,11 +14,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import save_tree
 from logpi.runs.files import Json, atomic_write
-from logpi.types import PyTree
+
+if TYPE_CHECKING:
+    from logpi.types import PyTree  # which imports JAX
 
 FORMAT_VERSION = 3  # 1 and 2 have settings by other names
 NAME = "agent.json"
@@ -51,9 +54,11 @@ def read_card(folder: Path) -> Json:
     """
     try:
         card: Json = json.loads((folder / NAME).read_text(encoding="utf-8"))
-        version = card["format_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise LogpiError(f"no agent can be read from {folder}: {error}; give a run, or its best/ or last/") from error
+    if not isinstance(card, dict) or "format_version" not in card:
+        raise LogpiError(f"{folder}/{NAME} is incomplete or altered (no format_version); take another copy")
+    version = card["format_version"]
     if version != FORMAT_VERSION:
         newer = isinstance(version, int) and version > FORMAT_VERSION
         step = "upgrade logpi" if newer else "train it again, or read it with the logpi that saved it"
