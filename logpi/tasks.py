@@ -142,6 +142,7 @@ class Task(NamedTuple):
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
     remark: Callable[[str], str] = lambda name: ""  # known issues of a task, told before it is used; "": none
     films: bool = True  # whether ``pictures`` are drawn by default
+    filmed: int = 1  # episodes or images of a film, where nothing else is asked for
     horizon: str = "total_timesteps"  # the setting of a method that says how long it learns
     settle: Callable[[Any], Any] = lambda settings: settings  # settings of a method as a run keeps them
 

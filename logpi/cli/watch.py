@@ -62,9 +62,10 @@ def watch(argv: list[str]) -> int:
         raise LogpiError(
             f"--out {wanted.out}; allowed: a folder that exists, or a file that ends in {' or '.join(FILM_SUFFIXES)}"
         )
-    made = filmed_random(wanted) if wanted.random else filmed(wanted._replace(target=wanted.target or newest_run()))
+    make = filmed_random if wanted.random else filmed
+    made, episodes = make(wanted if wanted.random else wanted._replace(target=wanted.target or newest_run()))
     if wanted.json:
-        asked = {} if wanted.sheet else {"episodes": wanted.episodes or 1, "seed": wanted.seed}
+        asked = {} if wanted.sheet else {"episodes": episodes, "seed": wanted.seed}
         print(jsonlib.dumps({name: str(path) for name, path in made.items()} | asked))
         return 0
     from logpi.view.video import open_file
@@ -74,8 +75,8 @@ def watch(argv: list[str]) -> int:
     return 0
 
 
-def filmed_random(wanted: Wanted) -> dict[str, Path]:
-    """The path of the video of a random agent."""
+def filmed_random(wanted: Wanted) -> tuple[dict[str, Path], int]:
+    """(path of the video of a random agent, number of episodes)."""
     import logpi.api as api
 
     target = wanted.target
@@ -83,20 +84,23 @@ def filmed_random(wanted: Wanted) -> dict[str, Path]:
         raise LogpiError(f"{target} is a run; --random films an environment: logpi watch CartPole-v1 --random")
     name = "".join(c if c.isalnum() else "-" for c in target)
     path = _film_path(wanted.out, Path(), f"random-{name}.mp4")
-    return {"video": api.film_random(target, path, wanted.episodes or 1, wanted.seed)}
+    episodes = wanted.episodes or 1
+    return {"video": api.film_random(target, path, episodes, wanted.seed)}, episodes
 
 
-def filmed(wanted: Wanted) -> dict[str, Path]:
-    """The paths of the video, or of the sheet's pictures, of a trained agent."""
+def filmed(wanted: Wanted) -> tuple[dict[str, Path], int]:
+    """(paths of the video, or of the sheet's pictures, of a trained agent; number of episodes or images of a video)."""
     import logpi.api as api
+    from logpi.tasks import record
 
     inside = Path(wanted.target) / "videos"
     agent = api.load(wanted.target)
     if wanted.sheet:
         beside = inside.parent if inside.is_dir() else Path()
-        return api.sheet(agent, wanted.out or beside, wanted.episodes, wanted.seed, wanted.sampled)
+        return api.sheet(agent, wanted.out or beside, wanted.episodes, wanted.seed, wanted.sampled), 0
     path = _film_path(wanted.out, inside if inside.is_dir() else Path(), f"watch-{wanted.seed}.mp4")
-    return {"video": api.film(agent, path, wanted.episodes, wanted.seed, wanted.sampled)}
+    episodes = wanted.episodes or record(agent.kind).filmed
+    return {"video": api.film(agent, path, episodes, wanted.seed, wanted.sampled)}, episodes
 
 
 def _film_path(out: str, usual: Path, name: str) -> Path:

@@ -183,6 +183,7 @@ TASK = Task(
     film=_film,
     pictures=_pictures,
     sheet=_sheet,
+    filmed=FILMED,
     report=_report,
     expected=_expected,
     missed=lambda band: f"above the {_errors(band)}",

@@ -14,8 +14,8 @@ from small import ROOT, SETTINGS, flags, logpi, only_run, quick_compilation
 
 import logpi as package
 from logpi import api
-from logpi.cli import playing
 from logpi.cli.main import VERBS, main
+from logpi.cli.watch import watch
 from logpi.errors import LogpiError
 
 
@@ -86,7 +86,9 @@ def test_eval(folder, answer):
     assert (said["episodes"], said["seed"], said["on"], said["is_deterministic"]) == (6, 3, "Gymnasium", True)
     assert len(said["returns"]) == 6
     assert said["mean_reward"] == pytest.approx(np.mean(said["returns"]))
-    assert said["returns"] == api.evaluate(api.load(folder.path), 6, 3)["returns"], "a seed repeats its episodes"
+    assert said["returns"] == api.evaluate(api.load(folder.path), 6, seed=3).facts["returns"], (
+        "a seed repeats its episodes"
+    )
     assert said["mean_ep_length"] == pytest.approx(said["mean_reward"]), "CartPole earns 1 a move"
     sampled = json.loads(answer("eval", folder.last, "--episodes", 6, "--sampled", "--json"))
     assert sampled["is_deterministic"] is False
@@ -112,13 +114,13 @@ def test_watch(folder, answer, tmp_path, monkeypatch):
     Path("films").mkdir()
     assert json.loads(answer("watch", folder.best, "--out", "films", "--json"))["video"] == "films/watch-10000.mp4"
     with pytest.raises(LogpiError, match=r"--out mine\.avi; allowed: a folder that exists, or a file .*\.mp4 or \.gif"):
-        playing.watch([str(folder.best), "--out", "mine.avi"])
+        watch([str(folder.best), "--out", "mine.avi"])
 
 
 def test_watch_a_random_agent(folder, answer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LogpiError, match="is a run; --random films an environment"):
-        playing.watch([str(folder.path), "--random"])
+        watch([str(folder.path), "--random"])
     said = json.loads(answer("watch", "--random", "CartPole-v1", "--json"))
     assert said == {"video": "random-CartPole-v1.mp4", "episodes": 1, "seed": 10_000}
     assert_plays(said["video"], at_least=8)

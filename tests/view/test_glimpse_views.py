@@ -7,20 +7,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from logpi.ram.programs import ImagePrograms
 from small import Watcher, quick_compilation
 
 from logpi import api
-from logpi.cli import playing, reading, training
+from logpi.cli.eval import eval
+from logpi.cli.plot import plot
+from logpi.cli.runs import runs
+from logpi.cli.watch import watch
 from logpi.config.experiments import recipe_for, resolve
+from logpi.driver.driver import Driver
 from logpi.errors import LogpiError
 from logpi.ram.agent import load_image_agent, splits
 from logpi.ram.data import datasets
 from logpi.ram.evaluation import LOOK, interval, judge, judged_split, scenes_of
 from logpi.ram.figures import looking, pictures
 from logpi.ram.methods.ram import ram
+from logpi.ram.process import image_process
 from logpi.ram.scenes import Scene, group_size
 from logpi.runs.metrics import read_metrics
+from logpi.tasks import task_of
 from logpi.training import session
 from logpi.view import glimpses
 from logpi.view.glimpses import coverage, film_glimpses, seen_so_far, squares
@@ -97,8 +102,8 @@ def test_groups_of_images_are_the_same_ones_everywhere(agent, devices, monkeypat
     images = datasets.load(agent.config.data)
     method = ram(agent.config, agent.net, agent.task)
     method = method._replace(look=sums, update=lambda learner, *_: (learner, {}))
-    programs = ImagePrograms(method, agent.task, splits(images, agent.config), 20, 1, [0], devices)
-    scores, _ = programs.judge(programs.init(), 0, COUNT)
+    driver = Driver(image_process(method, agent.task, splits(images, agent.config), 20, 1, devices), [0])
+    scores = driver.evaluate(driver.init(), 0, COUNT, final=True).score
     groups = [scenes_of(agent, *judged_split(agent, "test"), group) for group in range(4)]
     expected = np.concatenate([scenes.sum((1, 2, 3)).astype(int) % 3 == labels for scenes, labels in groups])
     assert 0 < expected[:COUNT].mean() < 1
@@ -198,21 +203,21 @@ def test_watch_films_six_images_and_puts_the_sheet_into_the_run(run, capsys, mon
 
     monkeypatch.setattr("logpi.ram.figures.pictures", draw)
     folder = run.folder.path
-    assert playing.watch([str(folder), "--json"]) == 0
+    assert watch([str(folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told == {"video": str(folder / "videos" / "watch-10000.mp4"), "episodes": 6, "seed": 10_000}
-    assert playing.watch([str(folder), "--episodes", "2", "--json"]) == 0
+    assert watch([str(folder), "--episodes", "2", "--json"]) == 0
     assert asked == [6, 2]
     capsys.readouterr()
-    assert playing.watch([str(folder), "--sheet", "--json"]) == 0
+    assert watch([str(folder), "--sheet", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"glimpses": str(folder / "drawn")}
-    assert playing.watch([str(folder), "--sheet", "--episodes", "5", "--sampled", "--seed", "3", "--json"]) == 0
+    assert watch([str(folder), "--sheet", "--episodes", "5", "--sampled", "--seed", "3", "--json"]) == 0
     assert drawn == [(10_000, False, 24), (3, True, 5)]
 
 
 def test_eval_prints_both_protocols(run, agent, capsys):
     found = judge(agent, COUNT, passes=2)
-    assert playing.eval([str(run.folder.last), "--passes", "2"]) == 0
+    assert eval([str(run.folder.last), "--passes", "2"]) == 0
     printed = capsys.readouterr().out
     assert f"{COUNT} test images" in printed
     for name, error in (("one pass, mean locations", found.one_pass), ("M = 2 passes averaged", found.averaged)):
@@ -222,40 +227,37 @@ def test_eval_prints_both_protocols(run, agent, capsys):
 
 def test_accuracies_are_named_and_shown_as_such(run, agent, tmp_path, capsys, monkeypatch):
     folder = run.folder.path
-    assert reading.runs(["--log-dir", str(folder.parent.parent)]) == 0
+    assert runs(["--log-dir", str(folder.parent.parent)]) == 0
     (share,) = read_metrics(run.folder.metrics)["eval/mean_reward"][-1:]
     assert f"{share:.2%}" in capsys.readouterr().out
     seen = []
     monkeypatch.setattr("logpi.view.plots._figure", lambda title, what: seen.append(what) or figure(title, what))
-    assert reading.plot([str(folder), "--out", str(tmp_path / "one.png")]) == 0
+    assert plot([str(folder), "--out", str(tmp_path / "one.png")]) == 0
     assert seen == ["accuracy"]
 
 
 def test_a_seed_of_an_evaluation_of_images_is_refused(run):
     with pytest.raises(LogpiError, match="--seed is not for agents that look at images"):
-        playing.eval([str(run.folder.last), "--seed", "3"])
+        eval([str(run.folder.last), "--seed", "3"])
 
 
-def test_other_episodes_than_images_are_refused(agent):
-    with pytest.raises(LogpiError, match="classifies images"):
-        api.evaluate(agent)
+def test_there_is_an_image_to_look_at(agent):
     with pytest.raises(LogpiError, match="at least 1"):
         looking(agent, 0)
 
 
 def test_a_finished_training_states_an_error(run):
-    tables = {"method": {"total_images": 12_000_000.0}}
-    recipe = recipe_for("ram/mnist", "ram")._replace(low=0.985, high=0.992, tables=tables)
-    done = api.Outcome(run.folder, np.array([[0.0] * 30 + [1.0] * 970]), 12_000, "images", {})
+    recipe = recipe_for("ram/mnist", "ram")._replace(low=0.985, high=0.992)
+    done = session.Trained(run.folder, np.array([[0.0] * 30 + [1.0] * 970]), 12_000)
     experiment = resolve("ram/mnist", None, {"method": {"n_glimpses": 6}})[0]
-    said = training.report(done, experiment, recipe, 1.0)
+    said = "\n".join(api._report(done, experiment, recipe.band, 1.0, {}))
     assert "error 3.00 % (95 % interval 2.11 to 4.25 %; 1,000 test images, one pass)" in said
     assert "above the 0.8 to 1.5 % that this recipe reaches" in said
     assert "2,000 images in" in said
     assert f"next    logpi watch {run.folder.path}" in said
-    assert training._expected(recipe) == "error 0.8 to 1.5 % after 12,000,000 images"
-    unknown = recipe._replace(low=None, high=None)
-    assert training._expected(unknown) is None
-    assert "that this recipe reaches" not in training.report(done, experiment, unknown, 1.0)
+    expected = task_of("ram/mnist").expected({"total_images": 12_000_000.0}, recipe.band)
+    assert expected == "error 0.8 to 1.5 % after 12,000,000 images"
+    assert recipe._replace(low=None, high=None).band is None
+    assert "that this recipe reaches" not in "\n".join(api._report(done, experiment, None, 1.0, {}))
     seeing = resolve("ram/mnist", "classifier")[0]
-    assert f"next    logpi eval {run.folder.path}" in training.report(done, seeing, None, 1.0)
+    assert f"next    logpi eval {run.folder.path}" in api._report(done, seeing, None, 1.0, {})[-1]
