@@ -24,7 +24,7 @@ _WHERE = {
     "play_tournament": "logpi.arena.api",
     "make_policy": "logpi.nets.policy",
     "plot": "logpi.view.curves",
-    "list_runs": "logpi.runs.folder:find_runs",
+    "list_runs": "logpi.runs.lookup:find_runs",
     "list_environments": "logpi.config.experiments:environments",
     "list_algorithms": "logpi.methods:all_methods",
     "doctor": "logpi.runs.doctor:examine",

@@ -164,7 +164,10 @@ def test_envs(answer):
 
 def test_algos(answer):
     said = json.loads(answer("algos", "--json"))
-    assert list(said) == ["reinforce", "actor_critic", "a2c", "ppo", "ram", "classifier", "alphazero", "alphago_zero"]
+    assert list(said) == ["reinforce", "actor_critic", "a2c", "ppo", "ram", "classifier", "alphago_zero", "alphazero"]
+    names = list(said)
+    for name, row in said.items():
+        assert row["parent"] is None or names.index(row["parent"]) < names.index(name), "each after its parent"
     assert said["ppo"]["settings"]["clip_range"] == 0.2
     assert all(row["about"] for row in said.values())
     assert "Schulman" in answer("algos")
