@@ -268,9 +268,9 @@ def _row(
 
 
 def check_health(checks: Mapping[str, PyTree], iteration: int) -> None:
-    """Refuse to go on from numbers that are not finite, and say whose they are."""
-    for name, flag in checks.items():
-        ok = np.atleast_1d(np.asarray(flag))
+    """Refuse to go on from numbers that are not finite, and say whose they are: the cause before what it spoils."""
+    for name in [name for name in CAUSES if name in checks]:
+        ok = np.atleast_1d(np.asarray(checks[name]))
         if not ok.all():
             which = f" (seed number {int(np.argmin(ok))} of this run)" if ok.size > 1 else ""
             raise LogpiError(f"iteration {iteration}{which}: {CAUSES[name]}")

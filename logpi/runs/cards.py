@@ -82,8 +82,8 @@ def reading(folder: Path) -> Iterator[Json]:
     card = read_card(folder)
     try:
         yield card
-    except LogpiError:
-        raise
+    except LogpiError as error:
+        raise LogpiError(f"{folder}/{NAME}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise LogpiError(f"{folder}/{NAME} is incomplete or altered ({error!r}); take another copy") from error
 

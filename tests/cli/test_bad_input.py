@@ -275,7 +275,8 @@ def test_damaged_checkpoints(fails, capfd, tmp_path, damage):
 def test_an_altered_run_folder(fails, finished, tmp_path):
     for name, text, what in [
         ("config.toml", "env = ", "cannot read"),
-        ("config.toml", 'env = "CartPole-v1"', "'algo'"),
+        ("config.toml", 'env = "CartPole-v1"\nalgo = "ppo"', "format_version 1, this logpi reads 2"),
+        ("config.toml", 'format_version = 2\nenv = "CartPole-v1"', "'algo'"),
         ("config.toml", 'format_version = 2\nenv = "CartPole-v1"\nalgo = "ppo"\nrun = 3', "incomplete or altered"),
     ]:
         run = shutil.copytree(finished.path, tmp_path / "run", dirs_exist_ok=True)
