@@ -6,7 +6,7 @@ import pytest
 from jaxtyping import TypeCheckError
 from shapes import misfits
 
-from logpi.ops import losses, psi, returns
+from logpi.ops import losses, psi
 from logpi.ops.distributions import Categorical
 from logpi.ops.normalization import merge, no_moments
 from logpi.ram import retina
@@ -32,7 +32,7 @@ def test_right_shapes_pass_plain_jitted_and_mapped():
         lambda: psi.gae(ROWS, ROWS, ROWS > 0, VALUES, 0.9),  # bool
         lambda: psi.gae(ROWS, ROWS, ROWS, VALUES, ROWS),  # λ for each row
         lambda: psi.minus_leave_one_out(ROWS[:, 0], ROWS[:, 0]),
-        lambda: returns.first_of_episode(ROWS, ROWS[:-1]),
+        lambda: psi.first_of_episode(ROWS, ROWS[:-1]),
         lambda: losses.mean(ROWS, ROWS[..., None]),
         lambda: losses.clipped_surrogate(ROWS, ROWS, ROWS[0], 0.2),
         lambda: merge(no_moments(()), jnp.ones((4, 2)), jnp.ones(4, bool)),
