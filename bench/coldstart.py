@@ -63,7 +63,7 @@ def start(seed: int, cache: Path, scratch: Path) -> dict[str, Any]:
     facts: dict[str, Any] = {"saved": saved, "exit": ended, "score": math.nan, "steps": math.nan}
     if saved < math.inf:
         agent = load_agent(copy)
-        score = evaluate(agent, 100, OTHER_EPISODES + 1000 * seed)["mean_reward"]
+        score = evaluate(agent, 100, seed=OTHER_EPISODES + 1000 * seed).facts["mean_reward"]
         facts |= {"score": score, "steps": agent.facts["timesteps"]}
     print(f"seed {seed}: {facts}", file=sys.stderr, flush=True)
     return facts

@@ -59,7 +59,7 @@ def train(env: str, algo: str, seeds: range, work: Path, flags: list[str], episo
     lines = (run / "timing.jsonl").read_text(encoding="utf-8").splitlines()
     folders = [run / "last" / f"seed_{seed}" for seed in seeds] if len(seeds) > 1 else [run / "last"]
     played = [
-        evaluate(load_agent(folder), episodes, FIRST_EPISODE + 1000 * seed)
+        evaluate(load_agent(folder), episodes, seed=FIRST_EPISODE + 1000 * seed).facts
         for seed, folder in zip(seeds, folders, strict=True)
     ]
     assert all(p["on"] == "Gymnasium" for p in played)

@@ -4,7 +4,7 @@
 
 `zoo` are RL Zoo's settings of LunarLander-v3 with two 64-unit tanh layers for each of policy and value, as the peer's
 script has them; `recipe` are logpi's own. Steps are environment moves; rows in which an environment only resets do not
-count. Random actions are drawn beforehand, so only `step` is timed. Prints one JSON line.
+count. Random actions are drawn beforehand, so only the moves are timed. Prints one JSON line.
 """
 
 import argparse
@@ -15,14 +15,15 @@ import time
 from typing import Any
 
 import numpy as np
-from logpi.driver.programs import HostPrograms
 
 from logpi.algorithms.ppo import PPO
 from logpi.config.experiments import resolve
 from logpi.config.settings import Experiment, Network, Run
+from logpi.control.task import Parts, parts, process
 from logpi.driver import devices
+from logpi.driver.driver import Driver, Progress
 from logpi.envs.host import make_host
-from logpi.training import build
+from logpi.tasks import NOTHING
 from logpi.types import DeviceEnv
 
 ENV = "LunarLander-v3"
@@ -38,11 +39,11 @@ ZOO = PPO(
 )
 
 
-def random_rates(asked: Experiment, parts: build.Parts, steps: int, repeats: int) -> list[float]:
+def random_rates(asked: Experiment, made: Parts, steps: int, repeats: int) -> list[float]:
     """Moves per second of the vector that training would use."""
     run, batch = asked.run, asked.method.n_envs
-    assert not isinstance(parts.env, DeviceEnv)
-    vector = make_host(parts.env, batch, vectorization=run.vectorization, autoreset=run.autoreset)
+    assert not isinstance(made.env, DeviceEnv)
+    vector = make_host(made.env, batch, vectorization=run.vectorization, autoreset=run.autoreset)
     vector.reset(0)
     actions = np.random.default_rng(0).integers(4, size=(-(-steps // batch), batch))
     rates: list[float] = []
@@ -50,7 +51,8 @@ def random_rates(asked: Experiment, parts: build.Parts, steps: int, repeats: int
     for _ in range(repeats):
         count, began = 0, time.perf_counter()
         for action in actions:
-            step = vector.step(action)
+            vector.send(action)
+            step = vector.recv()
             count += batch - int(void.sum())
             void = (step.terminated | step.truncated) & (not vector.resets_within_step)
         rates.append(count / (time.perf_counter() - began))
@@ -58,22 +60,21 @@ def random_rates(asked: Experiment, parts: build.Parts, steps: int, repeats: int
     return rates
 
 
-def training_rates(asked: Experiment, parts: build.Parts, steps: int, repeats: int) -> tuple[list[float], Any]:
+def training_rates(asked: Experiment, made: Parts, steps: int, repeats: int) -> tuple[list[float], Any]:
     """Moves per second of whole iterations after the first, which compiles; and the seconds of each part."""
-    programs = build.programs(asked, parts)
-    assert isinstance(programs, HostPrograms)
-    state, _ = programs.iterate(programs.init(), 0, timed=True)
-    programs.shares.update(dict.fromkeys(programs.shares, 0.0))
-    length = max(1, round(steps / (parts.algorithm.n_steps * asked.method.n_envs)))
+    driver = Driver(process(asked, made), [asked.run.seed])
+    state, _, _ = driver.iterate(driver.init(), Progress())
+    driver.seconds.update(dict.fromkeys(driver.seconds, 0.0))
+    length = max(1, round(steps / (made.algorithm.n_steps * asked.method.n_envs)))
     rates, done = [], 1
     for _ in range(repeats):
         before, began = int(state.learner.timesteps), time.perf_counter()
         for i in range(done, done + length):
-            state, _ = programs.iterate(state, i, timed=True)
+            state, _, _ = driver.iterate(state._replace(metrics={}), Progress(i))
         rates.append((int(state.learner.timesteps) - before) / (time.perf_counter() - began))
         done += length
-    programs.close()
-    return rates, programs.shares
+    driver.close()
+    return rates, driver.seconds
 
 
 def main() -> None:
@@ -89,12 +90,12 @@ def main() -> None:
         asked, recipe = resolve(ENV, "ppo")
         if recipe is None:
             sys.exit(f"{ENV} has no recipe for ppo")
-    parts = build.parts(asked)
+    made = parts(asked, NOTHING)
     shares: dict[str, float] = {}
     if args.random:
-        rates = random_rates(asked, parts, args.steps, args.repeats)
+        rates = random_rates(asked, made, args.steps, args.repeats)
     else:
-        rates, shares = training_rates(asked, parts, args.steps, args.repeats)
+        rates, shares = training_rates(asked, made, args.steps, args.repeats)
     result = {
         "peer": "logpi",
         "settings": args.settings,

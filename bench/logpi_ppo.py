@@ -17,14 +17,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from logpi.driver.programs import DevicePrograms, State
 
-from logpi.algorithms.common import acting, minibatches
+from logpi.algorithms.common import learning
 from logpi.algorithms.ppo import PPO
 from logpi.config.settings import Experiment, Network, Run
+from logpi.control.task import parts, process
 from logpi.driver import devices
+from logpi.driver.driver import Driver, Progress
+from logpi.driver.process import State
 from logpi.ops import psi
-from logpi.training import build
+from logpi.tasks import NOTHING
 from logpi.types import Algorithm
 
 EVERY = 10  # iterations a row of metrics, of which one is timed
@@ -44,12 +46,13 @@ def experiment(args: argparse.Namespace) -> Experiment:
     return Experiment("CartPole-v1", "ppo", Run(seeds=args.seeds), method, Network())
 
 
-def iterations(programs: DevicePrograms, state: State, first: int, count: int) -> tuple[State, Any]:
+def iterations(driver: Driver, state: State, first: int, count: int, timed: bool = False) -> tuple[State, Any]:
     """``count`` iterations and the last metrics, which like a run's are fetched now and then."""
     metrics: Any = {}
     for i in range(first, first + count):
         last = (i + 1) % EVERY == 0
-        state, metrics = programs.iterate(state, i, timed=last)
+        state, _, _ = driver.iterate(state, Progress(i), timed=timed or last)
+        state, metrics = state._replace(metrics={}), state.metrics
         if last:
             jax.device_get(metrics)
     return jax.block_until_ready(state), metrics
@@ -67,18 +70,18 @@ def milliseconds(f: Callable[..., Any], *args: Any, repeats: int = 50) -> float:
     return 1e3 * statistics.median(taken)
 
 
-def pieces(method: PPO, algorithm: Algorithm, sharing: int) -> dict[str, float]:
+def pieces(method: PPO, algorithm: Algorithm, num_devices: int) -> dict[str, float]:
     """Milliseconds an iteration of parts of the update, each run alone on one device with that device's rows."""
     key, updates = jax.random.key(0), method.n_epochs * method.n_steps * method.n_envs // method.batch_size
-    rows = method.n_steps * method.n_envs // sharing
-    block = jnp.ones((method.n_steps, method.n_envs // sharing))
+    rows = method.n_steps * method.n_envs // num_devices
+    block = jnp.ones((method.n_steps, method.n_envs // num_devices))
     params = jax.eval_shape(algorithm.init, key).params
     flat = jnp.zeros(sum(x.size for x in jax.tree.leaves(params)))
-    optimizer = acting.transform(algorithm.hyper)
-    hidden = jax.random.normal(key, (method.batch_size // sharing, 64))
-    value = jnp.zeros((method.n_steps + 1, method.n_envs // sharing))
+    optimizer = learning.transform(algorithm.hyper)
+    hidden = jax.random.normal(key, (method.batch_size // num_devices, 64))
+    value = jnp.zeros((method.n_steps + 1, method.n_envs // num_devices))
     return {
-        "order of the shuffle": method.n_epochs * milliseconds(lambda k: minibatches.permutation(k, rows), key),
+        "order of the shuffle": method.n_epochs * milliseconds(lambda k: learning.permutation(k, rows), key),
         "GAE": milliseconds(lambda r, d, m, v: psi.gae(r, d, m, v, jnp.float32(0.95)), block, block, block, value),
         "optimizer": updates * milliseconds(optimizer.update, flat, optimizer.init(flat), flat),
         "tanh, forward": 4 * updates * milliseconds(jnp.tanh, hidden),
@@ -90,20 +93,19 @@ def moves(state: State) -> int:
     return int(np.asarray(state.learner.timesteps).astype(np.int64).sum())
 
 
-def measure(programs: DevicePrograms, args: argparse.Namespace) -> dict[str, Any]:
+def measure(driver: Driver, args: argparse.Namespace) -> dict[str, Any]:
     """Warm up, time the repeats, then time the two halves of some iterations."""
-    state, _ = iterations(programs, programs.init(), 0, 2)
-    compiling, done, counts, seconds = programs.shares["compile"], 2, [moves(state)], []
+    state, _ = iterations(driver, driver.init(), 0, 2)
+    compiling, done, counts, seconds = driver.seconds["compile"], 2, [moves(state)], []
     for _ in range(args.repeats):
         began = time.perf_counter()
-        state, _ = iterations(programs, state, done, args.updates)
+        state, _ = iterations(driver, state, done, args.updates)
         seconds.append(time.perf_counter() - began)
         counts.append(moves(state))
         done += args.updates
     rates = np.diff(counts) / seconds
-    programs.shares.update(dict.fromkeys(programs.shares, 0.0))
-    for i in range(done, done + EVERY):
-        state, metrics = programs.iterate(state, i, timed=True)
+    driver.seconds.update(dict.fromkeys(driver.seconds, 0.0))
+    state, metrics = iterations(driver, state, done, EVERY, timed=True)
     rows = args.num_envs * args.num_steps * args.seeds * args.updates * args.repeats
     return {
         "devices": len(state.carry.void.sharding.device_set),
@@ -113,8 +115,8 @@ def measure(programs: DevicePrograms, args: argparse.Namespace) -> dict[str, Any
         "repeats": [round(rate) for rate in rates],
         "moves_per_row": round((counts[-1] - counts[0]) / rows, 4),
         "iteration_ms": round(1e3 * statistics.median(seconds) / args.updates, 3),
-        "collect_ms": round(1e3 * programs.shares["environment + policy"] / EVERY, 3),
-        "update_ms": round(1e3 * programs.shares["update"] / EVERY, 3),
+        "collect_ms": round(1e3 * driver.seconds["environment + policy"] / EVERY, 3),
+        "update_ms": round(1e3 * driver.seconds["update"] / EVERY, 3),
         "return": round(float(np.mean(metrics["rollout/ep_rew_mean"])), 1),
     }
 
@@ -132,14 +134,13 @@ def main() -> None:
     args = parser.parse_args()
     devices.prepare()
     asked = experiment(args)
-    parts = build.parts(asked)
-    programs = build.programs(asked, parts)
-    assert isinstance(programs, DevicePrograms)
+    made = parts(asked, NOTHING)
+    driver = Driver(process(asked, made), list(range(asked.run.seeds)))
     assert isinstance(asked.method, PPO)
     sizes = {name: getattr(args, name) for name in ("num_envs", "num_steps", "seeds", "updates")}
-    result = measure(programs, args)
+    result = measure(driver, args)
     if args.pieces:
-        alone = pieces(asked.method, parts.algorithm, result["devices"])
+        alone = pieces(asked.method, made.algorithm, result["devices"])
         result["pieces_ms"] = {name: round(value, 3) for name, value in alone.items()}
     print(json.dumps({"peer": "logpi"} | sizes | result))
 

@@ -61,10 +61,12 @@ def own(
 
     devices.prepare()
     import numpy as np
-    from logpi.ram.programs import ImagePrograms, Split, Splits
 
+    from logpi.driver.driver import Driver, Progress
+    from logpi.ram.data.images import Split, Splits
     from logpi.ram.learning import ImageTask
     from logpi.ram.methods.ram import RAM, ram
+    from logpi.ram.process import image_process
     from logpi.ram.scenes import Scene
     from logpi.ram.settings import RamNetwork
 
@@ -83,13 +85,14 @@ def own(
     rng = np.random.default_rng(0)
     data = Split(rng.integers(0, 256, (4096, size, size, 1)).astype(np.uint8), (np.arange(4096) % 10).astype(np.int32))
     updates = max(1, 2560 // batch)
-    method, sharing = ram(config, net, task), cores if seeds == 1 else 1
-    programs = ImagePrograms(method, task, Splits(data, data, data), batch, updates, list(range(seeds)), sharing)
-    state, _ = programs.iterate(programs.init(), 0, timed=True)
+    method, num_devices = ram(config, net, task), cores if seeds == 1 else 1
+    process = image_process(method, task, Splits(data, data, data), batch, updates, num_devices)
+    driver = Driver(process, list(range(seeds)))
+    state, _, _ = driver.iterate(driver.init(), Progress())
     rates, i, until = [], 1, time.perf_counter() + seconds
     while time.perf_counter() < until:
         began = time.perf_counter()
-        state, _ = programs.iterate(state, i, timed=True)
+        state, _, _ = driver.iterate(state._replace(metrics={}), Progress(i))
         rates.append(seeds * batch * updates / (time.perf_counter() - began))
         i += 1
     return {"images_per_second": float(np.median(rates)), "slowest": min(rates), "fastest": max(rates)}
