@@ -18,6 +18,9 @@ from logpi.ram.scenes import group_size, judged_scenes
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
 
+BLOCK = 10  # updates of a unit at most: a loop of known length is compiled as one of all updates would be
+
+
 def image_process(
     method: ImageMethod, task: ImageTask, splits: Splits, batch: int, updates: int, num_devices: int
 ) -> Process:
@@ -41,18 +44,25 @@ def image_process(
         metrics = jax.eval_shape(lambda data: one(learner, key, data)[1], splits.train)
         return (), jax.tree.map(lambda x: jnp.zeros((updates, *x.shape), x.dtype), metrics)
 
-    def update(state: State, now: Now) -> tuple[State, Metrics]:
-        def step(k: Array, made: tuple[Learner, Metrics]) -> tuple[Learner, Metrics]:
-            learner, metrics = one(made[0], jax.random.fold_in(now.key, k), now.data)
-            return learner, jax.tree.map(lambda rows, x: rows.at[k].set(x), made[1], metrics)
+    block = max(n for n in range(1, BLOCK + 1) if updates % n == 0)
 
-        learner, metrics = jax.lax.fori_loop(now.begin, now.end, step, (state.learner, state.batch))
+    def update(state: State, now: Now) -> tuple[State, Metrics]:
+        def step(learner: Learner, k: Array) -> tuple[Learner, Metrics]:
+            return one(learner, jax.random.fold_in(now.key, k), now.data)
+
+        def steps(unit: Array, made: tuple[Learner, Metrics]) -> tuple[Learner, Metrics]:
+            learner, metrics = jax.lax.scan(step, made[0], unit * block + jnp.arange(block))
+            return learner, jax.tree.map(
+                lambda rows, new: jax.lax.dynamic_update_slice_in_dim(rows, new, unit * block, 0), made[1], metrics
+            )
+
+        learner, metrics = jax.lax.fori_loop(now.begin, now.end, steps, (state.learner, state.batch))
         return state._replace(learner=learner, batch=metrics), jax.tree.map(jnp.mean, metrics)
 
     return Process(
         init=method.init,
         start=start,
-        stages=(Stage("update", update, ("learner", "batch"), UPDATE, units=updates),),
+        stages=(Stage("update", update, ("learner", "batch"), UPDATE, units=updates // block),),
         evaluation=_evaluation(method, task, splits, num_devices),
         acting=lambda learner: learner.extra,
         hyper=method.hyper,
