@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -35,6 +36,7 @@ from logpi.types import Array, Key, Learner, Metrics, PyTree
 
 PARTS = ("learner", "carry", "batch")  # of a state
 PIECE = 1.0  # seconds that a piece of work should take at most
+LARGE = 2**20  # bytes: to donate less saves nothing, and XLA orders the sums of a program that reuses buffers otherwise
 
 
 def stream(seed: Array, which: int, iteration: Array | int = 0) -> Key:
@@ -52,7 +54,7 @@ class Stage(NamedTuple):
 
     name: str  # what the display calls this share of the time; no two stages of a process have the same
     run: Callable[[State, Now], tuple[State, Metrics]]
-    replaces: tuple[str, ...]  # the parts of the state that it replaces; their old arrays are donated
+    replaces: tuple[str, ...]  # the parts of the state that it replaces; their old arrays are donated where they are large
     stream: int  # of random numbers; no two stages of a process have the same
     every: int = 1
     units: int = 1
@@ -74,11 +76,11 @@ class Stage(NamedTuple):
 
     def program(self, process: Process, spread: Spread, shapes: State) -> Program:
         """The stage as one program that takes and gives only the parts of the state that it needs."""
-        return Program(self._jitted(process, spread), self._arguments(process, shapes), self.hot)
+        return Program(self._jitted(process, spread, shapes), self._arguments(process, shapes), self.hot)
 
     def metrics(self, process: Process, spread: Spread, shapes: State) -> Metrics:
         """Shapes of the stage's metrics."""
-        made: Metrics = jax.eval_shape(self._jitted(process, spread), *self._arguments(process, shapes))[1]
+        made: Metrics = jax.eval_shape(self._jitted(process, spread, shapes), *self._arguments(process, shapes))[1]
         return made
 
     def piece(
@@ -97,7 +99,7 @@ class Stage(NamedTuple):
         i = jax.ShapeDtypeStruct((), jnp.int32)
         return (*self._split(shapes), shapes.seed, i, i, i, process.data)
 
-    def _jitted(self, process: Process, spread: Spread) -> Jitted:
+    def _jitted(self, process: Process, spread: Spread, shapes: State) -> Jitted:
         def program(new: PyTree, kept: PyTree, seed: Array, i: Array, begin: Array, end: Array, data: PyTree) -> PyTree:
             state = State(**new, **kept, metrics={}, seed=seed)
             after, metrics = self.run(state, Now(stream(seed, self.stream, i), begin, end, i, data))
@@ -113,7 +115,9 @@ class Stage(NamedTuple):
         new, kept = self._split(State(*process.places[:3], metrics={}, seed=REPLICATED))
         takes = (new, kept, REPLICATED, REPLICATED, REPLICATED, REPLICATED, process.places.data)
         mapped = (True, True, True, False, False, False, False)
-        return spread.jit(program, mapped, takes, (new, REPLICATED), donate=(0,))
+        leaves = jax.tree.leaves(self._split(shapes)[0])
+        large = sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves) >= LARGE
+        return spread.jit(program, mapped, takes, (new, REPLICATED), donate=(0,) if large else ())
 
 
 class HostStage(NamedTuple):
