@@ -217,8 +217,9 @@ def test_between_two_iterations_no_batch_is_saved(driver, unit_by_unit):
     assert driver.saved(state, progress).batch.shape == (ROWS, 3)
 
 
-def test_the_old_arrays_of_what_a_stage_replaces_are_given_away(driver, monkeypatch):
+def test_the_old_arrays_of_what_a_stage_replaces_are_given_away(monkeypatch):
     monkeypatch.setattr("logpi.driver.stages.LARGE", 0)
+    driver = Driver(toy(), [7])
     before = driver.init()
     after, _, _ = through(driver, before, Progress(), 1)
     for part in (before.learner.params, before.learner.timesteps, before.carry.place, before.batch):
