@@ -57,7 +57,7 @@ def recipes() -> list[Recipe]:
     found = []
     for file in sorted(resources.files("logpi.recipes").iterdir(), key=lambda f: f.name):
         if file.name.endswith(".toml"):
-            table = tomllib.loads(file.read_text(encoding="utf-8"))
+            table = _of_this_format(tomllib.loads(file.read_text(encoding="utf-8")), file.name)
             head = table.pop("recipe")
             found.append(Recipe(tables=table, **head))
     return found
@@ -132,9 +132,26 @@ def read_file(path: str | Path) -> Table:
         LogpiError: it cannot be read, or is no TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise LogpiError(f"cannot read the config file {path}: {error}") from error
+    return _of_this_format({"format_version": FORMAT_VERSION} | table, str(path))
+
+
+def _of_this_format(table: Table, where: str) -> dict[str, Any]:
+    """``table`` without its ``format_version``.
+
+    Raises:
+        LogpiError: another version, or none.
+    """
+    version = table.get("format_version", 1)
+    if version != FORMAT_VERSION:
+        newer = isinstance(version, int) and version > FORMAT_VERSION
+        raise LogpiError(
+            f"{where} has format_version {version}, this logpi reads {FORMAT_VERSION}: "
+            + ("upgrade logpi" if newer else "settings had other names then; start again with `logpi train`")
+        )
+    return {name: value for name, value in table.items() if name != "format_version"}
 
 
 def from_table(kind: type[Any], table: Table, where: str) -> Any:
@@ -204,13 +221,7 @@ def experiment_from_table(table: Table) -> Experiment:
     Raises:
         LogpiError: another format, a missing part, or an unknown setting.
     """
-    version = table.get("format_version", 1)
-    if version != FORMAT_VERSION:
-        newer = isinstance(version, int) and version > FORMAT_VERSION
-        raise LogpiError(
-            f"config.toml has format_version {version}, this logpi reads {FORMAT_VERSION}: "
-            + ("upgrade logpi" if newer else "settings had other names then; start again with `logpi train`")
-        )
+    table = _of_this_format(table, "config.toml")
     try:
         method = find_method(table["algo"])
         return Experiment(

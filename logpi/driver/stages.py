@@ -54,7 +54,7 @@ class Stage(NamedTuple):
 
     name: str  # what the display calls this share of the time; no two stages of a process have the same
     run: Callable[[State, Now], tuple[State, Metrics]]
-    replaces: tuple[str, ...]  # the parts of the state that it replaces; their old arrays are donated where they are large
+    replaces: tuple[str, ...]  # the parts of the state that it replaces; large ones are donated
     stream: int  # of random numbers; no two stages of a process have the same
     every: int = 1
     units: int = 1

@@ -17,7 +17,6 @@ from logpi.ram.learning import ImageMethod, ImageTask
 from logpi.ram.scenes import group_size, judged_scenes
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
-
 BLOCK = 10  # updates of a unit at most: a loop of known length is compiled as one of all updates would be
 
 

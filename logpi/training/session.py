@@ -6,7 +6,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -56,7 +56,7 @@ class Session:
             contextlib.closing(Driver(process, seeds)) as driver,
             self.folder.lock(),
             MetricsWriter(self.folder.path, run.tensorboard) as writer,
-            stop_on_signal() as stop,
+            stop_on_signal(self.view.working) as stop,
         ):
             state, progress, best = self._begin(driver, writer, resume, stop)
             before = int(np.min(jax.device_get(state.learner.timesteps)))  # this process's speed is of its own work
@@ -178,8 +178,8 @@ def _progress(meta: Facts) -> Progress:
 class Stop:
     """True once a signal has asked for the run to end."""
 
-    def __init__(self) -> None:
-        self._asked = False
+    def __init__(self, tell: Callable[[str, int, int], None]) -> None:
+        self._asked, self._tell = False, tell
 
     def ask(self, number: int, frame: FrameType | None) -> None:
         """A signal handler: the first signal asks, a second one interrupts at once."""
@@ -188,7 +188,8 @@ class Stop:
         self._asked = True
 
     def watch(self, what: str, done: int, total: int) -> bool:
-        """A ``logpi.driver.process.Watch``."""
+        """A ``logpi.driver.process.Watch`` that also tells the display what is under way."""
+        self._tell(what, done, total)
         return self._asked
 
     def __bool__(self) -> bool:
@@ -196,9 +197,9 @@ class Stop:
 
 
 @contextlib.contextmanager
-def stop_on_signal() -> Iterator[Stop]:
+def stop_on_signal(tell: Callable[[str, int, int], None]) -> Iterator[Stop]:
     """Within it, Ctrl-C and SIGTERM ask for a stop after the piece of work that is under way."""
-    stop = Stop()
+    stop = Stop(tell)
     if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
         yield stop
         return

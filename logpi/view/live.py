@@ -38,6 +38,9 @@ class View(Protocol):
     def note(self, text: str) -> None:
         """Show at once what happens outside the loop; an empty text clears it."""
 
+    def working(self, what: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` parts of long work are over, such as programs that are compiled."""
+
     def done(self, text: str) -> None:
         """Show the last state and a closing text."""
 
@@ -133,6 +136,9 @@ class _Quiet:
     def note(self, text: str) -> None:
         pass
 
+    def working(self, what: str, done: int, total: int) -> None:
+        pass
+
     def done(self, text: str) -> None:
         pass
 
@@ -142,6 +148,7 @@ class _Plain:
         self._progress = progress
         self._console = console
         self._due = 0.0
+        self._told = time.monotonic() + _LINE_EVERY
         self._shown = -1
         self._print(progress.title + (f"  expected {progress.expected}" if progress.expected else ""))
 
@@ -153,6 +160,11 @@ class _Plain:
     def note(self, text: str) -> None:
         if text:
             self._print(text)
+
+    def working(self, what: str, done: int, total: int) -> None:
+        if what and time.monotonic() >= max(self._due, self._told):
+            self._print(f"{what}: {done} of {total}")
+            self._told = time.monotonic() + _LINE_EVERY
 
     def done(self, text: str) -> None:
         if self._progress.timesteps != self._shown:
@@ -177,7 +189,7 @@ class _Fancy:
     def __init__(self, progress: _Progress, console: Console) -> None:
         self._progress = progress
         self._console = console
-        self._note = ""
+        self._note = self._working = ""
         self._due = 0.0
         self.display = Live(self._draw(), console=console, auto_refresh=False)
 
@@ -189,6 +201,11 @@ class _Fancy:
     def note(self, text: str) -> None:
         self._note = text
         self._refresh()
+
+    def working(self, what: str, done: int, total: int) -> None:
+        if time.monotonic() >= self._due:
+            self._working = f"{what}: {done} of {total}" if what and done < total else ""
+            self._refresh()
 
     def done(self, text: str) -> None:
         self._note = ""
@@ -214,8 +231,12 @@ class _Fancy:
         )
         bar = ProgressBar(total=progress.total, completed=min(progress.timesteps, progress.total), width=40)
         lines.add_row(bar, Text(progress.counts()))
-        texts = [text for text in (scores, shares, Text(self._note, "italic yellow")) if text.plain]
-        return Group(Text(progress.title, "bold"), lines, *texts)
+        texts = [
+            text
+            for text in (scores, shares, Text(self._working, "dim"), Text(self._note, "italic yellow"))
+            if text.plain
+        ]
+        return Group(Text(progress.title, "bold"), lines, *(text for text in texts if text.plain))
 
 
 def sparkline(values: list[float]) -> str:

@@ -120,6 +120,9 @@ class Watcher:
     def note(self, text):
         self.notes.append(text)
 
+    def working(self, what, done, total):
+        pass
+
     def done(self, text):
         self.note(text)
 
