@@ -78,6 +78,19 @@ def learn(algorithm: Algorithm, learner: Learner, trajectory: Trajectory, key: K
     return new, metrics | {name: count == 0 for name, count in counts.items()}
 
 
+def blank_trajectory(algorithm: Algorithm, learner: Learner, carry: Carry, key: Key) -> Trajectory:
+    """A trajectory of zeros, of the shapes that a rollout from ``carry`` has."""
+    rows = algorithm.n_steps
+    chosen = jax.eval_shape(algorithm.act, acting(learner), carry.memory, carry.obs, key)
+
+    def block(x: PyTree, length: int) -> PyTree:
+        return jax.tree.map(lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), x)
+
+    flat = jnp.zeros((rows, *carry.void.shape))
+    action, log_prob = block((chosen.action, chosen.log_prob), rows)
+    return Trajectory(block(carry.obs, rows + 1), action, log_prob, flat, flat, flat, carry.memory)
+
+
 def _init(algorithm: Algorithm, obs: PyTree, sizes: Sizes) -> Callable[[Key], Learner]:
     def init(key: Key) -> Learner:
         statistics = init_statistics(obs, sizes.n_envs, sizes.normalize_obs, sizes.normalize_reward)
@@ -100,8 +113,7 @@ def on_device(vector: DeviceVector, algorithm: Algorithm, obs: PyTree, sizes: Si
 
     def begin(learner: Learner, key: Key) -> tuple[Carry, Trajectory]:
         carry = start(vector, algorithm, key, batch)
-        shapes = jax.eval_shape(lambda: rollout(vector, algorithm, acting(learner), carry, key)[1])
-        return carry, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        return carry, blank_trajectory(algorithm, learner, carry, key)
 
     def collect(state: State, now: Now) -> tuple[State, Metrics]:
         carry, trajectory = rollout(vector, algorithm, acting(state.learner), state.carry, now.key)
@@ -133,17 +145,10 @@ class HostRollout:
 
     def begin(self, learner: Learner, key: Key) -> tuple[Carry, Trajectory]:
         """Carry and a trajectory of zeros, before the first rollout."""
-        batch, rows = self._vector.num_envs, self._algorithm.n_steps
+        batch = self._vector.num_envs
         carry = first_carry(self._algorithm, batch)
         shown = jax.tree.map(lambda x: jnp.zeros((batch, *x.shape), x.dtype), self._obs)
-        chosen = self._algorithm.act(acting(learner), carry.memory, shown, key)
-
-        def block(x: PyTree, length: int) -> PyTree:
-            return jax.tree.map(lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), x)
-
-        flat = jnp.zeros((rows, batch))
-        action = block(chosen.action, rows)
-        return carry, Trajectory(block(shown, rows + 1), action, flat, flat, flat, flat, carry.memory)
+        return carry, blank_trajectory(self._algorithm, learner, carry._replace(obs=shown), key)
 
     def act(self, learner: Learner, memory: PyTree, shown: PyTree, key: Key) -> tuple[Act, Key]:
         """One decision; the key goes round on the device: few arguments, few microseconds at each move."""

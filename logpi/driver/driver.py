@@ -65,6 +65,7 @@ class Driver:
         self._spread = devices.Spread(len(seeds), process.num_devices if len(seeds) == 1 else 1)
         self._seed: PyTree = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), process.hyper)
+        self._first = initial(process, self._spread)  # once: JAX remembers the traces of a function
         self._pace: dict[str, float] = {}  # seconds of a unit
         self._synced = 0.0
         self._programs: dict[str, Compiled] = {}
@@ -102,7 +103,7 @@ class Driver:
             return
         began = time.perf_counter()
         self._programs = devices.compile_all(
-            programs_of(self.process, self._spread, self._shapes(), self._hyper), watch
+            programs_of(self.process, self._spread, self._shapes(), self._hyper, self._first), watch
         )
         if jax.tree.leaves(self._data):
             self._data = jax.device_put(self._data, self._programs["evaluate"].input_shardings[0][-1])
@@ -184,7 +185,7 @@ class Driver:
 
     def _shapes(self) -> State:
         if self._known is None:
-            init, start = initial(self.process, self._spread)
+            init, start = self._first
             learner = jax.eval_shape(init, self._seed, self._hyper)
             carry, batch = jax.eval_shape(start, learner, self._seed)
             self._known = State(learner, carry, batch, {}, self._seed)

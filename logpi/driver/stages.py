@@ -234,11 +234,13 @@ class Evaluation(NamedTuple):
         return Scores(score, length)
 
 
-def programs_of(process: Process, spread: Spread, state: State, hyper: PyTree) -> dict[str, Program]:
-    """All programs of a process, those that take longest to compile first."""
+def programs_of(
+    process: Process, spread: Spread, state: State, hyper: PyTree, first: tuple[Jitted, Jitted]
+) -> dict[str, Program]:
+    """All programs of a process, those that take longest to compile first; ``first`` is what ``initial`` made."""
     stages = {stage.name: stage.program(process, spread, state) for stage in reversed(process.stages)}
     acting = jax.eval_shape(process.acting, state.learner)
-    init, start = initial(process, spread)
+    init, start = first
     return {
         **stages,
         **process.evaluation.programs(process, spread, acting, state.seed),
