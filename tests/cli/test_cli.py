@@ -240,7 +240,18 @@ def cpu_seconds(*argv):
     return usage.ru_utime + usage.ru_stime, error
 
 
-@pytest.mark.parametrize("argv", [["--help"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
+def test_help_of_train_imports_the_settings_of_its_method_alone():
+    """They stand in the method's file, which imports JAX; networks and pictures are not needed."""
+    _, imported = cpu_seconds("-X", "importtime", "-m", "logpi", "train", "--help")
+    modules = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
+    assert "logpi.config.experiments" in modules
+    assert not modules & {"flax", "matplotlib", "logpi.algorithms.reinforce", "logpi.nets.policy", "logpi.api"}
+
+
+QUICK = [["--help"], *([verb, "--help"] for verb in VERBS if verb != "train")]
+
+
+@pytest.mark.parametrize("argv", QUICK, ids=" ".join)
 def test_help_is_quick_and_imports_no_jax(argv):
     _, imported = cpu_seconds("-X", "importtime", "-m", "logpi", *argv)
     modules = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
