@@ -9,6 +9,7 @@ from logpi.cli.train import parse_train
 from logpi.config.experiments import experiment_from_table, experiment_to_table, resolve
 from logpi.errors import LogpiError
 from logpi.methods import Method, all_methods, find_method, method_names
+from logpi.own_code import name_code
 
 OWN = '''
 import dataclasses
@@ -45,6 +46,7 @@ def plain(config, policy, spec, obs):
 def own(tmp_path):
     file = tmp_path / "own.py"
     file.write_text(OWN)
+    name_code(str(file))
     return file
 
 

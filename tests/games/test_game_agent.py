@@ -117,8 +117,8 @@ def altered(folder, **fields):
         ({"network": {**NET, "units": 33}}, "expected float32"),
         ({"network": {"unit": 33}}, "did you mean units"),
         ({"network": 3}, r"agent\.json is incomplete or altered"),
-        ({"format_version": 99}, "newer logpi"),
-        ({"format_version": "1"}, r"agent\.json is incomplete or altered"),
+        ({"format_version": 99}, "upgrade logpi"),
+        ({"format_version": "1"}, "this logpi reads 3: train it again"),
     ],
     ids=str,
 )
@@ -132,7 +132,7 @@ def test_a_damaged_agent_is_refused(saved):
     weights = saved / "agent.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(LogpiError, match="truncated or no safetensors file"):
+    with pytest.raises(LogpiError, match="truncated or not a safetensors file"):
         load_game_agent(saved)
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(LogpiError, match="SHA-256"):
@@ -140,8 +140,8 @@ def test_a_damaged_agent_is_refused(saved):
     weights.unlink()
     with pytest.raises(LogpiError, match="there is no file"):
         load_game_agent(saved)
-    (saved / "agent.json").write_text('{"kind": ')
-    with pytest.raises(LogpiError, match=r"agent\.json is incomplete or altered"):
+    (saved / "agent.json").write_text('{"task": ')
+    with pytest.raises(LogpiError, match="no agent can be read from"):
         load_game_agent(saved)
 
 

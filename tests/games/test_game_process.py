@@ -9,7 +9,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from small import KILLER, ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, start
+from small import KILLER, ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, resume, start
 
 from logpi.arena.folder import snapshots
 from logpi.cli.arena import arena
@@ -79,7 +79,7 @@ def test_a_killed_run_resumes_exactly(tmp_path):
     folder = only_run(tmp_path / "cut")
     assert folder.status == "interrupted"
     again = Watcher()
-    session.resume(folder.path, again)
+    resume(folder, again)
     assert 0 < again.rows <= 6
     assert outcome(folder) == outcome(whole)
 
