@@ -44,6 +44,7 @@ def image_process(
         return (), jax.tree.map(lambda x: jnp.zeros((updates, *x.shape), x.dtype), metrics)
 
     block = max(n for n in range(1, BLOCK + 1) if updates % n == 0)
+    units = updates // block
 
     def update(state: State, now: Now) -> tuple[State, Metrics]:
         def step(learner: Learner, k: Array) -> tuple[Learner, Metrics]:
@@ -55,13 +56,16 @@ def image_process(
                 lambda rows, new: jax.lax.dynamic_update_slice_in_dim(rows, new, unit * block, 0), made[1], metrics
             )
 
-        learner, metrics = jax.lax.fori_loop(now.begin, now.end, steps, (state.learner, state.batch))
+        if units == 1:
+            learner, metrics = jax.lax.scan(step, state.learner, jnp.arange(updates))
+        else:
+            learner, metrics = jax.lax.fori_loop(now.begin, now.end, steps, (state.learner, state.batch))
         return state._replace(learner=learner, batch=metrics), jax.tree.map(jnp.mean, metrics)
 
     return Process(
         init=method.init,
         start=start,
-        stages=(Stage("update", update, ("learner", "batch"), UPDATE, units=updates // block),),
+        stages=(Stage("update", update, ("learner", "batch"), UPDATE, units=units),),
         evaluation=_evaluation(method, task, splits, num_devices),
         acting=lambda learner: learner.extra,
         hyper=method.hyper,
