@@ -217,7 +217,9 @@ def training(driver: Driver, state: State, progress: Progress, run: Run, watch: 
     """
     total = float(np.max(jax.device_get(state.learner.hyper.total_timesteps)))
     every = max(1, math.ceil(total / driver.process.rows / run.log_points))
-    finished = bool(np.min(jax.device_get(state.learner.timesteps)) >= total) and progress.stage == 0
+    # only a row ends a run: one that was stopped between two rows goes on to the next
+    ended = bool(np.min(jax.device_get(state.learner.timesteps)) >= total)
+    finished = ended and progress.stage == 0 and progress.iteration % every == 0
     health: list[Metrics] = []  # of each iteration since the last row
     while not finished:
         last = (progress.iteration + 1) % every == 0
@@ -230,7 +232,8 @@ def training(driver: Driver, state: State, progress: Progress, run: Run, watch: 
         if not last and not stopped:
             continue
         timesteps, flags = jax.device_get((state.learner.timesteps, health))
-        for number, checks in enumerate(flags, progress.iteration + 2 - len(flags)):
+        newest = progress.iteration + (progress.stage > 0 or progress.unit > 0)  # counted from 1
+        for number, checks in enumerate(flags, newest + 1 - len(flags)):
             check_health(checks, number)
         health.clear()
         done = int(np.min(timesteps))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from logpi.runs.folder import RunFolder
     from logpi.types import PyTree
 
+SEED = 10_000  # of an evaluation's games, unless another is asked for
 LABELLED = "connect-four"  # its evaluation is on positions that a perfect solver has labelled
 
 
@@ -64,7 +65,8 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     for name in ("sampled", "passes", "split"):
         if getattr(asked, name):
             raise LogpiError(f"--{name} is not for agents of board games; leave it out")
-    facts = evaluate_agent(agent, 10**9 if asked.episodes is None else asked.episodes, asked.seed or 0)
+    seed = SEED if asked.seed is None else asked.seed
+    facts = evaluate_agent(agent, 10**9 if asked.episodes is None else asked.episodes, seed)
     line = (
         f"{facts['game']}: {facts['what']} {facts['mean']:.4g} (95 % interval {facts['low']:.4g} to "
         f"{facts['high']:.4g}) of {facts['count']}, {facts['simulations']} simulations a move"

@@ -73,7 +73,7 @@ class Session:
                     self._save(driver, state, progress, best, writer)
                 if stop and not event.finished:
                     raise KeyboardInterrupt(f"saved at {event.timesteps:,} steps; {self._advice}")
-            return self._finish(driver, state, progress)
+            return self._finish(driver, state, progress, stop)
 
     @property
     def _advice(self) -> str:
@@ -151,11 +151,12 @@ class Session:
         kept = driver.saved(state, progress)
         self.folder.save_checkpoint(progress.iteration, kept, meta, run.keep_checkpoints)
 
-    def _finish(self, driver: Driver, state: State, progress: Progress) -> Trained:
+    def _finish(self, driver: Driver, state: State, progress: Progress, stop: Stop) -> Trained:
         run = self.experiment.run
         timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
-        found = driver.evaluate(state, progress.iteration, run.final_episodes, final=True)
-        assert found is not None  # nothing watches
+        found = driver.evaluate(state, progress.iteration, run.final_episodes, final=True, watch=stop.watch)
+        if found is None:
+            raise KeyboardInterrupt(f"trained to the end; `logpi resume {self.folder.path}` evaluates the agent")
         scores: NDArray[np.floating] = np.atleast_2d(found.score)
         self.folder.finish(
             {
