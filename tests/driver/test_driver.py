@@ -1,5 +1,6 @@
 """The driver, on a process of a few lines: a run that is cut anywhere gives the same bits as one that is not."""
 
+import dataclasses
 import functools
 import threading
 import time
@@ -306,13 +307,16 @@ def rows_of(events):
 RUN = Run(log_points=3, eval_points=3, checkpoint_points=2, eval_episodes=CASES)
 
 
-def test_the_loop_gives_the_same_rows_however_often_it_is_stopped(driver, unit_by_unit):
-    expected, last = rows_of(training(driver, driver.init(), Progress(), RUN))
+@pytest.mark.parametrize(("log_points", "pieces"), [(3, 2), (1, 1), (1, 2), (1, 3)])
+def test_the_loop_gives_the_same_rows_however_often_it_is_stopped(driver, unit_by_unit, log_points, pieces):
+    """Where a row covers several iterations, its timesteps may be over before its last one is."""
+    run = dataclasses.replace(RUN, log_points=log_points)
+    expected, last = rows_of(training(driver, driver.init(), Progress(), run))
     assert last.finished
-    assert len(expected) >= 2
+    assert len(expected) >= log_points - 1
     state, progress, found, stops = driver.init(), Progress(), [], 0
     while True:
-        rows, event = rows_of(training(driver, state, progress, RUN, Stop(2)))
+        rows, event = rows_of(training(driver, state, progress, run, Stop(pieces)))
         found += rows
         if event.finished:
             break
