@@ -92,14 +92,13 @@ def _safetensors(path: Path, arrays: Mapping[str, Stored], header: str) -> Itera
     yield from (arrays[name].reshape(-1).view(np.uint8).data for name in names if arrays[name].nbytes)
 
 
-def load_tree(path: str | Path, like: PyTree, aside: str | None = None) -> tuple[PyTree, Json]:
+def load_tree(path: str | Path, like: PyTree) -> tuple[PyTree, Json]:
     """Load what ``save_tree`` saved into the structure of ``like``; returns ``(tree, meta)``.
 
     Args:
         path: the file.
         like: pytree of arrays or ``jax.ShapeDtypeStruct`` with the names, shapes and dtypes of the file; or a function
             that makes one from ``meta``.
-        aside: name prefix of extra arrays in the file to ignore.
 
     Returns:
         NumPy arrays (typed random keys as JAX key arrays) in the structure of ``like``, and ``meta``.
@@ -118,7 +117,6 @@ def load_tree(path: str | Path, like: PyTree, aside: str | None = None) -> tuple
     like = like(header["meta"]) if callable(like) else like
     expected = _named_leaves(like)
     names = {name for name, _ in expected}
-    arrays = {name: array for name, array in arrays.items() if aside is None or not name.startswith(aside)}
     if names != arrays.keys():
         missing, extra = sorted(names - arrays.keys()), sorted(arrays.keys() - names)
         raise _unusable(path, f"it holds another structure (missing: {_some(missing)}; not expected: {_some(extra)})")
