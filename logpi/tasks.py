@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Table = Mapping[str, Any]  # settings as TOML has them
 Facts = dict[str, Any]  # what JSON can hold
+Band = tuple[float, float]  # scores that a recipe expects, lowest and highest
 
 
 class Kind(NamedTuple):
@@ -112,6 +113,11 @@ class Film(NamedTuple):
     sampled: bool = False
 
 
+def in_steps(method: Table, band: Band) -> str:
+    """The expected scores in words, and the timestep by which a recipe expects them."""
+    return f"{band[0]:g} to {band[1]:g} by step {method.get('total_timesteps', float('nan')):,.0f}"
+
+
 def no_sheet(agent: Agent, wanted: Film) -> dict[str, Path]:
     """Refuses an agent without glimpses."""
     raise LogpiError(f"a sheet shows glimpses, and an agent of {agent.facts['env']} has none; `logpi watch` films it")
@@ -127,7 +133,6 @@ class Task(NamedTuple):
     names: Callable[[], list[str]]  # names that can be listed
     runs_on: Callable[[str], str]  # "device" or "host"
     default_method: Callable[[str], str]  # for a name that has no recipe
-    presets: Callable[[str], Table]  # settings of the method that the name stands for
     score: Callable[[str], Score]
     length: Callable[[Experiment], Length]
     build: Callable[[Experiment, Own], Work]
@@ -136,9 +141,10 @@ class Task(NamedTuple):
     film: Callable[[Agent, Film], Path]
     pictures: Callable[[Agent, RunFolder], dict[str, Path]]  # what is drawn at the end of a run: what -> file
     report: Callable[[Any, Experiment], list[str]]  # (final scores [S, cases]) -> first lines of the outcome
-    expected: Callable[[Table, tuple[float, float]], str]  # (settings of a recipe's method, its band) -> in words
-    missed: Callable[[tuple[float, float]], str]  # what is said where a run ends below its band
     next_step: Callable[[Experiment, Path], str]  # a command for the trained agent
+    presets: Callable[[str], Table] = lambda name: {}  # settings of the method that the name stands for
+    expected: Callable[[Table, Band], str] = in_steps  # (settings of a recipe's method, its band) -> in words
+    missed: Callable[[Band], str] = lambda band: f"below the {band[0]:g}"  # said where a run ends below its band
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
     remark: Callable[[str], str] = lambda name: ""  # known issues of a task, told before it is used; "": none
     films: bool = True  # whether ``pictures`` are drawn by default

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logpi.errors import LogpiError
-from logpi.tasks import NOTHING, Agent, Answer, Facts, Film, Length, Own, Question, Score, Table, Task, Work
+from logpi.tasks import NOTHING, Agent, Answer, Facts, Film, Length, Own, Question, Score, Task, Work
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -209,7 +209,8 @@ def evaluate_episodes(agent: Any, asked: Question) -> Facts:
     from logpi.types import DeviceEnv
 
     episodes, seed = asked.episodes or EPISODES, SEED if asked.seed is None else asked.seed
-    source, key, calls = _gymnasium_version(agent), jax.random.key(seed), 0
+    env_kwargs = agent.facts.get("env_kwargs", {})
+    source, key, calls = _gymnasium_version(agent.spec.id, env_kwargs), jax.random.key(seed), 0
 
     def decide(memory: Any, obs: Any) -> Any:
         nonlocal calls
@@ -224,7 +225,7 @@ def evaluate_episodes(agent: Any, asked: Question) -> Facts:
         )
         returns, lengths = jax.device_get(play(agent.learner))
     else:
-        made = make_host(source, min(episodes, 20), env_kwargs=agent.facts.get("env_kwargs"))
+        made = make_host(source, min(episodes, 20), env_kwargs=env_kwargs)
         with contextlib.closing(made) as vector:
             found = evaluate_host(vector, agent.policy, decide, episodes, seed)
         assert found is not None  # nothing watches
@@ -247,9 +248,10 @@ def _film(agent: Any, wanted: Film) -> Path:
     def act(obs: Any) -> Any:
         return agent.act(obs, greedy=not wanted.sampled)
 
-    build = _drawn(_gymnasium_version(agent), agent.spec.id, agent.facts.get("env_kwargs", {}))
+    name, env_kwargs = agent.spec.id, agent.facts.get("env_kwargs", {})
+    build = _drawn(_gymnasium_version(name, env_kwargs), name, env_kwargs)
     episodes = 1 if wanted.episodes is None else wanted.episodes
-    return _filmed(agent.spec.id, build, act, wanted.path, episodes, wanted.seed, begin=agent.reset)
+    return _filmed(name, build, act, wanted.path, episodes, wanted.seed, begin=agent.reset)
 
 
 def film_random(env: str, wanted: Film) -> Path:
@@ -258,11 +260,9 @@ def film_random(env: str, wanted: Film) -> Path:
     Raises:
         LogpiError: no such environment, it does not draw, or the video cannot be written.
     """
-    from logpi.envs.classic import CLASSIC
-    from logpi.envs.load import registered
-    from logpi.envs.make import make, spec_of
+    from logpi.envs.make import spec_of
 
-    source = registered(env) if env in CLASSIC else make(env)
+    source = _gymnasium_version(env, {})
     space = spec_of(source).action_space
     space.seed(wanted.seed)
     episodes = 1 if wanted.episodes is None else wanted.episodes
@@ -282,16 +282,16 @@ def _filmed(name: str, *arguments: Any, **options: Any) -> Path:
         ) from error
 
 
-def _gymnasium_version(agent: Any) -> DeviceEnv | HostFactory:
+def _gymnasium_version(name: str, env_kwargs: dict[str, Any]) -> DeviceEnv | HostFactory:
+    """Gymnasium's own environment of that name, or the device's where it has no other."""
     import gymnasium
 
     from logpi.envs.classic import CLASSIC
     from logpi.envs.make import make
 
-    name = agent.spec.id
     if name in CLASSIC:
         return functools.partial(gymnasium.make, name, disable_env_checker=True)
-    return make(name, **agent.facts.get("env_kwargs", {}))
+    return make(name, **env_kwargs)
 
 
 def _drawn(source: DeviceEnv | HostFactory, name: str, env_kwargs: dict[str, Any]) -> Callable[[str], Any]:
@@ -317,10 +317,6 @@ def _report(scores: Any, experiment: Experiment) -> list[str]:
     return [f"score {mean[0]:.1f} ± {half[0]:.1f} ({seeds})"]
 
 
-def _expected(method: Table, band: tuple[float, float]) -> str:
-    return f"{band[0]:g} to {band[1]:g} by step {method.get('total_timesteps', float('nan')):,.0f}"
-
-
 TASK = Task(
     name="control",
     what="an environment",
@@ -329,7 +325,6 @@ TASK = Task(
     names=_names,
     runs_on=_runs_on,
     default_method=lambda name: "ppo",
-    presets=lambda name: {},
     score=lambda name: Score("mean return of an episode"),
     length=lambda experiment: Length(int(experiment.method.total_timesteps)),
     build=_build,
@@ -338,7 +333,5 @@ TASK = Task(
     film=_film,
     pictures=_pictures,
     report=_report,
-    expected=_expected,
-    missed=lambda band: f"below the {band[0]:g}",
     next_step=lambda experiment, path: f"logpi watch {path}",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from logpi import games
 from logpi.errors import LogpiError
-from logpi.tasks import Agent, Answer, Facts, Film, Length, Own, Question, Score, Table, Task, Work
+from logpi.tasks import Agent, Answer, Facts, Film, Length, Own, Question, Score, Task, Work
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -112,10 +112,6 @@ def _report(scores: Any, experiment: Experiment) -> list[str]:
     return [f"mean result {scores.mean():+.2f} of {len(scores)} games against plain search of {opponent} games a move"]
 
 
-def _expected(method: Table, band: tuple[float, float]) -> str:
-    return f"{band[0]:g} to {band[1]:g} by step {method.get('total_timesteps', float('nan')):,.0f}"
-
-
 TASK = Task(
     name="games",
     what="a board game",
@@ -124,7 +120,6 @@ TASK = Task(
     names=games.game_names,
     runs_on=lambda name: "device",
     default_method=lambda name: "alphazero",
-    presets=lambda name: {},
     score=_score,
     length=lambda experiment: Length(int(experiment.method.total_timesteps), "moves"),
     build=_build,
@@ -135,7 +130,5 @@ TASK = Task(
     films=False,
     remark=remark,
     report=_report,
-    expected=_expected,
-    missed=lambda band: f"below the {band[0]:g}",
     next_step=lambda experiment, path: f"logpi play {experiment.env} --agent {path}",
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from logpi.errors import LogpiError
 from logpi.ram.settings import SHIPPED, ImageSettings
-from logpi.tasks import Answer, Facts, Film, Length, Own, Question, Score, Table, Task, Work
+from logpi.tasks import Answer, Band, Facts, Film, Length, Own, Question, Score, Table, Task, Work
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -140,12 +140,12 @@ def _report(scores: Any, experiment: Experiment) -> list[str]:
     return [f"error {100 * error:.2f} % ({of_images}, one pass)"]
 
 
-def _errors(band: tuple[float, float]) -> str:
+def _errors(band: Band) -> str:
     """The expected test error, of a band of accuracies."""
     return f"{100 * (1 - band[1]):.3g} to {100 * (1 - band[0]):.3g} %"
 
 
-def _expected(method: Table, band: tuple[float, float]) -> str:
+def _expected(method: Table, band: Band) -> str:
     return f"error {_errors(band)} after {method.get('total_images', float('nan')):,.0f} images"
 
 
