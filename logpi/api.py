@@ -239,13 +239,11 @@ def film_random(env: str, path: str | Path, episodes: int = 1, seed: int = 10_00
     """Film an agent that draws its actions uniformly in the environment called ``env``.
 
     Raises:
-        LogpiError: no such environment, it does not draw, or the video cannot be written.
+        LogpiError: ``env`` is no environment, it does not draw, or the video cannot be written.
     """
-    from logpi.control.task import film_random as filmed
-
     if episodes < 1:
         raise LogpiError(f"episodes is {episodes}; it must be at least 1")
-    return filmed(env, Film(Path(path), episodes, seed))
+    return task_of(env).film_random(env, Film(Path(path), episodes, seed))
 
 
 def sheet(

@@ -123,6 +123,11 @@ def no_sheet(agent: Agent, wanted: Film) -> dict[str, Path]:
     raise LogpiError(f"a sheet shows glimpses, and an agent of {agent.facts['env']} has none; `logpi watch` films it")
 
 
+def no_random_film(name: str, wanted: Film) -> Path:
+    """Refuses a task that is not an environment."""
+    raise LogpiError(f"{name} is not an environment; a random agent is filmed in one, such as CartPole-v1")
+
+
 class Task(NamedTuple):
     """A kind of task."""
 
@@ -145,6 +150,7 @@ class Task(NamedTuple):
     presets: Callable[[str], Table] = lambda name: {}  # settings of the method that the name stands for
     expected: Callable[[Table, Band], str] = in_steps  # (settings of a recipe's method, its band) -> in words
     missed: Callable[[Band], str] = lambda band: f"below the {band[0]:g}"  # said where a run ends below its band
+    film_random: Callable[[str, Film], Path] = no_random_film  # of an agent that draws its actions uniformly
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
     remark: Callable[[str], str] = lambda name: ""  # known issues of a task, told before it is used; "": none
     films: bool = True  # whether ``pictures`` are drawn by default

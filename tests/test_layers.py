@@ -39,9 +39,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "view": {"errors", "runs", "tasks"},
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
-    "api": BASE
-    | {"training", "tasks", "config", "runs", "view", "own_code"}
-    | {"driver.devices", "control.task", "envs.host"},
+    "api": BASE | {"training", "tasks", "config", "runs", "view", "own_code"} | {"driver.devices", "envs.host"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
     | {"driver.devices", "envs.checker", "games.task", "games.rules"},
     "__main__": {"cli"},

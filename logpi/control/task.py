@@ -254,12 +254,7 @@ def _film(agent: Any, wanted: Film) -> Path:
     return _filmed(name, build, act, wanted.path, episodes, wanted.seed, begin=agent.reset)
 
 
-def film_random(env: str, wanted: Film) -> Path:
-    """Film an agent that draws its actions uniformly.
-
-    Raises:
-        LogpiError: no such environment, it does not draw, or the video cannot be written.
-    """
+def _film_random(env: str, wanted: Film) -> Path:
     from logpi.envs.make import spec_of
 
     source = _gymnasium_version(env, {})
@@ -331,6 +326,7 @@ TASK = Task(
     load=_load,
     evaluate=_evaluate,
     film=_film,
+    film_random=_film_random,
     pictures=_pictures,
     report=_report,
     next_step=lambda experiment, path: f"logpi watch {path}",

@@ -112,6 +112,7 @@ NAMES = [
     (["plot"], ["no run given", "logpi runs"]),
     (["watch", "--random", "CartPol-v1"], ["unknown environment 'CartPol-v1'"]),
     (["watch", "--random", "probe/chain-v0"], ["draws no pictures"]),
+    (["watch", "--random", "pgx:tic_tac_toe"], ["pgx:tic_tac_toe is not an environment", "CartPole-v1"]),
 ]
 
 
