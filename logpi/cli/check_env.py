@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json as jsonlib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from logpi.cli.options import NO_OFF, Json
+from logpi.cli.options import NO_OFF, Json, within
+
+if TYPE_CHECKING:
+    from logpi.envs.checker.diagnostics import Checked
 
 SIGN = {"ok": "ok   ", "warn": "warn ", "error": "ERROR"}
 ENV = "Environment: a Gymnasium id, module:EnvId, or path/file.py:Class"
@@ -24,19 +27,25 @@ def check_env(argv: list[str]) -> int:
         """Test an environment with random actions and say what to fix.
 
         Args:
-            steps: Number of random steps
+            steps: Number of random steps, 1 to 10,000,000
         """
         return env, steps, json
 
     name, steps, json = tyro.cli(options, args=argv, prog="logpi check-env", config=NO_OFF)
+    within("--steps", steps, 1, 10_000_000)
     from logpi.envs.checker.check import check_env as check
 
     report = check(name, steps=steps)
+    return tell(report, f"{report.steps_per_second:,.0f} steps/s with random actions", json)
+
+
+def tell(report: Checked, rate: str, json: bool) -> int:
+    """Print what a check found, and return the exit status: 0 if there is no error, else 1."""
     if json:
         print(jsonlib.dumps(report.to_json()))
-        return 0 if report.ok else 1
-    for finding in report.findings:
-        print(f"{SIGN[finding.level]}  {finding.what}" + (f"\n       → {finding.fix}" if finding.fix else ""))
-    print(f"{report.steps_per_second:,.0f} steps/s with random actions")
-    print("ready to train" if report.ok else "not ready: fix the errors above")
+    else:
+        for finding in report.findings:
+            print(f"{SIGN[finding.level]}  {finding.what}" + (f"\n       → {finding.fix}" if finding.fix else ""))
+        print(rate)
+        print("ready to train" if report.ok else "not ready: fix the errors above")
     return 0 if report.ok else 1

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from typing import Annotated
 
 import tyro
 
-from logpi.cli.check_env import SIGN
+from logpi.cli.check_env import tell
 from logpi.cli.options import NO_OFF, SEEDS, Json, within
 
 GAME = "Board game: path/file.py:NAME, or a name of `logpi envs`"
@@ -38,11 +37,4 @@ def check_game(argv: list[str]) -> int:
 
     devices.prepare()
     report = check(name, games=games, seed=seed)
-    if json:
-        print(jsonlib.dumps(report.to_json()))
-        return 0 if report.ok else 1
-    for finding in report.findings:
-        print(f"{SIGN[finding.level]}  {finding.what}" + (f"\n       → {finding.fix}" if finding.fix else ""))
-    print(f"{report.moves_per_second:,.0f} random moves/s")
-    print("ready to train" if report.ok else "not ready: fix the errors above")
-    return 0 if report.ok else 1
+    return tell(report, f"{report.moves_per_second:,.0f} random moves/s", json)

@@ -112,6 +112,8 @@ NAMES = [
     (["plot"], ["no run given", "logpi runs"]),
     (["watch", "--random", "CartPol-v1"], ["unknown environment 'CartPol-v1'"]),
     (["watch", "--random", "probe/chain-v0"], ["draws no pictures"]),
+    (["check-env", "CartPole-v1", "--steps", "0"], ["--steps 0; allowed: 1 to"]),
+    (["check-game", "hex-5x5", "--games", "0"], ["--games 0; allowed: 1 to"]),
     (["watch", "--random", "pgx:tic_tac_toe"], ["pgx:tic_tac_toe is not an environment", "CartPole-v1"]),
 ]
 

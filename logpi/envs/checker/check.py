@@ -7,7 +7,7 @@ import inspect
 import pickle
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import gymnasium
 import jax
@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper, concatenate, create_empty_array
 
 from logpi.envs.checker.check_device import check_device
-from logpi.envs.checker.diagnostics import NOT_FINITE, Finding, Play, draw, judge, mismatch
+from logpi.envs.checker.diagnostics import NOT_FINITE, Checked, Finding, Play, draw, judge, mismatch
 from logpi.envs.host import HostFactory, describe, host_spec, make_host
 from logpi.envs.make import make
 from logpi.envs.spaces import encode, to_env
@@ -27,19 +27,10 @@ STEP = "step(action) -> (obs, reward, terminated, truncated, info)"
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Checked):
     """What ``check_env`` found."""
 
-    name: str
-    findings: list[Finding]
     steps_per_second: float  # of num_envs copies with random actions: one process, or one compiled program
-
-    @property
-    def ok(self) -> bool:
-        return all(finding.level != "error" for finding in self.findings)
-
-    def to_json(self) -> dict[str, object]:
-        return {**asdict(self), "ok": self.ok}
 
 
 def check_env(env: str | DeviceEnv | HostFactory, *, steps: int = 1000, num_envs: int = 4) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,23 @@ class Finding:
     level: str  # "ok", "warn" or "error"
     what: str
     fix: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found."""
+
+    name: str  # of what was checked
+    findings: list[Finding]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no finding is an error."""
+        return all(finding.level != "error" for finding in self.findings)
+
+    def to_json(self) -> dict[str, object]:
+        """All fields, and ``ok``."""
+        return {**asdict(self), "ok": self.ok}
 
 
 class Play(NamedTuple):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.envs.checker.diagnostics import Finding
+from logpi.envs.checker.diagnostics import Checked, Finding
 from logpi.errors import LogpiError
 from logpi.games.rules.check_play import judge, same_again, symmetric
 from logpi.games.rules.game import Game, Permutations
@@ -23,19 +23,10 @@ NONSENSE = "?!"  # a text that names no move
 
 
 @dataclass(frozen=True)
-class GameReport:
+class GameReport(Checked):
     """What ``check_game`` found."""
 
-    name: str
-    findings: list[Finding]
     moves_per_second: float  # random moves in one compiled program, on this machine
-
-    @property
-    def ok(self) -> bool:
-        return all(finding.level != "error" for finding in self.findings)
-
-    def to_json(self) -> dict[str, object]:
-        return {**asdict(self), "ok": self.ok}
 
 
 def check_game(game: str | Game, *, games: int = 64, seed: int = 0) -> GameReport:
