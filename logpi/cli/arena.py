@@ -56,6 +56,7 @@ def arena(argv: list[str]) -> int:
     asked = tyro.cli(Options, args=argv, prog="logpi arena", config=(tyro.conf.FlagCreatePairsOff,))
     within("--seed", asked.seed, *SEEDS)
     within("--openings", asked.openings, 0, 1000)
+    within("--seconds", asked.seconds, 0.001, 86_400)
     from logpi.arena.api import play_tournament
     from logpi.arena.tournament import SequentialTest
     from logpi.driver import devices

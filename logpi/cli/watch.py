@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 import tyro
 
-from logpi.cli.options import NO_OFF, newest_run, within
+from logpi.cli.options import NO_OFF, SEEDS, newest_run, within
 from logpi.errors import LogpiError
 
 FILM_SUFFIXES = (".mp4", ".gif")
@@ -58,6 +58,7 @@ def watch(argv: list[str]) -> int:
     if wanted.random and not wanted.target:
         raise LogpiError("--random needs an environment: logpi watch CartPole-v1 --random")
     within("--episodes", 1 if wanted.episodes is None else wanted.episodes, 1, 10**6)
+    within("--seed", wanted.seed, *SEEDS)
     if wanted.out and not wanted.sheet and not Path(wanted.out).is_dir() and not wanted.out.endswith(FILM_SUFFIXES):
         raise LogpiError(
             f"--out {wanted.out}; allowed: a folder that exists, or a file that ends in {' or '.join(FILM_SUFFIXES)}"

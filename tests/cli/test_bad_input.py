@@ -114,6 +114,8 @@ NAMES = [
     (["watch", "--random", "probe/chain-v0"], ["draws no pictures"]),
     (["check-env", "CartPole-v1", "--steps", "0"], ["--steps 0; allowed: 1 to"]),
     (["check-game", "hex-5x5", "--games", "0"], ["--games 0; allowed: 1 to"]),
+    (["watch", "--random", "CartPole-v1", "--seed=-1"], ["--seed -1; allowed: 0 to"]),
+    (["arena", "tic-tac-toe", "random", "mcts:8", "--seconds=-1"], ["--seconds -1.0; allowed: 0.001 to"]),
     (["watch", "--random", "pgx:tic_tac_toe"], ["pgx:tic_tac_toe is not an environment", "CartPole-v1"]),
 ]
 
