@@ -14,6 +14,7 @@ from logpi.own_code import IN_FILE, absolute
 
 PGX = "pgx:"  # prefix of the games of the package pgx
 GROUP = "logpi.games"  # group of entry points: a name, and the module:function that returns the Game
+LABELLED = "connect-four"  # its agents are evaluated on positions that a perfect solver has labelled
 
 
 class Sized(NamedTuple):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from logpi.types import PyTree
 
 SEED = 10_000  # of an evaluation's games, unless another is asked for
-LABELLED = "connect-four"  # its evaluation is on positions that a perfect solver has labelled
 
 
 def _build(experiment: Experiment, own: Own) -> Work:
@@ -100,12 +99,12 @@ def remark(name: str) -> str:
 
 
 def _score(name: str) -> Score:
-    return Score("value kept" if name == LABELLED else "mean result")
+    return Score("value kept" if name == games.LABELLED else "mean result")
 
 
 def _report(scores: Any, experiment: Experiment) -> list[str]:
     scores = scores[0]
-    if experiment.env == LABELLED:
+    if experiment.env == games.LABELLED:
         mean = 100 * scores.mean()
         return [f"{mean:.1f} % of {len(scores)} moves keep the game's value where the choice matters"]
     opponent = experiment.method.eval_opponent_simulations
