@@ -27,7 +27,7 @@ _WHERE = {
     "list_runs": "logpi.runs.lookup:find_runs",
     "list_environments": "logpi.config.experiments:environments",
     "list_algorithms": "logpi.methods:all_methods",
-    "doctor": "logpi.runs.doctor:examine",
+    "doctor": "logpi.training.doctor:examine",
     "method": "logpi.methods",
     "Method": "logpi.methods",
     "Agent": "logpi.control.agent",

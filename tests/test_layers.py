@@ -28,7 +28,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "driver": BASE | {"ops", "config.settings"},
     "control": KIND | {"nets", "envs", "own_code", "view"},
     "ram": KIND | {"view"},
-    "games": KIND | {"nets", "own_code", "envs.checker.diagnostics"},
+    "games": KIND | {"nets", "own_code"},
     "recipes": set(),
     "own_code": {"errors"},
     "runs": BASE,
@@ -41,9 +41,8 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE | {"training", "tasks", "config", "runs", "view", "own_code"} | {"driver.devices", "envs.host"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
-    | {"driver.devices", "envs.checker", "games.task", "games.rules"},
+    | {"driver.devices", "envs.checker", "games.task", "games.rules", "training.doctor"},
     "__main__": {"cli"},
-    "runs.doctor": {"driver.devices", "runs", "view.video"},  # asks every part what it finds on this machine
 }
 PURE = {  # folders without file, clock or logger: the modules in them that have one all the same
     "ops": (),
@@ -51,7 +50,7 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
     "algorithms": (),
     "envs": ("load", "checker.check", "checker.check_device"),
     "driver": ("driver", "stages", "devices"),
-    "control": ("agent", "evaluation", "on_policy", "rollout", "task"),
+    "control": ("agent", "evaluation", "on_host", "rollout", "task"),
     "ram": ("agent", "data", "figures", "task"),
     "games": ("agent", "evaluation.connect_four_labels", "rules.check", "task"),
 }

@@ -10,7 +10,7 @@ import tyro
 from logpi.cli.options import NO_OFF, Json, within
 
 if TYPE_CHECKING:
-    from logpi.envs.checker.diagnostics import Checked
+    from logpi.errors import Checked
 
 SIGN = {"ok": "ok   ", "warn": "warn ", "error": "ERROR"}
 ENV = "Environment: a Gymnasium id, module:EnvId, or path/file.py:Class"

@@ -17,7 +17,7 @@ def doctor(argv: list[str]) -> int:
         return json
 
     json = tyro.cli(options, args=argv, prog="logpi doctor", config=NO_OFF)
-    from logpi.runs.doctor import examine
+    from logpi.training.doctor import examine
 
     facts = examine()
     if json:

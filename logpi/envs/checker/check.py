@@ -15,11 +15,11 @@ import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper, concatenate, create_empty_array
 
 from logpi.envs.checker.check_device import check_device
-from logpi.envs.checker.diagnostics import NOT_FINITE, Checked, Finding, Play, draw, judge, mismatch
+from logpi.envs.checker.diagnostics import NOT_FINITE, Play, draw, judge, mismatch
 from logpi.envs.host import HostFactory, describe, host_spec, make_host
 from logpi.envs.make import make
 from logpi.envs.spaces import encode, to_env
-from logpi.errors import LogpiError
+from logpi.errors import Checked, Finding, LogpiError
 from logpi.types import DeviceEnv, EnvSpec, PyTree
 
 PATIENCE = 10.0  # seconds of random play, however slow the environment

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.envs.checker.diagnostics import NOT_FINITE, Finding, Play, draw, judge, mismatch
+from logpi.envs.checker.diagnostics import NOT_FINITE, Play, draw, judge, mismatch
 from logpi.envs.make import vectorize
 from logpi.envs.spaces import check_spaces, encode, to_env
-from logpi.errors import LogpiError
+from logpi.errors import Finding, LogpiError
 from logpi.types import Array, DeviceEnv, Key, PyTree, Step
 
 SIGNATURE = "reset(key) -> (state, obs); step(state, action, key) -> (state, obs, reward, terminated)"

@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from logpi.errors import Finding
 from logpi.types import EnvSpec, PyTree, Space
 
 LARGE = 10.0  # |observation| or |reward| beyond which a freshly initialised network learns badly
 NOT_FINITE = "look for a division by 0, a logarithm or root of a negative, an overflow"
 WIDE = 3.0  # standard deviation of the observations, likewise
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Result of one check, and how to fix what it found."""
-
-    level: str  # "ok", "warn" or "error"
-    what: str
-    fix: str = ""
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What a check found."""
-
-    name: str  # of what was checked
-    findings: list[Finding]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no finding is an error."""
-        return all(finding.level != "error" for finding in self.findings)
-
-    def to_json(self) -> dict[str, object]:
-        """All fields, and ``ok``."""
-        return {**asdict(self), "ok": self.ok}
 
 
 class Play(NamedTuple):

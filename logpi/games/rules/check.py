@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.envs.checker.diagnostics import Checked, Finding
-from logpi.errors import LogpiError
+from logpi.errors import Checked, Finding, LogpiError
 from logpi.games.rules.check_play import judge, same_again, symmetric
 from logpi.games.rules.game import Game, Permutations
 from logpi.games.rules.make import make_game

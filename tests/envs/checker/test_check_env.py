@@ -16,7 +16,8 @@ from gymnasium import spaces
 
 from logpi.envs.checker import check
 from logpi.envs.checker.check import Report, check_env
-from logpi.envs.checker.diagnostics import Finding, Play, judge
+from logpi.envs.checker.diagnostics import Play, judge
+from logpi.errors import Finding
 from logpi.own_code import name_code
 from logpi.types import DeviceEnv, EnvSpec
 
