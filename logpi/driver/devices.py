@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
+import json
 import math
 import os
 import queue
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from jax.sharding import Mesh
 
 THREAD = "logpi-compile"  # name of the threads that trace and compile
+STARTS = 200  # settings whose time to compile is remembered
 POLL = 0.05  # seconds between two looks at a signal while something compiles
 
 ROWS_A_CORE = 512  # a guess from 64 x 128 rollouts, where 1,024 a core gain and all-reduces cost tens of microseconds
@@ -95,7 +98,8 @@ def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> di
     threading.Thread(target=trace, name=THREAD, daemon=True).start()
     compiled: dict[str, Compiled] = {}
     while len(compiled) < len(programs):
-        if watch("compile", len(compiled), len(programs)):
+        left = [name for name in programs if name not in compiled]
+        if watch(f"compiling {', '.join(left[:2])}{', …' if len(left) > 2 else ''}", len(compiled), len(programs)):
             raise KeyboardInterrupt
         with contextlib.suppress(queue.Empty):
             name, program, error = results.get(timeout=POLL)
@@ -103,6 +107,34 @@ def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> di
                 raise error
             compiled[name] = program
     return compiled
+
+
+def last_start(settings: str) -> float | None:
+    """Seconds that compiling took when a run of these ``settings`` last began here; None where that is not known."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return float(json.loads(_starts().read_text(encoding="utf-8"))[_digest(settings)])
+    return None
+
+
+def remember_start(settings: str, seconds: float) -> None:
+    """Keep what ``last_start`` tells, of the newest ``STARTS`` settings; on a read-only home it is not kept."""
+    file, known = _starts(), {}
+    with contextlib.suppress(OSError, ValueError):
+        known = dict(json.loads(file.read_text(encoding="utf-8")))
+    known.pop(_digest(settings), None)
+    known[_digest(settings)] = round(seconds, 1)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        temporary.write_text(json.dumps(dict(list(known.items())[-STARTS:])), encoding="utf-8")
+        temporary.replace(file)
+
+
+def _starts() -> Path:
+    return cache_folder() / "starts.json"
+
+
+def _digest(settings: str) -> str:
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 def _compile(lowered: PyTree, hot: bool) -> PyTree:

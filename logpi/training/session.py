@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
 import jax
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from logpi.config.experiments import experiment_to_table
 from logpi.config.settings import Experiment
+from logpi.driver import devices
 from logpi.driver.driver import Driver, Event, Progress, training
 from logpi.driver.process import State
 from logpi.errors import LogpiError
@@ -24,6 +23,7 @@ from logpi.runs import folder as run_folders
 from logpi.runs.folder import SEED, RunFolder
 from logpi.runs.metrics import MetricsWriter
 from logpi.tasks import NOTHING, Facts, Own, Work, task_of
+from logpi.training.signals import Stop, stop_on_signal
 from logpi.types import PyTree
 from logpi.view.live import View
 
@@ -56,7 +56,7 @@ class Session:
             contextlib.closing(Driver(process, seeds)) as driver,
             self.folder.lock(),
             MetricsWriter(self.folder.path, run.tensorboard) as writer,
-            stop_on_signal(self.view.working) as stop,
+            stop_on_signal(self.view.working, self.view.note) as stop,
         ):
             state, progress, best = self._begin(driver, writer, resume, stop)
             before = int(np.min(jax.device_get(state.learner.timesteps)))  # this process's speed is of its own work
@@ -105,14 +105,24 @@ class Session:
                 )
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
             self.view.note(f"resuming at {meta['timesteps']:,} steps")
-            driver.compile(stop.watch)
+            self._compile(driver, stop)
             return driver.restored(tree), _progress(meta), np.asarray(meta["best"])
-        self.view.note("compiling (once; the next start takes it from the cache)")
+        self._compile(driver, stop)
         state, progress = driver.init(stop.watch), Progress()
-        self.view.note("")
         best = np.full(self.experiment.run.seeds, -np.inf)
         self._save(driver, state, progress, best, writer)
         return state, progress, best
+
+    def _compile(self, driver: Driver, stop: Stop) -> None:
+        """Compile, and tell what that took when a run of the same settings last began here."""
+        table = experiment_to_table(self.experiment) | {"run": {"seeds": self.experiment.run.seeds}}
+        settings = f"{json.dumps(table, sort_keys=True)} {jax.__version__} {jax.local_devices()}"
+        last = devices.last_start(settings)
+        known = "once; the next start takes it from the cache" if last is None else f"the last start took {last:.0f} s"
+        self.view.note(f"compiling ({known})")
+        driver.compile(stop.watch)
+        devices.remember_start(settings, driver.seconds["compile"])
+        self.view.note("")
 
     def _keep_best(self, driver: Driver, event: Event, best: NDArray[np.floating]) -> NDArray[np.floating]:
         assert event.scores is not None
@@ -174,42 +184,6 @@ class Session:
 
 def _progress(meta: Facts) -> Progress:
     return Progress(**meta["progress"])
-
-
-class Stop:
-    """True once a signal has asked for the run to end."""
-
-    def __init__(self, tell: Callable[[str, int, int], None]) -> None:
-        self._asked, self._tell = False, tell
-
-    def ask(self, number: int, frame: FrameType | None) -> None:
-        """A signal handler: the first signal asks, a second one interrupts at once."""
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
-
-    def watch(self, what: str, done: int, total: int) -> bool:
-        """A ``logpi.driver.process.Watch`` that also tells the display what is under way."""
-        self._tell(what, done, total)
-        return self._asked
-
-    def __bool__(self) -> bool:
-        return self._asked
-
-
-@contextlib.contextmanager
-def stop_on_signal(tell: Callable[[str, int, int], None]) -> Iterator[Stop]:
-    """Within it, Ctrl-C and SIGTERM ask for a stop after the piece of work that is under way."""
-    stop = Stop(tell)
-    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
-        yield stop
-        return
-    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def start(experiment: Experiment, command: list[str], view: View, own: Own = NOTHING) -> Trained:

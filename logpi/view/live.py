@@ -84,6 +84,15 @@ class _Progress:
         self.shares: dict[str, float] = {}
         self.trend: dict[int, float] = {}
         self._recent: deque[tuple[float, int]] = deque()
+        self._kind, self._since = "", 0.0  # of the work that ``working`` tells of
+
+    def working(self, what: str, done: int, total: int) -> str:
+        """What is under way, how much of it is over, and for how long it has been: "compiling update: 3 of 7, 12 s"."""
+        kind, now = what.partition(" ")[0], time.monotonic()
+        if kind != self._kind or (done == 0 and total > 1 and kind != "compiling"):
+            self._kind, self._since = kind, now
+        seconds = now - self._since
+        return f"{what}: {done} of {total}" + (f", {seconds:.0f} s" if seconds >= 1 else "")
 
     def hear(self, timesteps: int, metrics: Mapping[str, object], shares: Mapping[str, float]) -> None:
         now = time.monotonic()
@@ -162,8 +171,9 @@ class _Plain:
             self._print(text)
 
     def working(self, what: str, done: int, total: int) -> None:
+        text = self._progress.working(what, done, total)
         if what and time.monotonic() >= max(self._due, self._told):
-            self._print(f"{what}: {done} of {total}")
+            self._print(text)
             self._told = time.monotonic() + _LINE_EVERY
 
     def done(self, text: str) -> None:
@@ -203,8 +213,9 @@ class _Fancy:
         self._refresh()
 
     def working(self, what: str, done: int, total: int) -> None:
+        text = self._progress.working(what, done, total)
         if time.monotonic() >= self._due:
-            self._working = f"{what}: {done} of {total}" if what and done < total else ""
+            self._working = text if what and done < total else ""
             self._refresh()
 
     def done(self, text: str) -> None:

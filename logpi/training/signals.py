@@ -1,0 +1,92 @@
+"""Stops asked for by signals: acknowledged at once, obeyed after the piece of work that is under way.
+
+While XLA computes, Python's own signal handlers wait; so a thread reads the signals' numbers from a socket that the
+interpreter writes to as soon as a signal arrives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED = 130  # exit code
+FIRST = "stopping: the piece of work under way is finished and saved; a second signal ends at once"
+SECOND = "ended at once; what came after the last checkpoint is lost"
+SHOW_CURSOR = "\x1b[?25h"  # which a live display hides
+
+
+class Stop:
+    """True once a signal has asked for the run to end."""
+
+    def __init__(self, tell: Callable[[str, int, int], None]) -> None:
+        self._asked, self._tell = False, tell
+
+    def ask(self) -> None:
+        """Ask for the end."""
+        self._asked = True
+
+    def watch(self, what: str, done: int, total: int) -> bool:
+        """A ``logpi.driver.process.Watch`` that also tells the display what is under way."""
+        self._tell(what, done, total)
+        return self._asked
+
+    def __bool__(self) -> bool:
+        return self._asked
+
+
+@contextlib.contextmanager
+def stop_on_signal(tell: Callable[[str, int, int], None], acknowledge: Callable[[str], None]) -> Iterator[Stop]:
+    """Within it, the first Ctrl-C or SIGTERM asks for a stop, and a second one ends the process with exit code 130.
+
+    Args:
+        tell: what the display is told of work under way.
+        acknowledge: shows a text; it is called from another thread.
+    """
+    stop = Stop(tell)
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+        yield stop
+        return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    threading.Thread(target=_listen, args=(reader, stop, acknowledge), name="logpi-signals", daemon=True).start()
+    handlers = {number: signal.signal(number, _nothing) for number in NUMBERS}
+    descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield stop
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        writer.close()  # which ends the thread
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """A handler that has to be there for the interpreter to write the signal's number."""
+
+
+def _listen(reader: socket.socket, stop: Stop, acknowledge: Callable[[str], None]) -> None:
+    with reader:
+        while received := reader.recv(1):
+            if received[0] not in NUMBERS:
+                continue
+            if stop:
+                _end()
+            stop.ask()
+            acknowledge(FIRST)
+
+
+def _end() -> None:
+    """End the process, whatever it is doing."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(SHOW_CURSOR if sys.stdout.isatty() else "")
+        sys.stdout.flush()
+        sys.stderr.write(f"\nlogpi: {SECOND}\n")
+        sys.stderr.flush()
+    os._exit(INTERRUPTED)
