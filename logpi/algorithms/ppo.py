@@ -23,20 +23,21 @@ from logpi.algorithms.common.learning import (
     init_optimizer,
     look,
     make_act,
+    minibatch,
     minibatch_count,
     remaining,
-    rows_of,
     shuffled,
     traced,
     unroll,
     value_of,
+    whole,
 )
 from logpi.config.settings import ControlSettings, Schedule, above, at_least, fraction, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
 from logpi.ops.collectives import where
 from logpi.ops.normalization import Statistics
-from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Trajectory
+from logpi.types import Algorithm, Array, Begun, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Steps, Trajectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,41 +91,41 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         params = policy.init(key)
         return Learner(params, init_optimizer(hyper, params), Statistics(), hyper, jnp.int32(0))
 
-    def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
-        h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
-        _, value = look(policy, learner.params, statistics, trajectory)
+    def begin(learner: Learner, trajectory: Trajectory, key: Key) -> Begun:
+        h, mask = learner.hyper, trajectory.mask
+        _, value = look(policy, learner.params, learner.statistics, trajectory)
         rewards = (trajectory.reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
         advantage = psi.gae(*rewards)
         target = advantage + value[:-1]
         psi_t = own_psi(*rewards) if own_psi else advantage
-        clip_range = h.clip_range * remaining(learner, config.clip_schedule)
-        step_size = h.learning_rate * remaining(learner, config.lr_schedule)
+        keys = jax.random.split(key, config.n_epochs)
+        batches = shuffled(trajectory, psi_t, keys, n_minibatches, config.normalize_advantage)
+        return Begun(
+            (target, batches),
+            jnp.bool_(True),
+            {
+                "train/explained_variance": losses.explained_variance(value[:-1], target, mask),
+                "train/clip_range": h.clip_range * remaining(learner, config.clip_schedule),
+                "train/learning_rate": h.learning_rate * remaining(learner, config.lr_schedule),
+            },
+        )
 
-        def minibatch(carry: tuple[PyTree, PyTree, Array], b: Rows) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
-            params, opt_state, going = carry
-            *new, metrics = improve(
-                lambda p: loss(policy, statistics, h, clip_range, p, b), h, params, opt_state, step_size
-            )
-            going = going & (metrics["train/approx_kl"] <= 1.5 * h.target_kl)
-            return (*where(going, tuple(new), (params, opt_state)), going), metrics
+    def step(learner: Learner, trajectory: Trajectory, begun: Begun, k: Array) -> tuple[Learner, PyTree, Metrics]:
+        h, going = learner.hyper, begun.rest
+        clip_range, step_size = begun.metrics["train/clip_range"], begun.metrics["train/learning_rate"]
+        target, batches = begun.rows
+        b = minibatch(trajectory, target, batches, k)
+        params, opt_state, metrics = improve(
+            lambda p: loss(policy, learner.statistics, h, clip_range, p, b),
+            h,
+            learner.params,
+            learner.opt_state,
+            step_size,
+        )
+        going = going & (metrics["train/approx_kl"] <= 1.5 * h.target_kl)
+        params, opt_state = where(going, (params, opt_state), (learner.params, learner.opt_state))
+        return learner._replace(params=params, opt_state=opt_state), going, metrics
 
-        def epoch(carry: tuple[PyTree, PyTree, Array], key: Key) -> tuple[tuple[PyTree, PyTree, Array], Metrics]:
-            return jax.lax.scan(minibatch, carry, shuffled(rows, key, n_minibatches, config.normalize_advantage))
-
-        rows = rows_of(trajectory, psi_t, target)
-        carry = (learner.params, learner.opt_state, jnp.bool_(True))
-        (params, opt_state, _), metrics = jax.lax.scan(epoch, carry, jax.random.split(key, config.n_epochs))
-        means = jax.tree.map(jnp.mean, metrics)
-        explained = losses.explained_variance(value[:-1], target, mask)
-        return learner._replace(
-            params=params,
-            opt_state=opt_state,
-        ), {
-            **means,
-            "train/explained_variance": explained,
-            "train/clip_range": clip_range,
-            "train/learning_rate": step_size,
-        }
-
+    steps = Steps(config.n_epochs * n_minibatches, begin, step)
     act, sizes = make_act(policy), (config.batch_size, config.n_epochs)
-    return Algorithm(init, act, update, policy, hyper, config.n_steps, False, *sizes)
+    return Algorithm(init, act, whole(steps), policy, hyper, config.n_steps, False, *sizes, steps=steps)

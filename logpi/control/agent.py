@@ -24,7 +24,7 @@ from logpi.ops.normalization import Statistics, init_statistics
 from logpi.own_code import load_attribute
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
-from logpi.types import EnvSpec, Learner, Policy, PyTree
+from logpi.types import Act, Array, EnvSpec, Key, Learner, Policy, PyTree
 
 KIND = "control"
 
@@ -40,7 +40,7 @@ class Agent:
         self.spec, self.policy, self.facts = spec, policy, facts
         self.learner = Learner(params, (), statistics, (), jnp.int32(0))
         self.act_on = make_act(policy)  # an ``Algorithm.act``
-        self.decide = jax.jit(self.act_on, static_argnames="greedy")
+        self.decide = jax.jit(self._nth_act, static_argnames="greedy")
         shown = example(spec.observation_space)
         self._structure: Any = jax.tree.structure(shown)
         self._shapes = [x.shape for x in jax.tree.leaves(shown)]
@@ -72,11 +72,13 @@ class Agent:
                 f"{size} observations do not continue the episodes that this agent remembers; call reset() first"
             )
         self._calls += 1
-        key = jax.random.fold_in(self._key, self._calls)
-        chosen = self.decide(self.learner, self._memory, batch, key, greedy=greedy)
+        chosen = self.decide(self.learner, self._memory, batch, self._key, np.int32(self._calls), greedy=greedy)
         self._memory = chosen.memory
         action = to_env(self.spec.action_space, np.asarray(chosen.action))
         return action[0] if single else action
+
+    def _nth_act(self, learner: Learner, memory: PyTree, obs: PyTree, key: Key, calls: Array, greedy: bool) -> Act:
+        return self.act_on(learner, memory, obs, jax.random.fold_in(key, calls), greedy=greedy)
 
     def _is_single(self, obs: Any) -> bool:
         leaves = [np.shape(x) for x in jax.tree.leaves(obs)]

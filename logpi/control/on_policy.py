@@ -1,45 +1,35 @@
-"""On-policy learning as a process: collect a trajectory, then update on it.
+"""On-policy learning as a process: collect a trajectory by a compiled scan, then update on it.
 
-Device environments are collected by one compiled scan; stateful (host) environments by a Python loop around the same
-``act``. What every method would repeat is here: normalisers, the count of timesteps, and health checks of the data.
+What every method would repeat is here: normalisers, the count of timesteps, health checks of the data, and pieces of
+work that are short enough to be interrupted between them.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from logpi.control.evaluation import HostEvaluator, device_evaluation
-from logpi.control.rollout import Carry, Episodes, episode_metrics, first_carry, rollout, rollout_host, start
-from logpi.driver.process import (
-    COLLECT,
-    REPLICATED,
-    SPREAD,
-    SPREAD_ROWS,
-    UPDATE,
-    Function,
-    Now,
-    Places,
-    Process,
-    Seconds,
-    State,
-    Watch,
-)
-from logpi.driver.stages import HostStage, Stage
+from logpi.control.evaluation import device_evaluation
+from logpi.control.rollout import Carry, Episodes, episode_metrics, rollout, rollout_block, start
+from logpi.driver.process import COLLECT, REPLICATED, SPREAD, SPREAD_ROWS, UPDATE, Now, Places, Process, State
+from logpi.driver.stages import Stage
 from logpi.ops.collectives import all_finite, psum
 from logpi.ops.normalization import Statistics, init_statistics, normalize_reward, observe
-from logpi.types import Act, Algorithm, DeviceVector, HostVector, Key, Learner, Metrics, PyTree, Trajectory
+from logpi.types import Algorithm, Array, Begun, DeviceVector, Key, Learner, Metrics, PyTree, Steps, Trajectory
 
 _LEARNER: PyTree = Learner(
     REPLICATED, REPLICATED, Statistics(REPLICATED, REPLICATED, SPREAD), REPLICATED, REPLICATED, REPLICATED
 )
 _CARRY: PyTree = Carry(SPREAD, SPREAD, SPREAD, SPREAD, Episodes(SPREAD, SPREAD, REPLICATED, REPLICATED, REPLICATED))
 _TRAJECTORY: PyTree = Trajectory(*(SPREAD_ROWS,) * 6, memory=SPREAD)
+
+
+# Uses of a parameter that a unit of work makes at most, where it can be cut: some tenths of a second of dense layers on
+# one core, a second of convolutions, which use each parameter at many places
+UNIT = 2**32
 
 
 class Sizes(NamedTuple):
@@ -53,29 +43,12 @@ class Sizes(NamedTuple):
     brief: bool  # the run is too short to earn back slow compilation
 
 
-def acting(learner: Learner) -> Learner:
-    """The part of ``learner`` that acts: parameters, statistics, settings and counters."""
-    return learner._replace(opt_state=(), extra=())
+def init(algorithm: Algorithm, obs: PyTree, sizes: Sizes) -> Callable[[Key], Learner]:
+    def init(key: Key) -> Learner:
+        statistics = init_statistics(obs, sizes.n_envs, sizes.normalize_obs, sizes.normalize_reward)
+        return algorithm.init(key)._replace(statistics=statistics)
 
-
-def learn(algorithm: Algorithm, learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
-    """One update with all that methods have in common.
-
-    The statistics that were in force while the trajectory was collected are the ones it is learnt with.
-    """
-    statistics = learner.statistics
-    reward = normalize_reward(statistics, trajectory.reward)
-    new, metrics = algorithm.update(learner, trajectory._replace(reward=reward), key)
-    gamma = learner.hyper.gamma if statistics.reward != () else 1.0
-    statistics = observe(statistics, trajectory, gamma, fresh=algorithm.whole_episodes)
-    moves = psum(trajectory.mask.sum()).astype(jnp.int32)
-    new = new._replace(statistics=statistics, timesteps=learner.timesteps + moves)
-    broken = {
-        "finite/observation": ~all_finite(trajectory.obs),
-        "finite/reward": ~all_finite(trajectory.reward),
-    }
-    counts = psum({name: jnp.int32(flag) for name, flag in broken.items()})
-    return new, metrics | {name: count == 0 for name, count in counts.items()}
+    return init
 
 
 def blank_trajectory(algorithm: Algorithm, learner: Learner, carry: Carry, key: Key) -> Trajectory:
@@ -91,42 +64,40 @@ def blank_trajectory(algorithm: Algorithm, learner: Learner, carry: Carry, key: 
     return Trajectory(block(carry.obs, rows + 1), action, log_prob, flat, flat, flat, carry.memory)
 
 
-def _init(algorithm: Algorithm, obs: PyTree, sizes: Sizes) -> Callable[[Key], Learner]:
-    def init(key: Key) -> Learner:
-        statistics = init_statistics(obs, sizes.n_envs, sizes.normalize_obs, sizes.normalize_reward)
-        return algorithm.init(key)._replace(statistics=statistics)
+def _collect(vector: DeviceVector, algorithm: Algorithm, block: int) -> Stage:
+    """The rollout in pieces of any number of blocks of ``block`` rows."""
+    units = algorithm.n_steps // block
 
-    return init
+    def whole(state: State, now: Now) -> tuple[Carry, Trajectory]:
+        return rollout(vector, algorithm, acting(state.learner), state.carry, now.key)
 
+    def blocks(state: State, now: Now) -> tuple[Carry, Trajectory]:
+        def one(unit: Array, made: tuple[Carry, Trajectory]) -> tuple[Carry, Trajectory]:
+            return rollout_block(vector, algorithm, acting(state.learner), *made, now.key, unit * block, block)
 
-def _update(algorithm: Algorithm) -> Callable[[State, Now], tuple[State, Metrics]]:
-    def update(state: State, now: Now) -> tuple[State, Metrics]:
-        learner, metrics = learn(algorithm, state.learner, state.batch, now.key)
-        return state._replace(learner=learner), metrics
+        made: tuple[Carry, Trajectory] = jax.lax.fori_loop(now.begin, now.end, one, (state.carry, state.batch))
+        return made
 
-    return update
+    def collect(state: State, now: Now) -> tuple[State, Metrics]:
+        carry, trajectory = whole(state, now) if units == 1 else blocks(state, now)
+        return state._replace(carry=carry, batch=trajectory), episode_metrics(carry.episodes)
+
+    return Stage("environment + policy", collect, ("carry", "batch"), COLLECT, units=units)
 
 
 def on_device(vector: DeviceVector, algorithm: Algorithm, obs: PyTree, sizes: Sizes) -> Process:
     """The process of a method on device environments; ``obs`` has the shapes of one environment's observation."""
-    batch = sizes.n_envs // sizes.num_devices
+    batch, hot = sizes.n_envs // sizes.num_devices, not sizes.brief
 
     def begin(learner: Learner, key: Key) -> tuple[Carry, Trajectory]:
         carry = start(vector, algorithm, key, batch)
         return carry, blank_trajectory(algorithm, learner, carry, key)
 
-    def collect(state: State, now: Now) -> tuple[State, Metrics]:
-        carry, trajectory = rollout(vector, algorithm, acting(state.learner), state.carry, now.key)
-        return state._replace(carry=carry, batch=trajectory), episode_metrics(carry.episodes)
-
-    hot = not sizes.brief
-    return Process(
-        init=_init(algorithm, obs, sizes),
+    block = _block(algorithm.n_steps, UNIT // (parameters(algorithm) * batch))
+    process = Process(
+        init=init(algorithm, obs, sizes),
         start=begin,
-        stages=(
-            Stage("environment + policy", collect, ("carry", "batch"), COLLECT, hot=hot),
-            Stage("update", _update(algorithm), ("learner",), UPDATE, hot=hot),
-        ),
+        stages=(_collect(vector, algorithm, block)._replace(hot=hot), update_stage(algorithm)._replace(hot=hot)),
         evaluation=device_evaluation(vector, algorithm.policy, algorithm.act, sizes.episodes, sizes.num_devices),
         acting=acting,
         hyper=algorithm.hyper,
@@ -134,94 +105,130 @@ def on_device(vector: DeviceVector, algorithm: Algorithm, obs: PyTree, sizes: Si
         places=Places(_LEARNER, _CARRY, _TRAJECTORY, acting=_LEARNER),
         num_devices=sizes.num_devices,
     )
+    return in_pieces(process, algorithm, batch)
 
 
-class HostRollout:
-    """Collecting in stateful environments, as the functions of a ``HostStage``."""
-
-    def __init__(self, vector: HostVector, algorithm: Algorithm, obs: PyTree, seed: int) -> None:
-        self._vector, self._algorithm, self._obs, self._seed = vector, algorithm, obs, seed
-        self._started = False
-
-    def begin(self, learner: Learner, key: Key) -> tuple[Carry, Trajectory]:
-        """Carry and a trajectory of zeros, before the first rollout."""
-        batch = self._vector.num_envs
-        carry = first_carry(self._algorithm, batch)
-        shown = jax.tree.map(lambda x: jnp.zeros((batch, *x.shape), x.dtype), self._obs)
-        return carry, blank_trajectory(self._algorithm, learner, carry._replace(obs=shown), key)
-
-    def act(self, learner: Learner, memory: PyTree, shown: PyTree, key: Key) -> tuple[Act, Key]:
-        """One decision; the key goes round on the device: few arguments, few microseconds at each move."""
-        key, mine = jax.random.split(key)
-        return self._algorithm.act(learner, memory, shown, mine), key
-
-    def arguments(self, state: State) -> tuple[PyTree, ...]:
-        """Shapes of the arguments of ``act``."""
-        shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.batch.obs)
-        return acting(state.learner), state.carry.memory, shown, jax.random.key(0)
-
-    def metrics(self, state: State) -> Metrics:
-        """Shapes of what ``collect`` measures."""
-        found: Metrics = jax.eval_shape(episode_metrics, state.carry.episodes)
-        return found
-
-    def collect(
-        self, state: State, key: Key, iteration: int, act: Function, watch: Watch, seconds: Seconds
-    ) -> tuple[State, Metrics] | None:
-        """One rollout by the compiled ``act``; None where ``watch`` asked for a stop."""
-        began = time.perf_counter()
-        jax.block_until_ready(state.learner)
-        seconds["update"] += time.perf_counter() - began  # which was under way until now
-        if not self._started:
-            # a resumed run's environments begin new episodes, on seeds that its first part did not use
-            self._vector.reset(seed=self._seed * 100_003 + iteration * self._vector.num_envs)
-            state = _with_new_episodes(state, first_carry(self._algorithm, self._vector.num_envs))
-            self._started = True
-        learner = acting(state.learner)
-
-        def choose(memory: PyTree, shown: PyTree) -> Act:
-            nonlocal key
-            chosen, key = act(learner, memory, shown, key)
-            return chosen
-
-        found = rollout_host(self._vector, self._algorithm, choose, state.carry, seconds, watch)
-        if found is None:
-            return None
-        carry, trajectory = found
-        return state._replace(carry=carry, batch=trajectory), episode_metrics(carry.episodes)
+def _block(n_steps: int, most: int) -> int:
+    """The largest divisor of ``n_steps`` up to ``most``; at least 1."""
+    return max(n for n in range(1, n_steps + 1) if n_steps % n == 0 and (n <= most or n == 1))
 
 
-def on_host(
-    vector: HostVector, evaluation: HostVector, algorithm: Algorithm, obs: PyTree, seed: int, sizes: Sizes
-) -> Process:
-    """The process of a method on stateful environments; they begin new episodes when a run is resumed."""
-    rollouts, shares = HostRollout(vector, algorithm, obs, seed), ("policy", "environment")
-    collect = HostStage(
-        "rollout", rollouts.collect, rollouts.act, rollouts.arguments, rollouts.metrics, shares, stream=COLLECT
+def acting(learner: Learner) -> Learner:
+    """The part of ``learner`` that acts: parameters, statistics, settings and counters."""
+    return learner._replace(opt_state=(), extra=())
+
+
+def learn(algorithm: Algorithm, learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
+    """One update with all that methods have in common.
+
+    The statistics that were in force while the trajectory was collected are the ones it is learnt with.
+    """
+    new, metrics = algorithm.update(learner, _rescaled(learner, trajectory), key)
+    new, health = count(algorithm, new, trajectory)
+    return new, metrics | health
+
+
+def _rescaled(learner: Learner, trajectory: Trajectory) -> Trajectory:
+    """``trajectory`` with the rewards that are learnt from."""
+    return trajectory._replace(reward=normalize_reward(learner.statistics, trajectory.reward))
+
+
+def count(algorithm: Algorithm, learner: Learner, trajectory: Trajectory) -> tuple[Learner, Metrics]:
+    """What follows an update on ``trajectory``: statistics, timesteps, and flags of what is finite."""
+    statistics = learner.statistics
+    gamma = learner.hyper.gamma if statistics.reward != () else 1.0
+    statistics = observe(statistics, trajectory, gamma, fresh=algorithm.whole_episodes)
+    moves = psum(trajectory.mask.sum()).astype(jnp.int32)
+    learner = learner._replace(statistics=statistics, timesteps=learner.timesteps + moves)
+    broken = {
+        "finite/observation": ~all_finite(trajectory.obs),
+        "finite/reward": ~all_finite(trajectory.reward),
+    }
+    counts = psum({name: jnp.int32(flag) for name, flag in broken.items()})
+    return learner, {name: number == 0 for name, number in counts.items()}
+
+
+class Parts(NamedTuple):
+    """What the stages hand on where an update is made in pieces."""
+
+    trajectory: Trajectory
+    begun: Begun
+    metrics: Metrics  # [number] of each step
+
+
+def update_stage(algorithm: Algorithm) -> Stage:
+    """The update as one piece."""
+
+    def update(state: State, now: Now) -> tuple[State, Metrics]:
+        learner, metrics = learn(algorithm, state.learner, state.batch, now.key)
+        return state._replace(learner=learner), metrics
+
+    return Stage("update", update, ("learner",), UPDATE)
+
+
+def _update_in_steps(algorithm: Algorithm, steps: Steps) -> Stage:
+    """The update in pieces of any number of steps."""
+
+    def update(state: State, now: Now) -> tuple[State, Metrics]:
+        trajectory = _rescaled(state.learner, state.batch.trajectory)
+
+        def step(k: Array, made: tuple[Learner, Begun, Metrics]) -> tuple[Learner, Begun, Metrics]:
+            learner, begun, rows = made
+            learner, rest, metrics = steps.step(learner, trajectory, begun, k)
+            return learner, begun._replace(rest=rest), jax.tree.map(lambda row, x: row.at[k].set(x), rows, metrics)
+
+        begun = jax.lax.cond(
+            now.begin == 0, lambda: steps.begin(state.learner, trajectory, now.key), lambda: state.batch.begun
+        )
+        made = (state.learner, begun, state.batch.metrics)
+        learner, begun, rows = jax.lax.fori_loop(now.begin, now.end, step, made)
+        counted, health = count(algorithm, learner, state.batch.trajectory)
+        learner = jax.tree.map(lambda new, old: jnp.where(now.end == steps.number, new, old), counted, learner)
+        batch = state.batch._replace(begun=begun, metrics=rows)
+        return state._replace(learner=learner, batch=batch), jax.tree.map(jnp.mean, rows) | begun.metrics | health
+
+    return Stage("update", update, ("learner", "batch"), UPDATE, units=steps.number)
+
+
+def _blank_parts(steps: Steps, learner: Learner, trajectory: Trajectory, key: Key) -> Parts:
+    """``Parts`` of zeros around a ``trajectory``."""
+    begun = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(steps.begin, learner, trajectory, key))
+    metrics = jax.eval_shape(steps.step, learner, trajectory, begun, jnp.int32(0))[2]
+    return Parts(trajectory, begun, jax.tree.map(lambda x: jnp.zeros((steps.number, *x.shape), x.dtype), metrics))
+
+
+def in_pieces(process: Process, algorithm: Algorithm, batch: int) -> Process:
+    """``process`` (collect, update) with its update cut into steps, where all together may take seconds.
+
+    Args:
+        process: collects a ``Trajectory``, then makes a whole update.
+        algorithm: the method; one without ``steps`` is left as it is.
+        batch: environments of one device.
+    """
+    steps = algorithm.steps
+    if steps is None or 3 * algorithm.passes * algorithm.n_steps * batch * parameters(algorithm) <= UNIT:
+        return process
+    collect, _ = process.stages
+
+    def start(learner: Learner, key: Key) -> tuple[Carry, Parts]:
+        carry, trajectory = process.start(learner, key)
+        return carry, _blank_parts(steps, learner, trajectory, key)
+
+    def enter(state: State) -> State:
+        return state._replace(batch=state.batch.trajectory)
+
+    def leave(outer: State, inner: State) -> State:
+        return inner._replace(batch=outer.batch._replace(trajectory=inner.batch))
+
+    places = Parts(process.places.batch, Begun(SPREAD_ROWS, REPLICATED, REPLICATED), REPLICATED)
+    return process._replace(
+        start=start,
+        stages=(collect.within(enter, leave), _update_in_steps(algorithm, steps)),
+        places=process.places._replace(batch=places),
     )
 
-    def close() -> None:
-        vector.close()
-        evaluation.close()
 
-    return Process(
-        init=_init(algorithm, obs, sizes),
-        start=rollouts.begin,
-        stages=(collect, Stage("update", _update(algorithm), ("learner",), UPDATE)),
-        evaluation=HostEvaluator(evaluation, algorithm.policy, algorithm.act, obs),
-        acting=acting,
-        hyper=algorithm.hyper,
-        rows=algorithm.n_steps * vector.num_envs,
-        close=close,
-    )
-
-
-def _with_new_episodes(state: State, carry: Carry) -> State:
-    """``state`` with nothing of the episodes that were under way but the finished ones' returns."""
-    past, statistics = state.carry.episodes, state.learner.statistics
-    window = {"returns": past.returns, "lengths": past.lengths, "finished": past.finished}
-    statistics = statistics._replace(running=jax.tree.map(np.zeros_like, statistics.running))
-    return state._replace(
-        carry=carry._replace(episodes=carry.episodes._replace(**window)),
-        learner=state.learner._replace(statistics=statistics),
-    )
+def parameters(algorithm: Algorithm) -> int:
+    """Number of parameters of the network."""
+    shapes = jax.eval_shape(algorithm.init, jax.random.key(0)).params
+    return max(1, sum(x.size for x in jax.tree.leaves(shapes)))

@@ -91,15 +91,53 @@ def rollout(
 
     With ``algorithm.whole_episodes`` the environments start afresh and only their first episodes count.
     """
+    carry, keys = begin_rollout(vector, algorithm, carry, key)
+    memory = carry.memory
+    carry, rows = _rows(vector, algorithm, learner, carry, keys)
+    return carry, rows._replace(memory=memory)
+
+
+def begin_rollout(vector: DeviceVector, algorithm: Algorithm, carry: Carry, key: Key) -> tuple[Carry, Key]:
+    """(what the first row of a trajectory begins with, keys [T] of its rows)."""
     batch, key = carry.void.shape[0], per_device_key(key)
-    fresh = algorithm.policy.memory(batch)
     if algorithm.whole_episodes:
         key, reset_key = jax.random.split(key)
         env, first = vector.reset(reset_key, batch)
         idle = jnp.zeros(batch)
         episodes = carry.episodes._replace(ret=idle, length=idle)
-        carry = Carry(env, first.obs, fresh, jnp.zeros(batch, bool), episodes)
-    memory = carry.memory
+        carry = Carry(env, first.obs, algorithm.policy.memory(batch), jnp.zeros(batch, bool), episodes)
+    return carry, jax.random.split(key, algorithm.n_steps)
+
+
+def rollout_block(
+    vector: DeviceVector,
+    algorithm: Algorithm,
+    learner: Learner,
+    carry: Carry,
+    trajectory: Trajectory,
+    key: Key,
+    first: Array,
+    count: int,
+) -> tuple[Carry, Trajectory]:
+    """``rollout`` in parts: rows ``first`` to ``first + count - 1`` are written into ``trajectory``, from row 0 on."""
+    begun, keys = begin_rollout(vector, algorithm, carry, key)
+    carry = where(first == 0, begun, carry)
+    memory = where(first == 0, carry.memory, trajectory.memory)
+    mine = jax.lax.dynamic_slice_in_dim(keys, first, count)
+    carry, block = _rows(vector, algorithm, learner, carry, mine)
+
+    def write(rows: Array, block: Array) -> Array:
+        return jax.lax.dynamic_update_slice_in_dim(rows, block, first, 0)
+
+    written: Trajectory = jax.tree.map(write, trajectory._replace(memory=()), block)
+    return carry, written._replace(memory=memory)
+
+
+def _rows(
+    vector: DeviceVector, algorithm: Algorithm, learner: Learner, carry: Carry, keys: Key
+) -> tuple[Carry, Trajectory]:
+    """One row for each of ``keys``, without the memory before them."""
+    fresh = algorithm.policy.memory(carry.void.shape[0])
 
     def row(carry: Carry, key: Key) -> tuple[Carry, tuple[PyTree, ...]]:
         act = algorithm.act(learner, carry.memory, carry.obs, key)
@@ -114,12 +152,10 @@ def rollout(
         out = (carry.obs, act.action, act.log_prob, now.reward, now.discount, now.mask, finished)
         return Carry(env, step.obs, cleared, now.void, episodes), out
 
-    carry, (obs, action, log_prob, reward, discount, mask, finished) = jax.lax.scan(
-        row, carry, jax.random.split(key, algorithm.n_steps)
-    )
+    carry, (obs, action, log_prob, reward, discount, mask, finished) = jax.lax.scan(row, carry, keys)
     obs = jax.tree.map(lambda x, last: jnp.concatenate([x, last[None]]), obs, carry.obs)
-    carry = carry._replace(episodes=record(carry.episodes, *(all_gather(x, axis=1) for x in finished)))
-    return carry, Trajectory(obs, action, log_prob, reward, discount, mask, memory)
+    episodes = record(carry.episodes, *(all_gather(x, axis=1) for x in finished))
+    return carry._replace(episodes=episodes), Trajectory(obs, action, log_prob, reward, discount, mask, memory=())
 
 
 def record(episodes: Episodes, ret: Array, length: Array, ended: Array) -> Episodes:

@@ -138,7 +138,7 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process
     """The learning process of an experiment."""
     from gymnasium.vector import VectorEnv
 
-    from logpi.control.on_policy import Sizes, on_device, on_host
+    from logpi.control.on_policy import Sizes, on_device
     from logpi.envs.host import make_host
     from logpi.envs.make import vectorize
     from logpi.envs.vectors import pair
@@ -157,6 +157,9 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process
     )
     if isinstance(parts.env, DeviceEnv):
         return _reusing(on_device(vectorize(parts.env), parts.algorithm, obs, sizes), parts.algorithm, method.n_envs)
+
+    from logpi.control.on_host import on_host
+
     beside = min(EVALUATION_ENVS, run.final_episodes)
     if isinstance(parts.env, VectorEnv):
         vector, evaluation = pair(parts.env, own.eval_env, beside)
@@ -215,7 +218,7 @@ def evaluate_episodes(agent: Any, asked: Question) -> Facts:
     def decide(memory: Any, obs: Any) -> Any:
         nonlocal calls
         calls += 1
-        return agent.decide(agent.learner, memory, obs, jax.random.fold_in(key, calls), greedy=not asked.sampled)
+        return agent.decide(agent.learner, memory, obs, key, np.int32(calls), greedy=not asked.sampled)
 
     if isinstance(source, DeviceEnv):
         play = jax.jit(

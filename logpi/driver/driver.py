@@ -154,7 +154,9 @@ class Driver:
     ) -> tuple[State, Progress, bool]:
         """Run pieces of ``stage`` until it is over or a stop is asked for: (state, progress, whether it was)."""
         # programs of devices that wait for each other must not be under way at once: each may hold one device
-        timed = timed or stage.units > 1 or self._spread.num_devices > 1
+        pace = self._pace.get(stage.name)
+        long = stage.units > 1 and (pace is None or pace * stage.units > PIECE / 2)
+        timed = timed or long or self._spread.num_devices > 1
         while True:
             left, pace = stage.units - progress.unit, self._pace.get(stage.name)
             count = left if left == 1 else 1 if pace is None else max(1, min(left, int(PIECE / pace)))

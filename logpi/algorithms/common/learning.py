@@ -17,7 +17,7 @@ from logpi.errors import LogpiError
 from logpi.ops import losses
 from logpi.ops.collectives import psum, where
 from logpi.ops.normalization import Statistics, normalize_obs
-from logpi.types import Act, Array, Key, Learner, Metrics, Output, Policy, PyTree, Trajectory
+from logpi.types import Act, Array, Key, Learner, Metrics, Output, Policy, PyTree, Steps, Trajectory
 
 C = TypeVar("C", bound=Settings)
 
@@ -142,6 +142,14 @@ class Rows(NamedTuple):
     target: Array
 
 
+class Minibatches(NamedTuple):
+    """K minibatches of a rollout: [K, N], or with a memory [K, N, T] where ``order`` tells columns."""
+
+    order: Array  # [K, N] int32: which decisions, or columns
+    advantage: Array
+    weight: Array
+
+
 def minibatch_count(n_steps: int, n_envs: int, batch_size: int, recurrent: bool) -> int:
     """Minibatches of a rollout; LogpiError where ``batch_size`` does not divide it."""
     total = n_steps * n_envs
@@ -156,36 +164,59 @@ def minibatch_count(n_steps: int, n_envs: int, batch_size: int, recurrent: bool)
     return total // batch_size
 
 
-def rows_of(trajectory: Trajectory, advantage: Array, target: Array) -> Rows:
-    """The decisions of a rollout [T, B]: flattened to [T·B] without memory, as columns with."""
-    obs = jax.tree.map(lambda x: x[:-1], trajectory.obs)
-    _, action, log_prob, _, _, mask, memory = trajectory
-    rows = Rows(obs, action, log_prob, mask, mask, memory, advantage, target)
-    if jax.tree.leaves(memory):
-        return rows
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rows)
+def shuffled(trajectory: Trajectory, psi: Array, keys: Key, count: int, normalize_advantage: bool) -> Minibatches:
+    """A rollout in a random order for each of ``keys``, each cut into ``count`` minibatches.
 
-
-def shuffled(rows: Rows, key: Key, count: int, normalize_advantage: bool) -> Rows:
-    """``rows`` in random order, cut into ``count`` minibatches along a new leading axis.
-
-    Weights, and the advantages' mean and deviation where they are normalised, are each minibatch's own.
+    Weights, and the mean and deviation of ``psi`` [T, B] where it is normalised, are each minibatch's own.
     """
-    recurrent = bool(jax.tree.leaves(rows.memory))
-    axis = 1 if recurrent else 0
-    order = permutation(key, rows.mask.shape[axis]).reshape(count, -1)
+    recurrent = bool(jax.tree.leaves(trajectory.memory))
+    items = trajectory.mask.shape[1] if recurrent else trajectory.mask.size
 
-    def cut(x: Array) -> Array:
-        return jnp.moveaxis(jnp.take(x, order, axis=axis), axis, 0)
+    def cut(x: Array, order: Array) -> Array:  # [count, N], or [count, T, N]
+        return jnp.moveaxis(jnp.take(x, order, 1), 1, 0) if recurrent else jnp.take(x.reshape(-1), order, 0)
 
-    batches = jax.tree.map(cut, rows._replace(memory=()))
-    memory = jax.tree.map(lambda x: jnp.take(x, order, axis=0), rows.memory)
-    within = tuple(range(1, batches.mask.ndim))
-    advantage = batches.advantage
-    if normalize_advantage:
-        advantage = losses.standardize(advantage, batches.mask, within)
-    weight = losses.decision_weights(batches.mask, within)
-    return batches._replace(memory=memory, advantage=advantage, weight=weight)
+    def epoch(key: Key) -> Minibatches:
+        order = permutation(key, items).reshape(count, -1)
+        mask, advantage = cut(trajectory.mask, order), cut(psi, order)
+        within = tuple(range(1, mask.ndim))
+        if normalize_advantage:
+            advantage = losses.standardize(advantage, mask, within)
+        weight = losses.decision_weights(mask, within)
+        return Minibatches(order, jnp.moveaxis(advantage, -1, 1), jnp.moveaxis(weight, -1, 1))
+
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(epoch, keys))
+
+
+def minibatch(trajectory: Trajectory, target: Array, batches: Minibatches, k: Array) -> Rows:
+    """Minibatch number ``k`` of a rollout; ``target`` is [T, B]."""
+    order, advantage, weight = jax.tree.map(lambda x: x[k], batches)
+    obs, action, log_prob, _, _, mask, memory = trajectory
+    decisions = (obs, action, log_prob, mask, target)
+    if not jax.tree.leaves(memory):
+        # row T of the observations lies behind the decisions, where no index reaches
+        flat = jax.tree.map(lambda x: jnp.take(x.reshape(-1, *x.shape[2:]), order, axis=0), decisions)
+        obs, action, log_prob, mask, target = flat
+        return Rows(obs, action, log_prob, mask, weight, (), advantage, target)
+    columns = jax.tree.map(lambda x: jnp.take(x[: target.shape[0]], order, axis=1), decisions)
+    obs, action, log_prob, mask, target = columns
+    memory = jax.tree.map(lambda x: jnp.take(x, order, axis=0), memory)
+    return Rows(obs, action, log_prob, mask, weight.T, memory, advantage.T, target)
+
+
+def whole(steps: Steps) -> Callable[[Learner, Trajectory, Key], tuple[Learner, Metrics]]:
+    """All of ``steps`` as one ``Algorithm.update``."""
+
+    def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
+        begun = steps.begin(learner, trajectory, key)
+
+        def step(carry: tuple[Learner, PyTree], k: Array) -> tuple[tuple[Learner, PyTree], Metrics]:
+            learner, rest, metrics = steps.step(carry[0], trajectory, begun._replace(rest=carry[1]), k)
+            return (learner, rest), metrics
+
+        (learner, _), metrics = jax.lax.scan(step, (learner, begun.rest), jnp.arange(steps.number))
+        return learner, jax.tree.map(jnp.mean, metrics) | begun.metrics
+
+    return update
 
 
 def permutation(key: Key, n: int) -> Array:

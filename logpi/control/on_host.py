@@ -1,0 +1,108 @@
+"""On-policy learning as a process on stateful (host) environments: a Python loop around a compiled ``act``."""
+
+from __future__ import annotations
+
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from logpi.control.evaluation import HostEvaluator
+from logpi.control.on_policy import Sizes, acting, blank_trajectory, in_pieces, init, update_stage
+from logpi.control.rollout import Carry, episode_metrics, first_carry, rollout_host
+from logpi.driver.process import COLLECT, Function, Process, Seconds, State, Watch
+from logpi.driver.stages import HostStage
+from logpi.types import Act, Algorithm, HostVector, Key, Learner, Metrics, PyTree, Trajectory
+
+
+class HostRollout:
+    """Collecting in stateful environments, as the functions of a ``HostStage``."""
+
+    def __init__(self, vector: HostVector, algorithm: Algorithm, obs: PyTree, seed: int) -> None:
+        self._vector, self._algorithm, self._obs, self._seed = vector, algorithm, obs, seed
+        self._started = False
+
+    def begin(self, learner: Learner, key: Key) -> tuple[Carry, Trajectory]:
+        """Carry and a trajectory of zeros, before the first rollout."""
+        batch = self._vector.num_envs
+        carry = first_carry(self._algorithm, batch)
+        shown = jax.tree.map(lambda x: jnp.zeros((batch, *x.shape), x.dtype), self._obs)
+        return carry, blank_trajectory(self._algorithm, learner, carry._replace(obs=shown), key)
+
+    def act(self, learner: Learner, memory: PyTree, shown: PyTree, key: Key) -> tuple[Act, Key]:
+        """One decision; the key goes round on the device: few arguments, few microseconds at each move."""
+        key, mine = jax.random.split(key)
+        return self._algorithm.act(learner, memory, shown, mine), key
+
+    def arguments(self, state: State) -> tuple[PyTree, ...]:
+        """Shapes of the arguments of ``act``."""
+        shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.batch.obs)
+        return acting(state.learner), state.carry.memory, shown, jax.random.key(0)
+
+    def metrics(self, state: State) -> Metrics:
+        """Shapes of what ``collect`` measures."""
+        found: Metrics = jax.eval_shape(episode_metrics, state.carry.episodes)
+        return found
+
+    def collect(
+        self, state: State, key: Key, iteration: int, act: Function, watch: Watch, seconds: Seconds
+    ) -> tuple[State, Metrics] | None:
+        """One rollout by the compiled ``act``; None where ``watch`` asked for a stop."""
+        began = time.perf_counter()
+        jax.block_until_ready(state.learner)
+        seconds["update"] += time.perf_counter() - began  # which was under way until now
+        if not self._started:
+            # a resumed run's environments begin new episodes, on seeds that its first part did not use
+            self._vector.reset(seed=self._seed * 100_003 + iteration * self._vector.num_envs)
+            state = _with_new_episodes(state, first_carry(self._algorithm, self._vector.num_envs))
+            self._started = True
+        learner = acting(state.learner)
+
+        def choose(memory: PyTree, shown: PyTree) -> Act:
+            nonlocal key
+            chosen, key = act(learner, memory, shown, key)
+            return chosen
+
+        found = rollout_host(self._vector, self._algorithm, choose, state.carry, seconds, watch)
+        if found is None:
+            return None
+        carry, trajectory = found
+        return state._replace(carry=carry, batch=trajectory), episode_metrics(carry.episodes)
+
+
+def on_host(
+    vector: HostVector, evaluation: HostVector, algorithm: Algorithm, obs: PyTree, seed: int, sizes: Sizes
+) -> Process:
+    """The process of a method on stateful environments; they begin new episodes when a run is resumed."""
+    rollouts, shares = HostRollout(vector, algorithm, obs, seed), ("policy", "environment")
+    collect = HostStage(
+        "rollout", rollouts.collect, rollouts.act, rollouts.arguments, rollouts.metrics, shares, stream=COLLECT
+    )
+
+    def close() -> None:
+        vector.close()
+        evaluation.close()
+
+    process = Process(
+        init=init(algorithm, obs, sizes),
+        start=rollouts.begin,
+        stages=(collect, update_stage(algorithm)),
+        evaluation=HostEvaluator(evaluation, algorithm.policy, algorithm.act, obs),
+        acting=acting,
+        hyper=algorithm.hyper,
+        rows=algorithm.n_steps * vector.num_envs,
+        close=close,
+    )
+    return in_pieces(process, algorithm, vector.num_envs)
+
+
+def _with_new_episodes(state: State, carry: Carry) -> State:
+    """``state`` with nothing of the episodes that were under way but the finished ones' returns."""
+    past, statistics = state.carry.episodes, state.learner.statistics
+    window = {"returns": past.returns, "lengths": past.lengths, "finished": past.finished}
+    statistics = statistics._replace(running=jax.tree.map(np.zeros_like, statistics.running))
+    return state._replace(
+        carry=carry._replace(episodes=carry.episodes._replace(**window)),
+        learner=state.learner._replace(statistics=statistics),
+    )
