@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,9 +222,24 @@ def evaluate(
 
 
 def film(
-    agent: Agent | str | Path, path: str | Path, episodes: int | None = None, seed: int = 10_000, sampled: bool = False
+    agent: Agent | str | Path,
+    path: str | Path,
+    episodes: int | None = None,
+    seed: int = 10_000,
+    sampled: bool = False,
+    steps: int | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """Film ``agent`` in Gymnasium's own version of its environment, or at test images; the path may come back as .gif.
+
+    Args:
+        agent: what ``load`` gives, or its path.
+        path: the video, .mp4 or .gif.
+        episodes: number of episodes, or of images; 1 or 6 by default.
+        seed: of the first episode, or the number of the first test image.
+        sampled: draw the actions, instead of the most probable ones.
+        steps: of an episode that are filmed at most; by default 2,000, or 500 where there is no time limit.
+        tell: called with a sentence where an episode was cut.
 
     Raises:
         LogpiError: the environment does not draw, the agent has nothing to show, or the video cannot be written.
@@ -232,18 +247,25 @@ def film(
     if episodes is not None and episodes < 1:
         raise LogpiError(f"episodes is {episodes}; it must be at least 1")
     agent = load(agent) if isinstance(agent, str | Path) else agent
-    return record(agent.kind).film(agent, Film(Path(path), episodes, seed, sampled))
+    return record(agent.kind).film(agent, Film(Path(path), episodes, seed, sampled, steps, tell))
 
 
-def film_random(env: str, path: str | Path, episodes: int = 1, seed: int = 10_000) -> Path:
-    """Film an agent that draws its actions uniformly in the environment called ``env``.
+def film_random(
+    env: str,
+    path: str | Path,
+    episodes: int = 1,
+    seed: int = 10_000,
+    steps: int | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Path:
+    """Film an agent that draws its actions uniformly in the environment called ``env``; arguments as of ``film``.
 
     Raises:
         LogpiError: ``env`` is no environment, it does not draw, or the video cannot be written.
     """
     if episodes < 1:
         raise LogpiError(f"episodes is {episodes}; it must be at least 1")
-    return task_of(env).film_random(env, Film(Path(path), episodes, seed))
+    return task_of(env).film_random(env, Film(Path(path), episodes, seed, steps=steps, tell=tell))
 
 
 def sheet(

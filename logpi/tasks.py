@@ -111,6 +111,8 @@ class Film(NamedTuple):
     episodes: int | None = None
     seed: int = 10_000
     sampled: bool = False
+    steps: int | None = None  # of an episode that are filmed at most
+    tell: Callable[[str], None] = lambda text: None  # called with a sentence where the film is cut
 
 
 def in_steps(method: Table, band: Band) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import sys
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -24,6 +25,7 @@ class Wanted(NamedTuple):
     random: bool
     sampled: bool
     sheet: bool
+    steps: int | None
     out: str
     json: bool
 
@@ -38,6 +40,7 @@ def watch(argv: list[str]) -> int:
         random: bool = False,
         sampled: bool = False,
         sheet: bool = False,
+        steps: int | None = None,
         out: str = "",
         json: bool = False,
     ) -> Wanted:
@@ -49,16 +52,20 @@ def watch(argv: list[str]) -> int:
             random: Random agent in the environment TARGET
             sampled: Sampled actions instead of the most probable ones
             sheet: Two pictures in place of a video (ram): glimpse paths and a heat map of places
+            steps: Maximum number of filmed steps per episode; by default 2,000, or 500 without a time limit
             out: Video file (.mp4 or .gif) or folder; by default in the run, or the working folder
             json: Output of the paths as a JSON object; nothing is opened
         """
-        return Wanted(target, episodes, seed, random, sampled, sheet, out, json)
+        return Wanted(target, episodes, seed, random, sampled, sheet, steps, out, json)
 
     wanted = tyro.cli(options, args=argv, prog="logpi watch", config=NO_OFF)
     if wanted.random and not wanted.target:
         raise LogpiError("--random needs an environment: logpi watch CartPole-v1 --random")
     within("--episodes", 1 if wanted.episodes is None else wanted.episodes, 1, 10**6)
     within("--seed", wanted.seed, *SEEDS)
+    within("--steps", 1 if wanted.steps is None else wanted.steps, 1, 10**6)
+    if wanted.sheet and wanted.steps is not None:
+        raise LogpiError("--steps cuts videos, and --sheet draws none; leave one of them out")
     if wanted.out and not wanted.sheet and not Path(wanted.out).is_dir() and not wanted.out.endswith(FILM_SUFFIXES):
         raise LogpiError(
             f"--out {wanted.out}; allowed: a folder that exists, or a file that ends in {' or '.join(FILM_SUFFIXES)}"
@@ -86,7 +93,7 @@ def filmed_random(wanted: Wanted) -> tuple[dict[str, Path], int]:
     name = "".join(c if c.isalnum() else "-" for c in target)
     path = _film_path(wanted.out, Path(), f"random-{name}.mp4")
     episodes = wanted.episodes or 1
-    return {"video": api.film_random(target, path, episodes, wanted.seed)}, episodes
+    return {"video": api.film_random(target, path, episodes, wanted.seed, wanted.steps, _tell)}, episodes
 
 
 def filmed(wanted: Wanted) -> tuple[dict[str, Path], int]:
@@ -101,7 +108,12 @@ def filmed(wanted: Wanted) -> tuple[dict[str, Path], int]:
         return api.sheet(agent, wanted.out or beside, wanted.episodes, wanted.seed, wanted.sampled), 0
     path = _film_path(wanted.out, inside if inside.is_dir() else Path(), f"watch-{wanted.seed}.mp4")
     episodes = wanted.episodes or record(agent.kind).filmed
-    return {"video": api.film(agent, path, episodes, wanted.seed, wanted.sampled)}, episodes
+    made = api.film(agent, path, episodes, wanted.seed, wanted.sampled, wanted.steps, _tell)
+    return {"video": made}, episodes
+
+
+def _tell(text: str) -> None:
+    print(f"logpi watch: {text}; --steps N films more of it", file=sys.stderr)
 
 
 def _film_path(out: str, usual: Path, name: str) -> Path:

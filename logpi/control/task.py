@@ -254,7 +254,8 @@ def _film(agent: Any, wanted: Film) -> Path:
     name, env_kwargs = agent.spec.id, agent.facts.get("env_kwargs", {})
     build = _drawn(_gymnasium_version(name, env_kwargs), name, env_kwargs)
     episodes = 1 if wanted.episodes is None else wanted.episodes
-    return _filmed(name, build, act, wanted.path, episodes, wanted.seed, begin=agent.reset)
+    options = {"begin": agent.reset, "steps": wanted.steps, "tell": wanted.tell}
+    return _filmed(name, build, act, wanted.path, episodes, wanted.seed, **options)
 
 
 def _film_random(env: str, wanted: Film) -> Path:
@@ -264,7 +265,8 @@ def _film_random(env: str, wanted: Film) -> Path:
     space = spec_of(source).action_space
     space.seed(wanted.seed)
     episodes = 1 if wanted.episodes is None else wanted.episodes
-    return _filmed(env, _drawn(source, env, {}), lambda _: space.sample(), wanted.path, episodes, wanted.seed)
+    build, options = _drawn(source, env, {}), {"steps": wanted.steps, "tell": wanted.tell}
+    return _filmed(env, build, lambda _: space.sample(), wanted.path, episodes, wanted.seed, **options)
 
 
 def _filmed(name: str, *arguments: Any, **options: Any) -> Path:

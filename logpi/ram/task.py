@@ -104,6 +104,8 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
 def _film(agent: Any, wanted: Film) -> Path:
     from logpi.ram import figures
 
+    if wanted.steps is not None:
+        raise LogpiError(f"steps is {wanted.steps}: it cuts the films of environments; an image has few glimpses")
     count = FILMED if wanted.episodes is None else wanted.episodes
     return figures.film(agent, wanted.path, count, wanted.seed, wanted.sampled)
 

@@ -12,13 +12,14 @@ import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
 from logpi.runs.files import disk_error
+from logpi.view.captions import captioned
 
 if TYPE_CHECKING:
     import gymnasium
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 Frame = NDArray[np.uint8]  # [H, W, 3]
 Caption = Callable[[int, int, float], str]  # (episode from 1, steps so far, return so far)
-_MAX_STEPS = 20_000  # of one episode: bounds the film of an environment without a time limit
+LONGEST = 2_000  # steps of an episode that are filmed at most, unless more are asked for
+UNLIMITED = 500  # the same in an environment without a time limit: its episode may never end
+CUT = "   (cut here)"  # behind the caption of an episode's last frame where it had not ended
 _SHORTEST = 20  # milliseconds; viewers slow down GIFs with shorter frames
 
 
@@ -42,8 +45,10 @@ def render_episodes(
     seed: int,
     caption: Caption | None = episode_caption,
     begin: Callable[[], None] | None = None,
+    steps: int | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Path:
-    """Play whole episodes in one Gymnasium environment and film them.
+    """Play episodes in one Gymnasium environment and film them.
 
     Args:
         env: a registered id, or a factory that accepts ``render_mode``.
@@ -51,8 +56,10 @@ def render_episodes(
         path: the video; ``.mp4`` becomes ``.gif`` where ffmpeg does not work.
         episodes: how many.
         seed: of the first reset; the later episodes continue its random stream.
-        caption: text in the corner of each frame, or None.
+        caption: text in a bar under each frame, or None.
         begin: called before each episode, such as ``Agent.reset``.
+        steps: of an episode that are filmed at most; by default 2,000, or 500 where there is no time limit.
+        tell: called with a sentence where an episode was cut.
 
     Returns:
         The path of the video that was written.
@@ -63,7 +70,8 @@ def render_episodes(
     """
     with _headless(), contextlib.closing(_make(env)) as made:
         fps = made.metadata.get("render_fps") or 30
-        return write_video(_play(made, act, episodes, seed, caption, begin), path, fps)
+        longest = _longest(made) if steps is None else steps
+        return write_video(_play(made, act, episodes, seed, caption, begin, longest, tell), path, fps)
 
 
 def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
@@ -186,20 +194,47 @@ def _play(
     seed: int,
     caption: Caption | None,
     begin: Callable[[], None] | None,
+    longest: int,
+    tell: Callable[[str], None],
 ) -> Iterator[Frame]:
+    cut = False
     for episode in range(1, episodes + 1):
         if begin:
             begin()
         obs, _ = env.reset(seed=seed if episode == 1 else None)
         episode_return, ended = 0.0, False
         yield _frame(env, caption and caption(episode, 0, episode_return))
-        for step in range(1, _MAX_STEPS + 1):
+        for step in range(1, longest + 1):
             obs, reward, terminated, truncated, _ = env.step(act(obs))
             episode_return += float(reward)
             ended = bool(terminated or truncated)
-            yield _frame(env, caption and caption(episode, step, episode_return))
+            here = "" if ended or step < longest else CUT
+            yield _frame(env, caption and caption(episode, step, episode_return) + here)
             if ended:
                 break
+        cut = cut or not ended
+    if cut:
+        tell(f"the film shows the first {longest:,} steps of an episode, which had not ended")
+
+
+def _longest(env: gymnasium.Env) -> int:
+    """Steps of an episode that are filmed where no number was asked for."""
+    limit = time_limit(env)
+    return UNLIMITED if limit is None else min(limit, LONGEST)
+
+
+def time_limit(env: gymnasium.Env) -> int | None:
+    """Steps after which an episode is truncated; None where nothing says so."""
+    from gymnasium import Wrapper
+
+    layer: Any = env
+    while isinstance(layer, Wrapper):
+        known = getattr(layer, "_max_episode_steps", None)  # gymnasium.wrappers.TimeLimit
+        if isinstance(known, int):
+            return known
+        layer = layer.env
+    found = env.spec.max_episode_steps if env.spec is not None else None
+    return found if isinstance(found, int) else None
 
 
 def _frame(env: gymnasium.Env, text: str | None) -> Frame:
@@ -209,21 +244,8 @@ def _frame(env: gymnasium.Env, text: str | None) -> Frame:
             f"{env} cannot be filmed: render() gave {type(frame).__name__}, not an RGB array [H, W, 3]; "
             'add "rgb_array" to its metadata["render_modes"] and draw it'
         )
-    return _write_text(frame, text) if text else frame.astype(np.uint8)
-
-
-def _write_text(frame: Frame, text: str) -> Frame:
-    from PIL import Image, ImageDraw, ImageFont
-
-    image = Image.fromarray(frame.astype(np.uint8))
-    draw = ImageDraw.Draw(image, "RGBA")
-    size = max(10, min(image.height // 22, image.width // 28))
-    font = ImageFont.load_default(size)
-    left, top, right, bottom = draw.textbbox((size, size), text, font=font)
-    gap = size // 2
-    draw.rounded_rectangle((left - gap, top - gap, right + gap, bottom + gap), gap, fill=(20, 20, 20, 170))
-    draw.text((size, size), text, font=font, fill=(255, 255, 255, 255))
-    return np.asarray(image)
+    shown = frame.astype(np.uint8)
+    return captioned(shown, text) if text else shown
 
 
 def _make(env: str | Callable[..., gymnasium.Env]) -> gymnasium.Env:

@@ -121,7 +121,9 @@ def test_cartpole_with_a_caption(tmp_path):
     assert captions[0] == (1, 0, 0.0)
     assert captions[-1][0] == 2
     assert captions[-1][1] == captions[-1][2] > 5
-    assert shown[0][5:40, 5:250].mean() < 200 < shown[0][5:40, 300:].mean(), "the caption is in the corner"
+    assert meta["size"] == (600, 440), "the picture has 600x400, and a bar under it"
+    assert shown[0][5:40].mean() > 250, "nothing covers the picture"
+    assert shown[0][400:].mean() < 60, "the caption is in the bar"
     first = gymnasium.make("CartPole-v1").reset(seed=7)[0]
     np.testing.assert_array_equal(seen[0], first)
     assert "SDL_VIDEODRIVER" not in os.environ
@@ -150,3 +152,50 @@ def test_open_file_needs_a_display(tmp_path, monkeypatch, capsys):
     assert open_file(tmp_path / "a.mp4")
     assert started == [["/bin/xdg-open", str(tmp_path / "a.mp4")]]
     assert capsys.readouterr().out.count(str(tmp_path / "a.mp4")) == 2
+
+
+class Endless(gymnasium.Env):
+    """Never ends by itself; as in many games, the return grows."""
+
+    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": 10}
+    observation_space = gymnasium.spaces.Discrete(9)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, render_mode=None):
+        pass
+
+    def reset(self, *, seed=None, options=None):
+        return 0, {}
+
+    def step(self, action):
+        return 0, 1.0, False, False, {}
+
+    def render(self):
+        return np.zeros((16, 240, 3), np.uint8)
+
+
+def limited(steps):
+    return lambda render_mode: gymnasium.wrappers.TimeLimit(Endless(render_mode), steps)
+
+
+@pytest.mark.parametrize(
+    ("env", "asked", "filmed", "cut"),
+    [
+        (Endless, None, video.UNLIMITED, True),
+        (Endless, 7, 7, True),
+        (limited(30), None, 30, False),
+        (limited(10**6), None, video.LONGEST, True),
+        (limited(30), 40, 30, False),
+    ],
+)
+def test_a_film_of_what_does_not_end_is_cut_and_says_so(tmp_path, monkeypatch, env, asked, filmed, cut):
+    """An environment without a time limit was filmed for 20,000 steps."""
+    drawn, told = [], []
+    monkeypatch.setattr(video, "write_video", lambda frames, path, fps: drawn.extend(frames) or path)
+    captions = []
+    monkeypatch.setattr(video, "captioned", lambda frame, text: captions.append(text) or frame)
+    render_episodes(env, lambda obs: 0, tmp_path / "a.mp4", 1, 0, steps=asked, tell=told.append)
+    assert len(drawn) == filmed + 1
+    assert told == ([f"the film shows the first {filmed:,} steps of an episode, which had not ended"] if cut else [])
+    assert captions[-1].endswith(video.CUT) == cut
+    assert not any(text.endswith(video.CUT) for text in captions[:-1])
