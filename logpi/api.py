@@ -19,7 +19,6 @@ from logpi.errors import LogpiError
 from logpi.own_code import absolute, name_code
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder, open_run
-from logpi.runs.metrics import read_metrics
 from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Question, Table, record, task_of
 from logpi.training import session
 from logpi.view.live import View, live
@@ -298,14 +297,16 @@ def _shown(
     trained: session.Trained, experiment: Experiment, recipe: Recipe | None, view: View, own: Own, began: float
 ) -> Outcome:
     """Draw what a finished run has to show; a run without pictures is still a good run."""
+    from logpi.view.curves import axis_of, metrics_of
+    from logpi.view.labels import title_of
     from logpi.view.plots import learning_curve
 
     folder, task = trained.folder, task_of(experiment.env)
     band = recipe.band if recipe else None
     pictures: dict[str, Path] = {}
     try:
-        title, label = f"{experiment.env}, {experiment.algo}", task.score(experiment.env).label
-        pictures["curve"] = learning_curve([read_metrics(folder.metrics)], folder.curve, title, band, label)
+        title = f"{title_of(experiment.env)}, {experiment.algo}"
+        pictures["curve"] = learning_curve([metrics_of(folder)], folder.curve, title, band, axis_of(folder))
     except LogpiError as error:
         view.note(f"no curve: {error}; `logpi plot {folder.path}` draws it")
     if experiment.run.video and task.films:

@@ -47,6 +47,8 @@ class Score(NamedTuple):
 
     label: str  # such as "mean return of an episode"
     percent: bool = False  # a fraction that people read in per cent
+    low: float | None = None  # lowest possible score; None where it is not known
+    high: float | None = None  # highest
 
 
 class Length(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from logpi.control.bounds import returns_of
 from logpi.errors import LogpiError
 from logpi.tasks import NOTHING, Agent, Answer, Facts, Film, Length, Own, Question, Score, Task, Work
 
@@ -325,7 +326,7 @@ TASK = Task(
     names=_names,
     runs_on=_runs_on,
     default_method=lambda name: "ppo",
-    score=lambda name: Score("mean return of an episode"),
+    score=lambda name: Score("mean return of an episode", False, *returns_of(name)),
     length=lambda experiment: Length(int(experiment.method.total_timesteps)),
     build=_build,
     load=_load,

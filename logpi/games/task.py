@@ -99,7 +99,7 @@ def remark(name: str) -> str:
 
 
 def _score(name: str) -> Score:
-    return Score("value kept" if name == games.LABELLED else "mean result")
+    return Score("value kept", False, 0.0, 1.0) if name == games.LABELLED else Score("mean result", False, -1.0, 1.0)
 
 
 def _report(scores: Any, experiment: Experiment) -> list[str]:

@@ -177,7 +177,7 @@ TASK = Task(
     runs_on=lambda name: "device",
     default_method=lambda name: "ram",
     presets=lambda name: TASKS.get(name, {}),
-    score=lambda name: Score("accuracy", percent=True),
+    score=lambda name: Score("accuracy", True, 0.0, 1.0),
     length=_length,
     build=_build,
     load=_load,

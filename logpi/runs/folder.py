@@ -62,9 +62,19 @@ class RunFolder:
         return _read(self.path / "config.toml", tomllib.loads)
 
     @property
+    def score(self) -> Json:
+        """What the run's evaluations measure: ``label``, ``percent``, and the bounds ``low`` and ``high`` or None."""
+        return dict(self.manifest.get("score", {}))
+
+    @property
+    def length(self) -> Json:
+        """In what the run is counted for people: ``unit``, and ``each``, the timesteps of one; {} in older runs."""
+        return dict(self.manifest.get("length", {}))
+
+    @property
     def score_label(self) -> str:
         """What the run's score measures."""
-        return str(self.manifest.get("score", {}).get("label", "score"))
+        return str(self.score.get("label", "score"))
 
     @property
     def metrics(self) -> Path:
@@ -198,6 +208,7 @@ def create(
     command: Sequence[str],
     seeds: Sequence[int],
     score: Mapping[str, object] | None = None,
+    length: Mapping[str, object] | None = None,
 ) -> RunFolder:
     """Make ``root/<algo>/<env>_<n>`` with the next free n; two processes never get the same one.
 
@@ -208,7 +219,8 @@ def create(
         config: the resolved config: str, int, float, bool, lists of these, and tables (mappings) of these.
         command: the command line, argument by argument.
         seeds: of all learners trained in this run.
-        score: what its evaluations measure: ``label`` and ``percent`` (whether people read it in per cent).
+        score: what its evaluations measure (``logpi.tasks.Score``).
+        length: how long it is, and in what it is counted (``logpi.tasks.Length``).
 
     Raises:
         LogpiError: ``root`` cannot be written.
@@ -226,7 +238,8 @@ def create(
         ) from error
     _write(run.path / "config.toml", toml_text(config))
     _write(run.path / "command.txt", shlex.join(command) + "\n")
-    manifest = {"algo": algo, "env": env, "seeds": list(seeds), "score": dict(score or {})} | describe()
+    measures = {"score": dict(score or {}), "length": dict(length or {})}
+    manifest = {"algo": algo, "env": env, "seeds": list(seeds)} | measures | describe()
     _write(run.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     return run
 

@@ -196,7 +196,8 @@ def start(experiment: Experiment, command: list[str], view: View, own: Own = NOT
     task = task_of(experiment.env)
     work, score = task.build(experiment, own), task.score(experiment.env)._asdict()
     seeds, table = range(run.seed, run.seed + run.seeds), experiment_to_table(experiment)
-    folder = run_folders.create(run.log_dir, experiment.algo, experiment.env, table, command, seeds, score)
+    length = task.length(experiment)._asdict()
+    folder = run_folders.create(run.log_dir, experiment.algo, experiment.env, table, command, seeds, score, length)
     view.note(f"run folder {folder.path}")
     return Session(folder, experiment, work, view).run(resume=False)
 

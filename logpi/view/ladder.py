@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logpi.runs.files import atomic_write
+from logpi.view.labels import distinct
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +43,7 @@ def ladder(
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 1.6 + ROW * len(names)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
@@ -53,8 +55,10 @@ def ladder(
     for rung, value, bounds in zip(rungs, elo, intervals, strict=True):
         _draw_rung(axes, rung, value, bounds)
     axes.axvline(0, color="#999999", lw=0.8, zorder=0)
-    axes.set_yticks(list(rungs), [_shortened(name) for name in names], fontsize=9, color=INK, parse_math=False)
+    shown = list(distinct(names, LONGEST_NAME))
+    axes.set_yticks(list(rungs), shown, fontsize=9, color=INK, parse_math=False)
     axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel(f"{axis}; bars are 95 % intervals", color=INK)
     axes.grid(axis="x", color="#E5E5E5", lw=0.8)
     axes.set_axisbelow(True)
@@ -74,7 +78,3 @@ def _draw_rung(axes: Axes, rung: int, value: float, interval: tuple[float, float
     axes.plot([value], [rung], "o", ms=6, color=DOT, mfc="white" if fixed else DOT, mew=1.5, zorder=3)
     note = f"{value:.0f}, fixed" if fixed else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
     axes.annotate(note, (1.01, rung), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK)
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"

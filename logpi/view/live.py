@@ -258,12 +258,12 @@ def sparkline(values: list[float]) -> str:
 
 
 def short(number: float) -> str:
-    """A count in three digits or so: 950, 1.5k, 154k, 2M."""
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= size:
-            scaled = number / size
-            return f"{scaled:.1f}".removesuffix(".0") + unit if abs(scaled) < 10 else f"{scaled:.0f}{unit}"
-    return f"{number:.0f}"
+    """A count in three significant digits: 950, 1.5k, 12.5k, 154k, 2M."""
+    if abs(number) < 999.5:
+        return f"{number:.3g}"
+    rounded = float(f"{number:.3g}")
+    size, unit = next((size, unit) for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if abs(rounded) >= size)
+    return f"{rounded / size:.0f}{unit}" if abs(rounded) >= 1e12 else f"{rounded / size:.3g}{unit}"
 
 
 def clock(seconds: float) -> str:

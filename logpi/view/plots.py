@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,62 @@ from numpy.typing import NDArray
 from logpi.errors import LogpiError
 from logpi.runs.files import atomic_write
 from logpi.runs.metrics import STEPS, Value
-from logpi.view.live import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.transforms import Transform
 
 TRAINING = "rollout/ep_rew_mean"
 EVALUATION = "eval/mean_reward"
+_KINDS = {TRAINING: "training", EVALUATION: "greedy evaluation"}
 # Okabe & Ito's palette: told apart by colour-blind readers too
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_STYLES = ("-", "--", ":", "-.")  # one after the other, once the colours are used up
 _INK = "#333333"
+_TITLE, _LETTER, _ROW = 0.125, 0.075, 0.19  # inches: a letter of a title, a letter and a row of a legend
+_WIDTH, _HEIGHT = 8.0, 4.4  # inches of a panel; one of several is narrower
+_NARROW = 0.75
+MANY = 8  # curves: the legend of more has two columns, if their names are short
 Metrics = Mapping[str, Sequence[Value | None]]  # as logpi.runs.metrics.read_metrics returns them
 Floats = NDArray[np.float64]
+
+
+class Axis(NamedTuple):
+    """What a panel shows: its score, with the bounds that no score can pass, and what is counted below."""
+
+    what: str = "mean return of an episode"
+    percent: bool = False  # the score is a fraction that people read in per cent
+    low: float | None = None  # lowest possible score, where it is known
+    high: float | None = None  # highest
+    unit: str = "steps"  # what is counted from left to right
+
+    def text(self, score: float) -> str:
+        """A score with its unit."""
+        return f"{100 * score:g} %" if self.percent else f"{score:g}"
+
+
+USUAL = Axis()
+
+
+class Panel(NamedTuple):
+    """The curves of one environment."""
+
+    title: str
+    groups: Mapping[str, Sequence[Metrics]]  # label -> metrics of runs that differ in the seed alone
+    axis: Axis = USUAL
+
+
+class _Drawn(NamedTuple):
+    """One curve on its axes."""
+
+    line: Line2D
+    name: str  # in the legend
+    note: str  # what the curve is: of how many seeds
+    last: float  # step
+    values: Floats  # [S, N] of S seeds
+    band: tuple[Floats, Floats] | None  # [N] each: ends of the interval
 
 
 def learning_curve(
@@ -34,7 +78,7 @@ def learning_curve(
     path: str | Path,
     title: str,
     expected: tuple[float, float] | None = None,
-    what: str = "mean return of an episode",
+    axis: Axis = USUAL,
 ) -> Path:
     """Mean return against environment steps, training (thin) and greedy evaluation (bold), over all seeds.
 
@@ -43,55 +87,82 @@ def learning_curve(
         path: the PNG to write.
         title: over the picture.
         expected: lowest and highest expected score, drawn as a band.
-        what: is measured, as the axis says it.
+        axis: what is measured, and counted.
 
     Raises:
         LogpiError: no return was measured yet, or the disk refuses.
     """
-    figure, axes = _figure(title, what)
+    figure, ((axes,),) = _figure(1, 1, 3)
+    _dress(axes, title, axis)
     if expected:
         low, high = expected
-        axes.axhspan(low, high, color="#999999", alpha=0.18, lw=0, label=f"expected {low:g} to {high:g}")
-    training, evaluation = seed_curves(runs, TRAINING), seed_curves(runs, EVALUATION)
-    _draw(axes, *training, _COLORS[0], "training", width=1.1)
-    _draw(axes, *evaluation, _COLORS[1], "greedy evaluation", width=2.6)
-    if not len(training[0]) + len(evaluation[0]):
-        raise _nothing(title)
-    return _save(figure, axes, Path(path))
+        label = f"expected {axis.text(low)} to {axis.text(high)}"
+        axes.axhspan(low, high, color="#999999", alpha=0.18, lw=0, label=label)
+    drawn = [
+        _draw(axes, axis, runs, TRAINING, _COLORS[0], "-", "", width=1.1),
+        _draw(axes, axis, runs, EVALUATION, _COLORS[1], "-", "", width=2.6),
+    ]
+    if not any(drawn):
+        raise _nothing(title, runs)
+    _frame(axes, axis, [curve for curve in drawn if curve], expected or ())
+    return _save(figure, Path(path))
 
 
-def compare(
-    groups: Mapping[str, Sequence[Metrics]], path: str | Path, title: str, what: str = "mean return of an episode"
-) -> Path:
-    """One curve for each group of runs: its greedy evaluation, or its training return where it has none.
+def compare(panels: Sequence[Panel], path: str | Path, title: str = "") -> Path:
+    """A panel for each environment, a curve for each group: greedy evaluation, or training where it has none.
 
     Args:
-        groups: label → metrics of runs that differ in the seed alone.
+        panels: what to draw; scores of two environments never share an axis.
         path: the PNG to write.
         title: over the picture.
-        what: is measured, as the axis says it.
 
     Raises:
         LogpiError: a group has no return yet, or the disk refuses.
     """
-    figure, axes = _figure(title, what)
-    for number, (label, runs) in enumerate(groups.items()):
-        curves = seed_curves(runs, EVALUATION)
-        kind = "greedy evaluation"
-        if not len(curves[0]):
-            curves, kind = seed_curves(runs, TRAINING), "training"
-        if not len(curves[0]):
-            raise _nothing(label)
-        _draw(axes, *curves, _COLORS[number % len(_COLORS)], f"{label}, {kind}", width=2.0)
-    return _save(figure, axes, Path(path))
+    columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
+    rows = math.ceil(len(panels) / columns)
+    figure, grid = _figure(rows, columns, max(len(panel.groups) for panel in panels))
+    every = [axes for row in grid for axes in row]
+    for axes, panel in zip(every, panels, strict=False):
+        _draw_panel(axes, panel, 1.0 if columns == 1 else _NARROW)
+    for axes in every[len(panels) :]:
+        axes.set_axis_off()
+    if title:
+        shown = _wrapped(title, 1 if columns == 1 else _NARROW * columns)
+        figure.suptitle(shown, x=0.01, ha="left", fontsize=14, fontweight="bold", color=_INK, parse_math=False)
+    return _save(figure, Path(path))
+
+
+def _draw_panel(axes: Axes, panel: Panel, share: float) -> None:
+    _dress(axes, panel.title, panel.axis, share)
+    drawn = []
+    for number, (label, runs) in enumerate(panel.groups.items()):
+        color, style = _COLORS[number % len(_COLORS)], _STYLES[number // len(_COLORS) % len(_STYLES)]
+        curve = _draw(axes, panel.axis, runs, EVALUATION, color, style, label, 2.0)
+        curve = curve or _draw(axes, panel.axis, runs, TRAINING, color, style, label, 2.0)
+        if not curve:
+            raise _nothing(f"{panel.title}, {label}", runs)
+        drawn.append(curve)
+    _frame(axes, panel.axis, drawn, share=share)
 
 
 def seed_curves(runs: Sequence[Metrics], name: str) -> tuple[Floats, Floats]:
     """``(steps [N], values [S, N])`` of one scalar for all S seeds of ``runs``, on one grid of steps.
 
     Runs that logged at other steps are interpolated linearly. Steps that not every seed has reached, or where
-    one has no finite value yet, are left out: a mean over changing seeds would jump.
+    one has no finite value yet, are left out: a mean over changing seeds would jump. So are seeds without any.
     """
+    seeds = [seed for seed in _seeds(runs, name) if len(seed[0])]
+    if not seeds:
+        return np.zeros(0), np.zeros((0, 0))
+    grid = np.unique(np.concatenate([steps for steps, _ in seeds]))
+    values = np.stack([np.interp(grid, *seed, left=math.nan, right=math.nan) for seed in seeds])
+    shared = np.isfinite(values).all(axis=0)
+    return grid[shared], values[:, shared]
+
+
+def _seeds(runs: Sequence[Metrics], name: str) -> list[tuple[Floats, Floats]]:
+    """(steps, values) of each seed, as far as its values are finite."""
     seeds: list[tuple[Floats, Floats]] = []
     for run in runs:
         pairs = [(s, v) for s, v in zip(run.get(STEPS, []), run.get(name, []), strict=False) if v is not None]
@@ -100,13 +171,7 @@ def seed_curves(runs: Sequence[Metrics], name: str) -> tuple[Floats, Floats]:
         for column in values.T if pairs else []:
             known = np.isfinite(column)
             seeds.append((steps[known], column[known]))
-    seeds = [seed for seed in seeds if len(seed[0])]
-    if not seeds:
-        return np.zeros(0), np.zeros((0, 0))
-    grid = np.unique(np.concatenate([steps for steps, _ in seeds]))
-    values = np.stack([np.interp(grid, *seed, left=math.nan, right=math.nan) for seed in seeds])
-    shared = np.isfinite(values).all(axis=0)
-    return grid[shared], values[:, shared]
+    return seeds
 
 
 def interval(values: Floats) -> tuple[Floats, Floats]:
@@ -124,49 +189,143 @@ def interval(values: Floats) -> tuple[Floats, Floats]:
     return mean, stdtrit(seeds - 1, 0.975) * values.std(axis=0, ddof=1) / math.sqrt(seeds)
 
 
-def _draw(axes: Axes, steps: Floats, values: Floats, color: str, label: str, width: float) -> None:
-    if not len(steps):
-        return
-    seeds = len(values)
+def clipped(values: Floats, low: float | None, high: float | None) -> tuple[Floats, Floats]:
+    """``(lowest [N], highest [N])`` of the 95 % interval of the mean over S seeds, within what is possible.
+
+    The mean lies between the bounds of a score, so cutting the interval there takes none of its confidence. Bounds that
+    a value has passed are not the bounds of this score (an environment may have been changed); they cut nothing.
+
+    Args:
+        values: [S, N], finite.
+        low: lowest possible value; None where it is not known.
+        high: highest.
+    """
     mean, half = interval(values)
-    marker = "o" if len(steps) == 1 else None
-    note = f"mean of {seeds} seeds, 95 % interval" if seeds > 1 else "1 seed, no interval"
-    axes.plot(steps, mean, color=color, lw=width, marker=marker, label=f"{label} ({note})", zorder=2 + width)
-    if seeds > 1:
-        axes.fill_between(steps, mean - half, mean + half, color=color, alpha=0.18, lw=0)
+    least = -math.inf if low is None or (values < low).any() else low
+    most = math.inf if high is None or (values > high).any() else high
+    return np.maximum(mean - half, least), np.minimum(mean + half, most)
 
 
-def _figure(title: str, what: str) -> tuple[Figure, Axes]:
+def _draw(
+    axes: Axes, axis: Axis, runs: Sequence[Metrics], name: str, color: str, style: str, label: str, width: float
+) -> _Drawn | None:
+    """The mean over seeds of the scalar ``name``, with its interval; None where there is none."""
+    steps, values = seed_curves(runs, name)
+    if not len(steps):
+        return None
+    seeds, every = len(values), len(_seeds(runs, name))
+    of = f"{seeds}" if seeds == every else f"{seeds} of {every}"
+    what = f"mean of {of} seeds, 95 % interval" if seeds > 1 else f"{of} seed{'s' if every > 1 else ''}, no interval"
+    note = f"{_KINDS[name]} ({what})"
+    marker, mean = "o" if len(steps) == 1 else None, values.mean(axis=0)
+    (line,) = axes.plot(steps, mean, style, color=color, lw=width, marker=marker, zorder=2 + width)
+    if seeds == 1:
+        return _Drawn(line, label, note, float(steps[-1]), values, None)
+    band = clipped(values, axis.low, axis.high)
+    axes.fill_between(steps, *band, color=color, alpha=0.18, lw=0 if len(steps) > 1 else 1.5)
+    return _Drawn(line, label, note, float(steps[-1]), values, band)
+
+
+def _frame(axes: Axes, axis: Axis, drawn: Sequence[_Drawn], expected: Sequence[float] = (), share: float = 1.0) -> None:
+    """Fit the axes to what was measured: an interval may leave the picture, which is then said."""
+    seen = [*expected, *(end for curve in drawn for end in (curve.values.min(), curve.values.max()))]
+    low, high = min(seen), max(seen)
+    margin = 0.05 * (high - low) or 0.05 * max(abs(high), 1.0)
+    bands = [end for curve in drawn if curve.band for end in curve.band]
+    if bands:  # as much of the intervals as leaves the curves half of the height
+        room = (high - low) / 2
+        low = max(low - room, min(low, *(float(end.min()) for end in bands)))
+        high = min(high + room, max(high, *(float(end.max()) for end in bands)))
+    bottom, top = low - margin, high + margin
+    cut = any((end < bottom).any() or (end > top).any() for end in bands)
+    axes.set_ylim(bottom, top)
+    axes.set_xlim(0, max(curve.last for curve in drawn) * 1.02 or 1.0)
+    axes.set_xlabel(axis.unit + ("   (intervals leave the picture)" if cut else ""), color=_INK)
+    _explain(axes, drawn, share)
+
+
+def _explain(axes: Axes, drawn: Sequence[_Drawn], share: float) -> None:
+    """A legend under the axes; what is true of all curves is said once, over it."""
+    patches, names = axes.get_legend_handles_labels()
+    common = {curve.note for curve in drawn} if all(curve.name for curve in drawn) else set()
+    letters = int(share * _WIDTH / _LETTER) - 12
+    for curve in drawn:
+        text = curve.name if len(common) == 1 else f"{curve.name}, {curve.note}" if curve.name else curve.note
+        names.append(textwrap.fill(text, letters))
+    legend = axes.legend(
+        [*patches, *(curve.line for curve in drawn)],
+        names,
+        title=common.pop() if len(common) == 1 else None,
+        ncols=2 if len(names) > MANY and max(map(len, names)) < letters // 2 - 6 else 1,
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=axes.transAxes + _below(axes),
+        borderaxespad=0,
+        alignment="left",
+        frameon=False,
+        fontsize=9,
+        title_fontsize=9,
+        labelcolor=_INK,
+    )
+    legend.get_title().set_color(_INK)
+    for label in legend.get_texts():
+        label.set_parse_math(False)  # names have no formulas
+
+
+def _below(axes: Axes) -> Transform:
+    """A shift below the labels of an axis, where a legend covers nothing."""
+    from matplotlib.transforms import ScaledTranslation
+
+    return ScaledTranslation(0, -0.55, axes.figure.dpi_scale_trans)
+
+
+def _figure(rows: int, columns: int, curves: int) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of equal panels, each with a legend of at most ``curves`` rows under it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter
 
-    figure = Figure(figsize=(8, 4.8), dpi=150, layout="constrained")
+    width = _WIDTH if columns == 1 else _NARROW * _WIDTH * columns
+    figure = Figure(figsize=(width, rows * (_HEIGHT + _ROW * curves)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=_INK, pad=12, parse_math=False)
-    axes.set_xlabel("environment steps", color=_INK)
-    axes.set_ylabel(what, color=_INK)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short(steps)))
+    return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
+
+
+def _dress(axes: Axes, title: str, axis: Axis, share: float = 1.0) -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
+
+    shown = _wrapped(title, share)
+    axes.set_title(shown, loc="left", fontsize=13, fontweight="bold", color=_INK, pad=12, parse_math=False)
+    axes.set_ylabel(axis.what, color=_INK)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10], integer=True))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # as many digits as it takes: 12.5k
+    if axis.percent:
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     axes.grid(color="#DDDDDD", lw=0.7)
     axes.set_axisbelow(True)
     axes.tick_params(colors=_INK, length=0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color("#AAAAAA")
-    return figure, axes
 
 
-def _save(figure: Figure, axes: Axes, path: Path) -> Path:
-    axes.margins(x=0.01)
-    axes.legend(frameon=False, fontsize=9, labelcolor=_INK, loc="best")
+def _wrapped(title: str, panels: float) -> str:
+    """``title`` in lines that fit over ``panels`` panels, three at most."""
+    letters = int(panels * _WIDTH / _TITLE)
+    return "\n".join(textwrap.wrap(title, letters, max_lines=3, placeholder=" …"))
+
+
+def _save(figure: Figure, path: Path) -> Path:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     atomic_write(path, picture.getvalue())
     return path
 
 
-def _nothing(what: str) -> LogpiError:
+def _nothing(what: str, runs: Sequence[Metrics]) -> LogpiError:
+    seeds = [steps for name in (EVALUATION, TRAINING) for steps, _ in _seeds(runs, name) if len(steps)]
+    if len(seeds) > 1:
+        reached = f"to step {min(steps[-1] for steps in seeds):,.0f}, another from {max(s[0] for s in seeds):,.0f} on"
+        return LogpiError(f"{what}: its seeds have no step in common: one is known {reached}; plot them one by one")
     return LogpiError(
         f"{what}: no finite {EVALUATION} or {TRAINING} in metrics.jsonl yet; train until an episode has ended"
     )

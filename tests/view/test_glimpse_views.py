@@ -29,7 +29,8 @@ from logpi.tasks import task_of
 from logpi.training import session
 from logpi.view import glimpses
 from logpi.view.glimpses import coverage, film_glimpses, seen_so_far, squares
-from logpi.view.plots import _figure as figure
+from logpi.view.plots import Axis
+from logpi.view.plots import _dress as dress
 
 COUNT = 60  # test images: one in six
 
@@ -231,9 +232,9 @@ def test_accuracies_are_named_and_shown_as_such(run, agent, tmp_path, capsys, mo
     (share,) = read_metrics(run.folder.metrics)["eval/mean_reward"][-1:]
     assert f"{share:.2%}" in capsys.readouterr().out
     seen = []
-    monkeypatch.setattr("logpi.view.plots._figure", lambda title, what: seen.append(what) or figure(title, what))
+    monkeypatch.setattr("logpi.view.plots._dress", lambda *given: seen.append(given[2]) or dress(*given))
     assert plot([str(folder), "--out", str(tmp_path / "one.png")]) == 0
-    assert seen == ["accuracy"]
+    assert seen == [Axis("accuracy", True, 0, 1, "images")]
 
 
 def test_a_seed_of_an_evaluation_of_images_is_refused(run):
