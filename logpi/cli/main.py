@@ -5,11 +5,9 @@ Importing this module imports neither JAX nor the verbs, so that ``--help`` answ
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
-import threading
 
 LESS = (
     "n_envs, n_steps or seeds (environments); n_games, replay_size or keep_checkpoints (board games); batch_size, "
@@ -74,6 +72,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"logpi {version('logpi')}")
         return 0
     if argv[0] not in VERBS:
+        import difflib
+
         near = difflib.get_close_matches(argv[0], VERBS, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         print(f"logpi: unknown verb {argv[0]!r}{hint} Allowed: {', '.join(VERBS)}", file=sys.stderr)
@@ -103,6 +103,8 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         what = f"; {interrupt}" if str(interrupt) else ""
         print(f"logpi {argv[0]}: interrupted{what}", file=sys.stderr)
+        import threading
+
         if any(thread.name == "logpi-compile" for thread in threading.enumerate()):
             sys.stdout.flush()
             sys.stderr.flush()
