@@ -80,6 +80,8 @@ class Work(NamedTuple):
     measured: Callable[[Any], Facts] = lambda scores: {}  # what final scores [n] say beside their mean
     data: str = ""  # fingerprint of what is learnt from, where it is not an environment
     keeps_stages: bool = False  # whether the agents of all periodic evaluations are kept
+    experiment: Experiment | None = None  # with what the data decides filled in; None: nothing was left to decide
+    notes: Sequence[str] = ()  # told before the training begins
 
 
 class Agent(Protocol):

@@ -17,11 +17,11 @@ from logpi.config.experiments import settings_card, settings_from
 from logpi.config.settings import Experiment
 from logpi.errors import LogpiError
 from logpi.methods import find_method
-from logpi.ram.data.images import Images, Split, Splits, fingerprint
+from logpi.ram.data.images import Images, Split, Splits, contrast, fingerprint
+from logpi.ram.data.pictures import batch_of
 from logpi.ram.learning import ImageTask
-from logpi.ram.retina import WHITE
 from logpi.ram.scenes import Scene
-from logpi.ram.settings import ImageSettings
+from logpi.ram.settings import SHIPPED, ImageSettings
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
 from logpi.types import PyTree
@@ -31,7 +31,10 @@ BASELINE = "baseline"
 
 
 class Looked(NamedTuple):
-    """What an agent did with B images, T glimpses each (T = 1 and no places where it sees the whole image)."""
+    """What an agent did with B images, T glimpses each (T = 1 and no places where it sees the whole image).
+
+    Of one image, given without a batch, the arrays have no axis B.
+    """
 
     probabilities: NDArray[np.float32]  # [T, B, K] after each glimpse
     corner: NDArray[np.int32]  # [T, B, 2] row and column of the finest patch's top left pixel
@@ -50,15 +53,28 @@ class ImageAgent:
         classes: tuple[str, ...],
         params: PyTree,
         facts: dict[str, Any],
+        light_on_dark: float | None = None,
     ) -> None:
         self.config, self.net, self.task, self.classes, self.facts = config, net, task, classes, facts
         self.params = params
+        self.light_on_dark = light_on_dark  # fraction of the training images; None where it was not saved
         self._look = jax.jit(find_method(facts["algo"])(config, net, task).look, static_argnums=4)
 
+    def act(self, images: Any) -> Any:
+        """The most probable class of one image, or [B] of a batch; ``classes`` has the names. Arguments as of ``look``.
+
+        Raises:
+            LogpiError: as ``look``.
+        """
+        said = self.look(images).probabilities[-1].argmax(-1)
+        return int(said) if said.ndim == 0 else said
+
     def look(self, scenes: Any, seed: int = 0, sampled: bool = False, n_glimpses: int | None = None) -> Looked:
-        """Look at ``scenes`` [B, H, W, C], from 0 to 255, or bool.
+        """Look at one scene, or at a batch of them; ``logpi.look`` takes pictures of any size and colour.
 
         Args:
+            scenes: [H, W, C] or [B, H, W, C] of the agent's size, of grey ones also [H, W] or [B, H, W]; uint8 from 0
+                to 255, floats from 0 to 1, or bool.
             seed: of the first place, and of the others where ``sampled``.
             sampled: draw the places around the location network's mean, instead of taking the mean.
             n_glimpses: T, if not what the agent was trained with.
@@ -67,27 +83,15 @@ class ImageAgent:
             LogpiError: no scenes, of another size or number of channels than the agent's, or with values that no pixel
                 has; glimpses that are no whole number from 1.
         """
-        given = np.asarray(scenes)
-        scenes = np.asarray(given, np.float32)
-        if given.dtype == np.bool_:
-            scenes *= WHITE
-        wanted = (self.task.scene.height, self.task.scene.width, self.task.shape[2])
-        if scenes.shape[1:] != wanted:
-            raise LogpiError(
-                f"images of shape {scenes.shape[1:]} do not fit this agent, which looks at {wanted} "
-                "(height, width, channels)"
-            )
-        if not len(scenes):
-            raise LogpiError("no images to look at (B is 0); give at least one")
-        low, high = float(scenes.min(initial=0)), float(scenes.max(initial=0))
-        unit = given.dtype.kind not in "iu" and 0 < high <= 1  # a scale of its own; dark images of integers are not
-        if not (low >= 0 and high <= WHITE) or unit:
-            raise LogpiError(f"pixels from {low:g} to {high:g}: give them from 0 (black) to 255 (white), or as bool")
+        shape = (self.task.scene.height, self.task.scene.width, self.task.shape[2])
+        pixels, single = batch_of(scenes, shape)
         if n_glimpses is not None and not (isinstance(n_glimpses, (int, np.integer)) and n_glimpses >= 1):
             raise LogpiError(f"{n_glimpses} glimpses were asked for; take a whole number, at least 1")
         std, steps = self.config.sampling_std if sampled else 0.0, n_glimpses and int(n_glimpses)
-        log_prob, corner = self._look(self.params, scenes, jax.random.key(seed), std, steps)
-        return Looked(np.exp(log_prob), np.asarray(corner))
+        key = jax.random.key(seed)
+        log_prob, corner = self._look(self.params, pixels.astype(np.float32), key, std, steps)
+        found = Looked(np.exp(log_prob), np.asarray(corner))
+        return Looked(found.probabilities[:, 0], found.corner[:, 0]) if single else found
 
 
 def task_of(config: ImageSettings, shape: tuple[int, ...], classes: int) -> ImageTask:
@@ -100,7 +104,7 @@ def task_of(config: ImageSettings, shape: tuple[int, ...], classes: int) -> Imag
     if config.canvas and config.canvas < max(height, width):
         raise LogpiError(
             f"method.canvas is {config.canvas}; the images of {config.data} have {height}x{width} pixels: "
-            f"take at least {max(height, width)}, or 0 for the images as they are"
+            f"take at least {max(height, width)}, or 0 for the images as they are; --size scales them"
         )
     if config.num_distractors and config.distractor_size > min(height, width):
         raise LogpiError(
@@ -129,11 +133,18 @@ def splits(images: Images, config: ImageSettings) -> Splits:
             f"{config.data} has one training image a class: none can be kept apart for evaluation; add some"
         )
     train = order[~np.isin(order, validation)]
+    test = Split(images.test_images, images.test_labels)
     return Splits(
         Split(images.train_images[train], images.train_labels[train]),
         Split(images.train_images[validation], images.train_labels[validation]),
-        Split(images.test_images, images.test_labels),
+        test if config.data in SHIPPED else _shuffled(test),  # the published order is kept
     )
+
+
+def _shuffled(split: Split) -> Split:
+    """``split`` in another order, always the same: a folder's images come class by class, and the first N are used."""
+    order = np.random.RandomState(0).permutation(len(split.labels))  # NumPy guarantees this stream in every version
+    return Split(split.images[order], split.labels[order])
 
 
 def _acting(params: PyTree) -> PyTree:
@@ -141,20 +152,32 @@ def _acting(params: PyTree) -> PyTree:
     return {part: weights for part, weights in params.items() if part != BASELINE}
 
 
+def data_card(images: Images) -> dict[str, Any]:
+    """What an agent's card says of the images that it is trained on."""
+    return {
+        "shape": list(images.train_images.shape[1:]),
+        "classes": list(images.classes),
+        "data_sha256": fingerprint(images),
+        "light_on_dark": float((contrast(images.train_images) > 0).mean()),
+    }
+
+
 def save_image_agent(
-    folder: Path, params: PyTree, experiment: Experiment, images: Images, facts: dict[str, Any]
+    folder: Path, params: PyTree, experiment: Experiment, data: dict[str, Any], facts: dict[str, Any]
 ) -> None:
     """Write ``agent.safetensors`` and ``agent.json`` into ``folder``, each atomically.
+
+    Args:
+        folder: made where it is not there.
+        params: of the method's network.
+        experiment: with its settings fitted to the images.
+        data: what ``data_card`` gives.
+        facts: of the run.
 
     Raises:
         LogpiError: the disk refuses.
     """
-    of_data = {
-        "shape": list(images.train_images.shape[1:]),
-        "classes": list(images.classes),
-        "data_sha256": fingerprint(images),
-    }
-    card = settings_card(experiment) | of_data | {"facts": facts}
+    card = settings_card(experiment) | data | {"facts": facts}
     cards.save(folder, KIND, {"params": _acting(params)}, card)
 
 
@@ -167,7 +190,11 @@ def load_image_agent(folder: Path) -> ImageAgent:
     with cards.reading(folder) as card:
         config, net = settings_from(card)
         classes = tuple(str(name) for name in card["classes"])
-        task = task_of(config, tuple(int(n) for n in card["shape"]), len(classes))
+        shape = tuple(int(n) for n in card["shape"])
+        config = config.fitted(*shape[:2])
+        task = task_of(config, shape, len(classes))
+        net = net.fitted(task.scene.height, task.scene.width)
+        light = float(card["light_on_dark"]) if "light_on_dark" in card else None
     learner = jax.eval_shape(find_method(card["algo"])(config, net, task).init, jax.random.key(0))
     arrays, _ = load_tree(folder / cards.WEIGHTS, {"params": _acting(learner.params)})
-    return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card)
+    return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card, light)

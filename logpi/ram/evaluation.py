@@ -35,7 +35,7 @@ def judged_split(agent: ImageAgent, split: str) -> tuple[Split, Split]:
     Raises:
         LogpiError: the data cannot be read, is not the agent's kind, or there is no such split.
     """
-    images = datasets.load(agent.config.data)
+    images = datasets.load(agent.config.data, agent.config.size)
     if images.train_images.shape[1:] != agent.task.shape or images.classes != agent.classes:
         raise LogpiError(
             f"{agent.config.data} has images of {images.train_images.shape[1:]} in {len(images.classes)} classes; this "

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, Self
 
-from logpi.config.settings import MOST_STEPS, Optimizer, above, at_least, fraction, layers, not_negative, ranged
+from logpi.config.settings import (
+    MOST_STEPS,
+    Optimizer,
+    above,
+    at_least,
+    between,
+    fraction,
+    layers,
+    not_negative,
+    ranged,
+)
+from logpi.ram.data.images import MAX_SIDE
+from logpi.ram.fit import kernel_for, patch_for, scales_for
 
 Core = Literal["rectifier", "lstm"]
 Combine = Literal["product", "sum"]
@@ -33,14 +46,20 @@ class ImageSettings:
     ema_decay: float = fraction(0.999)
     data: str = "mnist"  # Data set: mnist, fashion-mnist, an .npz file, or a folder with one subfolder per class
     validation_size: int = at_least(1, 5_000)  # Training images held out for periodic evaluations; at most one in six
+    # Side of the square that every image is scaled into, in pixels, its proportions kept; 0: images as they are
+    size: int = between(0, MAX_SIDE, 0)
     canvas: int = not_negative(0)  # Side of the canvas around a randomly placed image, in pixels; 0: no canvas
     num_distractors: int = not_negative(0)  # Number of distractors: patches of other training images at random places
-    distractor_size: int = at_least(1, 8)  # Side of a distractor, in pixels
+    distractor_size: int = at_least(0, 8)  # Side of a distractor, in pixels; 0: fitted to the images
     curriculum: float = fraction(0.0)  # Fraction of total_images over which the distractors grow from 0 to all
     rotation: float = not_negative(10.0)  # Data augmentation: maximum rotation in degrees, either way; 0: none
     scaling: float = not_negative(0.1)  # Data augmentation: maximum absolute log scale factor of each side; 0: none
     shear: float = not_negative(0.1)  # Data augmentation: maximum shear, as the tangent of its angle; 0: none
     shift: float = not_negative(1.0)  # Data augmentation: maximum shift along each axis, in pixels; 0: none
+
+    def fitted(self, height: int, width: int) -> Self:
+        """These settings for images of ``height`` x ``width``: what is 0 and means "fitted" has its size."""
+        return replace(self, distractor_size=self.distractor_size or patch_for(height, width))
 
     @property
     def steps_an_image(self) -> int:
@@ -71,8 +90,9 @@ class ImageSettings:
 class RamNetwork:
     """The recurrent attention model's network, in the paper's parts."""
 
-    patch: int = at_least(1, 8)  # Side of a retina patch, in pixels
-    scales: int = at_least(1, 1)  # Number k of patches per glimpse; each covers twice the side of the one before
+    patch: int = at_least(0, 8)  # Side of a retina patch, in pixels; 0: fitted to the images
+    # Number k of patches per glimpse, each covering twice the side of the one before; 0: fitted to the images
+    scales: int = at_least(0, 1)
     sensor_size: int = at_least(1, 128)  # Units of the glimpse network's hidden layers h_g and h_l, each
     glimpse_size: int = at_least(1, 256)  # Units of the glimpse vector g
     core: Core = "rectifier"  # Core network: rectifier units, or an LSTM
@@ -82,6 +102,11 @@ class RamNetwork:
     combine: Combine = "product"  # Glimpse vector of what a and where w: relu(a(1 + w) + w), or relu(a + w) (paper)
     fourier_features: int = not_negative(0)  # Fourier features of the place, in octaves; 0: its coordinates only
 
+    def fitted(self, height: int, width: int) -> Self:
+        """This network for scenes of ``height`` x ``width``: ``patch`` and ``scales`` have a size where they are 0."""
+        patch = self.patch or patch_for(height, width)
+        return replace(self, patch=patch, scales=self.scales or scales_for(patch, height, width))
+
 
 @dataclasses.dataclass(frozen=True)
 class WholeImageNetwork:
@@ -90,6 +115,11 @@ class WholeImageNetwork:
     net: Literal["fc", "conv"] = "conv"  # Architecture: fully connected (fc) or convolutional (conv)
     hidden: tuple[int, ...] = layers((256, 256))  # Hidden layer sizes of fc, in units
     channels: tuple[int, ...] = layers((8,))  # Output channels of each convolution of conv
-    kernel: int = at_least(1, 10)  # Side of a convolution's kernel, in pixels
-    stride: int = at_least(1, 5)  # Stride of the convolutions, in pixels
+    kernel: int = at_least(0, 10)  # Side of a convolution's kernel, in pixels; 0: fitted to the images
+    stride: int = at_least(0, 5)  # Stride of the convolutions, in pixels; 0: half of the kernel
     units: int = at_least(1, 256)  # Units of the hidden layer on top of the convolutions
+
+    def fitted(self, height: int, width: int) -> Self:
+        """This network for scenes of ``height`` x ``width``: ``kernel`` and ``stride`` have a size where they are 0."""
+        kernel = self.kernel or kernel_for(height, width)
+        return replace(self, kernel=kernel, stride=self.stride or max(kernel // 2, 1))

@@ -14,6 +14,7 @@ from logpi.tasks import Answer, Band, Facts, Film, Length, Own, Question, Score,
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
     from logpi.driver.process import Process
+    from logpi.ram.data.images import Images, Splits
     from logpi.runs.folder import RunFolder
     from logpi.types import PyTree
 
@@ -27,6 +28,7 @@ TASKS: dict[str, Table] = {  # Mnih et al. 2014, §4.1: settings of the method
 ROWS_AN_IMAGE = 16  # an image is worth that many small observations when devices share a batch
 FILMED = 6  # images
 EVERY = 10**9  # images: more than any data has
+DIM = 64  # training images without any brighter pixel are likely on another scale than 0 to 255
 PASSES = 10  # over an image, whose class probabilities are averaged
 
 
@@ -35,7 +37,6 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.methods import find_method
     from logpi.ram import agent
     from logpi.ram.data import datasets
-    from logpi.ram.data.images import fingerprint
     from logpi.ram.process import image_process
 
     method, run = experiment.method, experiment.run
@@ -50,20 +51,45 @@ def _build(experiment: Experiment, own: Own) -> Work:
         raise LogpiError(
             "ram/own needs your images: --data FILE.npz (images, labels), or a folder with a folder for each class"
         )
-    images = datasets.load(method.data)
-    splits = agent.splits(images, method)
-    task = agent.task_of(method, images.train_images.shape[1:], len(images.classes))
-    made = find_method(experiment.algo)(method, experiment.network, task)
+    images = datasets.load(method.data, method.size)
+    shape = images.train_images.shape[1:]
+    method = method.fitted(*shape[:2])
+    splits, task = agent.splits(images, method), agent.task_of(method, shape, len(images.classes))
+    network = experiment.network.fitted(task.scene.height, task.scene.width)
+    fitted = dataclasses.replace(experiment, method=method, network=network)
+    made = find_method(experiment.algo)(method, network, task)
     worth = ROWS_AN_IMAGE * method.batch_size * method.copies_per_image
     num_devices = 1 if run.seeds > 1 else devices.sharing(method.batch_size, worth, worth)
 
+    data = agent.data_card(images)
+
     def save(folder: Path, acting: PyTree, facts: Facts) -> None:
-        agent.save_image_agent(folder, acting, experiment, images, facts)
+        agent.save_image_agent(folder, acting, fitted, data, facts)
 
     def process() -> Process:
         return image_process(made, task, splits, method.batch_size, method.n_updates, num_devices)
 
-    return Work(num_devices, process, save, data=fingerprint(images))
+    notes = _notes(images, splits, experiment.network, network)
+    return Work(num_devices, process, save, data=data["data_sha256"], experiment=fitted, notes=notes)
+
+
+def _notes(images: Images, splits: Splits, asked: Any, network: Any) -> list[str]:
+    """What is learnt from, and the settings of the network that were fitted to it."""
+    _, height, width, channels = images.train_images.shape
+    counts = ", ".join(f"{len(split.labels):,} {name}" for name, split in splits._asdict().items())
+    colour = "grey" if channels == 1 else "colour"
+    text = f"images: {counts}; {height}x{width} pixels, {colour}, {len(images.classes)} classes"
+    sizes = dataclasses.asdict(network)
+    chosen = [f"{name} {sizes[name]}" for name, value in dataclasses.asdict(asked).items() if value != sizes[name]]
+    if chosen:
+        text += f"; fitted to them: {', '.join(chosen)}"
+    notes, brightest = [text], int(images.train_images.max())
+    if brightest < DIM:
+        notes.append(
+            f"dark images: the brightest training pixel is {brightest} of 255; if white is {brightest} in your data, "
+            f"save (images * (255 / {brightest})).astype(np.uint8)"
+        )
+    return notes
 
 
 def _load(folder: Path, policy: Any = None) -> Any:

@@ -195,10 +195,13 @@ def start(experiment: Experiment, command: list[str], view: View, own: Own = NOT
     run = experiment.run
     task = task_of(experiment.env)
     work, score = task.build(experiment, own), task.score(experiment.env)._asdict()
+    experiment = work.experiment or experiment
     seeds, table = range(run.seed, run.seed + run.seeds), experiment_to_table(experiment)
     length = task.length(experiment)._asdict()
     folder = run_folders.create(run.log_dir, experiment.algo, experiment.env, table, command, seeds, score, length)
     view.note(f"run folder {folder.path}")
+    for text in work.notes:
+        view.note(text)
     return Session(folder, experiment, work, view).run(resume=False)
 
 

@@ -8,6 +8,7 @@ import time
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 from small import Killed, Watcher, logpi, only_run, outcome, quick_compilation, resume, start
 
 from logpi import api
@@ -142,6 +143,42 @@ def test_the_validation_digits_stay_the_same_ones():
     assert (len(kept), kept[:5].tolist(), kept.sum()) == (5000, [4013, 23840, 29603, 43011, 58703], 149_360_895)
 
 
+@pytest.mark.parametrize("test_folder", [False, True])
+def test_the_first_test_images_of_a_folder_are_of_every_class(tmp_path, test_folder):
+    """A folder comes class by class: the sheet of 24 images showed circles alone."""
+    count = 0
+    for part in ("train", "test") if test_folder else (".",):
+        for name in ("circle", "square", "star"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for _ in range(60):
+                count += 1
+                level = np.full((4, 4), count % 256, np.uint8)
+                Image.fromarray(level).save(tmp_path / part / name / f"{count}.png")
+    images = datasets.load(tmp_path)
+    first, again = (splits(images, RAM(data=str(tmp_path))).test for _ in range(2))
+    assert set(first.labels[:12].tolist()) == {0, 1, 2}
+    np.testing.assert_array_equal(first.images, again.images)
+
+    def pairs(pixels, labels):
+        return sorted(zip(pixels[:, 0, 0, 0].tolist(), labels.tolist(), strict=True))
+
+    assert pairs(*first) == pairs(images.test_images, images.test_labels)
+
+
+def test_the_published_test_images_keep_their_order():
+    digits = datasets.load("mnist")
+    np.testing.assert_array_equal(splits(digits, RAM()).test.labels, digits.test_labels)
+
+
+def test_dark_images_are_told_of(tmp_path):
+    grey, labels = np.arange(60 * 64).reshape(60, 8, 8).astype(np.uint8), np.arange(60) % 3
+    for name, images, notes in (("dark", grey % 17, 2), ("light", grey, 1)):
+        np.savez(tmp_path / f"{name}.npz", images=images, labels=labels)
+        found = work(experiment(tmp_path / f"{name}.npz", tmp_path, batch_size=10)).notes
+        assert len(found) == notes
+        assert ("the brightest training pixel is 16 of 255" in found[-1]) == (notes == 2)
+
+
 def test_images_of_nothing_but_the_two_darkest_levels_are_judged_and_shown(tmp_path):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "dark.npz", images=rng.integers(0, 2, (60, 12, 12)).astype(np.uint8), labels=np.arange(60) % 3)
@@ -260,12 +297,12 @@ def test_what_is_no_picture_is_not_looked_at(agent):
     assert agent.look(scenes, n_glimpses=5).probabilities.shape == (5, 2, 3)
     assert np.isfinite(agent.look(0 * scenes).probabilities).all(), "a black one is one"
     assert np.isfinite(agent.look(np.minimum(scenes, 1).astype(np.uint8)).probabilities).all(), "a dark one too"
-    for wrong, words in ((scenes / 255, "from 0 to 0.39"), (-scenes, "from -100"), (3 * scenes, "to 300")):
+    for wrong, words in ((-scenes, "from -100"), (3 * scenes, "to 300")):
         with pytest.raises(LogpiError, match=words):
             agent.look(wrong)
     with pytest.raises(LogpiError, match="nan"):
         agent.look(np.where(np.arange(12)[None, :, None, None] == 3, np.nan, scenes))
-    with pytest.raises(LogpiError, match=r"shape \(12, 12, 3\)"):
+    with pytest.raises(LogpiError, match=r"shape \[2, 12, 12, 3\].*allowed: \[12, 12\], \[12, 12, 1\]"):
         agent.look(np.zeros((2, 12, 12, 3)))
     with pytest.raises(LogpiError, match="-1 glimpses"):
         agent.look(scenes, n_glimpses=-1)
@@ -277,9 +314,18 @@ def test_true_is_white_as_it_is_in_training_data(agent):
     np.testing.assert_array_equal(agent.look(shown).probabilities, white)
     assert not np.allclose(agent.look(shown.astype(np.uint8)).probabilities, white), "whole levels: dark"
     assert np.isfinite(agent.look(np.zeros_like(shown)).probabilities).all()
-    for unit in (shown.astype(np.float32), np.ones((2, 12, 12, 1))):
-        with pytest.raises(LogpiError, match="from 0 to 1: give them from 0"):
-            agent.look(unit)
+    np.testing.assert_array_equal(agent.look(shown.astype(np.float32)).probabilities, white)
+
+
+def test_one_image_or_a_batch_is_acted_on(agent):
+    scenes = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 1), np.uint8)
+    classes, looked = agent.act(scenes), agent.look(scenes)
+    assert classes.tolist() == looked.probabilities[-1].argmax(-1).tolist()
+    for same in (scenes[..., 0], scenes / 255, scenes.astype(float)):
+        np.testing.assert_array_equal(agent.act(same), classes)
+    alone = agent.look(scenes[0, ..., 0])
+    assert (alone.probabilities.shape, alone.corner.shape) == ((3, 3), (3, 2))
+    assert isinstance(agent.act(scenes[0]), int)
 
 
 def test_no_images_and_half_a_glimpse_are_refused(agent):

@@ -16,6 +16,7 @@ from logpi.errors import LogpiError
 from logpi.ram.data.image_folder import read_folder
 from logpi.ram.data.images import Images
 from logpi.ram.data.npz import from_arrays, read_npz
+from logpi.ram.data.scaling import scaled
 
 __all__ = ["Images", "fashion_mnist", "load", "mnist", "own"]
 
@@ -53,17 +54,30 @@ FASHION_CLASSES = (
 )
 
 
-def load(name_or_path: str | Path) -> Images:
+def load(name_or_path: str | Path, size: int = 0) -> Images:
     """``mnist``, ``fashion-mnist``, or a path as for ``own``; a folder of the name mnist is ``./mnist``.
+
+    Args:
+        name_or_path: of the data.
+        size: side of the square into which every image is scaled, in pixels; 0: images as they are.
 
     Raises:
         LogpiError: as ``mnist``, ``fashion_mnist`` and ``own``.
     """
     if name_or_path == "mnist":
-        return mnist()
+        return _resized(mnist(), size)
     if name_or_path == "fashion-mnist":
-        return fashion_mnist()
-    return own(name_or_path)
+        return _resized(fashion_mnist(), size)
+    return own(name_or_path, size)
+
+
+def _resized(images: Images, size: int) -> Images:
+    if not size or images.train_images.shape[1:3] == (size, size):
+        return images
+    train, test = (
+        np.stack([scaled(image, size, size) for image in part]) for part in (images.train_images, images.test_images)
+    )
+    return images._replace(train_images=train, test_images=test)
 
 
 def mnist() -> Images:
@@ -94,8 +108,12 @@ def fashion_mnist(folder: str | Path | None = None) -> Images:
     return from_arrays("fashion-mnist", where, {**arrays, "classes": np.array(FASHION_CLASSES)})
 
 
-def own(path: str | Path) -> Images:
+def own(path: str | Path, size: int = 0) -> Images:
     """A user's own images: an ``.npz``, a folder with one folder of images per class, or a folder of four IDX files.
+
+    Args:
+        path: of the data.
+        size: as of ``load``; a folder's images may then have different sizes.
 
     Raises:
         LogpiError: nothing there, or as ``npz.read_npz`` and ``image_folder.read_folder``.
@@ -107,10 +125,10 @@ def own(path: str | Path) -> Images:
             "folder of images a class"
         )
     if not where.is_dir():
-        return read_npz(where.stem, where)
+        return _resized(read_npz(where.stem, where), size)
     if any(_idx_file(where, file) for file in IDX.values()):
-        return from_arrays(where.name, where, _read_idx(where, "copy all four IDX files there again"))
-    return read_folder(where.name, where)
+        return _resized(from_arrays(where.name, where, _read_idx(where, "copy all four IDX files there again")), size)
+    return read_folder(where.name, where, size)
 
 
 def _idx_file(folder: Path, name: str) -> Path | None:

@@ -13,20 +13,28 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from logpi.errors import LogpiError
 from logpi.ram.data.images import Images, check_classes, check_names, check_regular, check_size, hold_out
+from logpi.ram.data.scaling import scaled
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 # a fixed list: Pillow would pass some other formats to external programs
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+ADVISED = 96  # pixels: the largest side that messages advise to scale images into
+LEFT_BEHIND = ("__macosx", "thumbs.db", "desktop.ini")  # by archives and file managers, beside and among images
 LAYOUT = "allowed: one folder of images a class, or train/ and test/ with such folders"
 
 Labelled = list[tuple[Path, int]]
 
 
-def read_folder(name: str, folder: Path) -> Images:
+def read_folder(name: str, folder: Path, size: int = 0) -> Images:
     """The images of ``folder/CLASS/*.png``, or of ``folder/train/CLASS/*.png`` and ``folder/test/CLASS/*.png``.
 
     Classes are numbered in the order of their names. Images are grey unless one of them has channels that differ.
-    Transparency is dropped. Files next to the class folders, and those whose name begins with a dot, are ignored.
+    Transparency is dropped. Files next to the class folders, and what file managers leave behind, are ignored.
+
+    Args:
+        name: of the data.
+        folder: with the class folders.
+        size: side of the square into which every image is scaled, in pixels; 0: all have one size already.
 
     Raises:
         LogpiError: another layout, an empty class, one class only, an unprintable name, a damaged
@@ -37,7 +45,7 @@ def read_folder(name: str, folder: Path) -> Images:
         _check_alone(inside)
         classes = list(inside)
         files = _files(folder, classes)
-        images, labels = _decode(files)
+        images, labels = _decode(files, size)
         return hold_out(name, images, labels, tuple(classes), folder)
     others = [path for path in inside.values() if path.name not in ("train", "test")]
     if others:
@@ -45,7 +53,7 @@ def read_folder(name: str, folder: Path) -> Images:
     classes = [path.name for path in _folders(inside["train"])]
     files = _files(inside["train"], classes)
     test_files = _test_files(inside["test"], classes)
-    images, labels = _decode(files + test_files)
+    images, labels = _decode(files + test_files, size)
     n = len(files)
     return Images(name, images[:n], labels[:n], images[n:], labels[n:], tuple(classes))
 
@@ -62,7 +70,8 @@ def _check_alone(inside: dict[str, Path]) -> None:
 
 def _listing(folder: Path) -> list[Path]:
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        found = (path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(path for path in found if path.name.lower() not in LEFT_BEHIND)
     except OSError as error:
         raise LogpiError(f"cannot list {folder}: {error.strerror or error}; check its permissions") from error
 
@@ -115,17 +124,19 @@ def _images(folder: Path) -> list[Path]:
     return found
 
 
-def _decode(files: Labelled) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+def _decode(files: Labelled, size: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """[N, H, W, C] and [N]; all of one size, all grey or all colour."""
     pixels: list[NDArray[np.uint8]] = []
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for path, _ in files:
-            pixels.append(_pixels(path))
+            image = read_image(path)
+            pixels.append(scaled(image, size, size) if size else image)
             if pixels[-1].shape[:2] != pixels[0].shape[:2]:
                 raise LogpiError(
                     f"images of different sizes: {path} has {_size(pixels[-1])} pixels, {files[0][0]} has "
-                    f"{_size(pixels[0])} (height x width); scale or crop all to one size"
+                    f"{_size(pixels[0])} (height x width); add --size {_advised(pixels[0])} to scale each into a "
+                    "square of that side, or scale or crop all to one size"
                 )
     channels = max(image.shape[2] for image in pixels)
     images = np.empty((len(pixels), *pixels[0].shape[:2], channels), np.uint8)
@@ -138,8 +149,17 @@ def _size(pixels: NDArray[np.uint8]) -> str:
     return f"{pixels.shape[0]}x{pixels.shape[1]}"
 
 
-def _pixels(path: Path) -> NDArray[np.uint8]:
-    """One image, [H, W, C] uint8, upright as its EXIF data say."""
+def _advised(pixels: NDArray[np.uint8]) -> int:
+    """A side to scale images into, of which ``pixels`` is one."""
+    return min(max(pixels.shape[:2]), ADVISED)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """One image, [H, W, C] uint8, upright as its EXIF data say: C is 1 if it is grey, else 3.
+
+    Raises:
+        LogpiError: it is not readable, has more than 8 bits a channel, or a side of more than 4096 pixels.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
             check_size(image.height, image.width, path)

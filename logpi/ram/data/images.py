@@ -62,6 +62,14 @@ def fingerprint(images: Images) -> str:
     return digest.hexdigest()
 
 
+def contrast(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """[N] mean of all pixels minus the mean of the outermost ones, of images [N, H, W, C]; above 0: light on dark."""
+    every = images.reshape(len(images), -1).mean(1)
+    sides = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+    edges = np.concatenate([side.reshape(len(images), -1) for side in sides], 1)
+    return every - edges.mean(1)
+
+
 def check_size(height: int, width: int, where: object) -> None:
     """Raises LogpiError for an image without pixels, or with a side of more than 4096."""
     if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):

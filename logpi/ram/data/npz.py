@@ -167,9 +167,11 @@ def _to_bytes(raw: Array) -> str:
 
 
 def _to_unit(low: float, high: float) -> str:
-    """How to scale floats from ``low`` to ``high`` to 0..1, or to bytes."""
+    """How to scale floats from ``low`` to ``high``, finite, to 0..1, or to bytes."""
     if low >= 0 and high <= 255:
-        return "divide them by 255, or save them as uint8"
+        white = f"the largest is {high:g}: where that is white, divide them by {high:g}"
+        by_255 = "divide them by 255, or save them as uint8"
+        return by_255 if high > 128 else f"{white}; where 255 is white, {by_255}"
     if low >= -1 and high <= 1:
         return "where black is -1, save ((images + 1) * 127.5).astype(np.uint8)"
     return f"these are from {low:g} to {high:g}: scale them to 0..1, where 0 is black"
@@ -179,7 +181,8 @@ def _check_unit(raw: Array, where: str) -> None:
     bad = ~((raw >= 0) & (raw <= 1))  # NaN compares as false
     if bad.any():
         index = first(bad)
-        hint = _to_unit(raw.min(), raw.max()) if np.isfinite(raw[index]) else "fix or remove that image"
+        known = raw[np.isfinite(raw)]
+        hint = _to_unit(known.min(), known.max()) if np.isfinite(raw[index]) else "fix or remove that image"
         raise LogpiError(f"{where}{at(index)} is {raw[index]:g}; floats must be finite and in 0..1: {hint}")
 
 

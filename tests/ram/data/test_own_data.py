@@ -252,7 +252,10 @@ def with_value(value, dtype=np.float32):
         ({"labels": np.zeros(12, int)}, ["only 1 class"]),
         ({"images": with_value(np.nan)}, ["images[7, 4, 2] is nan", "fix or remove"]),
         ({"images": with_value(-np.inf)}, ["images[7, 4, 2] is -inf"]),
-        ({"images": with_value(1.5)}, ["images[7, 4, 2] is 1.5", "divide them by 255"]),
+        ({"images": with_value(1.5)}, ["images[7, 4, 2] is 1.5", "the largest is 1.5", "divide them by 255"]),
+        ({"images": with_value(16.0)}, ["is 16", "the largest is 16: where that is white, divide them by 16"]),
+        ({"images": with_value(254.0)}, ["is 254", "0..1: divide them by 255, or save them as uint8"]),
+        ({"images": np.where(with_value(1.0), 16.0, np.nan)}, ["images[0, 0, 0] is nan"]),
         ({"images": with_value(-0.25, np.float16)}, ["images[7, 4, 2] is -0.25", "(images + 1) * 127.5"]),
         ({"images": with_value(-2.5)}, ["images[7, 4, 2] is -2.5", "from -2.5 to 0", "scale them to 0..1"]),
         ({"images": with_value(1, np.int64)}, ["dtype int64", "them with images.astype(np.uint8)"]),
@@ -333,7 +336,9 @@ def test_a_folder_of_classes(tmp_path):
     folder = pets(tmp_path / "my.pets", n=6)
     picture(folder / "cat" / "0.png", value=200)
     (folder / "README.txt").write_text("beside the classes")
-    (folder / "cat" / ".DS_Store").write_bytes(b"x")
+    for left in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (folder / "cat" / left).write_bytes(b"x")
+    (folder / "__MACOSX" / "cat").mkdir(parents=True)
     found = datasets.own(folder)
     assert (found.name, found.classes) == ("my.pets", ("cat", "dog"))
     assert found.train_images.shape == (10, 5, 4, 1)
@@ -433,7 +438,25 @@ def test_a_format_that_is_not_listed_is_refused_whatever_its_name(tmp_path):
 
 def test_an_image_of_another_size_is_named_with_both_sizes(tmp_path):
     path = picture(pets(tmp_path) / "dog" / "1.png", size=(4, 6))
-    refused(tmp_path, path, "6x4", "5x4", tmp_path / "cat" / "0.png")
+    refused(tmp_path, path, "6x4", "5x4", tmp_path / "cat" / "0.png", "add --size 5 to scale each into a square")
+
+
+def test_images_of_different_sizes_are_scaled_where_that_is_asked_for(tmp_path):
+    for name in ("cat", "dog"):
+        for side in (9, 20, 200):
+            picture(tmp_path / name / f"{side}.png", "RGB", size=(side, 2 * side))
+    found = datasets.load(tmp_path, 16)
+    every = np.concatenate([found.train_images, found.test_images])
+    assert every.shape == (6, 16, 16, 3)
+    assert (every == every[:, :1, :1]).all(), "margins have the colour of the edge"
+
+
+def test_arrays_are_scaled_too(tmp_path):
+    images = RANDOM.randint(0, 256, (12, 5, 4), np.uint8)
+    assert datasets.load(saved(tmp_path, images=images), 10).train_images.shape == (10, 10, 10, 1)
+    same = RANDOM.randint(0, 256, (12, 7, 7), np.uint8)
+    found = datasets.load(saved(tmp_path, images=same), 7)
+    assert found.train_images.shape == (10, 7, 7, 1)
 
 
 def test_a_side_of_more_than_4096_pixels_is_refused(tmp_path):
