@@ -16,6 +16,7 @@ _WHERE = {
     "film": "logpi.api",
     "film_random": "logpi.api",
     "sheet": "logpi.api",
+    "look": "logpi.api",
     "Outcome": "logpi.api",
     "make": "logpi.envs.make",
     "check_env": "logpi.envs.checker.check",

@@ -19,7 +19,7 @@ from logpi.errors import LogpiError
 from logpi.own_code import absolute, name_code
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder, open_run
-from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Question, Table, record, task_of
+from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Pictures, Question, Table, record, task_of
 from logpi.training import session
 from logpi.view.live import View, live
 
@@ -284,6 +284,32 @@ def sheet(
     """
     agent = load(agent) if isinstance(agent, str | Path) else agent
     return record(agent.kind).sheet(agent, Film(Path(folder), count, seed, sampled))
+
+
+def look(
+    agent: Agent | str | Path, images: Any, folder: str | Path | None = None, invert: bool = False, passes: int = 1
+) -> Answer:
+    """Classify pictures of your own with an agent that was trained on images, whatever their size and colours.
+
+    Args:
+        agent: what ``load`` gives, or its path.
+        images: the path of an image file; an array [H, W], [H, W, C] or a batch of them [B, …], of uint8, floats from
+            0 to 1, or bool; or a list of paths or arrays.
+        folder: where one PNG for each picture goes, with its glimpses; None: nothing is drawn.
+        invert: take black for white.
+        passes: over a picture, each from another first place, whose class probabilities are averaged.
+
+    Returns:
+        ``facts``: ``classes``, and of each of ``pictures`` its name, class, ``probabilities`` [K], ``glimpses`` (row
+        and column of their centres in the scene) and ``warnings``; ``lines``, the same for people.
+
+    Raises:
+        LogpiError: the agent does not classify images, a picture cannot be read, or the disk refuses.
+    """
+    if passes < 1:
+        raise LogpiError(f"passes is {passes}; it must be at least 1")
+    agent = load(agent) if isinstance(agent, str | Path) else agent
+    return record(agent.kind).look(agent, Pictures(images, None if folder is None else Path(folder), invert, passes))
 
 
 def _display(experiment: Experiment, recipe: Recipe | None, quiet: bool) -> Any:

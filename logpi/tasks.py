@@ -101,6 +101,15 @@ class Question(NamedTuple):
     split: str | None = None  # of images
 
 
+class Pictures(NamedTuple):
+    """A user's own pictures, for an agent to classify."""
+
+    given: Any  # paths or arrays, or a sequence of them
+    folder: Path | None = None  # where one PNG for each picture goes; None: nothing is drawn
+    invert: bool = False  # black is taken for white
+    passes: int = 1  # over a picture, whose class probabilities are averaged
+
+
 class Answer(NamedTuple):
     """Outcome of an evaluation."""
 
@@ -127,6 +136,11 @@ def in_steps(method: Table, band: Band) -> str:
 def no_sheet(agent: Agent, wanted: Film) -> dict[str, Path]:
     """Refuses an agent without glimpses."""
     raise LogpiError(f"a sheet shows glimpses, and an agent of {agent.facts['env']} has none; `logpi watch` films it")
+
+
+def no_look(agent: Agent, wanted: Pictures) -> Answer:
+    """Refuses an agent that does not classify images."""
+    raise LogpiError(f"an agent of {agent.facts['env']} does not classify pictures; agents of ram/… do (`logpi envs`)")
 
 
 def no_random_film(name: str, wanted: Film) -> Path:
@@ -158,6 +172,7 @@ class Task(NamedTuple):
     missed: Callable[[Band], str] = lambda band: f"below the {band[0]:g}"  # said where a run ends below its band
     film_random: Callable[[str, Film], Path] = no_random_film  # of an agent that draws its actions uniformly
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
+    look: Callable[[Agent, Pictures], Answer] = no_look  # at pictures of the user's own
     remark: Callable[[str], str] = lambda name: ""  # known issues of a task, told before it is used; "": none
     films: bool = True  # whether ``pictures`` are drawn by default
     filmed: int = 1  # episodes or images of a film, where nothing else is asked for

@@ -51,7 +51,7 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
     "envs": ("load", "checker.check", "checker.check_device"),
     "driver": ("driver", "stages", "devices"),
     "control": ("agent", "evaluation", "on_host", "rollout", "task"),
-    "ram": ("agent", "data", "figures", "task"),
+    "ram": ("agent", "data", "figures", "looks", "task"),
     "games": ("agent", "evaluation.connect_four_labels", "rules.check", "task"),
 }
 OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "threading", "time"}

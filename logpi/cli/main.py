@@ -19,6 +19,7 @@ VERBS = {  # name -> what it does; each is a function of that name in this folde
     "resume": "continue an interrupted run from its last checkpoint",
     "eval": "evaluate a trained agent: returns, test error on images, or strength in a game",
     "watch": "film a trained or a random agent and open the video",
+    "look": "classify pictures of your own with an agent trained on images",
     "play": "play a board game against an agent in the terminal",
     "arena": "play matches between agents, engines and solvers; Elo with intervals",
     "plot": "draw the learning curves of one or more runs",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from logpi.errors import LogpiError
 from logpi.ram.settings import SHIPPED, ImageSettings
-from logpi.tasks import Answer, Band, Facts, Film, Length, Own, Question, Score, Table, Task, Work
+from logpi.tasks import Answer, Band, Facts, Film, Length, Own, Pictures, Question, Score, Table, Task, Work
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -136,6 +136,12 @@ def _film(agent: Any, wanted: Film) -> Path:
     return figures.film(agent, wanted.path, count, wanted.seed, wanted.sampled)
 
 
+def _look(agent: Any, wanted: Pictures) -> Answer:
+    from logpi.ram import looks
+
+    return looks.look(agent, wanted)
+
+
 def _sheet(agent: Any, wanted: Film) -> dict[str, Path]:
     from logpi.ram import figures
 
@@ -211,6 +217,7 @@ TASK = Task(
     film=_film,
     pictures=_pictures,
     sheet=_sheet,
+    look=_look,
     filmed=FILMED,
     report=_report,
     expected=_expected,

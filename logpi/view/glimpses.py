@@ -95,11 +95,11 @@ def _draw_moment(figure: Figure, looking: Looking, b: int, t: int) -> None:
     whole, seen, bars = figure.subplots(1, 3, width_ratios=(1, 1, 0.9))
     scene, corners = looking.scenes[b], looking.corner[: t + 1, b]
     truth = looking.classes[looking.label[b]]
-    _image(whole, scene / 255.0, f"image {b + 1}, label {truth}")
-    _path(whole, corners, looking.patch)
+    show_image(whole, scene / 255.0, f"image {b + 1}, label {truth}")
+    show_path(whole, corners, looking.patch)
     for (top, left, side), color in zip(squares(corners[-1], looking.patch, looking.scales), SCALES, strict=False):
         whole.add_patch(_rectangle(top, left, side, color))
-    _image(seen, seen_so_far(scene, corners, looking.patch, looking.scales), f"seen after glimpse {t + 1}")
+    show_image(seen, seen_so_far(scene, corners, looking.patch, looking.scales), f"seen after glimpse {t + 1}")
     _bars(bars, looking.probabilities[t, b], looking.classes, int(looking.label[b]))
 
 
@@ -109,7 +109,7 @@ def _rectangle(top: int, left: int, side: int, color: str) -> Rectangle:
     return Rectangle((left - 0.5, top - 0.5), side, side, fill=False, ec=color, lw=2, clip_on=True)
 
 
-def _image(axes: Axes, picture: NDArray[np.float64], title: str, color: str = INK) -> None:
+def show_image(axes: Axes, picture: NDArray[np.float64], title: str, color: str = INK) -> None:
     shown = np.where(np.isnan(picture), [[[0.25, 0.32, 0.42]]], picture)  # a colour that no grey image has
     axes.imshow(np.clip(shown, 0, 1), interpolation="nearest")
     height, width = picture.shape[:2]
@@ -117,7 +117,7 @@ def _image(axes: Axes, picture: NDArray[np.float64], title: str, color: str = IN
     axes.set_title(title, loc="left", fontsize=11, color=color, parse_math=False)
 
 
-def _path(axes: Axes, corners: NDArray[np.int32], patch: int) -> None:
+def show_path(axes: Axes, corners: NDArray[np.int32], patch: int) -> None:
     """The centres of the glimpses, the later the brighter."""
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -153,7 +153,7 @@ def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
     """
     count = len(looking.label)
     rows = math.ceil(count / columns)
-    figure = _figure(1.55 * columns, 1.8 * rows + 0.4)
+    figure = figure_of(1.55 * columns, 1.8 * rows + 0.4)
     figure.suptitle("where it looked, from dark to bright; first patch dashed", x=0.01, ha="left", fontsize=10)
     for b, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
         if b >= count:
@@ -162,12 +162,12 @@ def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
         said, truth = int(looking.probabilities[-1, b].argmax()), int(looking.label[b])
         right = said == truth
         words = looking.classes[said] if right else f"{looking.classes[said]}, not {looking.classes[truth]}"
-        _image(axes, looking.scenes[b] / 255.0, words, INK if right else WRONG)
-        _path(axes, looking.corner[:, b], looking.patch)
+        show_image(axes, looking.scenes[b] / 255.0, words, INK if right else WRONG)
+        show_path(axes, looking.corner[:, b], looking.patch)
         first = _rectangle(*squares(looking.corner[0, b], looking.patch, 1)[0], SCALES[1])
         first.set(lw=1, ls="--")
         axes.add_patch(first)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def heat_map(mean_image: NDArray[np.float64], corner: NDArray[np.int32], patch: int, path: Path) -> Path:
@@ -189,7 +189,7 @@ def heat_map(mean_image: NDArray[np.float64], corner: NDArray[np.int32], patch: 
     panels += [(f"glimpse {t + 1}", each[t], "viridis") for t in range(steps)]
     columns = min(5, len(panels))
     rows = math.ceil(len(panels) / columns)
-    figure = _figure(1.9 * columns, 1.75 * rows + 0.4)
+    figure = figure_of(1.9 * columns, 1.75 * rows + 0.4)
     title = f"fraction of {corner.shape[1]:,} images in which a pixel lay in the finest patch"
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     grid = np.ravel(figure.subplots(rows, columns, squeeze=False))
@@ -202,7 +202,7 @@ def heat_map(mean_image: NDArray[np.float64], corner: NDArray[np.int32], patch: 
             bar = figure.colorbar(drawn, ax=axes, fraction=0.046, format="%g %%", ticks=MaxNLocator(4))
             bar.ax.tick_params(labelsize=6, length=0)
             bar.outline.set_visible(False)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def coverage(corner: NDArray[np.int32], patch: int, height: int, width: int) -> NDArray[np.float64]:
@@ -213,7 +213,7 @@ def coverage(corner: NDArray[np.int32], patch: int, height: int, width: int) -> 
     return rows.astype(float).T @ columns.astype(float) / len(corner)
 
 
-def _figure(width: float, height: float) -> Figure:
+def figure_of(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -222,7 +222,7 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save(figure: Figure, path: Path) -> Path:
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     path.parent.mkdir(parents=True, exist_ok=True)

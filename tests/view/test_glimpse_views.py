@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 from small import Watcher, quick_compilation
 
 from logpi import api
 from logpi.cli.eval import eval
+from logpi.cli.main import main
 from logpi.cli.plot import plot
 from logpi.cli.runs import runs
 from logpi.cli.watch import watch
@@ -29,6 +31,7 @@ from logpi.tasks import task_of
 from logpi.training import session
 from logpi.view import glimpses
 from logpi.view.glimpses import coverage, film_glimpses, seen_so_far, squares
+from logpi.view.looks import draw_look
 from logpi.view.plots import Axis
 from logpi.view.plots import _dress as dress
 
@@ -262,3 +265,82 @@ def test_a_finished_training_states_an_error(run):
     assert "that this recipe reaches" not in "\n".join(api._report(done, experiment, None, 1.0, {}))
     seeing = resolve("ram/mnist", "classifier")[0]
     assert f"next    logpi eval {run.folder.path}" in api._report(done, seeing, None, 1.0, {})[-1]
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two pictures of the first and the third class, of another size than the agent's, one of them inverted."""
+    for name, label in (("top", 0), ("bottom", 2)):
+        picture = np.full((60, 48), 60, np.uint8)
+        picture[20 * label : 20 * label + 20] += 60
+        Image.fromarray(255 - picture if label else picture).convert("RGB").save(tmp_path / f"{name}.png")
+    return [tmp_path / "top.png", tmp_path / "bottom.png"]
+
+
+def test_pictures_of_ones_own_are_looked_at(run, agent, photos, tmp_path, capsys):
+    out = tmp_path / "new"
+    assert main(["look", str(run.folder.last), *map(str, photos), "--out", str(out), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["env"], said["algo"], said["classes"], said["passes"]) == ("ram/own", "ram", ["0", "1", "2"], 1)
+    for found, path in zip(said["pictures"], photos, strict=True):
+        assert (found["picture"], found["height"], found["width"]) == (str(path), 60, 48)
+        assert sum(found["probabilities"]) == pytest.approx(1, abs=1e-5)
+        assert found["class"] == said["classes"][int(np.argmax(found["probabilities"]))]
+        assert np.shape(found["glimpses"]) == (3, 2)
+        assert found["drawn"] == str(out / f"{path.stem}-look.png")
+        picture = iio.imread(found["drawn"])[..., :3]
+        assert picture.std() > 10
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+    assert main(["look", str(run.folder.last), *map(str, photos), "--no-drawing"]) == 0
+    head, table, *rows = capsys.readouterr().out.splitlines()
+    assert (head, table.split()) == ("ram/own, ram", ["picture", "class", "0", "1", "2"])
+    assert rows[0].split()[:2] == [str(photos[0]), said["pictures"][0]["class"]]
+    assert rows[0].split()[2] == f"{said['pictures'][0]['probabilities'][0]:.1%}"
+
+
+def test_a_picture_is_seen_as_the_agent_would_see_it(agent, photos):
+    scenes = np.concatenate([seen_by_hand(path) for path in photos])
+    facts = api.look(agent, photos, passes=3).facts
+    assert facts["passes"] == 3
+    assert not any("drawn" in found for found in facts["pictures"])
+    passes = [agent.look(scenes, LOOK + m) for m in range(3)]
+    for b, found in enumerate(facts["pictures"]):
+        mean = np.mean([one.probabilities[-1, b] for one in passes], 0)
+        np.testing.assert_allclose(found["probabilities"], mean, rtol=1e-5)
+        np.testing.assert_allclose(found["glimpses"], passes[0].corner[:, b] + 2)
+
+
+def seen_by_hand(path):
+    """The scene [1, 16, 16] of a picture: 12x10 pixels of 12x12 on a canvas of 16x16."""
+    image = np.asarray(Image.open(path).convert("L").resize((10, 12), Image.Resampling.BILINEAR))
+    scene = np.zeros((1, 16, 16), np.uint8)
+    edge = np.asarray(Image.open(path).convert("L"))
+    scene[0, 2:14, 2:14] = np.median(np.concatenate([edge[0], edge[-1], edge[:, 0], edge[:, -1]]))
+    scene[0, 2:14, 3:13] = image
+    return scene
+
+
+def test_looking_is_refused_where_there_is_nothing_to_look_at(run, capsys):
+    for arguments, message in (
+        (["digit.png"], "name the agent and then pictures: logpi look RUN digit.png"),
+        ([str(run.folder.last), "nowhere.png"], "no picture at nowhere.png"),
+        ([str(run.folder.last), "a.png", "--passes", "0"], "--passes 0; allowed: 1"),
+        ([str(run.folder.last), "a.png", "--out", "x", "--no-drawing"], "leave one of them out"),
+    ):
+        assert main(["look", *arguments]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_pictures_that_are_called_alike_are_all_drawn(agent, photos, tmp_path):
+    facts = api.look(agent, [photos[0], photos[0]], tmp_path).facts
+    assert [found["drawn"] for found in facts["pictures"]] == [
+        str(tmp_path / name) for name in ("top-look.png", "top-2-look.png")
+    ]
+
+
+def test_a_network_that_sees_everything_looks_too(tmp_path):
+    sheet = tmp_path / "whole.png"
+    draw_look(
+        np.zeros((9, 9, 3), np.uint8), "a.png", np.full((1, 40), 1 / 40), np.zeros((1, 2)), None, list("x" * 40), sheet
+    )
+    assert iio.imread(sheet).std() > 10
