@@ -1,0 +1,156 @@
+"""Ctrl-C and SIGTERM at random moments of a run: how soon they are acknowledged and obeyed, and whether it goes on.
+
+    python bench/stops.py [--moments 10] [--only CartPole-v1 go-9x9]
+
+For each task, training is started in a process of its own, in turns with an empty compilation cache and with a full
+one, and gets SIGINT or SIGTERM at a moment drawn uniformly from the first ``--within`` seconds, imports and compilation
+included. A run that had begun is then resumed until it says where it resumes. Wanted: acknowledged within 1 s, obeyed
+within 5 s, and resumable each time.
+"""
+
+import argparse
+import os
+import queue
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from report import parser, publish, spread, table
+
+from logpi.training.signals import FIRST
+
+TASKS = ("CartPole-v1", "LunarLander-v3", "ram/mnist", "connect-four", "go-9x9")
+ACKNOWLEDGED, OBEYED = 1.0, 5.0  # seconds
+LONG = {"CartPole-v1": ("--total-timesteps", "5e7"), "LunarLander-v3": ("--total-timesteps", "1e7")}
+
+
+class Stopped(NamedTuple):
+    """One signal and what came of it."""
+
+    after: float  # seconds from the start of the process to the signal
+    acknowledged: float | None  # seconds from the signal to its acknowledgement; None where there was none
+    obeyed: float  # seconds from the signal to the end of the process
+    code: int
+    resumed: bool | None  # None where no run had begun
+
+
+def lines_of(process: subprocess.Popen[str]) -> "queue.Queue[tuple[float, str]]":
+    """The lines that a process prints, each with its time, as they come."""
+    found: queue.Queue[tuple[float, str]] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            found.put((time.perf_counter(), line))
+
+    threading.Thread(target=read, daemon=True).start()
+    return found
+
+
+def started(cache: Path, *words: str) -> subprocess.Popen[str]:
+    """``logpi`` in a process of its own."""
+    environment = {**os.environ, "LOGPI_CACHE": str(cache), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "logpi", *words],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def resumes(run: Path, cache: Path) -> bool:
+    """Whether a run goes on from its checkpoint."""
+    process = started(cache, "resume", str(run))
+    found, until = lines_of(process), time.perf_counter() + 300
+    try:
+        while time.perf_counter() < until and (process.poll() is None or not found.empty()):
+            try:
+                if "resuming at" in found.get(timeout=1)[1]:
+                    return True
+            except queue.Empty:
+                continue
+        return False
+    finally:
+        process.kill()
+        process.wait()
+
+
+def stop(task: str, number: int, after: float, scratch: Path, cache: Path) -> Stopped:
+    """Train ``task``, and send signal ``number`` after some seconds."""
+    logs = scratch / "runs"
+    process = started(cache, "train", task, "--log-dir", str(logs), "--no-video", *LONG.get(task, ()))
+    found = lines_of(process)
+    time.sleep(after)
+    sent = time.perf_counter()
+    process.send_signal(number)
+    code = process.wait(timeout=300)
+    ended = time.perf_counter()
+    time.sleep(0.1)
+    told = [when for when, line in list(found.queue) if FIRST in line]
+    runs = [card.parent for card in logs.glob("*/*/config.toml")]
+    resumed = resumes(runs[0], cache) if runs else None
+    return Stopped(after, told[0] - sent if told else None, ended - sent, code, resumed)
+
+
+def good(stopped: Stopped) -> bool:
+    """Whether a stop was as wanted; before the run had begun the process may simply end."""
+    quick = stopped.obeyed <= OBEYED
+    if stopped.resumed is None or stopped.acknowledged is None:
+        return quick and stopped.obeyed <= ACKNOWLEDGED and stopped.resumed is not False
+    return quick and stopped.acknowledged <= ACKNOWLEDGED and stopped.resumed
+
+
+def row(task: str, stops: list[Stopped]) -> list[object]:
+    """The table's line of a task."""
+    told = [s.acknowledged for s in stops if s.acknowledged is not None]
+    begun = [s for s in stops if s.resumed is not None]
+    return [
+        task,
+        len(stops),
+        spread(told, ".2f") if told else "none",
+        spread([s.obeyed for s in stops], ".2f"),
+        f"{sum(s.resumed is True for s in begun)} of {len(begun)}",
+        f"{sum(map(good, stops))} of {len(stops)}",
+    ]
+
+
+def measure(task: str, args: argparse.Namespace, chance: random.Random) -> list[Stopped]:
+    """All stops of a task."""
+    stops = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for k in range(args.moments):
+            place = Path(scratch) / str(k)
+            cache = place / "cache" if k % 2 == 0 else Path(scratch) / "cache"
+            number = (signal.SIGINT, signal.SIGTERM)[k // 2 % 2]
+            stops.append(stop(task, number, chance.uniform(0, args.within), place, cache))
+            print(task, stops[-1], file=sys.stderr, flush=True)
+    return stops
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--moments", type=int, default=10, help="of each task")
+    arguments.add_argument("--within", type=float, default=40.0, help="seconds from the start")
+    arguments.add_argument("--only", nargs="+", choices=TASKS, metavar="TASK", default=TASKS)
+    args = arguments.parse_args()
+    chance = random.Random(0)
+    found = {task: measure(task, args, chance) for task in args.only}
+    header = ["task", "signals", "s to the acknowledgement", "s to the end", "resumed, of those begun", "as wanted"]
+    about = (
+        "Medians (least to greatest). As wanted: acknowledged within 1 s, ended within 5 s, and resumable; a process "
+        "that had not begun its run ends within 1 s without a word."
+    )
+    publish(args.results, "stops", "Stops", {}, [table(header, [row(*pair) for pair in found.items()]), about])
+    if not all(good(s) for stops in found.values() for s in stops):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
