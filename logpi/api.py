@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.experiments import Recipe, experiment_from_table, promised, resolve
+from logpi.config.experiments import Recipe, SettingsFile, experiment_from_table, promised, read_file, resolve
 from logpi.config.settings import Experiment
 from logpi.driver import devices
 from logpi.errors import LogpiError
@@ -43,9 +43,10 @@ class Outcome:
 
 
 def train(
-    env: Any,
+    env: Any = None,
     algo: str | None = None,
     *,
+    config: str | Path | None = None,
     policy: Policy | str | None = None,
     algorithm: Any = None,
     eval_env: Any = None,
@@ -60,8 +61,9 @@ def train(
 
     Args:
         env: any name that ``logpi.make`` or ``logpi envs`` knows, a function that builds a ``gymnasium.Env``, or a
-            ``gymnasium.vector.VectorEnv``.
-        algo: one of ``logpi algos``; the environment's recipe decides if None.
+            ``gymnasium.vector.VectorEnv``. None: what ``config`` names.
+        algo: one of ``logpi algos``; ``config`` or the environment's recipe decides if None.
+        config: a TOML file of settings, such as the ``config.toml`` of a run; the other arguments win over it.
         policy: a network of your own (``logpi.Policy``, or ``path/file.py:name``) instead of the standard one.
         algorithm: a method of your own, ``(settings, policy, spec, obs) -> logpi.Algorithm``, with the settings of
             ``algo``.
@@ -77,16 +79,17 @@ def train(
         LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
     """
     name_code(*(text for text in (env, algo, policy) if isinstance(text, str)), *code)
-    name, implied, own = _named(env)
+    given = read_file(config) if config is not None else SettingsFile()
+    name, implied, own = _named(given.env if env is None and given.env else env)
     tables = {
         "run": run or {},
         "method": {**implied, **method},
         "network": network or {},
         "env_kwargs": env_kwargs or {},
     }
-    experiment, _ = resolve(name, algo, tables)
-    if isinstance(policy, str):
-        experiment, policy = dataclasses.replace(experiment, policy=absolute(policy)), None
+    experiment, _ = resolve(name, algo or given.algo or None, given.sections, tables)
+    if isinstance(policy, str) or (policy is None and given.policy):
+        experiment, policy = dataclasses.replace(experiment, policy=absolute(policy or given.policy)), None
     own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
     return run_experiment(experiment, [f"logpi.train({name!r})"], promised(experiment), quiet=quiet, own=own)
 

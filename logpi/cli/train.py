@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from logpi.config.experiments import ALIASES, Recipe, promised, read_file, resolve
+from logpi.config.experiments import ALIASES, Recipe, SettingsFile, promised, read_file, resolve
 from logpi.config.settings import Experiment, Run, check_ranges, with_help
 from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
@@ -18,7 +18,7 @@ from logpi.own_code import absolute
 from logpi.tasks import task_of
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
-CONFIG_HELP = "Settings file in TOML: [run], [method], [network], [env_kwargs]"
+CONFIG_HELP = "Settings file in TOML: [run], [method], [network], [env_kwargs]; a run's config.toml is one"
 POLICY_HELP = "Your own network, path/file.py:name: a logpi.Policy, or a function (EnvSpec) -> logpi.Policy"
 KWARGS_HELP = "Keyword arguments of the environment, as NAME=VALUE"
 ENV_HELP = "Environment: a name of `logpi envs`, a Gymnasium id, module:EnvId, or path/file.py:Class"
@@ -44,11 +44,13 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     """
     argv = [_alias(a) for a in argv]
     env, algo, file = _first_look(argv)
-    experiment, recipe = resolve(env or "CartPole-v1", algo, read_file(file) if file else {})
+    asked_for = read_file(file) if file else SettingsFile()
+    env = env or asked_for.env
+    experiment, recipe = resolve(env or "CartPole-v1", algo or asked_for.algo or None, asked_for.sections)
     arguments: dict[str, tuple[Any, Any]] = {
-        "env": (ENV, dataclasses.field()),
+        "env": (ENV, dataclasses.field(default=env) if asked_for.env else dataclasses.field()),
         "algo": (Annotated[str, tyro.conf.arg(help="Algorithm, a name of `logpi algos`")], experiment.algo),
-        "policy": (Annotated[str, tyro.conf.arg(help=POLICY_HELP)], ""),
+        "policy": (Annotated[str, tyro.conf.arg(help=POLICY_HELP)], asked_for.policy),
         "config": (Annotated[str, tyro.conf.arg(help=CONFIG_HELP)], ""),
         "env_kwargs": (Annotated[tuple[str, ...], tyro.conf.arg(help=KWARGS_HELP)], ()),
         "quiet": (Annotated[bool, tyro.conf.arg(help="No display while training")], False),

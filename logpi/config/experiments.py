@@ -14,6 +14,7 @@ import typing
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from logpi.config.settings import Experiment, Run, check_ranges
@@ -125,17 +126,31 @@ def _check_pair(env: str, task: Task, method: Method[..., Any]) -> None:
     raise LogpiError(f"{name} {own.does}, and {env!r} is none of its tasks: {', '.join(there)}{_near(env, there)}")
 
 
-def read_file(path: str | Path) -> Table:
-    """The tables of a TOML file.
+class SettingsFile(NamedTuple):
+    """What a TOML file asks for; a run's own ``config.toml`` is one. "" where it does not say."""
+
+    env: str = ""
+    algo: str = ""
+    policy: str = ""
+    sections: Table = MappingProxyType({})
+
+
+def read_file(path: str | Path) -> SettingsFile:
+    """A TOML file with the sections ``[run]``, ``[method]``, ``[network]``, ``[env_kwargs]``, or a run's config.toml.
 
     Raises:
-        LogpiError: it cannot be read, or is no TOML.
+        LogpiError: it cannot be read, is no TOML, of another format, or names an environment that is no text.
     """
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise LogpiError(f"cannot read the config file {path}: {error}") from error
-    return _of_this_format({"format_version": FORMAT_VERSION} | table, str(path))
+    sections = _of_this_format({"format_version": FORMAT_VERSION} | table, str(path))
+    head = {name: sections.pop(name) for name in SettingsFile._fields if name in sections}
+    for name, value in head.items():
+        if not isinstance(value, str):
+            raise LogpiError(f'{path}: {name} is {value!r}; it must be text, such as {name} = "..."')
+    return SettingsFile(**head, sections=sections)
 
 
 def _of_this_format(table: Table, where: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 
+from logpi import api
 from logpi.algorithms.a2c import A2C
 from logpi.algorithms.ppo import PPO
 from logpi.cli.train import parse_train
@@ -134,6 +135,52 @@ def test_a_config_file_of_a_run_gives_the_same_experiment(algo):
     text = toml_text(experiment_to_table(experiment))
     assert experiment_from_table(tomllib.loads(text)) == experiment
     assert experiment.network.hidden == (3, 5)
+
+
+def config_of(tmp_path, experiment):
+    """The config.toml of a run of ``experiment``."""
+    path = tmp_path / "config.toml"
+    path.write_text(toml_text(experiment_to_table(experiment)))
+    return path
+
+
+def test_train_takes_the_config_file_of_a_run_as_it_is(tmp_path, monkeypatch):
+    tables = {"run": {"seed": 4}, "method": {"gamma": 0.5}, "env_kwargs": {"map_name": "8x8"}}
+    own = dataclasses.replace(resolve("FrozenLake-v1", "a2c", tables)[0], policy="/nets/mine.py:net")
+    path = config_of(tmp_path, own)
+    assert parse_train(["--config", str(path)])[0] == own
+    assert parse_train([f"--config={path}", "--quiet", "FrozenLake-v1"])[0] == own
+    seeded = dataclasses.replace(own, run=dataclasses.replace(own.run, seed=9), policy="/nets/b.py:net")
+    assert parse_train(["--config", str(path), "--seed", "9", "--policy", "/nets/b.py:net"])[0] == seeded
+    other = parse_train(["CliffWalking-v1", "--config", str(path)])[0]
+    assert (other.env, other.algo, other.method) == ("CliffWalking-v1", "a2c", own.method)
+    images, _ = resolve("ram/cluttered", "classifier", {"method": {"canvas": 70}})
+    assert parse_train(["--config", str(config_of(tmp_path, images))])[0] == images
+
+    asked = []
+    monkeypatch.setattr(api, "run_experiment", lambda experiment, *rest, **more: asked.append(experiment))
+    path = config_of(tmp_path, own)
+    api.train(config=path)
+    api.train("CliffWalking-v1", config=path, gamma=0.25)
+    assert asked[0] == own
+    assert (asked[1].env, asked[1].method) == ("CliffWalking-v1", dataclasses.replace(own.method, gamma=0.25))
+    with pytest.raises(LogpiError, match="env is a NoneType"):
+        api.train()
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("format_version = 1\n", "format_version 1"),
+        ("env = 3\n", "env is 3; it must be text"),
+        ("seed = 3\n", r"unknown section \[seed\]"),
+        ("[run]\nsead = 3\n", "did you mean seed"),
+    ],
+)
+def test_a_config_file_that_says_nothing_known_is_refused(tmp_path, text, error):
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(LogpiError, match=error):
+        parse_train(["CartPole-v1", "--config", str(tmp_path / "mine.toml")])
 
 
 @pytest.mark.parametrize("algo", ["ram", "classifier"])
