@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.config.experiments import Recipe, SettingsFile, experiment_from_table, promised, read_file, resolve
+from logpi.config.lengths import lengthened
 from logpi.config.settings import Experiment
 from logpi.driver import devices
 from logpi.errors import LogpiError
@@ -142,6 +143,8 @@ def run_experiment(
 def resume(
     path: str | Path,
     *,
+    total_timesteps: float | None = None,
+    total_images: float | None = None,
     policy: Policy | None = None,
     algorithm: Any = None,
     env: Any = None,
@@ -150,10 +153,15 @@ def resume(
     root: str = "runs",
     quiet: bool = False,
 ) -> Outcome:
-    """Continue an interrupted run from its newest good checkpoint, then draw and film as ``train`` does.
+    """Continue a run from its newest good checkpoint, then draw and film as ``train`` does.
+
+    A finished run goes on with a greater length; so does an interrupted one that is given a new length. Schedules that
+    depend on the length follow the new one. ``config.toml`` keeps the new length, and the old ones as ``[[history]]``.
 
     Args:
         path: the run's folder, or its name in ``root``.
+        total_timesteps: the new length in environment steps, or in moves of self-play, the steps so far included.
+        total_images: the new length of a run on images.
         policy: the network that ``train`` was given.
         algorithm: the method that ``train`` was given.
         env: the environment that ``train`` was given, where it was no name.
@@ -163,16 +171,21 @@ def resume(
         quiet: show nothing.
 
     Raises:
-        LogpiError: no such run, it has finished, or none of its checkpoints can be used.
+        LogpiError: no such run, it has finished and no new length is given, it has learnt for longer than that, or none
+            of its checkpoints can be used.
     """
     devices.prepare()
     name_code(*code)
     folder, own = open_run(path, root), Own(policy, algorithm, env, eval_env)
-    experiment = experiment_from_table(folder.config)
+    lengths = {"total_timesteps": total_timesteps, "total_images": total_images}
+    asked = {name: value for name, value in lengths.items() if value is not None}
+    before = experiment_from_table(folder.config)
+    experiment = lengthened(before, asked)
     recipe = promised(experiment) if own == NOTHING else None
     with _display(experiment, recipe, quiet) as view:
         began = time.perf_counter()
-        return _shown(session.resume(folder, experiment, view, own), experiment, recipe, view, own, began)
+        trained = session.resume(folder, experiment, view, own, before if asked else None)
+        return _shown(trained, experiment, recipe, view, own, began)
 
 
 def load(path: str | Path, policy: Policy | None = None, code: Sequence[str] = ()) -> Agent:

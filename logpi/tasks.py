@@ -128,6 +128,12 @@ class Film(NamedTuple):
     tell: Callable[[str], None] = lambda text: None  # called with a sentence where the film is cut
 
 
+def scheduled(settings: Any) -> list[str]:
+    """The settings that are schedules over a run's length."""
+    given = {name: value for name, value in vars(settings).items() if name.endswith("_schedule")}
+    return [f"{name}={value}" for name, value in given.items() if value != "constant"]
+
+
 def in_steps(method: Table, band: Band) -> str:
     """The expected scores in words, and the timestep by which a recipe expects them."""
     return f"{band[0]:g} to {band[1]:g} by step {method.get('total_timesteps', float('nan')):,.0f}"
@@ -178,6 +184,7 @@ class Task(NamedTuple):
     filmed: int = 1  # episodes or images of a film, where nothing else is asked for
     horizon: str = "total_timesteps"  # the setting of a method that says how long it learns
     settle: Callable[[Any], Any] = lambda settings: settings  # settings of a method as a run keeps them
+    schedules: Callable[[Any], list[str]] = scheduled  # (settings of a method) -> what its length decides, in words
 
 
 def record(kind: str) -> Task:

@@ -16,7 +16,7 @@ LESS = (
 
 VERBS = {  # name -> what it does; each is a function of that name in this folder's module of that name
     "train": "train an agent; display, save and film it",
-    "resume": "continue an interrupted run from its last checkpoint",
+    "resume": "continue an interrupted run from its last checkpoint, or a finished one for longer",
     "eval": "evaluate a trained agent: returns, test error on images, or strength in a game",
     "watch": "film a trained or a random agent and open the video",
     "look": "classify pictures of your own with an agent trained on images",

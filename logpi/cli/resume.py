@@ -1,4 +1,4 @@
-"""``logpi resume``: continue an interrupted run."""
+"""``logpi resume``: continue an interrupted run, or a finished one with a new length."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ def resume(argv: list[str]) -> int:
 
     def options(
         run: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=RUN, metavar="RUN")],
+        total_timesteps: float | None = None,
+        total_images: float | None = None,
         log_dir: str = "runs",
         quiet: bool = False,
-    ) -> tuple[str, str, bool]:
-        """Continue an interrupted run from its newest valid checkpoint.
+    ) -> tuple[str, float | None, float | None, str, bool]:
+        """Continue an interrupted run from its newest valid checkpoint, or a finished one with a greater length.
 
         Args:
+            total_timesteps: New training length in environment steps or moves of self-play, those so far included
+            total_images: New training length in images, those so far included (image tasks)
             log_dir: Folder that holds the runs
             quiet: No display while training
         """
-        return run, log_dir, quiet
+        return run, total_timesteps, total_images, log_dir, quiet
 
-    path, root, quiet = tyro.cli(options, args=argv, prog="logpi resume")
+    path, steps, images, root, quiet = tyro.cli(options, args=argv, prog="logpi resume")
     import logpi.api as api
 
-    api.resume(path, root=root, quiet=quiet)
+    api.resume(path, total_timesteps=steps, total_images=images, root=root, quiet=quiet)
     return 0

@@ -24,6 +24,7 @@ from logpi.own_code import absolute
 from logpi.tasks import KINDS, LAST, Table, Task, kind_of, record, task_of
 
 SECTIONS = ("run", "method", "network", "env_kwargs")
+HISTORY = "history"  # in config.toml: the lengths that a run had before, a table each
 FORMAT_VERSION = 2  # of config.toml; 1 had no number, and other names of settings
 
 # CleanRL's spellings of Stable-Baselines3's names, where the values mean the same
@@ -147,6 +148,7 @@ def read_file(path: str | Path) -> SettingsFile:
         raise LogpiError(f"cannot read the config file {path}: {error}") from error
     sections = _of_this_format({"format_version": FORMAT_VERSION} | table, str(path))
     head = {name: sections.pop(name) for name in SettingsFile._fields if name in sections}
+    sections.pop(HISTORY, None)
     for name, value in head.items():
         if not isinstance(value, str):
             raise LogpiError(f'{path}: {name} is {value!r}; it must be text, such as {name} = "..."')

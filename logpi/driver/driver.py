@@ -93,6 +93,10 @@ class Driver:
             batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self._shapes().batch)
         return jax.tree.map(jnp.asarray, state._replace(batch=batch))
 
+    def with_settings(self, state: State) -> State:
+        """``state``, a checkpoint's, with the settings of this process in place of its own."""
+        return state._replace(learner=state.learner._replace(hyper=self._hyper))
+
     def compile(self, watch: Watch = unwatched) -> None:
         """Compile all programs.
 
@@ -204,6 +208,12 @@ class Event(NamedTuple):
     scores: NDArray[np.float32] | None  # mean greedy score of a periodic evaluation, [] or [S]
     checkpoint: bool  # now is the time to save
     finished: bool
+
+
+def rescaled(progress: Progress, done: int, total: float, run: Run) -> Progress:
+    """``progress`` in a run whose length has become ``total``, of which ``done`` timesteps are over."""
+    evaluated, saved = (math.floor(done / total * n) for n in (run.eval_points, run.checkpoint_points))
+    return progress._replace(evaluated=evaluated, saved=saved)
 
 
 def training(driver: Driver, state: State, progress: Progress, run: Run, watch: Watch = unwatched) -> Iterator[Event]:

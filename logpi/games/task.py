@@ -129,5 +129,6 @@ TASK = Task(
     films=False,
     remark=remark,
     report=_report,
+    schedules=lambda settings: ["learning_rate (half a cosine to final_learning_rate)"],
     next_step=lambda experiment, path: f"logpi play {experiment.env} --agent {path}",
 )

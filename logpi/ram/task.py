@@ -189,6 +189,10 @@ def _length(experiment: Experiment) -> Length:
     return Length(int(method.total_timesteps), "images", method.steps_an_image)
 
 
+def _schedules(settings: ImageSettings) -> list[str]:
+    return ["learning_rate (half a cosine to 0)", *(["curriculum"] if settings.curriculum else [])]
+
+
 def _settle(settings: ImageSettings) -> ImageSettings:
     """``settings`` with an absolute path of the data, so that the run and its agents find it from any folder."""
     if settings.data in SHIPPED:
@@ -224,5 +228,6 @@ TASK = Task(
     missed=lambda band: f"above the {_errors(band)}",
     next_step=_next_step,
     horizon="total_images",
+    schedules=_schedules,
     settle=_settle,
 )

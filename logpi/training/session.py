@@ -13,14 +13,16 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.experiments import experiment_to_table
+from logpi.config.experiments import HISTORY, experiment_to_table
+from logpi.config.lengths import going_on
 from logpi.config.settings import Experiment
 from logpi.driver import devices
-from logpi.driver.driver import Driver, Event, Progress, training
+from logpi.driver.driver import Driver, Event, Progress, rescaled, training
 from logpi.driver.process import State
 from logpi.errors import LogpiError
 from logpi.runs import folder as run_folders
 from logpi.runs.folder import SEED, RunFolder
+from logpi.runs.manage import outcome_so_far, reopen
 from logpi.runs.metrics import MetricsWriter
 from logpi.tasks import NOTHING, Facts, Own, Work, task_of
 from logpi.training.signals import Stop, stop_on_signal
@@ -39,8 +41,11 @@ class Trained(NamedTuple):
 class Session:
     """One process's work on one run folder."""
 
-    def __init__(self, folder: RunFolder, experiment: Experiment, work: Work, view: View) -> None:
-        self.folder, self.experiment, self.work, self.view = folder, experiment, work, view
+    def __init__(
+        self, folder: RunFolder, experiment: Experiment, work: Work, view: View, before: Experiment | None = None
+    ) -> None:
+        """``before`` is what the run was until now, where it goes on with another length."""
+        self.folder, self.experiment, self.work, self.view, self.before = folder, experiment, work, view, before
 
     def run(self, resume: bool) -> Trained:
         """Train to the end, from the newest checkpoint where ``resume``.
@@ -103,10 +108,13 @@ class Session:
                     f"begun on {meta['num_devices']} devices, resumed on {self.work.num_devices}: it goes on, "
                     "but not bit for bit"
                 )
+            progress = _progress(meta)
+            if self.before is not None:
+                tree, progress = self._go_on(driver, tree, progress, meta["timesteps"])
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
             self.view.note(f"resuming at {meta['timesteps']:,} steps")
             self._compile(driver, stop)
-            return driver.restored(tree), _progress(meta), np.asarray(meta["best"])
+            return driver.restored(tree), progress, np.asarray(meta["best"])
         self._compile(driver, stop)
         state, progress = driver.init(stop.watch), Progress()
         best = np.full(self.experiment.run.seeds, -np.inf)
@@ -123,6 +131,24 @@ class Session:
         driver.compile(stop.watch)
         devices.remember_start(settings, driver.seconds["compile"])
         self.view.note("")
+
+    def _go_on(self, driver: Driver, tree: State, progress: Progress, done: int) -> tuple[State, Progress]:
+        """A checkpoint's state and progress under the new length, which the folder records."""
+        assert self.before is not None
+        horizon, total = task_of(self.experiment.env).horizon, self.experiment.method.total_timesteps
+        if total <= done:
+            length = task_of(self.experiment.env).length(self.experiment)
+            raise LogpiError(
+                f"{self.folder.path} has learnt from {done // length.each:,} {length.unit} already; "
+                f"{horizon} must be greater than that"
+            )
+        self.view.note(going_on(self.before, self.experiment, done))
+        flag, value = f"--{horizon.replace('_', '-')}", getattr(self.experiment.method, horizon)
+        was = {horizon: getattr(self.before.method, horizon), "timesteps": done, **outcome_so_far(self.folder)}
+        history = {HISTORY: [*self.folder.config.get(HISTORY, []), was]}
+        command = ["logpi", "resume", str(self.folder.path), flag, f"{value:.17g}"]
+        reopen(self.folder, experiment_to_table(self.experiment) | history, command)
+        return driver.with_settings(tree), rescaled(progress, done, total, self.experiment.run)
 
     def _keep_best(self, driver: Driver, event: Event, best: NDArray[np.floating]) -> NDArray[np.floating]:
         assert event.scores is not None
@@ -205,12 +231,26 @@ def start(experiment: Experiment, command: list[str], view: View, own: Own = NOT
     return Session(folder, experiment, work, view).run(resume=False)
 
 
-def resume(folder: RunFolder, experiment: Experiment, view: View, own: Own = NOTHING) -> Trained:
+def resume(
+    folder: RunFolder, experiment: Experiment, view: View, own: Own = NOTHING, before: Experiment | None = None
+) -> Trained:
     """Continue the run in ``folder`` from its newest good checkpoint, exactly where that stood.
 
+    Args:
+        folder: of the run.
+        experiment: its own, or with another length.
+        view: where the progress is shown.
+        own: what a Python program brought instead of a standard part.
+        before: the run's own experiment, where ``experiment`` has another length.
+
     Raises:
-        LogpiError: it has finished, or none of its checkpoints can be used.
+        LogpiError: it has finished and no other length is asked for, none of its checkpoints can be used, or it has
+            learnt for longer than the new length already.
     """
-    if folder.status == "finished":
-        raise LogpiError(f"{folder.path} has finished: there is nothing to resume. `logpi eval {folder.path}` plays it")
-    return Session(folder, experiment, task_of(experiment.env).build(experiment, own), view).run(resume=True)
+    if folder.status == "finished" and before is None:
+        flag = task_of(experiment.env).horizon.replace("_", "-")
+        raise LogpiError(
+            f"{folder.path} has finished: `logpi resume {folder.path} --{flag} N` trains it for longer, "
+            f"`logpi eval {folder.path}` plays it"
+        )
+    return Session(folder, experiment, task_of(experiment.env).build(experiment, own), view, before).run(resume=True)

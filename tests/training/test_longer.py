@@ -1,0 +1,114 @@
+"""A run goes on with another length: what it has learnt stays, what depends on the length follows the new one."""
+
+import json
+import re
+
+import pytest
+from small import Killed, Watcher, experiment, only_run, outcome, quick_compilation, resume
+
+from logpi import api
+from logpi.cli.resume import resume as resume_verb
+from logpi.config.experiments import experiment_from_table, read_file, resolve
+from logpi.config.lengths import going_on, lengthened
+from logpi.errors import LogpiError
+from logpi.runs.metrics import read_metrics, read_rows
+from logpi.training import session
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with quick_compilation():
+        yield
+
+
+def trained(log_dir, **options):
+    """The folder of a finished run of 320 steps, or of another length."""
+    return session.start(experiment("CartPole-v1", "ppo", log_dir, **options), ["logpi", "train"], Watcher()).folder
+
+
+def longer(folder, total, view=None):
+    """Train the run in ``folder`` to ``total`` steps."""
+    before = experiment_from_table(folder.config)
+    after = lengthened(before, {"total_timesteps": total})
+    return session.resume(folder, after, view or Watcher(), before=before)
+
+
+def test_a_finished_run_learns_on_as_if_it_had_been_longer(tmp_path):
+    folder, watcher = trained(tmp_path / "short"), Watcher()
+    rows, first = read_rows(folder.metrics), json.loads((folder.path / "result.json").read_text())
+    done = longer(folder, 640, watcher)
+    whole = trained(tmp_path / "long", total_timesteps=640)
+    assert (folder.last / "agent.safetensors").read_bytes() == (whole.last / "agent.safetensors").read_bytes()
+    assert done.timesteps == read_rows(whole.metrics)[-1]["time/total_timesteps"] >= 640
+    assert read_rows(folder.metrics)[: len(rows)] == rows
+    assert folder.status == "finished"
+
+    (was,) = folder.config["history"]
+    assert (was["total_timesteps"], was["timesteps"]) == (320.0, first["timesteps"])
+    assert was["mean_reward"] == first["mean_reward"]
+    assert folder.config["method"]["total_timesteps"] == 640
+    assert experiment_from_table(folder.config).method == experiment_from_table(whole.config).method
+    assert read_file(folder.path / "config.toml").sections["method"]["total_timesteps"] == 640
+    commands = (folder.path / "command.txt").read_text().splitlines()
+    assert commands == ["logpi train", f"logpi resume {folder.path} --total-timesteps 640"]
+    assert any(
+        f"going on from {first['timesteps']} to 640 steps (the length was 320)" in note for note in watcher.notes
+    )
+
+    longer(folder, 700)
+    assert [entry["total_timesteps"] for entry in folder.config["history"]] == [320.0, 640.0]
+
+
+def test_schedules_follow_the_new_length(tmp_path):
+    folder, watcher = trained(tmp_path, lr_schedule="linear", learning_rate=1.0), Watcher()
+    before = len(read_rows(folder.metrics))
+    longer(folder, 640, watcher)
+    rates = read_metrics(folder.metrics)["train/learning_rate"]
+    timesteps = [0, *read_metrics(folder.metrics)["time/total_timesteps"]]
+    for number, rate in enumerate(rates):
+        assert rate == pytest.approx(1 - timesteps[number] / (320 if number < before else 640), abs=1e-5)
+    assert any("lr_schedule=linear: at 5" in note and "no longer at 1" in note for note in watcher.notes)
+
+
+def test_an_interrupted_run_gets_another_length_and_is_resumed_exactly(tmp_path):
+    whole = trained(tmp_path / "whole", run={"eval_points": 4})
+    longer(whole, 640)
+    cut = trained(tmp_path / "cut", run={"eval_points": 4})
+    rows = len(read_rows(cut.metrics))
+    with pytest.raises(Killed):
+        longer(cut, 640, Watcher(kill_at=rows // 2))
+    assert cut.status == "interrupted"
+    resume(cut)
+    assert outcome(cut) == outcome(whole)
+    with pytest.raises(Killed):
+        longer(cut, 960, Watcher(kill_at=1))
+    assert longer(cut, 800).timesteps < 960
+
+
+def test_lengths_that_a_run_cannot_have(tmp_path):
+    folder = trained(tmp_path)
+    config = (folder.path / "config.toml").read_bytes()
+    for total in (100, 320):
+        with pytest.raises(LogpiError, match=r"has learnt from 3\d\d steps already; total_timesteps must be greater"):
+            api.resume(folder.path, total_timesteps=total, quiet=True)
+    with pytest.raises(LogpiError, match="total_images=700: the length of CartPole-v1 is its total_timesteps"):
+        resume_verb([str(folder.path), "--total-images", "700"])
+    with pytest.raises(LogpiError, match=r"method\.total_timesteps is nan; it must be above 0"):
+        resume_verb([str(folder.path), "--total-timesteps", "nan"])
+    assert (folder.path / "config.toml").read_bytes() == config
+    assert only_run(tmp_path).status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("env", "setting", "words"),
+    [
+        ("CartPole-v1", "total_timesteps", r"from 50 to 200 steps \(the length was 100\); .*no schedule of it does"),
+        ("connect-four", "total_timesteps", r"50 to 200 moves .*half a cosine.*: at 25% of it, no longer at 50%"),
+        ("ram/mnist", "total_images", r"from 50 to 200 images .*half a cosine.*: at 25% of it"),
+    ],
+)
+def test_what_follows_a_new_length_is_told(env, setting, words):
+    before = resolve(env, None, {"method": {setting: 100.0}})[0]
+    after = lengthened(before, {setting: 200})
+    each = int(after.method.total_timesteps) // 200
+    assert re.search(words, going_on(before, after, 50 * each))
