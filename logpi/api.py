@@ -48,6 +48,7 @@ def train(
     algo: str | None = None,
     *,
     config: str | Path | None = None,
+    init_from: str | Path | None = None,
     policy: Policy | str | None = None,
     algorithm: Any = None,
     eval_env: Any = None,
@@ -65,6 +66,7 @@ def train(
             ``gymnasium.vector.VectorEnv``. None: what ``config`` names.
         algo: one of ``logpi algos``; ``config`` or the environment's recipe decides if None.
         config: a TOML file of settings, such as the ``config.toml`` of a run; the other arguments win over it.
+        init_from: a run, or an agent's folder, whose parameters (and observation normaliser) training begins with.
         policy: a network of your own (``logpi.Policy``, or ``path/file.py:name``) instead of the standard one.
         algorithm: a method of your own, ``(settings, policy, spec, obs) -> logpi.Algorithm``, with the settings of
             ``algo``.
@@ -91,6 +93,7 @@ def train(
     experiment, _ = resolve(name, algo or given.algo or None, given.sections, tables)
     if isinstance(policy, str) or (policy is None and given.policy):
         experiment, policy = dataclasses.replace(experiment, policy=absolute(policy or given.policy)), None
+    experiment = dataclasses.replace(experiment, init_from=str(given.init_from if init_from is None else init_from))
     own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
     return run_experiment(experiment, [f"logpi.train({name!r})"], promised(experiment), quiet=quiet, own=own)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from logpi.config.settings import Experiment
     from logpi.driver.process import Process
     from logpi.runs.folder import RunFolder
-    from logpi.types import PyTree
+    from logpi.types import Learner, PyTree
 
 Table = Mapping[str, Any]  # settings as TOML has them
 Facts = dict[str, Any]  # what JSON can hold
@@ -77,6 +77,8 @@ class Work(NamedTuple):
     num_devices: int  # that share one learner
     process: Callable[[], Process]
     save_agent: Callable[[Path, PyTree, Facts], None]  # (folder, the acting part of one learner, facts of the run)
+    # (shapes of one learner, folder of an agent) -> the learner, what the agent holds in arrays
+    adopt: Callable[[Learner, Path], Learner]
     measured: Callable[[Any], Facts] = lambda scores: {}  # what final scores [n] say beside their mean
     data: str = ""  # fingerprint of what is learnt from, where it is not an environment
     keeps_stages: bool = False  # whether the agents of all periodic evaluations are kept

@@ -20,6 +20,7 @@ from logpi.tasks import task_of
 FLAT = (tyro.conf.OmitArgPrefixes,)
 CONFIG_HELP = "Settings file in TOML: [run], [method], [network], [env_kwargs]; a run's config.toml is one"
 POLICY_HELP = "Your own network, path/file.py:name: a logpi.Policy, or a function (EnvSpec) -> logpi.Policy"
+FROM_HELP = "Run, or an agent's folder, whose parameters (and observation normalizer) training begins with"
 KWARGS_HELP = "Keyword arguments of the environment, as NAME=VALUE"
 ENV_HELP = "Environment: a name of `logpi envs`, a Gymnasium id, module:EnvId, or path/file.py:Class"
 ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar="ENV")]
@@ -51,6 +52,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
         "env": (ENV, dataclasses.field(default=env) if asked_for.env else dataclasses.field()),
         "algo": (Annotated[str, tyro.conf.arg(help="Algorithm, a name of `logpi algos`")], experiment.algo),
         "policy": (Annotated[str, tyro.conf.arg(help=POLICY_HELP)], asked_for.policy),
+        "init_from": (Annotated[str, tyro.conf.arg(help=FROM_HELP, name="from")], asked_for.init_from),
         "config": (Annotated[str, tyro.conf.arg(help=CONFIG_HELP)], ""),
         "env_kwargs": (Annotated[tuple[str, ...], tyro.conf.arg(help=KWARGS_HELP)], ()),
         "quiet": (Annotated[bool, tyro.conf.arg(help="No display while training")], False),
@@ -70,7 +72,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
     policy = absolute(given.policy) if given.policy else ""
     env = absolute(given.env) if ":" in given.env else given.env
-    asked = Experiment(env, experiment.algo, env_kwargs=kwargs, policy=policy, **chosen)
+    asked = Experiment(env, experiment.algo, env_kwargs=kwargs, policy=policy, init_from=given.init_from, **chosen)
     return asked, promised(asked, None if file else (experiment, recipe)), given.quiet
 
 

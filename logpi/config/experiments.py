@@ -79,7 +79,7 @@ def promised(experiment: Experiment, resolved: tuple[Experiment, Recipe | None] 
     length = task_of(experiment.env).horizon
     method = dataclasses.replace(own.method, **{length: getattr(experiment.method, length)})
     same = (experiment.method, experiment.network, experiment.env_kwargs) == (method, own.network, own.env_kwargs)
-    return recipe if same and not experiment.policy else None
+    return recipe if same and not experiment.policy and not experiment.init_from else None
 
 
 def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Recipe | None]:
@@ -133,6 +133,7 @@ class SettingsFile(NamedTuple):
     env: str = ""
     algo: str = ""
     policy: str = ""
+    init_from: str = ""
     sections: Table = MappingProxyType({})
 
 
@@ -225,6 +226,7 @@ def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
         "env": experiment.env,
         "algo": experiment.algo,
         "policy": experiment.policy,
+        "init_from": experiment.init_from,
         "run": to_table(experiment.run),
         "method": to_table(experiment.method),
         "network": to_table(experiment.network),
@@ -249,6 +251,7 @@ def experiment_from_table(table: Table) -> Experiment:
             from_table(method.network, table["network"], "network"),
             dict(table.get("env_kwargs", {})),
             str(table.get("policy", "")),
+            str(table.get("init_from", "")),
         )
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise LogpiError(

@@ -248,3 +248,4 @@ class Experiment:
     network: Any  # settings of its network (``Method.network``)
     env_kwargs: dict[str, object] = dataclasses.field(default_factory=dict)
     policy: str = ""  # a network of the user's own, path/file.py:name
+    init_from: str = ""  # a run, or the folder of an agent, whose parameters the run begins with; "": random ones

@@ -139,6 +139,32 @@ def own_policy(name: str, spec: EnvSpec) -> Policy | None:
     return found
 
 
+def adopt(learner: Learner, folder: Path, network: Network | None) -> Learner:
+    """``learner`` with the parameters and the observation statistics of the agent in ``folder``.
+
+    What only a method keeps (``Learner.extra``) stays as it is.
+
+    Args:
+        learner: of a run, or its shapes.
+        folder: of the agent.
+        network: settings of the run's network; None where it is the user's own.
+
+    Raises:
+        LogpiError: the agent cannot be read, or does not fit.
+    """
+    normalized = learner.statistics.obs != ()
+    if (card := cards.read_card(folder)).get("normalize_obs", normalized) != normalized:
+        flag = "--no-normalize-obs" if normalized else "--normalize-obs"
+        raise LogpiError(
+            f"the agent in {folder} ({card.get('env')}) was trained {'without' if normalized else 'with'} normalized "
+            f"observations, and this run is not: add {flag}"
+        )
+    like = {"params": learner.params, "statistics": learner.statistics.obs}
+    found = cards.arrays_for(folder, KIND, like, None if network is None else dataclasses.asdict(network))
+    statistics = learner.statistics._replace(obs=found["statistics"])
+    return learner._replace(params=found["params"], statistics=statistics)
+
+
 def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
     """The agent saved in ``folder`` (one with ``agent.json``).
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from logpi.driver.process import Process
     from logpi.envs.host import HostFactory
     from logpi.runs.folder import RunFolder
-    from logpi.types import Algorithm, DeviceEnv, EnvSpec
+    from logpi.types import Algorithm, DeviceEnv, EnvSpec, Learner
 
 EVALUATION_ENVS = 16  # side by side in a host evaluation
 BRIEF = 2e6  # moves learnt from, times passes: a shorter run does not earn back the slower compilation
@@ -49,7 +49,7 @@ def _runs_on(name: str) -> str:
 
 
 def _build(experiment: Experiment, own: Own) -> Work:
-    from logpi.control.agent import save_agent
+    from logpi.control.agent import adopt, save_agent
 
     made = parts(experiment, own)
     network = None if own.policy or experiment.policy else experiment.network
@@ -59,7 +59,10 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def save(folder: Path, acting: Any, facts: Facts) -> None:
         save_agent(folder, acting, made.spec, network, {**kept, **facts})
 
-    return Work(made.num_devices, lambda: process(experiment, made, own), save)
+    def begin_with(learner: Learner, folder: Path) -> Learner:
+        return adopt(learner, folder, network)
+
+    return Work(made.num_devices, lambda: process(experiment, made, own), save, begin_with)
 
 
 def parts(experiment: Experiment, own: Own) -> Parts:

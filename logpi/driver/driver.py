@@ -34,7 +34,7 @@ from logpi.driver.process import (
 )
 from logpi.driver.stages import PIECE, initial, programs_of, unwatched
 from logpi.errors import LogpiError
-from logpi.types import Metrics, PyTree
+from logpi.types import Learner, Metrics, PyTree
 
 HEALTH = "finite/"  # begins the names of flags that must be true
 CAUSES = {
@@ -92,6 +92,24 @@ class Driver:
         if not jax.tree.leaves(batch):
             batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self._shapes().batch)
         return jax.tree.map(jnp.asarray, state._replace(batch=batch))
+
+    def begun_with(self, state: State, first: Learner) -> State:
+        """``state`` before the first iteration, with the arrays of ``first`` in its learners.
+
+        What ``first`` holds as a shape alone stays as it is.
+        """
+
+        def chosen(old: PyTree, new: PyTree) -> PyTree:
+            return old if isinstance(new, jax.ShapeDtypeStruct) else np.broadcast_to(new, old.shape)
+
+        learner = jax.tree.map(chosen, state.learner, first)
+        return self.restored(state._replace(learner=learner))
+
+    def one_learner(self) -> Learner:
+        """Shapes of one seed's learner."""
+        return jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape[np.ndim(self._seed) :], x.dtype), self._shapes().learner
+        )
 
     def with_settings(self, state: State) -> State:
         """``state``, a checkpoint's, with the settings of this process in place of its own."""

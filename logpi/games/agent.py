@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from logpi.games.search.tree import Searched, spread
 from logpi.methods import find_method
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
-from logpi.types import PyTree
+from logpi.types import Learner, PyTree
 
 KIND = "games"
 
@@ -57,6 +58,17 @@ def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts:
         LogpiError: the disk refuses.
     """
     cards.save(folder, KIND, {"params": params}, {**settings_card(experiment), "facts": facts})
+
+
+def adopt(learner: Learner, folder: Path, experiment: Experiment) -> Learner:
+    """``learner``, or its shapes, with the network of the agent in ``folder``, which also becomes its player.
+
+    Raises:
+        LogpiError: the agent cannot be read, or does not fit.
+    """
+    network = dataclasses.asdict(experiment.network)
+    params = cards.arrays_for(folder, KIND, {"params": learner.params}, network)["params"]
+    return learner._replace(params=params, extra=learner.extra._replace(params=params))
 
 
 def load_game_agent(folder: Path) -> GameAgent:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from logpi.config.settings import Experiment
     from logpi.driver.process import Process
     from logpi.runs.folder import RunFolder
-    from logpi.types import PyTree
+    from logpi.types import Learner, PyTree
 
 SEED = 10_000  # of an evaluation's games, unless another is asked for
 
 
 def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.driver import devices
-    from logpi.games.agent import save_game_agent
+    from logpi.games.agent import adopt, save_game_agent
     from logpi.games.evaluation.judges import evaluators_of, measured
     from logpi.games.process import self_play_process
     from logpi.games.rules.make import make_game
@@ -47,7 +47,10 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def facts(scores: Any) -> Facts:
         return measured(game, method, scores)
 
-    return Work(num_devices, process, save, facts, keeps_stages=True)
+    def begin_with(learner: Learner, folder: Path) -> Learner:
+        return adopt(learner, folder, experiment)
+
+    return Work(num_devices, process, save, begin_with, facts, keeps_stages=True)
 
 
 def _load(folder: Path, policy: Any = None) -> Any:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from logpi.ram.scenes import Scene
 from logpi.ram.settings import SHIPPED, ImageSettings
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
-from logpi.types import PyTree
+from logpi.types import Learner, PyTree
 
 KIND = "ram"
 BASELINE = "baseline"
@@ -179,6 +180,17 @@ def save_image_agent(
     """
     card = settings_card(experiment) | data | {"facts": facts}
     cards.save(folder, KIND, {"params": _acting(params)}, card)
+
+
+def adopt(learner: Learner, folder: Path, experiment: Experiment) -> Learner:
+    """``learner``, or its shapes, with the network of the agent in ``folder``; a baseline stays as it is.
+
+    Raises:
+        LogpiError: the agent cannot be read, or does not fit.
+    """
+    network = dataclasses.asdict(experiment.network)
+    found = cards.arrays_for(folder, KIND, {"params": _acting(learner.params)}, network)["params"]
+    return learner._replace(params={**learner.params, **found}, extra={**learner.extra, **found})
 
 
 def load_image_agent(folder: Path) -> ImageAgent:

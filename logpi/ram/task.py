@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from logpi.driver.process import Process
     from logpi.ram.data.images import Images, Splits
     from logpi.runs.folder import RunFolder
-    from logpi.types import PyTree
+    from logpi.types import Learner, PyTree
 
 TASKS: dict[str, Table] = {  # Mnih et al. 2014, §4.1: settings of the method
     "ram/mnist": {},
@@ -69,8 +69,11 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def process() -> Process:
         return image_process(made, task, splits, method.batch_size, method.n_updates, num_devices)
 
+    def begin_with(learner: Learner, folder: Path) -> Learner:
+        return agent.adopt(learner, folder, fitted)
+
     notes = _notes(images, splits, experiment.network, network)
-    return Work(num_devices, process, save, data=data["data_sha256"], experiment=fitted, notes=notes)
+    return Work(num_devices, process, save, begin_with, data=data["data_sha256"], experiment=fitted, notes=notes)
 
 
 def _notes(images: Images, splits: Splits, asked: Any, network: Any) -> list[str]:

@@ -6,6 +6,7 @@ Nothing in either is executed.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logpi.errors import LogpiError
-from logpi.runs.checkpoint import save_tree
+from logpi.runs.checkpoint import differences, load_tree, save_tree
 from logpi.runs.files import Json, atomic_write
 
 if TYPE_CHECKING:
@@ -66,10 +67,46 @@ def read_card(folder: Path) -> Json:
     return card
 
 
+def origin_of(folder: Path) -> Json:
+    """What the manifest of a run says of the agent in ``folder`` that it begins with; raises as ``read_card``."""
+    card, weights = read_card(folder), (folder / WEIGHTS).read_bytes()
+    names = {key: card.get(key) for key in ("env", "algo")}
+    return {"path": str(folder), **names, "sha256": hashlib.sha256(weights).hexdigest()}
+
+
 def task_in(folder: Path) -> str:
     """Kind of task that the agent in ``folder`` has learnt; raises as ``read_card``."""
     with reading(folder) as card:
         return str(card["task"])
+
+
+def arrays_for(folder: Path, task: str, like: Mapping[str, PyTree], network: Mapping[str, object] | None) -> Json:
+    """The arrays of the agent in ``folder``, for a run to begin with. No code that the agent names is imported.
+
+    Args:
+        folder: of the agent.
+        task: kind of task of the run.
+        like: the run's own arrays, or their shapes, under the names that ``save`` is given.
+        network: settings of the run's network; None where it is the user's own.
+
+    Raises:
+        LogpiError: as ``read_card``; the agent has learnt another kind of task, or has another network.
+    """
+    card = read_card(folder)
+    name = f"the agent in {folder} ({card.get('env')}, {card.get('algo')})"
+    if card.get("task") != task:
+        raise LogpiError(f"{name} cannot begin this run: its kind of task is {card.get('task')}, the run's is {task}")
+    found = differences(folder / WEIGHTS, like)
+    if not found:
+        arrays: Json = load_tree(folder / WEIGHTS, like)[0]
+        return arrays
+    theirs, ours = card.get("network") or {}, json.loads(json.dumps(network or {}))
+    other = [f"{key} is {its} there and {ours.get(key)} here" for key, its in theirs.items() if its != ours.get(key)]
+    what = f"settings of the network: {', '.join(other)}" if other and ours else f"arrays: {'; '.join(found[:3])}"
+    raise LogpiError(
+        f"{name} cannot begin this run, whose network is another ({what}); take the same settings, an environment with "
+        "the same spaces, or leave --from out"
+    )
 
 
 @contextlib.contextmanager

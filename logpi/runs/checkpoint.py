@@ -133,6 +133,22 @@ def load_tree(path: str | Path, like: PyTree) -> tuple[PyTree, Json]:
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(like), leaves), header["meta"]
 
 
+def differences(path: str | Path, like: PyTree) -> list[str]:
+    """In what the arrays of a file differ from ``like`` in name, shape or dtype, a phrase each; [] where they fit.
+
+    Raises:
+        LogpiError: the file is missing, truncated or of another format.
+    """
+    header, arrays = _read(Path(path))
+    there = {name: f"{header['dtypes'][name]}{list(array.shape)}" for name, array in arrays.items()}
+    here = {name: f"{leaf.dtype}{list(leaf.shape)}" for name, leaf in _named_leaves(like)}
+    return [
+        f"{name} is {there.get(name, 'missing')} there and {here.get(name, 'missing')} here"
+        for name in sorted(there | here)
+        if there.get(name) != here.get(name)
+    ]
+
+
 def read_meta(path: str | Path) -> Json:
     """The ``meta`` of a file, without its arrays (and so without the SHA-256 check).
 

@@ -209,6 +209,7 @@ def create(
     seeds: Sequence[int],
     score: Mapping[str, object] | None = None,
     length: Mapping[str, object] | None = None,
+    init_from: Mapping[str, object] | None = None,
 ) -> RunFolder:
     """Make ``root/<algo>/<env>_<n>`` with the next free n; two processes never get the same one.
 
@@ -221,6 +222,7 @@ def create(
         seeds: of all learners trained in this run.
         score: what its evaluations measure (``logpi.tasks.Score``).
         length: how long it is, and in what it is counted (``logpi.tasks.Length``).
+        init_from: the agent that the run begins with: ``path``, ``env``, ``algo``, ``sha256`` of its weights.
 
     Raises:
         LogpiError: ``root`` cannot be written.
@@ -240,6 +242,7 @@ def create(
     _write(run.path / "command.txt", shlex.join(command) + "\n")
     measures = {"score": dict(score or {}), "length": dict(length or {})}
     manifest = {"algo": algo, "env": env, "seeds": list(seeds)} | measures | describe()
+    manifest |= {"init_from": dict(init_from)} if init_from else {}
     _write(run.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
@@ -21,12 +22,14 @@ from logpi.driver.driver import Driver, Event, Progress, rescaled, training
 from logpi.driver.process import State
 from logpi.errors import LogpiError
 from logpi.runs import folder as run_folders
+from logpi.runs.cards import origin_of
 from logpi.runs.folder import SEED, RunFolder
+from logpi.runs.lookup import agent_folder
 from logpi.runs.manage import outcome_so_far, reopen
 from logpi.runs.metrics import MetricsWriter
 from logpi.tasks import NOTHING, Facts, Own, Work, task_of
 from logpi.training.signals import Stop, stop_on_signal
-from logpi.types import PyTree
+from logpi.types import Learner, PyTree
 from logpi.view.live import View
 
 
@@ -47,23 +50,21 @@ class Session:
         """``before`` is what the run was until now, where it goes on with another length."""
         self.folder, self.experiment, self.work, self.view, self.before = folder, experiment, work, view, before
 
-    def run(self, resume: bool) -> Trained:
-        """Train to the end, from the newest checkpoint where ``resume``.
+    def run(self, driver: Driver, resume: bool, first: Learner | None = None) -> Trained:
+        """Train to the end, from the newest checkpoint where ``resume``, else with the parameters in ``first``.
 
         Raises:
             LogpiError: whatever went wrong; the folder is intact up to its last checkpoint.
             KeyboardInterrupt: an interrupt or SIGTERM came; a checkpoint was saved, and the message tells how to go on.
         """
         began = time.perf_counter()
-        process, run = self.work.process(), self.experiment.run
-        seeds = list(range(run.seed, run.seed + run.seeds))
+        run = self.experiment.run
         with (
-            contextlib.closing(Driver(process, seeds)) as driver,
             self.folder.lock(),
             MetricsWriter(self.folder.path, run.tensorboard) as writer,
             stop_on_signal(self.view.working, self.view.note) as stop,
         ):
-            state, progress, best = self._begin(driver, writer, resume, stop)
+            state, progress, best = self._begin(driver, writer, resume, first, stop)
             before = int(np.min(jax.device_get(state.learner.timesteps)))  # this process's speed is of its own work
             for event in self._with_advice(training(driver, state, progress, run, stop.watch)):
                 state, progress = event.state, event.progress
@@ -92,7 +93,7 @@ class Session:
             raise LogpiError(f"{error}. The run is intact: once that is mended, {self._advice}") from error
 
     def _begin(
-        self, driver: Driver, writer: MetricsWriter, resume: bool, stop: Stop
+        self, driver: Driver, writer: MetricsWriter, resume: bool, first: Learner | None, stop: Stop
     ) -> tuple[State, Progress, NDArray[np.floating]]:
         if resume:
             _, tree, meta, warning = self.folder.latest_checkpoint(lambda meta: driver.like(_progress(meta)))
@@ -117,6 +118,8 @@ class Session:
             return driver.restored(tree), progress, np.asarray(meta["best"])
         self._compile(driver, stop)
         state, progress = driver.init(stop.watch), Progress()
+        if first is not None:
+            state = driver.begun_with(state, first)
         best = np.full(self.experiment.run.seeds, -np.inf)
         self._save(driver, state, progress, best, writer)
         return state, progress, best
@@ -218,17 +221,27 @@ def start(experiment: Experiment, command: list[str], view: View, own: Own = NOT
     Raises:
         LogpiError, KeyboardInterrupt: as ``Session.run``; a folder is made only when all the parts fit together.
     """
-    run = experiment.run
-    task = task_of(experiment.env)
+    run, task, origin = experiment.run, task_of(experiment.env), None
+    if experiment.init_from:
+        origin = agent_folder(experiment.init_from).resolve()
+        experiment = dataclasses.replace(experiment, init_from=str(origin))
     work, score = task.build(experiment, own), task.score(experiment.env)._asdict()
     experiment = work.experiment or experiment
-    seeds, table = range(run.seed, run.seed + run.seeds), experiment_to_table(experiment)
-    length = task.length(experiment)._asdict()
-    folder = run_folders.create(run.log_dir, experiment.algo, experiment.env, table, command, seeds, score, length)
-    view.note(f"run folder {folder.path}")
-    for text in work.notes:
-        view.note(text)
-    return Session(folder, experiment, work, view).run(resume=False)
+    with contextlib.closing(_driver(experiment, work)) as driver:
+        first = work.adopt(driver.one_learner(), origin) if origin else None
+        seeds, table = range(run.seed, run.seed + run.seeds), experiment_to_table(experiment)
+        length, begun = task.length(experiment)._asdict(), origin_of(origin) if origin else None
+        names = (run.log_dir, experiment.algo, experiment.env)
+        folder = run_folders.create(*names, table, command, seeds, score, length, begun)
+        view.note(f"run folder {folder.path}" + (f", begun with the agent in {origin}" if origin else ""))
+        for text in work.notes:
+            view.note(text)
+        return Session(folder, experiment, work, view).run(driver, resume=False, first=first)
+
+
+def _driver(experiment: Experiment, work: Work) -> Driver:
+    run = experiment.run
+    return Driver(work.process(), list(range(run.seed, run.seed + run.seeds)))
 
 
 def resume(
@@ -253,4 +266,6 @@ def resume(
             f"{folder.path} has finished: `logpi resume {folder.path} --{flag} N` trains it for longer, "
             f"`logpi eval {folder.path}` plays it"
         )
-    return Session(folder, experiment, task_of(experiment.env).build(experiment, own), view, before).run(resume=True)
+    work = task_of(experiment.env).build(experiment, own)
+    with contextlib.closing(_driver(experiment, work)) as driver:
+        return Session(folder, experiment, work, view, before).run(driver, resume=True)

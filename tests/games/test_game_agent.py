@@ -14,7 +14,7 @@ from logpi.arena.players.make import make_player
 from logpi.cli.main import main
 from logpi.config.experiments import resolve
 from logpi.errors import LogpiError
-from logpi.games.agent import GameAgent, load_game_agent, save_game_agent
+from logpi.games.agent import GameAgent, adopt, load_game_agent, save_game_agent
 from logpi.games.evaluation.connect_four_labels import labelled
 from logpi.games.evaluation.judges import evaluate_agent
 from logpi.games.rules.make import make_game
@@ -37,6 +37,20 @@ def saved(tmp_path):
     system = find_method("alphazero")(chosen.method, chosen.network, make_game("connect-four"))
     save_game_agent(tmp_path, system.init(jax.random.key(0)).params, chosen, {})
     return tmp_path
+
+
+def test_a_run_begins_with_the_network_of_an_agent(saved):
+    chosen, _ = resolve("connect-four", "alphazero", {"network": NET})
+    system = find_method("alphazero")(chosen.method, chosen.network, make_game("connect-four"))
+    shapes, kept = jax.eval_shape(system.init, jax.random.key(1)), load_game_agent(saved).params
+    first = adopt(shapes, saved, chosen)
+    for params in (first.params, first.extra.params):
+        jax.tree.map(np.testing.assert_array_equal, params, kept)
+    assert first.opt_state == shapes.opt_state
+    other, _ = resolve("connect-four", "alphazero", {"network": NET | {"units": 16}})
+    system = find_method("alphazero")(other.method, other.network, make_game("connect-four"))
+    with pytest.raises(LogpiError, match=r"another \(settings of the network: units is 32 there and 16 here\)"):
+        adopt(jax.eval_shape(system.init, jax.random.key(1)), saved, other)
 
 
 @pytest.mark.parametrize(

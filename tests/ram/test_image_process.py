@@ -451,6 +451,13 @@ def test_an_agent_holds_what_it_takes_to_look_and_nothing_else(tmp_path, corners
     folder = session.start(experiment(corners, tmp_path), ["test"], Watcher()).folder.last
     before = load_image_agent(folder)
     assert "baseline" not in before.params
+    begun = session.start(
+        dataclasses.replace(experiment(corners, tmp_path, learning_rate=0.0), init_from=str(folder)),
+        ["test"],
+        Watcher(),
+    ).folder
+    after = load_image_agent(begun.last).params
+    jax.tree.map(lambda new, old: np.testing.assert_allclose(new, old, rtol=1e-5, atol=1e-6), after, before.params)
     save_tree(folder / "agent.safetensors", {"params": before.params | {"more": np.zeros(2)}}, {})
     with pytest.raises(LogpiError, match=r"not expected.*more"):
         load_image_agent(folder)
