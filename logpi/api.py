@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.config.experiments import Recipe, SettingsFile, experiment_from_table, promised, read_file, resolve
-from logpi.config.lengths import lengthened
+from logpi.config.lengths import ending, lengthened
 from logpi.config.settings import Experiment
 from logpi.driver import devices
 from logpi.errors import LogpiError
@@ -148,6 +149,8 @@ def resume(
     *,
     total_timesteps: float | None = None,
     total_images: float | None = None,
+    stop_at: float | None = None,
+    minutes: float | None = None,
     policy: Policy | None = None,
     algorithm: Any = None,
     env: Any = None,
@@ -165,6 +168,9 @@ def resume(
         path: the run's folder, or its name in ``root``.
         total_timesteps: the new length in environment steps, or in moves of self-play, the steps so far included.
         total_images: the new length of a run on images.
+        stop_at: score of a periodic evaluation at which training ends. If this, ``minutes`` or a length is given, they
+            take the place of what the run had; what is not given is no limit.
+        minutes: wall-clock time of this call's training.
         policy: the network that ``train`` was given.
         algorithm: the method that ``train`` was given.
         env: the environment that ``train`` was given, where it was no name.
@@ -182,12 +188,15 @@ def resume(
     folder, own = open_run(path, root), Own(policy, algorithm, env, eval_env)
     lengths = {"total_timesteps": total_timesteps, "total_images": total_images}
     asked = {name: value for name, value in lengths.items() if value is not None}
-    before = experiment_from_table(folder.config)
-    experiment = lengthened(before, asked)
+    longer = bool(asked) or stop_at is not None or minutes is not None
+    before = experiment = experiment_from_table(folder.config)
+    if longer:
+        limits = (math.inf if limit is None else limit for limit in (stop_at, minutes))
+        experiment = lengthened(before, asked, *limits)
     recipe = promised(experiment) if own == NOTHING else None
     with _display(experiment, recipe, quiet) as view:
         began = time.perf_counter()
-        trained = session.resume(folder, experiment, view, own, before if asked else None)
+        trained = session.resume(folder, experiment, view, own, before if longer else None)
         return _shown(trained, experiment, recipe, view, own, began)
 
 
@@ -374,7 +383,9 @@ def _report(
 ) -> list[str]:
     task = task_of(experiment.env)
     lines, length = task.report(trained.scores, experiment), task.length(experiment)
-    if band and trained.scores.mean() < band[0]:
+    if trained.ended:
+        lines.append(ending(experiment, trained.ended))
+    elif band and trained.scores.mean() < band[0]:
         lines.append(f"{task.missed(band)} that this recipe reaches: try another --seed, or train for longer")
     made = f"{trained.timesteps // length.each:,} {length.unit}"
     lines.append(f"{made} in {seconds:.1f} s; everything is in {trained.folder.path}")

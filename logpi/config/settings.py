@@ -216,6 +216,10 @@ class ControlSettings:
     normalize_reward: bool = False  # Division of rewards by the running standard deviation of the discounted return
 
 
+def _reachable(score: float, run: Any) -> bool:
+    return score == math.inf or (not math.isnan(score) and run.eval_points > 0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """What to run, and what to keep of it."""
@@ -229,6 +233,9 @@ class Run:
     checkpoint_points: int = not_negative(10)  # Number of checkpoints, evenly spread; 0: only at the start and the end
     keep_checkpoints: int = at_least(1, 3)  # Number of newest checkpoints to keep
     log_points: int = at_least(1, 200)  # Number of logged rows of metrics, evenly spread; at most one per iteration
+    # Score of a periodic evaluation (of every seed) at which training ends, in the task's own unit; inf: none
+    stop_at: float = ranged(math.inf, _reachable, "a number, with eval_points above 0")
+    minutes: float = above(0, math.inf)  # Wall-clock time of one train or resume command in minutes; inf: no limit
     video: bool = True  # Video of the trained agent, recorded at the end
     tensorboard: bool = True  # TensorBoard event file in the run folder
     log_dir: str = "runs"  # Parent folder of the run folder

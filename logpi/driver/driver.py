@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import jax
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from logpi.config.settings import Run
 from logpi.driver import devices
+from logpi.driver.ending import early
 from logpi.driver.process import (
     Case,
     Compiled,
@@ -53,6 +54,7 @@ class Progress(NamedTuple):
     unit: int = 0  # units of the stage after them that are over
     evaluated: int = 0  # periodic evaluations made
     saved: int = 0  # periodic checkpoints made
+    ended: str = ""  # why the run ends before its length, once that is decided, as ``early`` says it
 
 
 class Driver:
@@ -228,18 +230,20 @@ class Event(NamedTuple):
     finished: bool
 
 
-def rescaled(progress: Progress, done: int, total: float, run: Run) -> Progress:
-    """``progress`` in a run whose length has become ``total``, of which ``done`` timesteps are over."""
-    evaluated, saved = (math.floor(done / total * n) for n in (run.eval_points, run.checkpoint_points))
-    return progress._replace(evaluated=evaluated, saved=saved)
-
-
-def training(driver: Driver, state: State, progress: Progress, run: Run, watch: Watch = unwatched) -> Iterator[Event]:
+def training(
+    driver: Driver,
+    state: State,
+    progress: Progress,
+    run: Run,
+    watch: Watch = unwatched,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> Iterator[Event]:
     """Iterate until every seed has had its ``total_timesteps``; yields one ``Event`` per row of metrics.
 
     Everything that is yielded, but for the clock, follows from ``state`` and ``progress``: a run that is cut in two
     yields the same rows, and one at its end yields nothing. Where ``watch`` asks for a stop, the last event has a state
-    to save and perhaps no row.
+    to save and perhaps no row. A run ends earlier where ``early`` says so of an evaluation or of ``clock``, in seconds;
+    when its time is over, the iteration under way is its last one and gets a row and an evaluation.
 
     Raises:
         LogpiError: an observation, a reward or a parameter is not finite (the state before is not lost: it is in the
@@ -249,11 +253,13 @@ def training(driver: Driver, state: State, progress: Progress, run: Run, watch: 
     every = max(1, math.ceil(total / driver.process.rows / run.log_points))
     # only a row ends a run: one that was stopped between two rows goes on to the next
     ended = bool(np.min(jax.device_get(state.learner.timesteps)) >= total)
-    finished = ended and progress.stage == 0 and progress.iteration % every == 0
+    finished = bool(progress.ended) or (ended and progress.stage == 0 and progress.iteration % every == 0)
     health: list[Metrics] = []  # of each iteration since the last row
     while not finished:
         last = (progress.iteration + 1) % every == 0
         state, progress, stopped = driver.iterate(state, progress, watch, timed=last)
+        late = not stopped and bool(early(run, None, clock()))
+        last = last or late
         health.append({name: x for name, x in state.metrics.items() if name.startswith(HEALTH)})
         if not last and not stopped:
             state = state._replace(metrics={})
@@ -268,20 +274,21 @@ def training(driver: Driver, state: State, progress: Progress, run: Run, watch: 
         health.clear()
         done = int(np.min(timesteps))
         complete = last and progress.stage == len(driver.process.stages)
-        row = _row(driver, state, progress, done, run, total, watch) if complete else None
+        row = _row(driver, state, progress, done, run, total, watch, late) if complete else None
         if row is None:
             yield Event(state, progress, done, {}, None, True, False)
             return
-        finished = done >= total
+        reason = "" if done >= total else "minutes" if late else early(run, row["scores"], 0.0)
+        finished = done >= total or bool(reason)
         evaluated, saved = (math.floor(done / total * n) for n in (run.eval_points, run.checkpoint_points))
         checkpoint = finished or saved > progress.saved
         state = state._replace(metrics={})
-        progress = Progress(progress.iteration + 1, 0, 0, max(evaluated, progress.evaluated), saved)
+        progress = Progress(progress.iteration + 1, 0, 0, max(evaluated, progress.evaluated), saved, reason)
         yield Event(state, progress, done, row, row.pop("scores"), checkpoint, finished)
 
 
 def _row(
-    driver: Driver, state: State, progress: Progress, done: int, run: Run, total: float, watch: Watch
+    driver: Driver, state: State, progress: Progress, done: int, run: Run, total: float, watch: Watch, late: bool
 ) -> dict[str, PyTree] | None:
     """Metrics of the iteration that is over, with ``scores`` of a periodic evaluation where one is due.
 
@@ -292,7 +299,7 @@ def _row(
     values = jax.device_get(state.metrics)
     row |= {name: x for name, x in values.items() if not name.startswith(HEALTH)}
     row["scores"] = None
-    if done >= total or math.floor(done / total * run.eval_points) > progress.evaluated:
+    if done >= total or late or math.floor(done / total * run.eval_points) > progress.evaluated:
         found = driver.evaluate(state, iteration, run.eval_episodes, watch=watch)
         if found is None:
             return None

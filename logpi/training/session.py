@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.config.experiments import HISTORY, experiment_to_table
-from logpi.config.lengths import going_on
+from logpi.config.lengths import going_on, limits
 from logpi.config.settings import Experiment
 from logpi.driver import devices
-from logpi.driver.driver import Driver, Event, Progress, rescaled, training
+from logpi.driver.driver import Driver, Event, Progress, training
+from logpi.driver.ending import rescaled
 from logpi.driver.process import State
 from logpi.errors import LogpiError
 from logpi.runs import folder as run_folders
@@ -39,6 +40,7 @@ class Trained(NamedTuple):
     folder: RunFolder
     scores: NDArray[np.floating]  # [S, cases] of the last agent's final greedy evaluation
     timesteps: int
+    ended: str = ""  # why it ended before its length, as ``logpi.driver.ending.early`` says it
 
 
 class Session:
@@ -66,13 +68,17 @@ class Session:
         ):
             state, progress, best = self._begin(driver, writer, resume, first, stop)
             before = int(np.min(jax.device_get(state.learner.timesteps)))  # this process's speed is of its own work
-            for event in self._with_advice(training(driver, state, progress, run, stop.watch)):
+
+            def clock() -> float:
+                return time.perf_counter() - began
+
+            for event in self._with_advice(training(driver, state, progress, run, stop.watch, clock)):
                 state, progress = event.state, event.progress
                 if event.row:
-                    seconds = time.perf_counter() - began
-                    clock = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
-                    writer.write(event.row | clock)
-                    self.view.update(event.timesteps, event.row | clock, driver.seconds)
+                    seconds = clock()
+                    timing = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
+                    writer.write(event.row | timing)
+                    self.view.update(event.timesteps, event.row | timing, driver.seconds)
                 if event.scores is not None:
                     best = self._keep_best(driver, event, best)
                 if event.checkpoint or stop:
@@ -146,10 +152,11 @@ class Session:
                 f"{horizon} must be greater than that"
             )
         self.view.note(going_on(self.before, self.experiment, done))
-        flag, value = f"--{horizon.replace('_', '-')}", getattr(self.experiment.method, horizon)
-        was = {horizon: getattr(self.before.method, horizon), "timesteps": done, **outcome_so_far(self.folder)}
+        was = {**limits(self.before), "timesteps": done, **outcome_so_far(self.folder)}
         history = {HISTORY: [*self.folder.config.get(HISTORY, []), was]}
-        command = ["logpi", "resume", str(self.folder.path), flag, f"{value:.17g}"]
+        command = ["logpi", "resume", str(self.folder.path)]
+        for name, value in limits(self.experiment).items():
+            command += [f"--{name.replace('_', '-')}", f"{value:.17g}"]
         reopen(self.folder, experiment_to_table(self.experiment) | history, command)
         return driver.with_settings(tree), rescaled(progress, done, total, self.experiment.run)
 
@@ -200,6 +207,7 @@ class Session:
         self.folder.finish(
             {
                 "timesteps": timesteps,
+                "ended_by": progress.ended or task_of(self.experiment.env).horizon,
                 "episodes": scores.shape[1],
                 "greedy": True,
                 "mean_reward": scores.mean(1).tolist(),
@@ -208,7 +216,7 @@ class Session:
                 **self.work.measured(scores[0]),
             }
         )
-        return Trained(self.folder, scores, timesteps)
+        return Trained(self.folder, scores, timesteps, progress.ended)
 
 
 def _progress(meta: Facts) -> Progress:

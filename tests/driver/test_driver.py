@@ -13,6 +13,7 @@ import pytest
 
 from logpi.config.settings import Run
 from logpi.driver.driver import Driver, Progress, training
+from logpi.driver.ending import early, rescaled
 from logpi.driver.process import COLLECT, GATE, STORE, UPDATE, Process
 from logpi.driver.stages import Evaluation, HostStage, Stage, stream, unwatched
 from logpi.errors import LogpiError
@@ -350,6 +351,62 @@ def test_a_stop_in_an_evaluation_comes_back_to_it(driver):
 def test_a_finished_run_has_no_more_events(driver):
     *_, last = training(driver, driver.init(), Progress(), RUN)
     assert list(training(driver, resumed(driver, last.state, last.progress), last.progress, RUN)) == []
+
+
+def test_a_run_ends_where_an_evaluation_reaches_the_score(driver, unit_by_unit):
+    whole, _ = rows_of(training(driver, driver.init(), Progress(), RUN))
+    scores = [float(score) for _, score in whole if score is not None]
+    stop_at = max(scores[:2])
+    assert len(scores) == 3
+    run = dataclasses.replace(RUN, stop_at=stop_at)
+    rows, last = rows_of(training(driver, driver.init(), Progress(), run))
+    assert (last.finished, last.checkpoint, last.progress.ended) == (True, True, "stop_at")
+    assert float(rows[-1][1]) >= stop_at
+    assert len(rows) < len(whole)
+    same(rows, whole[: len(rows)])
+    assert list(training(driver, resumed(driver, last.state, last.progress), last.progress, run)) == []
+
+    state, progress, found = driver.init(), Progress(), []
+    while not progress.ended:
+        more, event = rows_of(training(driver, state, progress, run, Stop(3)))
+        found += more
+        state, progress = resumed(driver, event.state, event.progress), event.progress
+    same(found, rows)
+    same((event.state.learner, event.state.carry), (last.state.learner, last.state.carry))
+
+    longer = rescaled(last.progress, last.timesteps, 120.0, RUN)
+    assert (longer.ended, longer.iteration) == ("", last.progress.iteration)
+    assert (longer.evaluated, longer.saved) == (int(last.timesteps / 120 * 3), int(last.timesteps / 120 * 2))
+
+
+@pytest.mark.parametrize("log_points", [1000, 1])
+def test_a_run_ends_with_the_iteration_in_which_its_time_is_over(driver, log_points):
+    run = dataclasses.replace(RUN, log_points=log_points, minutes=1.0)
+    seconds = iter([0.0, 59.9, 60.0])
+    rows, last = rows_of(training(driver, driver.init(), Progress(), run, clock=lambda: next(seconds)))
+    assert (last.finished, last.checkpoint, last.progress.ended, last.progress.iteration) == (True, True, "minutes", 3)
+    assert len(rows) == (3 if log_points == 1000 else 1)
+    assert rows[-1][1] is not None, "the last row has an evaluation"
+    assert list(training(driver, resumed(driver, last.state, last.progress), last.progress, run)) == []
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "scores", "seconds", "reason"),
+    [
+        (5.0, 5.0, 0.0, "stop_at"),
+        (5.0, 4.9, 0.0, ""),
+        (5.0, [6.0, 4.0], 0.0, ""),
+        (5.0, [6.0, 5.5], 0.0, "stop_at"),
+        (5.0, np.nan, 0.0, ""),
+        (np.inf, 1e9, 0.0, ""),
+        (5.0, None, 119.9, ""),
+        (5.0, None, 120.0, "minutes"),
+        (5.0, 7.0, 120.0, "stop_at"),
+    ],
+)
+def test_why_a_run_ends_early(stop_at, scores, seconds, reason):
+    found = None if scores is None else np.asarray(scores, np.float32)
+    assert early(Run(stop_at=stop_at, minutes=2.0), found, seconds) == reason
 
 
 def hosted():

@@ -4,9 +4,10 @@ import json
 import re
 
 import pytest
-from small import Killed, Watcher, experiment, only_run, outcome, quick_compilation, resume
+from small import Killed, Watcher, experiment, flags, only_run, outcome, quick_compilation, resume
 
 from logpi import api
+from logpi.cli.main import main
 from logpi.cli.resume import resume as resume_verb
 from logpi.config.experiments import experiment_from_table, read_file, resolve
 from logpi.config.lengths import going_on, lengthened
@@ -83,6 +84,47 @@ def test_an_interrupted_run_gets_another_length_and_is_resumed_exactly(tmp_path)
     with pytest.raises(Killed):
         longer(cut, 960, Watcher(kill_at=1))
     assert longer(cut, 800).timesteps < 960
+
+
+def test_a_run_ends_early_and_goes_on(tmp_path):
+    run = {"eval_points": 4, "stop_at": 1.0}
+    folder, watcher = trained(tmp_path / "score", total_timesteps=640, run=run), Watcher()
+    result = json.loads((folder.path / "result.json").read_text())
+    assert (folder.status, result["ended_by"]) == ("finished", "stop_at")
+    assert 160 <= (done := result["timesteps"]) < 240, "at the first of four evaluations"
+    with pytest.raises(LogpiError, match="has finished"):
+        resume(folder)
+    (folder.path / "result.json").unlink()
+    resume(folder, watcher)
+    assert watcher.rows == 0
+    assert json.loads((folder.path / "result.json").read_text()) == result
+
+    assert longer(folder, 640, watcher).timesteps >= 640
+    assert json.loads((folder.path / "result.json").read_text())["ended_by"] == "total_timesteps"
+    assert folder.config["run"]["stop_at"] == float("inf")
+    (was,) = folder.config["history"]
+    assert (was["total_timesteps"], was["stop_at"], was["timesteps"]) == (640.0, 1.0, done)
+    assert any(note == f"going on from {done} to 640 steps" for note in watcher.notes)
+    whole = trained(tmp_path / "whole", total_timesteps=640, run={"eval_points": 4})
+    assert folder.metrics.read_bytes() == whole.metrics.read_bytes()
+
+
+def test_a_run_ends_after_its_minutes_and_says_so(tmp_path):
+    options = flags("ppo", tmp_path, run={"minutes": 1e-6}, total_timesteps=640)
+    assert main(["train", "CartPole-v1", *options]) == 0
+    folder = only_run(tmp_path)
+    result = json.loads((folder.path / "result.json").read_text())
+    assert result["ended_by"] == "minutes"
+    assert (first := result["timesteps"]) <= 64, "one iteration"
+    assert "eval/mean_reward" in read_rows(folder.metrics)[-1]
+    found = api.resume(folder.path, minutes=1e-6, quiet=True)
+    assert first < found.timesteps <= 128
+    assert "ended early: its 1e-06 minutes were over" in found.text
+    command = (folder.path / "command.txt").read_text().splitlines()[-1]
+    assert command.endswith("--total-timesteps 640 --minutes 9.9999999999999995e-07")
+    assert api.resume(folder.path, stop_at=1.0, quiet=True).timesteps > 300
+    with pytest.raises(LogpiError, match=r"run\.minutes is 0\.0; it must be greater than 0"):
+        api.resume(folder.path, minutes=0, quiet=True)
 
 
 def test_lengths_that_a_run_cannot_have(tmp_path):
