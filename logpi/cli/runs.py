@@ -1,4 +1,4 @@
-"""``logpi runs``: list the runs in a folder."""
+"""``logpi runs``: list the runs in a folder; ``delete``, ``prune`` and ``archive`` are in ``logpi.cli.manage``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ from logpi.cli.options import NO_OFF, Json, LogDir, print_table
 
 
 def runs(argv: list[str]) -> int:
-    """List the runs."""
+    """List the runs, or delete, prune or archive some."""
+    if argv and argv[0] in ("delete", "prune", "archive"):
+        from logpi.cli import manage
+
+        code: int = getattr(manage, argv[0])(argv[1:])
+        return code
 
     def options(log_dir: LogDir = "runs", json: Json = False) -> tuple[str, bool]:
-        """List the runs in a folder, oldest first."""
+        """List the runs in a folder, oldest first.
+
+        `logpi runs delete RUN`, `logpi runs prune RUN` (remove old checkpoints) and `logpi runs archive RUN` (one
+        .tar.gz or .zip) have a --help of their own.
+        """
         return log_dir, json
 
     root, json = tyro.cli(options, args=argv, prog="logpi runs", config=NO_OFF)
+    from logpi.runs.files import size_text
     from logpi.runs.lookup import find_runs
     from logpi.runs.metrics import STEPS, mean
 
@@ -32,6 +42,6 @@ def runs(argv: list[str]) -> int:
         score = info.metrics.get("eval/mean_reward")
         steps = int(mean(info.metrics.get(STEPS, 0)))
         shown = "" if score is None else f"{mean(score):.2%}" if info.percent else f"{mean(score):.1f}"
-        rows.append([str(info.path), info.status, f"{steps:,}", shown])
-    print_table(("run", "status", "steps", "evaluation"), rows)
+        rows.append([str(info.path), info.status, f"{steps:,}", shown, size_text(info.bytes)])
+    print_table(("run", "status", "steps", "evaluation", "size"), rows)
     return 0

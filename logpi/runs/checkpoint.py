@@ -149,6 +149,15 @@ def differences(path: str | Path, like: PyTree) -> list[str]:
     ]
 
 
+def is_whole(path: str | Path) -> bool:
+    """Whether a file can be read and its contents match their SHA-256."""
+    try:
+        header, arrays = _read(Path(path))
+    except LogpiError:
+        return False
+    return bool(header["sha256"] == _digest(header, arrays))
+
+
 def read_meta(path: str | Path) -> Json:
     """The ``meta`` of a file, without its arrays (and so without the SHA-256 check).
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import shutil
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -104,6 +105,25 @@ def disk_error(path: Path, error: OSError) -> LogpiError:
         f"cannot write {path}: {error.strerror or error} (free space there: {free:,.0f} MiB); {kept}; "
         "free some space or correct the permissions, then `logpi resume RUN`"
     )
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder; links count as nothing, and so does what vanishes meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return total
+
+
+def size_text(size: float) -> str:
+    """Bytes for people: 950 B, 1.23 MB, 46 GB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size) < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
 
 
 def previous_checkpoint(path: Path) -> Path | None:

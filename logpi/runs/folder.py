@@ -13,8 +13,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import re
 import shlex
+import socket
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -121,7 +124,7 @@ class RunFolder:
         """
         path = self.checkpoints / f"iteration_{iteration:08d}{CHECKPOINT}"
         save_tree(path, tree, meta)
-        saved = self._saved()
+        saved = self.saved()
         kept = [number for number in sorted(saved) if number <= iteration][-keep:]
         # a killed writer leaves its temporary file; this run's lock says that no other writer is at work
         stale = list(self.checkpoints.glob(".*.tmp"))
@@ -136,7 +139,7 @@ class RunFolder:
         Raises:
             LogpiError: there is none.
         """
-        saved = self._saved()
+        saved = self.saved()
         problems: list[str] = []
         for iteration in sorted(saved, reverse=True):
             try:
@@ -177,6 +180,11 @@ class RunFolder:
                         "or start a run of its own with `logpi train`"
                     )
                 time.sleep(0.02)
+            answers = threading.current_thread() is threading.main_thread()  # signals belong to it
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "stops_on_signal": answers}
+            with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+                file.truncate(0)
+                file.write(json.dumps(holder).encode())
             for stale in self.path.rglob(".*.tmp"):  # of a killed writer; this lock says that no other is at work
                 with contextlib.suppress(OSError):
                     stale.unlink()
@@ -193,9 +201,10 @@ class RunFolder:
     @property
     def has_checkpoint(self) -> bool:
         """Whether there is anything to resume from."""
-        return bool(self._saved())
+        return bool(self.saved())
 
-    def _saved(self) -> dict[int, Path]:
+    def saved(self) -> dict[int, Path]:
+        """Checkpoints by iteration, whether or not they can be read."""
         found = self.checkpoints.glob(f"iteration_*{CHECKPOINT}")
         return {int(path.stem.removeprefix("iteration_")): path for path in found}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from logpi.errors import LogpiError
+from logpi.runs.files import size_of
 from logpi.runs.folder import SEED, RunFolder
 from logpi.runs.metrics import Row, last_values
 
@@ -23,6 +24,7 @@ class RunInfo(NamedTuple):
     started: str  # ISO 8601 with time zone
     percent: bool  # whether scores are fractions that people read in per cent
     metrics: Row  # the last value of each name
+    bytes: int  # on the disk
 
 
 def open_run(path: str | Path, root: str | Path = "runs") -> RunFolder:
@@ -49,7 +51,8 @@ def find_runs(root: str | Path = "runs") -> list[RunInfo]:
             facts = run.manifest
             status, last = run.status, last_values(run.metrics)
             percent = bool(facts.get("score", {}).get("percent", False))
-            found.append(RunInfo(run.path, facts["algo"], facts["env"], status, facts["started"], percent, last))
+            names = (facts["algo"], facts["env"])
+            found.append(RunInfo(run.path, *names, status, facts["started"], percent, last, size_of(run.path)))
     return sorted(found, key=lambda info: (datetime.fromisoformat(info.started), str(info.path)))
 
 

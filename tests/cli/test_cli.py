@@ -17,6 +17,7 @@ from logpi import api
 from logpi.cli.main import VERBS, main
 from logpi.cli.watch import watch
 from logpi.errors import LogpiError
+from logpi.runs.files import size_of, size_text
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -145,9 +146,11 @@ def test_runs(folder, answer, tmp_path):
     assert (said["path"], said["algo"], said["env"]) == (str(folder.path), "ppo", "CartPole-v1")
     assert said["status"] == "finished"
     assert said["metrics"]["time/total_timesteps"] >= 1000
+    assert said["bytes"] == size_of(folder.path) > 100_000
     text = answer("runs", "--log-dir", root)
     assert str(folder.path) in text
     assert "finished" in text
+    assert size_text(said["bytes"]) in text
     assert "logpi train" in answer("runs", "--log-dir", tmp_path)
     assert json.loads(answer("runs", "--log-dir", tmp_path, "--json")) == []
 

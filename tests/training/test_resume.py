@@ -26,6 +26,7 @@ from small import (
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import read_meta
+from logpi.runs.manage import stop
 from logpi.training import session
 
 MOVES = {  # four first episodes hold about as many
@@ -148,10 +149,13 @@ def test_kill_9_of_the_command(tmp_path, whole):
     assert outcome(folder) == whole
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_polite_end_saves_first(tmp_path, whole, number):
+@pytest.mark.parametrize("how", ["Ctrl-C", "logpi stop"])
+def test_a_polite_end_saves_first(tmp_path, whole, how):
     process, folder = begun(tmp_path)
-    process.send_signal(number)
+    if how == "Ctrl-C":
+        process.send_signal(signal.SIGINT)
+    else:
+        assert stop(folder.path) == (folder.path, process.pid, "interrupted"), "SIGTERM"
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted; saved at" in error
