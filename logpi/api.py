@@ -28,6 +28,8 @@ from logpi.view.live import View, live
 if TYPE_CHECKING:
     from logpi.types import Policy
 
+OVERSHOT = 1.1  # times the length that was asked for: what a run took beyond it is told
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -389,5 +391,9 @@ def _report(
         lines.append(f"{task.missed(band)} that this recipe reaches: try another --seed, or train for longer")
     made = f"{trained.timesteps // length.each:,} {length.unit}"
     lines.append(f"{made} in {seconds:.1f} s; everything is in {trained.folder.path}")
+    if trained.timesteps > OVERSHOT * length.timesteps:
+        asked, whole = (f"{steps // length.each:,}" for steps in (length.timesteps, trained.iteration))
+        more = f"{trained.timesteps / length.timesteps - 1:.0%} more than the {asked} {length.unit} asked for"
+        lines.append(f"that is {more}: an iteration takes up to {whole}, and a run ends with a whole one")
     lines += [f"{what:7} {picture}" for what, picture in pictures.items()]
     return [*lines, f"next    {task.next_step(experiment, trained.folder.path)}"]

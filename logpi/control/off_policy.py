@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from logpi.control.on_policy import acting
 from logpi.control.replay import Replay, Rows, empty_replay, push, replay_rows, sample
 from logpi.control.rollout import Carry
-from logpi.driver.process import REPLICATED, SPREAD_ROWS, STORE, UPDATE, Now, Places, Process, State
+from logpi.driver.process import REPLICATED, SPREAD_ROWS, STORE, UPDATE, Now, Places, Process, State, Window
 from logpi.driver.stages import Stage
 from logpi.errors import LogpiError
 from logpi.ops.collectives import per_device_key, psum
@@ -37,6 +37,13 @@ class Work(NamedTuple):
 
     trajectory: Trajectory
     metrics: Metrics  # [k, ...] of each update
+
+
+def _put(carry: Collected, rows: Rows) -> Collected:
+    return carry._replace(replay=carry.replay._replace(rows=rows))
+
+
+WINDOW = Window(lambda carry: carry.replay.rows, _put, lambda carry: carry.replay.filled)
 
 
 def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Process:
@@ -84,6 +91,7 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
             Stage("update", _updates(one, experience.updates), ("learner", "batch"), UPDATE, units=experience.updates),
         ),
         acting=acting,
+        window=WINDOW,
         places=Places(
             places.learner, Collected(places.carry, _REPLAY), Work(places.batch, REPLICATED), acting=places.acting
         ),

@@ -34,6 +34,7 @@ from logpi.driver.process import (
     Watch,
 )
 from logpi.driver.stages import PIECE, initial, programs_of, unwatched
+from logpi.driver.window import cut, cut_shapes, filled_rows, whole
 from logpi.errors import LogpiError
 from logpi.types import Learner, Metrics, PyTree
 
@@ -74,26 +75,40 @@ class Driver:
         self._known: State | None = None
         self._data: PyTree = process.data
 
-    def like(self, progress: Progress) -> State:
-        """Shapes of ``saved`` at ``progress``, for loading a checkpoint."""
-        state = self._shapes()
+    def filled(self, state: State) -> int | None:
+        """Filled rows of the replay, which are all that a checkpoint holds of it; None where there is no replay."""
+        window = self.process.window
+        return None if window is None else filled_rows(window, state)
+
+    def like(self, progress: Progress, filled: int | None = None) -> State:
+        """Shapes of ``saved`` at ``progress``, for loading a checkpoint; ``filled`` rows of a replay, None: all."""
+        state, window = self._shapes(), self.process.window
         for stage in self.process.stages[: progress.stage]:
             if (progress.iteration + 1) % stage.every == 0:
                 metrics = stage.metrics(self.process, self._spread, self._shapes())
                 state = state._replace(metrics=state.metrics | metrics)
-        return self.saved(state, progress)
+        if window is not None and filled is not None:
+            state = cut_shapes(window, state, filled, np.ndim(self._seed))
+        return self._without_batch(state, progress)
 
     def saved(self, state: State, progress: Progress) -> State:
-        """What a checkpoint holds of ``state``: between two iterations no batch."""
-        between = progress.stage in (0, len(self.process.stages)) and progress.unit == 0
-        return state._replace(batch=()) if between else state
+        """What a checkpoint holds of ``state``: between two iterations no batch, and of a replay its filled rows."""
+        if (window := self.process.window) is not None:
+            state = cut(window, state, filled_rows(window, state), np.ndim(self._seed))
+        return self._without_batch(state, progress)
 
     def restored(self, state: State) -> State:
         """``state`` as a checkpoint holds it, ready to go on."""
         batch = state.batch
         if not jax.tree.leaves(batch):
             batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self._shapes().batch)
+        if (window := self.process.window) is not None:
+            state = whole(window, state, self._shapes())
         return jax.tree.map(jnp.asarray, state._replace(batch=batch))
+
+    def _without_batch(self, state: State, progress: Progress) -> State:
+        between = progress.stage in (0, len(self.process.stages)) and progress.unit == 0
+        return state._replace(batch=()) if between else state
 
     def begun_with(self, state: State, first: Learner) -> State:
         """``state`` before the first iteration, with the arrays of ``first`` in its learners.

@@ -64,6 +64,17 @@ class Places(NamedTuple):
     acting: PyTree = REPLICATED
 
 
+class Window(NamedTuple):
+    """A replay in the carry that fills row by row from its first row on; the rows behind are of no account.
+
+    A checkpoint holds the filled rows alone.
+    """
+
+    rows: Callable[[PyTree], PyTree]  # carry -> arrays [R, ...]
+    replaced: Callable[[PyTree, PyTree], PyTree]  # (carry, other arrays for these) -> carry
+    filled: Callable[[PyTree], Array]  # carry -> [] rows that are filled
+
+
 class Jitted(Protocol):
     """What ``jax.jit`` returns."""
 
@@ -202,4 +213,5 @@ class Process(NamedTuple):
     places: Places = Places()
     num_devices: int = 1  # that share one learner
     data: PyTree = ()  # what every stage and evaluation reads and none changes; it stays on the devices
+    window: Window | None = None  # the replay, where there is one
     close: Callable[[], None] | None = None  # frees what is held outside of JAX

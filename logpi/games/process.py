@@ -19,6 +19,7 @@ from logpi.driver.process import (
     Places,
     Process,
     State,
+    Window,
 )
 from logpi.driver.stages import Evaluation, Stage
 from logpi.games.batched_match import Match
@@ -64,7 +65,18 @@ def self_play_process(method: SelfPlay, evaluators: Evaluators, rows: int, num_d
         rows=rows,
         places=Places(carry=_CARRY, batch=Batch(_ROWS, REPLICATED, SPREAD if method.gate else REPLICATED)),
         num_devices=num_devices,
+        window=Window(_filled_rows, _put, lambda carry: carry.replay.filled),
     )
+
+
+def _filled_rows(carry: Carry) -> PyTree:
+    """What the replay holds of each row."""
+    return carry.replay.moves, carry.replay.target, carry.replay.known
+
+
+def _put(carry: Carry, rows: PyTree) -> Carry:
+    moves, target, known = rows
+    return carry._replace(replay=carry.replay._replace(moves=moves, target=target, known=known))
 
 
 def _play(method: SelfPlay) -> Stage:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shutil
 import stat
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 CHECKPOINT = ".safetensors"
+_STILL = 60.0  # seconds after which a file that nobody writes is taken for left behind
 Json = dict[str, Any]  # the content of a JSON or TOML file
 
 
@@ -28,7 +31,7 @@ def atomic_write(path: Path, data: bytes | Iterable[Buffer]) -> None:
     Raises:
         LogpiError: the disk refuses; the file that was there before is intact.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -43,6 +46,33 @@ def atomic_write(path: Path, data: bytes | Iterable[Buffer]) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def temporary_name(path: Path, suffix: str = "") -> Path:
+    """A hidden name beside ``path`` to write under before a rename; ``suffix`` for writers that go by the ending."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp{suffix}")
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files in ``folder`` whose writers are dead: their number is no process's, and they lie still."""
+    for path in folder.glob(".*.tmp*"):
+        found = re.fullmatch(r"\..+\.(\d+)\.tmp(\.\w+)?", path.name)
+        with contextlib.suppress(OSError):
+            if found and not _alive(int(found[1])) and time.time() - path.stat().st_mtime > _STILL:
+                path.unlink()
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process has this number; True where the system cannot be asked without harm."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass  # it is another user's, or no number of a process
+    return True
 
 
 class AppendFile:
@@ -107,10 +137,17 @@ def disk_error(path: Path, error: OSError) -> LogpiError:
     )
 
 
+def all_files(folder: Path) -> Iterator[Path]:
+    """All files in a folder and below it, links included but not followed."""
+    for parent, folders, names in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        yield from (Path(parent, name) for name in names + links)
+
+
 def size_of(folder: Path) -> int:
     """Bytes of all files in a folder; links count as nothing, and so does what vanishes meanwhile."""
     total = 0
-    for path in folder.rglob("*"):
+    for path in all_files(folder):
         with contextlib.suppress(OSError):
             found = path.lstat()
             total += found.st_size if stat.S_ISREG(found.st_mode) else 0

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import threading
 import time
@@ -30,7 +31,7 @@ import tomli_w
 from logpi.errors import LogpiError
 from logpi.runs.cards import describe
 from logpi.runs.checkpoint import load_tree, save_tree
-from logpi.runs.files import CHECKPOINT, Json, atomic_write, disk_error, try_lock
+from logpi.runs.files import CHECKPOINT, Json, atomic_write, disk_error, sweep, try_lock
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
@@ -160,6 +161,12 @@ class RunFolder:
         """
         _write(self.path / "result.json", json.dumps(dict(result), indent=2) + "\n")
 
+    def discard(self) -> None:
+        """Remove the folder, and that of its method where it is empty then; links in it are not followed."""
+        shutil.rmtree(self.path)
+        with contextlib.suppress(OSError):
+            self.path.parent.rmdir()  # refuses where anything is left
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the run for writing. The system frees it when this process ends, however it ends.
@@ -188,6 +195,7 @@ class RunFolder:
             for stale in self.path.rglob(".*.tmp"):  # of a killed writer; this lock says that no other is at work
                 with contextlib.suppress(OSError):
                     stale.unlink()
+            sweep(self.videos)  # which are also made without the lock
             yield
 
     @property
@@ -237,22 +245,28 @@ def create(
         LogpiError: ``root`` cannot be written.
     """
     parent = Path(root) / _safe(algo)
+    measures = {"score": dict(score or {}), "length": dict(length or {})}
+    manifest = {"algo": algo, "env": env, "seeds": list(seeds)} | measures | describe()
+    manifest |= {"init_from": dict(init_from)} if init_from else {}
+    texts = {
+        "config.toml": toml_text(config),
+        "command.txt": shlex.join(command) + "\n",
+        "manifest.json": json.dumps(manifest, indent=2) + "\n",
+    }
     try:
         parent.mkdir(parents=True, exist_ok=True)
         run = RunFolder(_claim(parent, _safe(env)))
-        for folder in (run.checkpoints, run.videos):
-            folder.mkdir()
     except OSError as error:
         raise LogpiError(
             f"cannot make a run folder in {parent}: {error.strerror or error}; "
             "choose a folder that you may write, or correct its permissions"
         ) from error
-    _write(run.path / "config.toml", toml_text(config))
-    _write(run.path / "command.txt", shlex.join(command) + "\n")
-    measures = {"score": dict(score or {}), "length": dict(length or {})}
-    manifest = {"algo": algo, "env": env, "seeds": list(seeds)} | measures | describe()
-    manifest |= {"init_from": dict(init_from)} if init_from else {}
-    _write(run.path / "manifest.json", json.dumps(manifest, indent=2) + "\n")
+    try:
+        for name, text in texts.items():
+            _write(run.path / name, text)
+    except BaseException:
+        run.discard()
+        raise
     return run
 
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import signal
 import socket
 import tarfile
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import is_whole
-from logpi.runs.files import Json, atomic_write, disk_error, size_of
+from logpi.runs.files import Json, all_files, atomic_write, disk_error, size_of, temporary_name
 from logpi.runs.folder import RunFolder, toml_text
 from logpi.runs.lookup import open_run
 
@@ -36,7 +35,7 @@ def outcome_so_far(run: RunFolder) -> Json:
     return found
 
 
-def reopen(run: RunFolder, config: Mapping[str, object], command: Sequence[str]) -> None:
+def reopen(run: RunFolder, config: Mapping[str, object], length: Mapping[str, object], command: Sequence[str]) -> None:
     """Let a run go on with another ``config``; hold its lock.
 
     Only after the config is written does the run stop being finished: a kill in between loses nothing.
@@ -44,6 +43,7 @@ def reopen(run: RunFolder, config: Mapping[str, object], command: Sequence[str])
     Args:
         run: the run.
         config: what ``config.toml`` holds from now on.
+        length: what ``manifest.json`` says of the length (``logpi.tasks.Length``).
         command: that asked for it; ``command.txt`` gets a line.
 
     Raises:
@@ -51,7 +51,9 @@ def reopen(run: RunFolder, config: Mapping[str, object], command: Sequence[str])
     """
     commands = run.path / "command.txt"
     known = commands.read_text(encoding="utf-8", errors="surrogateescape") if commands.exists() else ""
+    manifest = json.dumps(run.manifest | {"length": dict(length)}, indent=2) + "\n"
     atomic_write(run.path / "config.toml", toml_text(config).encode())
+    atomic_write(run.path / "manifest.json", manifest.encode())
     atomic_write(commands, (known + shlex.join(command) + "\n").encode("utf-8", errors="surrogateescape"))
     (run.path / "result.json").unlink(missing_ok=True)
 
@@ -108,9 +110,7 @@ def _holder(run: RunFolder) -> int:
         holder = json.loads((run.path / "lock").read_text())
         pid, host, answers = int(holder["pid"]), str(holder["host"]), bool(holder["stops_on_signal"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LogpiError(
-            f"{run.path} is being trained; its lock does not say by which process: stop it there"
-        ) from error
+        raise LogpiError(f"{run.path} is being trained; its lock does not say by whom: stop it there") from error
     if host != socket.gethostname():
         raise LogpiError(f"{run.path} is trained on {host}, by process {pid}: stop it there")
     if not answers:
@@ -130,7 +130,7 @@ def _at_rest(run: RunFolder) -> Iterator[Path]:
         raise LogpiError(f"{path} is a link; name the folder that it points to, {path.resolve()}")
     if not {"algo", "env", "seeds"} <= run.manifest.keys() or not (path / "config.toml").is_file():
         raise LogpiError(f"{path} is no run folder: its manifest.json is not that of a run, or config.toml is missing")
-    if next(path.glob("*/**/manifest.json"), None) is not None:
+    if any(file.name == "manifest.json" and file.parent != path for file in all_files(path)):
         raise LogpiError(f"{path} holds other runs, which no run does; name one run")
     with run.lock():
         try:
@@ -150,11 +150,9 @@ def delete(run: RunFolder) -> int:
     Raises:
         LogpiError: it is running, a link, no run folder, or the disk refuses.
     """
-    with _at_rest(run) as path:
-        freed = size_of(path)
-        shutil.rmtree(path)
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()  # refuses where anything is left
+    freed = size_of(run.path)
+    with _at_rest(run):
+        run.discard()
     return freed
 
 
@@ -167,13 +165,14 @@ def prune(run: RunFolder, keep: int = 1) -> int:
     Raises:
         LogpiError: it is running, a link, no run folder, or the disk refuses.
     """
-    with _at_rest(run) as path:
-        before, saved = size_of(path), run.saved()
+    freed = 0
+    with _at_rest(run):
+        saved = run.saved()
         whole = [number for number in sorted(saved) if is_whole(saved[number])]
-        kept = whole[len(whole) - keep :] if keep else []
-        for number in saved.keys() - set(kept):
+        for number in saved.keys() - set(whole[max(0, len(whole) - keep) :]):
+            freed += saved[number].stat().st_size
             saved[number].unlink()
-        return before - size_of(path)
+    return freed
 
 
 class Archived(NamedTuple):
@@ -199,9 +198,9 @@ def archive(run: RunFolder, out: str | Path | None = None) -> Archived:
         raise LogpiError(f"{out} is no name of an archive; allowed endings: {', '.join(ARCHIVES)}")
     if out.exists():
         raise LogpiError(f"{out} exists already; give another name with --out")
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    temporary = temporary_name(out)
     with _at_rest(run) as path:
-        paths = sorted(found for found in path.rglob("*") if found.name != "lock")
+        paths = sorted(found for found in all_files(path) if found != path / "lock")
         links = [str(found.relative_to(path)) for found in paths if found.is_symlink()]
         files = [found for found in paths if found.is_file() and not found.is_symlink()]
         try:

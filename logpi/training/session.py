@@ -40,6 +40,7 @@ class Trained(NamedTuple):
     folder: RunFolder
     scores: NDArray[np.floating]  # [S, cases] of the last agent's final greedy evaluation
     timesteps: int
+    iteration: int = 0  # timesteps that one iteration takes at most
     ended: str = ""  # why it ended before its length, as ``logpi.driver.ending.early`` says it
 
 
@@ -102,7 +103,8 @@ class Session:
         self, driver: Driver, writer: MetricsWriter, resume: bool, first: Learner | None, stop: Stop
     ) -> tuple[State, Progress, NDArray[np.floating]]:
         if resume:
-            _, tree, meta, warning = self.folder.latest_checkpoint(lambda meta: driver.like(_progress(meta)))
+            found = self.folder.latest_checkpoint(lambda meta: driver.like(_progress(meta), meta.get("filled")))
+            _, tree, meta, warning = found
             if warning:
                 self.view.note(warning)
             if meta.get("data", self.work.data) != self.work.data:
@@ -185,6 +187,7 @@ class Session:
         meta = {
             "progress": progress._asdict(),
             "timesteps": timesteps,
+            "filled": driver.filled(state),
             "best": best.tolist(),
             "metrics_bytes": writer.offset(),
             "num_devices": self.work.num_devices,
@@ -216,7 +219,7 @@ class Session:
                 **self.work.measured(scores[0]),
             }
         )
-        return Trained(self.folder, scores, timesteps, progress.ended)
+        return Trained(self.folder, scores, timesteps, driver.process.rows, progress.ended)
 
 
 def _progress(meta: Facts) -> Progress:
@@ -244,7 +247,22 @@ def start(experiment: Experiment, command: list[str], view: View, own: Own = NOT
         view.note(f"run folder {folder.path}" + (f", begun with the agent in {origin}" if origin else ""))
         for text in work.notes:
             view.note(text)
-        return Session(folder, experiment, work, view).run(driver, resume=False, first=first)
+        with _discarded_if_nothing_is_saved(folder):
+            return Session(folder, experiment, work, view).run(driver, resume=False, first=first)
+
+
+@contextlib.contextmanager
+def _discarded_if_nothing_is_saved(folder: RunFolder) -> Iterator[None]:
+    """Leave no run folder behind where the block ends before the first checkpoint."""
+    try:
+        yield
+    except BaseException as error:
+        if folder.has_checkpoint:
+            raise
+        folder.discard()
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt("before the first checkpoint: nothing was saved") from error
+        raise
 
 
 def _driver(experiment: Experiment, work: Work) -> Driver:

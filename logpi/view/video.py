@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
-from logpi.runs.files import disk_error
+from logpi.runs.files import disk_error, sweep, temporary_name
 from logpi.view.captions import captioned
 
 if TYPE_CHECKING:
@@ -94,9 +94,10 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
     as_gif = path.suffix == ".gif" or not ffmpeg_works()
     write, suffix = (_write_gif, ".gif") if as_gif else (_write_mp4, ".mp4")
     path = path.with_suffix(suffix)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary, there = temporary_name(path, suffix), path.parent.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
         write(stream, temporary, fps)
         os.replace(temporary, path)
     except OSError as error:
@@ -104,6 +105,9 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if not there:
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()  # refuses where the film is
     stream.reraise()
     return path
 

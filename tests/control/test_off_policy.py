@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from small import ROOT, SETTINGS, Killed, Watcher, only_run, outcome, quick_compilation
 
 from logpi.config.experiments import experiment_from_table, resolve
@@ -74,6 +75,19 @@ def test_a_killed_run_ends_with_the_same_bits(tmp_path):
     cut = only_run(tmp_path / "cut")
     session.resume(cut, experiment_from_table(cut.config), Watcher())
     assert outcome(cut) == outcome(whole)
+
+
+def test_a_checkpoint_holds_the_filled_rows_of_the_replay(tmp_path):
+    sizes = {}
+    for seeds, capacity in ((1, 100_000), (2, 100_000), (1, 64)):
+        folder = train(experiment(tmp_path / f"{seeds} {capacity}", {"seeds": seeds}, capacity=capacity))
+        arrays = load_file(max(folder.checkpoints.iterdir()))
+        (reward,) = (array for name, array in arrays.items() if "replay.rows.reward" in name)
+        (filled,) = (array for name, array in arrays.items() if "replay.filled" in name)
+        assert reward.shape == (*filled.shape, filled.max(), 4)
+        sizes[seeds, capacity] = filled.max()
+    assert sizes[1, 64] == 16, "as many as there are"
+    assert 400 < sizes[1, 100_000] < 600, "what 2,000 timesteps of 4 environments fill"
 
 
 def test_two_seeds_at_once_are_the_two_alone(tmp_path):

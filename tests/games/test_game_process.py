@@ -9,6 +9,7 @@ import time
 import jax
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from small import KILLER, ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outcome, quick_compilation, resume, start
 
 from logpi.arena.folder import snapshots
@@ -82,6 +83,10 @@ def test_a_killed_run_resumes_exactly(tmp_path):
     resume(folder, again)
     assert 0 < again.rows <= 6
     assert outcome(folder) == outcome(whole)
+    newest = max(folder.checkpoints.iterdir())
+    rows = {name: array.shape[0] for name, array in load_file(newest).items() if ".replay." in name and array.ndim}
+    assert set(rows.values()) == {88}, "a checkpoint holds the 11 x 8 rows that are filled, of 96"
+    assert any("moves.obs" in name for name in rows)
 
 
 def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
@@ -105,7 +110,7 @@ def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
         state, _ = iterate(state, n)
     between = Progress(iteration=3)
     save_tree(tmp_path / "state", jax.device_get(made.saved(state, between)), {})
-    again = made.restored(load_tree(tmp_path / "state", made.like(between))[0])
+    again = made.restored(load_tree(tmp_path / "state", made.like(between, made.filled(state)))[0])
     resigned = 0.0
     for n in range(3, 6):
         (state, metrics), (again, same) = iterate(state, n), iterate(again, n)

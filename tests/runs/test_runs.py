@@ -47,8 +47,32 @@ def test_contents(run, tmp_path):
     assert manifest["versions"]["python"].startswith("3.")
     assert manifest["device"]["count"] >= 1
     assert manifest["git"] is None or len(manifest["git"]["commit"]) == 40
-    assert run.checkpoints.is_dir()
-    assert run.videos.is_dir()
+    assert len(list(run.path.iterdir())) == 3, "no empty folder waits for what may never come"
+
+
+def test_what_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
+    with pytest.raises(LogpiError, match=r"cannot write x = .* to config\.toml"):
+        create(tmp_path, "ppo", "CartPole-v1", {"x": object()}, [], [0])
+    assert list(tmp_path.iterdir()) == []
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(LogpiError, match="No space left"):
+        create(tmp_path, "ppo", "CartPole-v1", {}, [], [0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_a_dead_writer_left_is_swept(tmp_path):
+    own = files.temporary_name(tmp_path / "film.mp4", ".mp4")
+    names = [f".film.mp4.{2**22 + 1}.tmp.mp4", f".new.gif.{2**22 + 1}.tmp.gif", own.name, ".notes.tmp", "film.mp4"]
+    for name in names:
+        (tmp_path / name).write_text("x")
+        if "new" not in name:
+            os.utime(tmp_path / name, (0, 0))
+    files.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 
 def test_numbers_go_on_after_gaps(run, tmp_path):
@@ -88,6 +112,7 @@ def test_root_that_cannot_be_written(tmp_path):
 
 
 def test_keeps_the_last_checkpoints_and_sweeps_what_a_kill_left(run):
+    run.checkpoints.mkdir()
     (run.checkpoints / ".iteration_00000009.safetensors.1.tmp").write_bytes(b"half")
     for iteration in range(5):
         run.save_checkpoint(iteration, tree(iteration), {"offset": iteration}, keep=2)

@@ -15,6 +15,8 @@ from logpi.errors import LogpiError
 from logpi.runs.metrics import read_metrics, read_rows
 from logpi.training import session
 
+CONSTANT = {"lr_schedule": "constant", "clip_schedule": "constant"}  # the recipe's are linear
+
 
 @pytest.fixture(autouse=True, scope="module")
 def quick():
@@ -24,7 +26,8 @@ def quick():
 
 def trained(log_dir, **options):
     """The folder of a finished run of 320 steps, or of another length."""
-    return session.start(experiment("CartPole-v1", "ppo", log_dir, **options), ["logpi", "train"], Watcher()).folder
+    chosen = experiment("CartPole-v1", "ppo", log_dir, **{**CONSTANT, **options})
+    return session.start(chosen, ["logpi", "train"], Watcher()).folder
 
 
 def longer(folder, total, view=None):
@@ -47,7 +50,7 @@ def test_a_finished_run_learns_on_as_if_it_had_been_longer(tmp_path):
     (was,) = folder.config["history"]
     assert (was["total_timesteps"], was["timesteps"]) == (320.0, first["timesteps"])
     assert was["mean_reward"] == first["mean_reward"]
-    assert folder.config["method"]["total_timesteps"] == 640
+    assert folder.config["method"]["total_timesteps"] == folder.manifest["length"]["timesteps"] == 640
     assert experiment_from_table(folder.config).method == experiment_from_table(whole.config).method
     assert read_file(folder.path / "config.toml").sections["method"]["total_timesteps"] == 640
     commands = (folder.path / "command.txt").read_text().splitlines()
@@ -127,6 +130,13 @@ def test_a_run_ends_after_its_minutes_and_says_so(tmp_path):
         api.resume(folder.path, minutes=0, quiet=True)
 
 
+def test_a_budget_that_is_overshot_is_said(tmp_path):
+    assert main(["train", "CartPole-v1", *flags("ppo", tmp_path, total_timesteps=100)]) == 0
+    found = api.resume(only_run(tmp_path).path, total_timesteps=140, quiet=True)
+    assert re.search(r"that is \d+% more than the 140 steps asked for: an iteration takes up to 64,", found.text)
+    assert "more than" not in api.resume(only_run(tmp_path).path, total_timesteps=1280, quiet=True).text
+
+
 def test_lengths_that_a_run_cannot_have(tmp_path):
     folder = trained(tmp_path)
     config = (folder.path / "config.toml").read_bytes()
@@ -150,7 +160,8 @@ def test_lengths_that_a_run_cannot_have(tmp_path):
     ],
 )
 def test_what_follows_a_new_length_is_told(env, setting, words):
-    before = resolve(env, None, {"method": {setting: 100.0}})[0]
+    method = {setting: 100.0, **(CONSTANT if env == "CartPole-v1" else {})}
+    before = resolve(env, None, {"method": method})[0]
     after = lengthened(before, {setting: 200})
     each = int(after.method.total_timesteps) // 200
     assert re.search(words, going_on(before, after, 50 * each))
