@@ -82,10 +82,10 @@ class Driver:
 
     def like(self, progress: Progress, filled: int | None = None) -> State:
         """Shapes of ``saved`` at ``progress``, for loading a checkpoint; ``filled`` rows of a replay, None: all."""
-        state, window = self._shapes(), self.process.window
+        state, window = self.shapes, self.process.window
         for stage in self.process.stages[: progress.stage]:
             if (progress.iteration + 1) % stage.every == 0:
-                metrics = stage.metrics(self.process, self._spread, self._shapes())
+                metrics = stage.metrics(self.process, self._spread, self.shapes)
                 state = state._replace(metrics=state.metrics | metrics)
         if window is not None and filled is not None:
             state = cut_shapes(window, state, filled, np.ndim(self._seed))
@@ -101,9 +101,9 @@ class Driver:
         """``state`` as a checkpoint holds it, ready to go on."""
         batch = state.batch
         if not jax.tree.leaves(batch):
-            batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self._shapes().batch)
+            batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self.shapes.batch)
         if (window := self.process.window) is not None:
-            state = whole(window, state, self._shapes())
+            state = whole(window, state, self.shapes)
         return jax.tree.map(jnp.asarray, state._replace(batch=batch))
 
     def _without_batch(self, state: State, progress: Progress) -> State:
@@ -125,7 +125,7 @@ class Driver:
     def one_learner(self) -> Learner:
         """Shapes of one seed's learner."""
         return jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape[np.ndim(self._seed) :], x.dtype), self._shapes().learner
+            lambda x: jax.ShapeDtypeStruct(x.shape[np.ndim(self._seed) :], x.dtype), self.shapes.learner
         )
 
     def with_settings(self, state: State) -> State:
@@ -142,7 +142,7 @@ class Driver:
             return
         began = time.perf_counter()
         self._programs = devices.compile_all(
-            programs_of(self.process, self._spread, self._shapes(), self._hyper, self._first), watch
+            programs_of(self.process, self._spread, self.shapes, self._hyper, self._first), watch
         )
         if jax.tree.leaves(self._data):
             self._data = jax.device_put(self._data, self._programs["evaluate"].input_shardings[0][-1])
@@ -224,7 +224,9 @@ class Driver:
         jax.block_until_ready(state)
         self._synced = time.perf_counter()
 
-    def _shapes(self) -> State:
+    @property
+    def shapes(self) -> State:
+        """Shapes of a state."""
         if self._known is None:
             init, start = self._first
             learner = jax.eval_shape(init, self._seed, self._hyper)

@@ -128,6 +128,18 @@ def reading(folder: Path) -> Iterator[Json]:
 _PACKAGES = ("logpi", "jax", "jaxlib", "flax", "optax", "gymnasium", "numpy")
 
 
+def machine() -> Json:
+    """What decides the speed here, as far as it has a name: processor, cores, JAX's devices. Starts JAX's backend."""
+    import jax
+
+    devices, cores = jax.devices(), os.cpu_count()
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    node = hashlib.sha256(platform.node().encode()).hexdigest()[:12]  # a run may be given away: not its name
+    names = {"node": node, "processor": platform.machine(), "cores": cores}
+    return names | {"device": devices[0].device_kind, "count": len(devices)}
+
+
 def describe() -> Json:
     """Versions, platform, JAX's devices, XLA_FLAGS, git commit of the working folder, and the time now.
 
@@ -142,6 +154,7 @@ def describe() -> Json:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "device": {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)},
+        "machine": machine(),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "git": _git(),
     }

@@ -244,7 +244,7 @@ def create(
     Raises:
         LogpiError: ``root`` cannot be written.
     """
-    parent = Path(root) / _safe(algo)
+    parent, name = folder_of(root, algo, env)
     measures = {"score": dict(score or {}), "length": dict(length or {})}
     manifest = {"algo": algo, "env": env, "seeds": list(seeds)} | measures | describe()
     manifest |= {"init_from": dict(init_from)} if init_from else {}
@@ -255,7 +255,7 @@ def create(
     }
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        run = RunFolder(_claim(parent, _safe(env)))
+        run = RunFolder(_claim(parent, name))
     except OSError as error:
         raise LogpiError(
             f"cannot make a run folder in {parent}: {error.strerror or error}; "
@@ -268,6 +268,11 @@ def create(
         run.discard()
         raise
     return run
+
+
+def folder_of(root: str | Path, algo: str, env: str) -> tuple[Path, str]:
+    """The folder that holds the runs of a method in an environment, and their name without its number."""
+    return Path(root) / _safe(algo), _safe(env)
 
 
 def toml_text(table: Mapping[str, object]) -> str:

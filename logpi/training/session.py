@@ -29,6 +29,7 @@ from logpi.runs.lookup import agent_folder
 from logpi.runs.manage import outcome_so_far, reopen
 from logpi.runs.metrics import MetricsWriter
 from logpi.tasks import NOTHING, Facts, Own, Work, task_of
+from logpi.training import estimate
 from logpi.training.signals import Stop, stop_on_signal
 from logpi.types import Learner, PyTree
 from logpi.view.live import View
@@ -240,6 +241,11 @@ def start(experiment: Experiment, command: list[str], view: View, own: Own = NOT
     experiment = work.experiment or experiment
     with contextlib.closing(_driver(experiment, work)) as driver:
         first = work.adopt(driver.one_learner(), origin) if origin else None
+        takes = estimate.room(driver, experiment, work.keeps_stages)
+        warning = estimate.check_disk(takes, run.log_dir)
+        view.note(estimate.told(takes, estimate.pace(experiment)))
+        if warning:
+            view.note(warning)
         seeds, table = range(run.seed, run.seed + run.seeds), experiment_to_table(experiment)
         length, begun = task.length(experiment)._asdict(), origin_of(origin) if origin else None
         names = (run.log_dir, experiment.algo, experiment.env)

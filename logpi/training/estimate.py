@@ -1,0 +1,179 @@
+"""What a run will take on this machine, told before it starts: time, memory and disk. All figures are rough."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import shutil
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from logpi.config.experiments import experiment_from_table, promised
+from logpi.config.settings import Experiment
+from logpi.driver.driver import Driver, Progress
+from logpi.driver.process import State
+from logpi.driver.window import cut_shapes
+from logpi.errors import LogpiError
+from logpi.runs.cards import machine
+from logpi.runs.files import size_text
+from logpi.runs.folder import RunFolder, folder_of
+from logpi.runs.metrics import STEPS, Row, mean, read_rows
+from logpi.tasks import task_of
+from logpi.types import PyTree
+from logpi.view.live import clock
+
+RECIPES_RATE = 30.0  # GFLOP/s of ``products`` on one core of the machine that the recipes' seconds were measured on
+LOOKED_AT = 5  # earlier runs
+ROW = 1_000  # bytes of a row in all files of metrics
+PICTURES = 1_000_000  # bytes of curve and film
+PROCESS = 250_000_000  # bytes of a process that has imported JAX, where the system does not tell
+PROGRAMS = 300_000_000  # bytes that compiling and the compiled programs take, roughly
+
+
+class Room(NamedTuple):
+    """Bytes that a run takes."""
+
+    memory: int  # of this process
+    checkpoint: int  # the largest one
+    disk: int  # of the run folder, at most
+
+
+class Pace(NamedTuple):
+    """Seconds that a run will take, and why it is believed."""
+
+    seconds: float
+    source: str
+
+
+def bytes_of(tree: PyTree) -> int:
+    """Bytes of the arrays in a tree, or of their shapes."""
+    return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree) if hasattr(x.dtype, "itemsize"))
+
+
+def room(driver: Driver, experiment: Experiment, keeps_stages: bool) -> Room:
+    """What the arrays of a run and its files take."""
+    run, process = experiment.run, driver.process
+    whole, kept = driver.shapes, driver.like(Progress())
+    checkpoint = bytes_of(_at_the_end(kept, driver, experiment.method.total_timesteps))
+    agent = bytes_of(jax.eval_shape(process.acting, whole.learner))
+    agents = 2 + keeps_stages * (int(run.eval_points) + 1)
+    rows = min(run.log_points, math.ceil(experiment.method.total_timesteps / process.rows))
+    files = agents * agent + rows * ROW * run.seeds + PICTURES
+    memory = _used() + PROGRAMS + bytes_of(whole) + bytes_of(process.data)
+    return Room(memory, checkpoint, (run.keep_checkpoints + 1) * checkpoint + files)
+
+
+def _used() -> int:
+    """Bytes that this process has taken so far."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return PROCESS
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _at_the_end(state: State, driver: Driver, total: float) -> State:
+    """Shapes of a checkpoint at the end of a run: a replay may not be full by then."""
+    window = driver.process.window
+    if window is None:
+        return state
+    axis = state.seed.ndim
+    size, columns = jax.tree.leaves(window.rows(state.carry))[0].shape[axis : axis + 2]
+    return cut_shapes(window, state, min(size, math.ceil(total / columns)), axis)
+
+
+def check_disk(found: Room, log_dir: str) -> str:
+    """A warning where the disk of ``log_dir`` is short of room for a run, "" where it is not.
+
+    Raises:
+        LogpiError: not even the checkpoints' first pair fits: a new one is written before the old one goes.
+    """
+    folder = next(parent for parent in (Path(log_dir).absolute(), *Path(log_dir).absolute().parents) if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    less = "take another --log-dir, or lower --replay-size, --n-envs or --keep-checkpoints, whichever this run has"
+    have = f"{folder} has {size_text(free)} left"
+    if free < 2 * found.checkpoint:
+        raise LogpiError(f"a checkpoint of this run takes up to {size_text(found.checkpoint)}, and {have}: {less}")
+    return f"this run may take {size_text(found.disk)} on the disk, and {have}: {less}" if free < found.disk else ""
+
+
+def pace(experiment: Experiment) -> Pace | None:
+    """The time that a run will take by earlier runs here, or by its recipe; None where neither says anything."""
+    total = experiment.method.total_timesteps
+    for folder in _earlier(experiment):
+        with contextlib.suppress(LogpiError, KeyError, TypeError, ValueError):
+            theirs = experiment_from_table(folder.config)
+            if folder.manifest.get("machine") == machine() and _alike(theirs, experiment):
+                seconds = projected(read_rows(folder.path / "timing.jsonl"), total)
+                if seconds is not None:
+                    return Pace(seconds, f"as {folder.path} took")
+    recipe = promised(experiment)
+    if recipe is None or jax.default_backend() != "cpu":
+        return None
+    horizon = task_of(experiment.env).horizon
+    usual = recipe.tables.get("method", {}).get(horizon, getattr(type(experiment.method)(), horizon))
+    share = getattr(experiment.method, horizon) / usual
+    seconds = recipe.seconds * share * experiment.run.seeds * RECIPES_RATE / products()
+    return Pace(seconds, "compilation apart; by the recipe's figure and the speed of a core")
+
+
+def projected(rows: list[Row], total: float) -> float | None:
+    """Seconds to ``total`` timesteps at the pace of the newest process that wrote ``rows`` of a clock.
+
+    What that process took before its first move (compilation above all) counts too. None where it wrote too few rows.
+    """
+    seconds = [mean(row["time/time_elapsed"]) for row in rows]
+    first = max((i for i in range(1, len(rows)) if seconds[i] < seconds[i - 1]), default=0)  # each has its own clock
+    if len(rows) - first < 2:
+        return None
+    steps = [0.0, *(mean(row[STEPS]) for row in rows)]
+    each = (seconds[-1] - seconds[first]) / (steps[-1] - steps[first + 1])
+    start = seconds[first] - each * (steps[first + 1] - steps[first])
+    return max(0.0, start) + each * total
+
+
+def products(count: int = 40, repeats: int = 9) -> float:
+    """GFLOP/s of this machine in products of 64x64 matrices, which one core does; it takes some milliseconds."""
+    size = 64  # larger ones are dealt out to several threads
+    matrix = np.full((size, size), 0.5, np.float32)
+    out, times = np.empty_like(matrix), []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        for _ in range(count):
+            np.matmul(matrix, matrix, out=out)
+        times.append(time.perf_counter() - began)
+    return 2 * size**3 * count / statistics.median(times) / 1e9
+
+
+def told(found: Room, expected: Pace | None) -> str:
+    """The estimate for people."""
+    takes = f"{clock(expected.seconds)} here ({expected.source}), " if expected else ""
+    return f"about {takes}{size_text(found.memory)} of memory and at most {size_text(found.disk)} of disk"
+
+
+def _earlier(experiment: Experiment) -> list[RunFolder]:
+    """The newest runs of the same method and environment in the same place."""
+    parent, name = folder_of(experiment.run.log_dir, experiment.algo, experiment.env)
+    found = [(re.fullmatch(rf"{re.escape(name)}_(\d+)", path.name), path) for path in parent.glob("*")]
+    numbered = sorted(((int(match[1]), path) for match, path in found if match), reverse=True)
+    return [RunFolder(path) for _, path in numbered[:LOOKED_AT]]
+
+
+def _alike(theirs: Experiment, ours: Experiment) -> bool:
+    """Whether two runs do the same work but for their length and their seeds' numbers."""
+
+    def work(experiment: Experiment) -> tuple[object, ...]:
+        horizon, run = task_of(experiment.env).horizon, experiment.run
+        method = {name: value for name, value in vars(experiment.method).items() if name != horizon}
+        evaluated = (run.seeds, run.eval_episodes, run.eval_points, run.vectorization)
+        return (method, experiment.network, experiment.env_kwargs, experiment.policy, *evaluated)
+
+    return work(theirs) == work(ours)
