@@ -65,7 +65,7 @@ def iterations(experiment: Any) -> Iterations:
     from logpi.driver.driver import Driver, Progress
     from logpi.tasks import Own, task_of
 
-    process = task_of(experiment.env).build(experiment, Own()).process()
+    process = task_of(experiment.env).build(experiment, Own()).process(experiment.run.seed)
     driver = Driver(process, [experiment.run.seed])
     state, done = driver.init(), 0
 

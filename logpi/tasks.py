@@ -75,12 +75,13 @@ class Work(NamedTuple):
     """An experiment, ready to run: what a session needs of it."""
 
     num_devices: int  # that share one learner
-    process: Callable[[], Process]
+    process: Callable[[int], Process]  # (seed): a host environment begins with it
     save_agent: Callable[[Path, PyTree, Facts], None]  # (folder, the acting part of one learner, facts of the run)
     # (shapes of one learner, folder of an agent) -> the learner, what the agent holds in arrays
     adopt: Callable[[Learner, Path], Learner]
     measured: Callable[[Any], Facts] = lambda scores: {}  # what final scores [n] say beside their mean
     data: str = ""  # fingerprint of what is learnt from, where it is not an environment
+    in_turn: bool = False  # whether several seeds learn one after the other, each in a process of its own
     keeps_stages: bool = False  # whether the agents of all periodic evaluations are kept
     experiment: Experiment | None = None  # with what the data decides filled in; None: nothing was left to decide
     notes: Sequence[str] = ()  # told before the training begins

@@ -72,12 +72,15 @@ def save(folder: Path, title: str, found: Json, report: Report, order: Sequence[
 def snapshots(run: str, count: int) -> list[str]:
     """Players ``NAME=FOLDER``: the agents of ``run`` as they were at its evaluations, first to last, evenly spread.
 
+    Of several seeds they are the first one's.
+
     Raises:
         LogpiError: no such run, or fewer than two agents.
     """
-    from logpi.runs.lookup import open_run
+    from logpi.runs.lookup import agents_in, open_run
 
-    found = sorted(folder for folder in open_run(run).stages.glob("*") if (folder / "agent.json").exists())
+    stages = sorted(open_run(run).stages.glob("*"))
+    found = [(stage.name, agents[0]) for stage in stages if (agents := agents_in(stage))]
     if len(found) < 2 or count < 2:
         raise LogpiError(
             f"ladder {run}, {count} snapshots: it has {len(found)} agents; give at least 2 snapshots, of a run of "
@@ -85,4 +88,4 @@ def snapshots(run: str, count: int) -> list[str]:
         )
     some = min(count, len(found))
     chosen = [found[round(k * (len(found) - 1) / (some - 1))] for k in range(some)]
-    return [f"{int(folder.name) / 1000:g}k={folder}" for folder in chosen]
+    return [f"{int(name) / 1000:g}k={folder}" for name, folder in chosen]

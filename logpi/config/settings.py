@@ -225,7 +225,7 @@ class Run:
     """What to run, and what to keep of it."""
 
     seed: int = ranged(0, lambda x, c: 0 <= x <= MOST_SEEDS - c.seeds, SEED_RANGE)  # Seed of all random numbers
-    # Number of seeds (seed, seed + 1, …) trained at once; not for host environments or games
+    # Number of seeds (seed, seed + 1, …) of the run; on the host and in games they take turns within each iteration
     seeds: int = at_least(1, 1)
     eval_episodes: int = at_least(1, 20)  # Greedy episodes (or images, or games) per periodic evaluation
     eval_points: int = not_negative(20)  # Number of periodic evaluations, evenly spread; 0: only one, at the end

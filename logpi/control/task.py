@@ -50,6 +50,7 @@ def _runs_on(name: str) -> str:
 
 def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.control.agent import adopt, save_agent
+    from logpi.types import DeviceEnv
 
     made = parts(experiment, own)
     network = None if own.policy or experiment.policy else experiment.network
@@ -62,7 +63,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def begin_with(learner: Learner, folder: Path) -> Learner:
         return adopt(learner, folder, network)
 
-    return Work(made.num_devices, lambda: process(experiment, made, own), save, begin_with)
+    on_host = not isinstance(made.env, DeviceEnv)
+    return Work(made.num_devices, lambda seed: process(experiment, made, own, seed), save, begin_with, in_turn=on_host)
 
 
 def parts(experiment: Experiment, own: Own) -> Parts:
@@ -70,7 +72,7 @@ def parts(experiment: Experiment, own: Own) -> Parts:
 
     Raises:
         LogpiError: unknown environment, unsupported spaces, or settings that do not fit together, such as several
-            seeds at once on a host environment.
+            seeds on a vector of environments.
     """
     from gymnasium.vector import VectorEnv
 
@@ -82,7 +84,7 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     from logpi.types import DeviceEnv
 
     env = make(experiment.env, **experiment.env_kwargs) if own.env is None else own.env
-    _check_settings(experiment, isinstance(env, DeviceEnv))
+    _check_settings(experiment, isinstance(env, VectorEnv))
     spec = vector_spec(env, experiment) if isinstance(env, VectorEnv) else spec_of(env, experiment.env_kwargs)
     policy = own.policy or own_policy(experiment.policy, spec) or make_policy(spec, experiment.network)
     method = own.algorithm or find_method(experiment.algo)
@@ -92,12 +94,12 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     return Parts(env, spec, algorithm, 1 if own.algorithm else _num_devices(experiment, algorithm))
 
 
-def _check_settings(experiment: Experiment, on_device: bool) -> None:
+def _check_settings(experiment: Experiment, is_vector: bool) -> None:
     run = experiment.run
-    if run.seeds > 1 and not on_device:
+    if run.seeds > 1 and is_vector:
         raise LogpiError(
-            f"seeds={run.seeds}: {experiment.env} runs on the host, where one run trains one seed; device "
-            "environments (`logpi envs`) train many at once. Start one run a seed, with --seed"
+            f"seeds={run.seeds}: a vector of environments cannot be copied, and each seed needs its own; give the "
+            "environment's name, or a function that builds it"
         )
     if run.autoreset != "next_step" and experiment.method.normalize_reward:
         raise LogpiError(
@@ -138,8 +140,8 @@ def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> Non
         ) from error
 
 
-def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process:
-    """The learning process of an experiment."""
+def process(experiment: Experiment, parts: Parts, own: Own = NOTHING, seed: int | None = None) -> Process:
+    """The learning process of an experiment; host environments begin with ``seed``, by default the run's."""
     from gymnasium.vector import VectorEnv
 
     from logpi.control.on_policy import Sizes, on_device
@@ -171,7 +173,7 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING) -> Process
         make = functools.partial(make_host, parts.env, env_kwargs=dict(experiment.env_kwargs))
         vector = make(method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
         evaluation = make(beside)
-    made = on_host(vector, evaluation, parts.algorithm, obs, run.seed, sizes)
+    made = on_host(vector, evaluation, parts.algorithm, obs, run.seed if seed is None else seed, sizes)
     return _reusing(made, parts.algorithm, vector.num_envs)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +38,11 @@ from logpi.driver.window import cut, cut_shapes, filled_rows, whole
 from logpi.errors import LogpiError
 from logpi.types import Learner, Metrics, PyTree
 
+if TYPE_CHECKING:
+    from logpi.driver.in_turn import Trainer
+
+Facts = Mapping[str, Any]  # what JSON can hold
+NOTHING: Facts = {}
 HEALTH = "finite/"  # begins the names of flags that must be true
 CAUSES = {
     "finite/observation": "the environment gave an observation that is NaN or infinite; `logpi check-env` finds it",
@@ -55,6 +60,7 @@ class Progress(NamedTuple):
     unit: int = 0  # units of the stage after them that are over
     evaluated: int = 0  # periodic evaluations made
     saved: int = 0  # periodic checkpoints made
+    seed: int = 0  # of seeds that take turns, those that are over in this iteration; stage and unit are the next one's
     ended: str = ""  # why the run ends before its length, once that is decided, as ``early`` says it
 
 
@@ -75,14 +81,50 @@ class Driver:
         self._known: State | None = None
         self._data: PyTree = process.data
 
-    def filled(self, state: State) -> int | None:
-        """Filled rows of the replay, which are all that a checkpoint holds of it; None where there is no replay."""
-        window = self.process.window
-        return None if window is None else filled_rows(window, state)
+    @property
+    def parts(self) -> list[Driver]:
+        """Itself: the seeds of a driver learn at the same time."""
+        return [self]
 
-    def like(self, progress: Progress, filled: int | None = None) -> State:
-        """Shapes of ``saved`` at ``progress``, for loading a checkpoint; ``filled`` rows of a replay, None: all."""
-        state, window = self.shapes, self.process.window
+    def timesteps(self, state: State) -> NDArray[np.int32]:
+        """Timesteps that have been learnt from, [] or [S]."""
+        return np.asarray(jax.device_get(state.learner.timesteps))
+
+    def total(self, state: State) -> float:
+        """Timesteps to learn from."""
+        return float(np.max(jax.device_get(state.learner.hyper.total_timesteps)))
+
+    def rests(self, state: State) -> bool:
+        """Whether all timesteps have been learnt from."""
+        return bool(np.min(self.timesteps(state)) >= self.total(state))
+
+    def share(self, other: Driver) -> None:
+        """Take the compiled programs of a driver of the same process."""
+        self._programs, self._data = other._programs, other._data
+
+    def metrics(self, state: State) -> Metrics:
+        """What the stages of this iteration have measured so far."""
+        return state.metrics
+
+    def fresh(self, state: State) -> State:
+        """``state`` at the beginning of an iteration."""
+        return state._replace(metrics={})
+
+    def acting(self, state: State) -> list[PyTree]:
+        """The part that acts, of each seed, on the host."""
+        found = jax.device_get(self.process.acting(state.learner))
+        if not np.ndim(self._seed):
+            return [found]
+        return [jax.tree.map(lambda x, k=k: x[k], found) for k in range(len(self._seed))]
+
+    def facts(self, state: State, progress: Progress) -> Facts:
+        """What a checkpoint tells beside its arrays, for ``like`` and ``restored``: the filled rows of a replay."""
+        window = self.process.window
+        return {} if window is None else {"filled": filled_rows(window, state)}
+
+    def like(self, progress: Progress, facts: Facts = NOTHING) -> State:
+        """Shapes of ``saved`` at ``progress``, for loading a checkpoint with these ``facts``."""
+        state, window, filled = self.shapes, self.process.window, facts.get("filled")
         for stage in self.process.stages[: progress.stage]:
             if (progress.iteration + 1) % stage.every == 0:
                 metrics = stage.metrics(self.process, self._spread, self.shapes)
@@ -97,8 +139,8 @@ class Driver:
             state = cut(window, state, filled_rows(window, state), np.ndim(self._seed))
         return self._without_batch(state, progress)
 
-    def restored(self, state: State) -> State:
-        """``state`` as a checkpoint holds it, ready to go on."""
+    def restored(self, state: State, facts: Facts = NOTHING) -> State:
+        """``state`` as a checkpoint with these ``facts`` holds it, ready to go on."""
         batch = state.batch
         if not jax.tree.leaves(batch):
             batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self.shapes.batch)
@@ -248,7 +290,7 @@ class Event(NamedTuple):
 
 
 def training(
-    driver: Driver,
+    driver: Trainer,
     state: State,
     progress: Progress,
     run: Run,
@@ -266,10 +308,10 @@ def training(
         LogpiError: an observation, a reward or a parameter is not finite (the state before is not lost: it is in the
             last checkpoint).
     """
-    total = float(np.max(jax.device_get(state.learner.hyper.total_timesteps)))
+    total = driver.total(state)
     every = max(1, math.ceil(total / driver.process.rows / run.log_points))
     # only a row ends a run: one that was stopped between two rows goes on to the next
-    ended = bool(np.min(jax.device_get(state.learner.timesteps)) >= total)
+    ended = bool(np.min(driver.timesteps(state)) >= total)
     finished = bool(progress.ended) or (ended and progress.stage == 0 and progress.iteration % every == 0)
     health: list[Metrics] = []  # of each iteration since the last row
     while not finished:
@@ -277,15 +319,15 @@ def training(
         state, progress, stopped = driver.iterate(state, progress, watch, timed=last)
         late = not stopped and bool(early(run, None, clock()))
         last = last or late
-        health.append({name: x for name, x in state.metrics.items() if name.startswith(HEALTH)})
+        health.append({name: x for name, x in driver.metrics(state).items() if name.startswith(HEALTH)})
         if not last and not stopped:
-            state = state._replace(metrics={})
+            state = driver.fresh(state)
             progress = progress._replace(iteration=progress.iteration + 1, stage=0)
             stopped = watch("", 0, 1)
         if not last and not stopped:
             continue
-        timesteps, flags = jax.device_get((state.learner.timesteps, health))
-        newest = progress.iteration + (progress.stage > 0 or progress.unit > 0)  # counted from 1
+        timesteps, flags = driver.timesteps(state), jax.device_get(health)
+        newest = progress.iteration + (progress.seed + progress.stage + progress.unit > 0)  # counted from 1
         for number, checks in enumerate(flags, newest + 1 - len(flags)):
             check_health(checks, number)
         health.clear()
@@ -299,13 +341,15 @@ def training(
         finished = done >= total or bool(reason)
         evaluated, saved = (math.floor(done / total * n) for n in (run.eval_points, run.checkpoint_points))
         checkpoint = finished or saved > progress.saved
-        state = state._replace(metrics={})
-        progress = Progress(progress.iteration + 1, 0, 0, max(evaluated, progress.evaluated), saved, reason)
+        state = driver.fresh(state)
+        progress = Progress(
+            progress.iteration + 1, evaluated=max(evaluated, progress.evaluated), saved=saved, ended=reason
+        )
         yield Event(state, progress, done, row, row.pop("scores"), checkpoint, finished)
 
 
 def _row(
-    driver: Driver, state: State, progress: Progress, done: int, run: Run, total: float, watch: Watch, late: bool
+    driver: Trainer, state: State, progress: Progress, done: int, run: Run, total: float, watch: Watch, late: bool
 ) -> dict[str, PyTree] | None:
     """Metrics of the iteration that is over, with ``scores`` of a periodic evaluation where one is due.
 
@@ -313,7 +357,7 @@ def _row(
     """
     iteration = progress.iteration + 1
     row: dict[str, PyTree] = {"time/total_timesteps": done, "time/iterations": iteration}
-    values = jax.device_get(state.metrics)
+    values = jax.device_get(driver.metrics(state))
     row |= {name: x for name, x in values.items() if not name.startswith(HEALTH)}
     row["scores"] = None
     if done >= total or late or math.floor(done / total * run.eval_points) > progress.evaluated:

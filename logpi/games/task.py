@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,11 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.games.rules.make import make_game
     from logpi.methods import find_method
 
-    method, run = experiment.method, experiment.run
+    method = experiment.method
     if own != Own() or experiment.policy:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
         raise LogpiError(f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is a game and takes none")
-    if run.seeds > 1:
-        raise LogpiError(f"seeds={run.seeds}: self-play trains one seed; start one run a seed, with --seed")
     game = make_game(experiment.env)
     num_devices = devices.shared_by(method.n_games, method.batch_size)
     system = find_method(experiment.algo)(method, experiment.network, game, num_devices)
@@ -40,7 +39,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def save(folder: Path, acting: PyTree, facts: Facts) -> None:
         save_game_agent(folder, acting, experiment, facts)
 
-    def process() -> Process:
+    @functools.cache
+    def made() -> Process:
         rows = method.n_games * method.n_steps
         return self_play_process(system, evaluators_of(game, method, system.search), rows, num_devices)
 
@@ -50,7 +50,10 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def begin_with(learner: Learner, folder: Path) -> Learner:
         return adopt(learner, folder, experiment)
 
-    return Work(num_devices, process, save, begin_with, facts, keeps_stages=True)
+    def process(seed: int) -> Process:
+        return made()  # pure functions: every seed has the same
+
+    return Work(num_devices, process, save, begin_with, facts, in_turn=True, keeps_stages=True)
 
 
 def _load(folder: Path, policy: Any = None) -> Any:
@@ -106,12 +109,13 @@ def _score(name: str) -> Score:
 
 
 def _report(scores: Any, experiment: Experiment) -> list[str]:
-    scores = scores[0]
+    count, each = scores.shape[1], scores.mean(1)
+    seeds = f", mean of {len(each)} seeds from {each.min():.3g} to {each.max():.3g}" if len(each) > 1 else ""
     if experiment.env == games.LABELLED:
-        mean = 100 * scores.mean()
-        return [f"{mean:.1f} % of {len(scores)} moves keep the game's value where the choice matters"]
+        return [f"{100 * each.mean():.1f} % of {count} moves keep the game's value where the choice matters{seeds}"]
     opponent = experiment.method.eval_opponent_simulations
-    return [f"mean result {scores.mean():+.2f} of {len(scores)} games against plain search of {opponent} games a move"]
+    against = f"against plain search of {opponent} games a move"
+    return [f"mean result {each.mean():+.2f} of {count} games {against}{seeds}"]
 
 
 TASK = Task(

@@ -66,7 +66,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def save(folder: Path, acting: PyTree, facts: Facts) -> None:
         agent.save_image_agent(folder, acting, fitted, data, facts)
 
-    def process() -> Process:
+    def process(seed: int) -> Process:
         return image_process(made, task, splits, method.batch_size, method.n_updates, num_devices)
 
     def begin_with(learner: Learner, folder: Path) -> Learner:

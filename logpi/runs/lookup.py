@@ -64,10 +64,10 @@ def agent_folder(path: str | Path) -> Path:
     Raises:
         LogpiError: nothing that can be loaded is there.
     """
-    if found := _agents_in(Path(path)):
+    if found := agents_in(Path(path)):
         return found[0]
     run = open_run(path)
-    found = _agents_in(run.best) or _agents_in(run.last)
+    found = agents_in(run.best) or agents_in(run.last)
     if not found:
         begun = f"or `logpi resume {path}`" if run.has_checkpoint else "or start again with `logpi train`"
         raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, {begun}")
@@ -77,10 +77,10 @@ def agent_folder(path: str | Path) -> Path:
 def siblings(folder: Path) -> list[Path]:
     """The agents of all seeds that were trained together with the one in ``folder``, itself included."""
     together = folder.name.startswith(SEED)
-    return _agents_in(folder.parent) if together else [folder]
+    return agents_in(folder.parent) if together else [folder]
 
 
-def _agents_in(folder: Path) -> list[Path]:
+def agents_in(folder: Path) -> list[Path]:
     """``folder`` itself where it is an agent's, else those of its seeds, in their order."""
     if (folder / "agent.json").exists():
         return [folder]

@@ -18,6 +18,7 @@ import numpy as np
 from logpi.config.experiments import experiment_from_table, promised
 from logpi.config.settings import Experiment
 from logpi.driver.driver import Driver, Progress
+from logpi.driver.in_turn import Trainer
 from logpi.driver.process import State
 from logpi.driver.window import cut_shapes
 from logpi.errors import LogpiError
@@ -57,16 +58,17 @@ def bytes_of(tree: PyTree) -> int:
     return sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(tree) if hasattr(x.dtype, "itemsize"))
 
 
-def room(driver: Driver, experiment: Experiment, keeps_stages: bool) -> Room:
+def room(driver: Trainer, experiment: Experiment, keeps_stages: bool) -> Room:
     """What the arrays of a run and its files take."""
     run, process = experiment.run, driver.process
-    whole, kept = driver.shapes, driver.like(Progress())
-    checkpoint = bytes_of(_at_the_end(kept, driver, experiment.method.total_timesteps))
-    agent = bytes_of(jax.eval_shape(process.acting, whole.learner))
     agents = 2 + keeps_stages * (int(run.eval_points) + 1)
     rows = min(run.log_points, math.ceil(experiment.method.total_timesteps / process.rows))
-    files = agents * agent + rows * ROW * run.seeds + PICTURES
-    memory = _used() + PROGRAMS + bytes_of(whole) + bytes_of(process.data)
+    memory, files, checkpoint = _used() + PROGRAMS + bytes_of(process.data), rows * ROW * run.seeds + PICTURES, 0
+    for part in driver.parts:
+        kept = part.like(Progress())
+        checkpoint += bytes_of(_at_the_end(kept, part, experiment.method.total_timesteps))
+        files += agents * bytes_of(jax.eval_shape(process.acting, part.shapes.learner))
+        memory += bytes_of(part.shapes)
     return Room(memory, checkpoint, (run.keep_checkpoints + 1) * checkpoint + files)
 
 

@@ -20,6 +20,7 @@ from logpi.config.settings import Experiment
 from logpi.driver import devices
 from logpi.driver.driver import Driver, Event, Progress, training
 from logpi.driver.ending import rescaled
+from logpi.driver.in_turn import InTurn, Trainer
 from logpi.driver.process import State
 from logpi.errors import LogpiError
 from logpi.runs import folder as run_folders
@@ -54,7 +55,7 @@ class Session:
         """``before`` is what the run was until now, where it goes on with another length."""
         self.folder, self.experiment, self.work, self.view, self.before = folder, experiment, work, view, before
 
-    def run(self, driver: Driver, resume: bool, first: Learner | None = None) -> Trained:
+    def run(self, driver: Trainer, resume: bool, first: Learner | None = None) -> Trained:
         """Train to the end, from the newest checkpoint where ``resume``, else with the parameters in ``first``.
 
         Raises:
@@ -69,7 +70,7 @@ class Session:
             stop_on_signal(self.view.working, self.view.note) as stop,
         ):
             state, progress, best = self._begin(driver, writer, resume, first, stop)
-            before = int(np.min(jax.device_get(state.learner.timesteps)))  # this process's speed is of its own work
+            before = int(np.min(driver.timesteps(state)))  # this process's speed is of its own work
 
             def clock() -> float:
                 return time.perf_counter() - began
@@ -101,10 +102,10 @@ class Session:
             raise LogpiError(f"{error}. The run is intact: once that is mended, {self._advice}") from error
 
     def _begin(
-        self, driver: Driver, writer: MetricsWriter, resume: bool, first: Learner | None, stop: Stop
+        self, driver: Trainer, writer: MetricsWriter, resume: bool, first: Learner | None, stop: Stop
     ) -> tuple[State, Progress, NDArray[np.floating]]:
         if resume:
-            found = self.folder.latest_checkpoint(lambda meta: driver.like(_progress(meta), meta.get("filled")))
+            found = self.folder.latest_checkpoint(lambda meta: driver.like(_progress(meta), meta.get("facts", {})))
             _, tree, meta, warning = found
             if warning:
                 self.view.note(warning)
@@ -124,7 +125,7 @@ class Session:
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
             self.view.note(f"resuming at {meta['timesteps']:,} steps")
             self._compile(driver, stop)
-            return driver.restored(tree), progress, np.asarray(meta["best"])
+            return driver.restored(tree, meta.get("facts", {})), progress, np.asarray(meta["best"])
         self._compile(driver, stop)
         state, progress = driver.init(stop.watch), Progress()
         if first is not None:
@@ -133,7 +134,7 @@ class Session:
         self._save(driver, state, progress, best, writer)
         return state, progress, best
 
-    def _compile(self, driver: Driver, stop: Stop) -> None:
+    def _compile(self, driver: Trainer, stop: Stop) -> None:
         """Compile, and tell what that took when a run of the same settings last began here."""
         table = experiment_to_table(self.experiment) | {"run": {"seeds": self.experiment.run.seeds}}
         settings = f"{json.dumps(table, sort_keys=True)} {jax.__version__} {jax.local_devices()}"
@@ -144,7 +145,7 @@ class Session:
         devices.remember_start(settings, driver.seconds["compile"])
         self.view.note("")
 
-    def _go_on(self, driver: Driver, tree: State, progress: Progress, done: int) -> tuple[State, Progress]:
+    def _go_on(self, driver: Trainer, tree: State, progress: Progress, done: int) -> tuple[State, Progress]:
         """A checkpoint's state and progress under the new length, which the folder records."""
         assert self.before is not None
         horizon, total = task_of(self.experiment.env).horizon, self.experiment.method.total_timesteps
@@ -160,50 +161,52 @@ class Session:
         command = ["logpi", "resume", str(self.folder.path)]
         for name, value in limits(self.experiment).items():
             command += [f"--{name.replace('_', '-')}", f"{value:.17g}"]
-        reopen(self.folder, experiment_to_table(self.experiment) | history, command)
+        counted = task_of(self.experiment.env).length(self.experiment)._asdict()
+        reopen(self.folder, experiment_to_table(self.experiment) | history, counted, command)
         return driver.with_settings(tree), rescaled(progress, done, total, self.experiment.run)
 
-    def _keep_best(self, driver: Driver, event: Event, best: NDArray[np.floating]) -> NDArray[np.floating]:
+    def _keep_best(self, driver: Trainer, event: Event, best: NDArray[np.floating]) -> NDArray[np.floating]:
         assert event.scores is not None
-        scores, acting = np.atleast_1d(event.scores), jax.device_get(driver.process.acting(event.state.learner))
+        scores, acting = np.atleast_1d(event.scores), driver.acting(event.state)
         if self.work.keeps_stages:
             stage = self.folder.stages / f"{event.timesteps:010}"
-            self._save_agent(stage, acting, 0, {"timesteps": event.timesteps})
+            for number, agent in enumerate(acting):
+                self._save_agent(stage, agent, number, {"timesteps": event.timesteps})
         for k in np.flatnonzero(scores >= best):  # of equals the later one: it has learnt from more
             facts = {"timesteps": event.timesteps, "eval/mean_reward": float(scores[k])}
-            self._save_agent(self.folder.best, acting, int(k), facts)
+            self._save_agent(self.folder.best, acting[k], int(k), facts)
         return np.maximum(scores, best)
 
     def _save_agent(self, folder: Path, acting: PyTree, k: int, facts: Facts) -> None:
         """Agent number k: straight into ``folder``, or into ``folder/seed_<seed>`` where there are several."""
         run = self.experiment.run
         if run.seeds > 1:
-            folder, acting = folder / f"{SEED}{run.seed + k}", jax.tree.map(lambda x: x[k], acting)
+            folder = folder / f"{SEED}{run.seed + k}"
         self.work.save_agent(folder, acting, {"algo": self.experiment.algo, **facts})
 
     def _save(
-        self, driver: Driver, state: State, progress: Progress, best: NDArray[np.floating], writer: MetricsWriter
+        self, driver: Trainer, state: State, progress: Progress, best: NDArray[np.floating], writer: MetricsWriter
     ) -> None:
-        timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
+        timesteps = int(np.min(driver.timesteps(state)))
         meta = {
             "progress": progress._asdict(),
             "timesteps": timesteps,
-            "filled": driver.filled(state),
+            "facts": driver.facts(state, progress),
             "best": best.tolist(),
             "metrics_bytes": writer.offset(),
             "num_devices": self.work.num_devices,
             "data": self.work.data,
         }
-        run, acting = self.experiment.run, jax.device_get(driver.process.acting(state.learner))
+        run = self.experiment.run
         # agents first: a kill in between is made good by the resumed run, which comes this way again
-        for k in range(run.seeds):
-            self._save_agent(self.folder.last, acting, k, {"timesteps": timesteps})
+        for k, agent in enumerate(driver.acting(state)):
+            self._save_agent(self.folder.last, agent, k, {"timesteps": timesteps})
         kept = driver.saved(state, progress)
         self.folder.save_checkpoint(progress.iteration, kept, meta, run.keep_checkpoints)
 
-    def _finish(self, driver: Driver, state: State, progress: Progress, stop: Stop) -> Trained:
+    def _finish(self, driver: Trainer, state: State, progress: Progress, stop: Stop) -> Trained:
         run = self.experiment.run
-        timesteps = int(np.min(jax.device_get(state.learner.timesteps)))
+        timesteps = int(np.min(driver.timesteps(state)))
         found = driver.evaluate(state, progress.iteration, run.final_episodes, final=True, watch=stop.watch)
         if found is None:
             raise KeyboardInterrupt(f"trained to the end; `logpi resume {self.folder.path}` evaluates the agent")
@@ -217,10 +220,15 @@ class Session:
                 "mean_reward": scores.mean(1).tolist(),
                 "std_reward": scores.std(1).tolist(),
                 "seeds": list(range(run.seed, run.seed + run.seeds)),
-                **self.work.measured(scores[0]),
+                **self._measured(scores),
             }
         )
         return Trained(self.folder, scores, timesteps, driver.process.rows, progress.ended)
+
+    def _measured(self, scores: NDArray[np.floating]) -> Facts:
+        """What final scores [S, cases] say beside their means; of several seeds, a list."""
+        found = [self.work.measured(each) for each in scores]
+        return found[0] if len(found) == 1 else {"measured": found} if found[0] else {}
 
 
 def _progress(meta: Facts) -> Progress:
@@ -246,6 +254,8 @@ def start(experiment: Experiment, command: list[str], view: View, own: Own = NOT
         view.note(estimate.told(takes, estimate.pace(experiment)))
         if warning:
             view.note(warning)
+        if len(driver.parts) > 1:
+            view.note(f"{run.seeds} seeds take turns in each iteration: about {run.seeds} times the time of one")
         seeds, table = range(run.seed, run.seed + run.seeds), experiment_to_table(experiment)
         length, begun = task.length(experiment)._asdict(), origin_of(origin) if origin else None
         names = (run.log_dir, experiment.algo, experiment.env)
@@ -271,9 +281,12 @@ def _discarded_if_nothing_is_saved(folder: RunFolder) -> Iterator[None]:
         raise
 
 
-def _driver(experiment: Experiment, work: Work) -> Driver:
+def _driver(experiment: Experiment, work: Work) -> Trainer:
     run = experiment.run
-    return Driver(work.process(), list(range(run.seed, run.seed + run.seeds)))
+    seeds = list(range(run.seed, run.seed + run.seeds))
+    if work.in_turn and run.seeds > 1:
+        return InTurn([work.process(seed) for seed in seeds], seeds)
+    return Driver(work.process(run.seed), seeds)
 
 
 def resume(

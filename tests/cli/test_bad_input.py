@@ -103,7 +103,6 @@ NAMES = [
     (["train", "CartPole-v1", "--config", "none.toml"], ["cannot read the config file none.toml", "No such file"]),
     (["train", "CartPole-v1", "--env-kwargs", "gravity"], ["'gravity' is not an assignment", "NAME=VALUE"]),
     (["train", "CartPole-v1", "--env-kwargs", "colour=3"], ["CartPole-v1", "colour"]),
-    (["train", "FrozenLake-v1", "--seeds", "3"], ["seeds=3", "FrozenLake-v1 runs on the host", "--seed"]),
     (["train", "CartPole-v1", "--batch-size", "7"], ["batch_size=7 does not divide", "allowed: 2, 4, 8"]),
     (["resume", "nothing"], ["nothing is no run folder", "logpi train"]),
     (["eval", "nothing"], ["nothing is no run folder", "logpi runs"]),

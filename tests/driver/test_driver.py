@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import threading
 import time
 from typing import NamedTuple
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 from logpi.config.settings import Run
+from logpi.driver import devices
 from logpi.driver.driver import Driver, Progress, training
 from logpi.driver.ending import early, rescaled
+from logpi.driver.in_turn import InTurn
 from logpi.driver.process import COLLECT, GATE, STORE, UPDATE, Process
 from logpi.driver.stages import Evaluation, HostStage, Stage, stream, unwatched
 from logpi.errors import LogpiError
@@ -154,11 +157,12 @@ def through(driver, state, progress, iterations, watch=unwatched):
 def resumed(driver, state, progress):
     """The state as it comes back from a checkpoint, whose shapes are as the driver said."""
     kept = jax.device_get(driver.saved(state, progress))
-    like = driver.like(progress)
+    facts = json.loads(json.dumps(driver.facts(state, progress)))
+    like = driver.like(progress, facts)
     assert jax.tree.structure(kept) == jax.tree.structure(like)
     for ours, theirs in zip(jax.tree.leaves(kept), jax.tree.leaves(like), strict=True):
         assert (np.shape(ours), np.asarray(ours).dtype) == (theirs.shape, theirs.dtype)
-    return driver.restored(kept)
+    return driver.restored(kept, facts)
 
 
 def same(ours, theirs):
@@ -255,6 +259,57 @@ def test_a_seed_learns_the_same_beside_others_and_stops_at_its_end(driver, seeds
     assert rows[-1] == min(end.learner.timesteps)
     scores = beside.evaluate(end, 3, CASES).score
     assert scores.shape == (len(seeds), CASES)
+
+
+SEEDS = [5, 7, 1]  # which end at different times
+OFTEN = Run(log_points=1000, eval_points=3, eval_episodes=CASES)
+
+
+@pytest.fixture(scope="module")
+def in_turn():
+    return InTurn([toy() for _ in SEEDS], SEEDS)
+
+
+def test_a_seed_learns_the_same_in_turn_with_others(driver, in_turn):
+    rows, last = rows_of(training(in_turn, in_turn.init(), Progress(), OFTEN))
+    moves = in_turn.timesteps(last.state)
+    assert len(set(moves.tolist())) > 1
+    assert rows[-1][0]["time/total_timesteps"] == min(moves) >= 60
+    k = SEEDS.index(7)
+    alone, end = rows_of(training(driver, driver.init(), Progress(), OFTEN))
+    same(in_turn._each(last.state)[k][1].learner, end.state.learner)
+    for (row, _), (mine, _) in zip(rows, alone, strict=False):
+        measured = [name for name in mine if not name.startswith(("time/", "eval/"))]
+        assert len(measured) >= 3
+        same([row[name][k] for name in measured], [mine[name] for name in measured])
+    assert len(rows) > len(alone), "seed 7 rests at the end"
+    same(rows[-1][0]["update/w"][k], alone[-1][0]["update/w"])
+    assert in_turn.evaluate(last.state, 3, CASES).score.shape == (len(SEEDS), CASES)
+
+
+@pytest.mark.parametrize(("log_points", "pieces"), [(1000, 1), (1000, 2), (3, 3)])
+def test_seeds_that_take_turns_are_stopped_anywhere(in_turn, unit_by_unit, log_points, pieces):
+    run = dataclasses.replace(OFTEN, log_points=log_points)
+    expected, last = rows_of(training(in_turn, in_turn.init(), Progress(), run))
+    state, progress, found, seen = in_turn.init(), Progress(), [], set()
+    while True:
+        rows, event = rows_of(training(in_turn, state, progress, run, Stop(pieces)))
+        found += rows
+        if event.finished:
+            break
+        seen.add((event.progress.seed, event.progress.stage))
+        state, progress = resumed(in_turn, event.state, event.progress), event.progress
+    assert {seed for seed, _ in seen} == {0, 1, 2}
+    assert len(seen) > 5
+    same([row for row, _ in found], [row for row, _ in expected])
+    same(event.state.learner, last.state.learner)
+
+
+def test_seeds_that_take_turns_are_compiled_once(monkeypatch):
+    made, compile_all = [], devices.compile_all
+    monkeypatch.setattr(devices, "compile_all", lambda *arguments: made.append(1) or compile_all(*arguments))
+    InTurn([toy(), toy()], [0, 1]).init()
+    assert len(made) == 1
 
 
 def test_a_stop_ends_compilation_at_once():

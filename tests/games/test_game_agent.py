@@ -61,7 +61,6 @@ def test_a_run_begins_with_the_network_of_an_agent(saved):
         ("hex-", None, {}, "unknown game 'hex-'"),
         ("tic-tac-toe", "ppo", {}, "a board game, which ppo does not learn; its algorithms: alphago_zero, alphazero"),
         ("tic-tac-to", "alphazero", {}, "did you mean tic-tac-toe"),
-        ("tic-tac-toe", None, {"run": {"seeds": 2}}, "self-play trains one seed"),
         ("tic-tac-toe", None, {"env_kwargs": {"size": 3}}, "env_kwargs size: tic-tac-toe is a game"),
         ("tic-tac-toe", None, {"method": {"simulations": 0}}, "simulations is 0; it must be at least 1"),
         ("tic-tac-toe", None, {"method": {"n_games": 0}}, "n_games is 0; it must be at least 1"),

@@ -242,7 +242,7 @@ def test_images_may_be_oblong_and_in_colour(tmp_path, algo):
 
 def test_the_agent_is_a_moving_average_and_that_is_what_is_saved(corners, tmp_path):
     made = work(experiment(corners, tmp_path, ema_decay=0.5))
-    driver = Driver(made.process(), [0])
+    driver = Driver(made.process(0), [0])
     before = driver.init().learner
     learner = driver.iterate(driver.init(), Progress(), timed=False)[0].learner
     made.save_agent(tmp_path / "agent", driver.process.acting(learner), {})

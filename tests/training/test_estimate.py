@@ -72,7 +72,7 @@ def test_a_run_is_told_by_an_earlier_one_and_else_by_its_recipe(tmp_path, monkey
 
 def room_of(chosen):
     work = task_of(chosen.env).build(chosen, Own())
-    return estimate.room(Driver(work.process(), [0]), chosen, work.keeps_stages)
+    return estimate.room(Driver(work.process(0), [0]), chosen, work.keeps_stages)
 
 
 def test_room_is_what_the_files_take(tmp_path):
@@ -100,9 +100,7 @@ def test_a_disk_that_is_too_small_is_refused_before_a_folder_is_made(tmp_path, m
     found = room_of(chosen)
     assert estimate.check_disk(found, str(tmp_path / "not" / "yet")) == ""
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, 2 * found.checkpoint - 1))
-    with pytest.raises(
-        LogpiError, match=r"a checkpoint of this run takes up to \d.*B, and .* left: take another"
-    ):
+    with pytest.raises(LogpiError, match=r"a checkpoint of this run takes up to \d.*B, and .* left: take another"):
         session.start(chosen, ["test"], watcher)
     assert not (tmp_path / "runs").exists()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, found.disk - 1))

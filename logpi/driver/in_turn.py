@@ -1,0 +1,177 @@
+"""Several seeds of a process that trains one: one after the other within each iteration, in the same rows.
+
+Stateful environments and self-play have one learner each. Each seed has a ``Driver`` of its own and learns exactly as
+it would alone; the programs are compiled once. A state is a ``State`` whose parts are tuples with an entry a seed. A
+seed that has had its timesteps rests; its last metrics stand in the rows that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from logpi.driver.driver import Driver, Facts, Progress
+from logpi.driver.process import Process, Scores, State, Watch
+from logpi.driver.stages import unwatched
+from logpi.types import Learner, Metrics, PyTree
+
+LAST = "last"  # in the facts of a checkpoint: metrics of each seed that rests, None of the others
+
+
+class InTurn:
+    """The drivers of several seeds, with the interface of one."""
+
+    def __init__(self, processes: Sequence[Process], seeds: Sequence[int]) -> None:
+        """``processes`` are one a seed, and differ in nothing but what they hold outside of JAX."""
+        self.parts = [Driver(process, [seed]) for process, seed in zip(processes, seeds, strict=True)]
+        self.process, self.seconds = processes[0], self.parts[0].seconds
+        for part in self.parts:
+            part.seconds = self.seconds
+
+    def timesteps(self, state: State) -> NDArray[np.int32]:
+        """Timesteps that each seed has learnt from, [S]."""
+        return np.stack([part.timesteps(mine) for part, mine in self._each(state)])
+
+    def total(self, state: State) -> float:
+        """Timesteps to learn from."""
+        return max(part.total(mine) for part, mine in self._each(state))
+
+    def metrics(self, state: State) -> Metrics:
+        """What the stages of this iteration have measured so far; a list with one number for each seed."""
+        each: list[PyTree] = [mine.metrics for _, mine in self._each(state)]
+        found: PyTree = {name: [metrics[name] for metrics in each] for name in set.intersection(*map(set, each))}
+        return {name: found[name] for name in each[0] if name in found}
+
+    def fresh(self, state: State) -> State:
+        """``state`` at the beginning of an iteration: metrics of seeds that rest are kept."""
+        kept = [jax.device_get(mine.metrics) if part.rests(mine) else {} for part, mine in self._each(state)]
+        return _joined([mine._replace(metrics=own) for (_, mine), own in zip(self._each(state), kept, strict=True)])
+
+    def acting(self, state: State) -> list[PyTree]:
+        """The part that acts, of each seed, on the host."""
+        return [acting for part, mine in self._each(state) for acting in part.acting(mine)]
+
+    def facts(self, state: State, progress: Progress) -> Facts:
+        """What a checkpoint tells beside its arrays: of each seed its facts, and the metrics of those that rest."""
+        resting = self._resting(state, progress)
+        metrics = [jax.tree.map(lambda x: np.asarray(x).item(), mine.metrics) for _, mine in self._each(state)]
+        last = [found if rests else None for found, rests in zip(metrics, resting, strict=True)]
+        return {"seeds": [part.facts(mine, progress) for part, mine in self._each(state)], LAST: last}
+
+    def like(self, progress: Progress, facts: Facts) -> State:
+        """Shapes of ``saved`` at ``progress``, for loading a checkpoint with these ``facts``."""
+        found = []
+        for k, part in enumerate(self.parts):
+            at = Progress(progress.iteration) if facts[LAST][k] is not None else self._place(progress, k)
+            found.append(part.like(at, facts["seeds"][k]))
+        return _joined(found)
+
+    def saved(self, state: State, progress: Progress) -> State:
+        """What a checkpoint holds of ``state``."""
+        found = []
+        for k, ((part, mine), rests) in enumerate(zip(self._each(state), self._resting(state, progress), strict=True)):
+            at = Progress(progress.iteration) if rests else self._place(progress, k)
+            found.append(part.saved(mine._replace(metrics={}) if rests else mine, at))
+        return _joined(found)
+
+    def restored(self, state: State, facts: Facts) -> State:
+        """``state`` as a checkpoint with these ``facts`` holds it, ready to go on."""
+        found = []
+        for (part, mine), own, last in zip(self._each(state), facts["seeds"], facts[LAST], strict=True):
+            found.append(part.restored(mine, own)._replace(**({} if last is None else {"metrics": last})))
+        return _joined(found)
+
+    def begun_with(self, state: State, first: Learner) -> State:
+        """As ``Driver.begun_with``, every seed."""
+        return _joined([part.begun_with(mine, first) for part, mine in self._each(state)])
+
+    def one_learner(self) -> Learner:
+        """Shapes of one seed's learner."""
+        return self.parts[0].one_learner()
+
+    def with_settings(self, state: State) -> State:
+        """As ``Driver.with_settings``, every seed."""
+        return _joined([part.with_settings(mine) for part, mine in self._each(state)])
+
+    def compile(self, watch: Watch = unwatched) -> None:
+        """Compile the programs, which all seeds share; raises as ``Driver.compile``."""
+        first, *others = self.parts
+        first.compile(watch)
+        for part in others:
+            part.share(first)
+
+    def init(self, watch: Watch = unwatched) -> State:
+        """State before the first iteration; raises as ``compile``."""
+        self.compile(watch)
+        return _joined([part.init(watch) for part in self.parts])
+
+    def iterate(
+        self, state: State, progress: Progress, watch: Watch = unwatched, timed: bool = True
+    ) -> tuple[State, Progress, bool]:
+        """Run what is left of an iteration: (state, progress, whether ``watch`` asked for a stop before its end)."""
+        self.compile(watch)
+        stages = len(self.process.stages)
+        if progress.stage == stages:
+            return state, progress, False
+        each = list(self._each(state))
+        for k, (part, mine) in enumerate(each[progress.seed :], progress.seed):
+            begins = progress.stage == progress.unit == 0
+            if not (begins and part.rests(mine)):
+                mine = mine._replace(metrics={}) if begins else mine
+                mine, progress, stopped = part.iterate(mine, progress, watch, timed)
+                each[k] = part, mine
+                if stopped:
+                    return _joined([mine for _, mine in each]), progress, True
+            progress = progress._replace(seed=k + 1, stage=0, unit=0)
+        return _joined([mine for _, mine in each]), progress._replace(seed=0, stage=stages), False
+
+    def evaluate(
+        self, state: State, iteration: int, asked: int, final: bool = False, watch: Watch = unwatched
+    ) -> Scores | None:
+        """As ``Driver.evaluate``: scores [S, cases]."""
+        found: list[Scores] = []
+        for part, mine in self._each(state):
+            scores = part.evaluate(mine, iteration, asked, final, watch)
+            if scores is None:
+                return None
+            found.append(scores)
+        score, length = (np.stack(numbers).astype(np.float32) for numbers in zip(*found, strict=True))
+        return Scores(score, length)
+
+    def close(self) -> None:
+        """Free what the processes hold outside of this program."""
+        for part in self.parts:
+            part.close()
+
+    def _each(self, state: State) -> list[tuple[Driver, State]]:
+        """Each seed's driver and its state."""
+        entries: PyTree = tuple(state)
+        return [(part, State(*(entry[k] for entry in entries))) for k, part in enumerate(self.parts)]
+
+    def _place(self, progress: Progress, k: int) -> Progress:
+        """Where seed number ``k`` stands."""
+        stages = len(self.process.stages)
+        over = progress.stage == stages or k < progress.seed
+        here = progress.stage if k == progress.seed else 0
+        unit = progress.unit if k == progress.seed else 0
+        return progress._replace(seed=0, stage=stages if over else here, unit=0 if over else unit)
+
+    def _resting(self, state: State, progress: Progress) -> list[bool]:
+        """Whether each seed has had its timesteps and is not amid an iteration."""
+        places = [self._place(progress, k) for k in range(len(self.parts))]
+        whole = [place.stage in (0, len(self.process.stages)) and place.unit == 0 for place in places]
+        rests = [part.rests(mine) and bool(mine.metrics) for part, mine in self._each(state)]
+        return [a and b for a, b in zip(whole, rests, strict=True)]
+
+
+Trainer: TypeAlias = Driver | InTurn
+
+
+def _joined(states: Sequence[State]) -> State:
+    """The states of all seeds as one, whose parts are tuples."""
+    entries: list[PyTree] = [tuple(entry) for entry in zip(*states, strict=True)]
+    return State(*entries)

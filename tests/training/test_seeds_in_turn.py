@@ -1,0 +1,90 @@
+"""Several seeds where one run trains one: host environments and games, each as it would learn alone."""
+
+import json
+
+import gymnasium
+import pytest
+from small import Killed, Watcher, experiment, only_run, outcome, quick_compilation, resume
+
+from logpi import api
+from logpi.arena.folder import snapshots
+from logpi.config.experiments import resolve
+from logpi.errors import LogpiError
+from logpi.runs.metrics import read_rows
+from logpi.training import session
+
+GAME = {
+    "n_games": 8,
+    "n_steps": 8,
+    "simulations": 2,
+    "batch_size": 32,
+    "replay_ratio": 1.0,
+    "replay_size": 600,
+    "total_timesteps": 300,
+    "eval_simulations": 2,
+    "eval_opponent_simulations": 2,
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with quick_compilation():
+        yield
+
+
+def game(log_dir, run):
+    """A tiny run of self-play."""
+    brief = {"video": False, "tensorboard": False, "eval_episodes": 8, "final_episodes": 8, "eval_points": 2}
+    network = {"units": 16, "blocks": 1, "value_units": 8}
+    tables = {"run": {**brief, "log_dir": str(log_dir), **run}, "method": GAME, "network": network}
+    return resolve("tic-tac-toe", "alphazero", tables)[0]
+
+
+def host(log_dir, run):
+    return experiment("FrozenLake-v1", "ppo", log_dir, run=run)
+
+
+@pytest.mark.parametrize("kind", [game, host])
+def test_each_seed_learns_as_it_would_alone(tmp_path, kind):
+    watcher = Watcher()
+    both = session.start(kind(tmp_path / "both", {"seeds": 2, "seed": 3}), ["test"], watcher).folder
+    assert any(note == "2 seeds take turns in each iteration: about 2 times the time of one" for note in watcher.notes)
+    alone = session.start(kind(tmp_path / "alone", {"seed": 4}), ["test"], Watcher()).folder
+    for name in ("agent.safetensors",):
+        assert (both.last / "seed_4" / name).read_bytes() == (alone.last / name).read_bytes()
+    result, single = (json.loads((folder.path / "result.json").read_text()) for folder in (both, alone))
+    assert result["seeds"] == [3, 4]
+    assert result["mean_reward"][1] == single["mean_reward"][0]
+    assert both.manifest["seeds"] == [3, 4]
+    for row, mine in zip(read_rows(both.metrics), read_rows(alone.metrics), strict=False):
+        assert row["train/value_loss"][1] == mine["train/value_loss"]
+        assert row["time/total_timesteps"] <= mine["time/total_timesteps"]
+    assert both.best_agent == both.best / "seed_3"
+
+
+def test_seeds_of_a_game_resume_exactly(tmp_path):
+    whole = session.start(game(tmp_path / "whole", {"seeds": 2}), ["test"], Watcher()).folder
+    with pytest.raises(Killed):
+        session.start(game(tmp_path / "cut", {"seeds": 2}), ["test"], Watcher(kill_at=3))
+    folder = only_run(tmp_path / "cut")
+    resume(folder)
+    assert outcome(folder) == outcome(whole)
+    stages = snapshots(str(whole.path), 2)
+    assert len(stages) == 2
+    assert all(player.endswith("seed_0") for player in stages)
+
+
+def test_a_vector_has_one_seed(tmp_path):
+    vector = gymnasium.make_vec("FrozenLake-v1", num_envs=2, vectorization_mode="sync")
+    with pytest.raises(LogpiError, match=r"seeds=2: a vector .* cannot be copied.*a function that builds it"):
+        api.train(vector, "ppo", run={"seeds": 2, "log_dir": str(tmp_path)}, quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_seeds_of_a_host_environment_are_resumed(tmp_path):
+    with pytest.raises(Killed):
+        session.start(host(tmp_path, {"seeds": 2}), ["test"], Watcher(kill_at=3))
+    folder = only_run(tmp_path)
+    watcher = Watcher()
+    assert resume(folder, watcher).timesteps >= 320
+    assert 0 < watcher.rows < 6
