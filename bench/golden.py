@@ -50,6 +50,7 @@ class Renamed(NamedTuple):
     settings: Mapping[str, str]
     values: Mapping[str, Mapping[str, str]]
     metrics: Mapping[str, str]
+    kept: Mapping[str, str]
     added: frozenset[str]
 
 
@@ -300,7 +301,7 @@ def run_all(
 def read_renamed(path: Path) -> Renamed:
     """The map of what was renamed."""
     known = tomllib.loads(path.read_text(encoding="utf-8"))
-    tables = [known.pop(name, {}) for name in ("verbs", "settings", "values", "metrics")]
+    tables = [known.pop(name, {}) for name in ("verbs", "settings", "values", "metrics", "kept")]
     added = frozenset(known.pop("added", ()))
     if known:
         raise SystemExit(f"{path}: unknown {', '.join(known)}")
@@ -437,7 +438,10 @@ def compare(args: argparse.Namespace, work: Path) -> int:
     renamed = read_renamed(args.renamed)
     index = json.loads((args.folder / "index.json").read_text())
     recorded = {name: facts for name, facts in index.items() if fnmatch.fnmatch(name, args.only)}
-    chosen = {name: Case(translate(f["command"], renamed), f["devices"]) for name, f in recorded.items()}
+    chosen = {
+        name: Case(translate(f["command"], renamed) + renamed.kept.get(name, "").split(), f["devices"])
+        for name, f in recorded.items()
+    }
     here = machine().partition(";")[0]
     if others := {facts["machine"] for facts in recorded.values()} - {here}:
         print(f"this is {here}; recorded on {'; '.join(sorted(others))}: numbers may differ", file=sys.stderr)
