@@ -317,7 +317,12 @@ def sheet(
 
 
 def look(
-    agent: Agent | str | Path, images: Any, folder: str | Path | None = None, invert: bool = False, passes: int = 1
+    agent: Agent | str | Path,
+    images: Any,
+    folder: str | Path | None = None,
+    invert: bool = False,
+    autocontrast: bool = False,
+    passes: int = 1,
 ) -> Answer:
     """Classify pictures of your own with an agent that was trained on images, whatever their size and colours.
 
@@ -327,6 +332,7 @@ def look(
             0 to 1, or bool; or a list of paths or arrays.
         folder: where one PNG for each picture goes, with its glimpses; None: nothing is drawn.
         invert: take black for white.
+        autocontrast: make the darkest pixel of each picture black and its brightest white.
         passes: over a picture, each from another first place, whose class probabilities are averaged.
 
     Returns:
@@ -339,7 +345,8 @@ def look(
     if passes < 1:
         raise LogpiError(f"passes is {passes}; it must be at least 1")
     agent = load(agent) if isinstance(agent, str | Path) else agent
-    return record(agent.kind).look(agent, Pictures(images, None if folder is None else Path(folder), invert, passes))
+    wanted = Pictures(images, None if folder is None else Path(folder), invert, autocontrast, passes)
+    return record(agent.kind).look(agent, wanted)
 
 
 def _display(experiment: Experiment, recipe: Recipe | None, quiet: bool) -> Any:

@@ -110,6 +110,7 @@ class Pictures(NamedTuple):
     given: Any  # paths or arrays, or a sequence of them
     folder: Path | None = None  # where one PNG for each picture goes; None: nothing is drawn
     invert: bool = False  # black is taken for white
+    autocontrast: bool = False  # the darkest pixel of each becomes black and its brightest white
     passes: int = 1  # over a picture, whose class probabilities are averaged
 
 

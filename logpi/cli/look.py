@@ -22,22 +22,24 @@ def look(argv: list[str]) -> int:
         agent: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=AGENT, metavar="AGENT")],
         pictures: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(help=PICTURES, metavar="PICTURE")],
         invert: bool = False,
+        autocontrast: bool = False,
         passes: int = 1,
         out: str = "",
         no_drawing: bool = False,
         json: Json = False,
-    ) -> tuple[str, tuple[str, ...], bool, int, str, bool, bool]:
+    ) -> tuple[str, tuple[str, ...], bool, bool, int, str, bool, bool]:
         """Classify pictures with a trained agent: each is scaled to the agent's images, its glimpses are drawn as PNG.
 
         Args:
             invert: Inverted pictures: black is taken for white
+            autocontrast: Stretched levels: the darkest pixel of each picture becomes black, its brightest white
             passes: Number of passes over a picture whose class probabilities are averaged
             out: Folder of the PNG files; by default the working folder
             no_drawing: No PNG files
         """
-        return agent, pictures, invert, passes, out, no_drawing, json
+        return agent, pictures, invert, autocontrast, passes, out, no_drawing, json
 
-    agent, pictures, invert, passes, out, no_drawing, json = tyro.cli(
+    agent, pictures, invert, autocontrast, passes, out, no_drawing, json = tyro.cli(
         options, args=argv, prog="logpi look", config=NO_OFF
     )
     within("--passes", passes, 1, 10**6)
@@ -47,6 +49,6 @@ def look(argv: list[str]) -> int:
         raise LogpiError("--out is where PNG files go, and --no-drawing draws none; leave one of them out")
     import logpi.api as api
 
-    answer = api.look(agent, pictures, None if no_drawing else Path(out), invert, passes)
+    answer = api.look(agent, pictures, None if no_drawing else Path(out), invert, autocontrast, passes)
     print(jsonlib.dumps({"agent": agent, **answer.facts}) if json else "\n".join(answer.lines))
     return 0

@@ -28,7 +28,8 @@ def look(agent: ImageAgent, wanted: Pictures) -> Answer:
         LogpiError: a picture cannot be read, or the disk refuses.
     """
     canvas = (agent.task.scene.height, agent.task.scene.width)
-    found = list(pictures(wanted.given, agent.task.shape, canvas, agent.light_on_dark, wanted.invert))
+    scenes = pictures(wanted.given, agent.task.shape, canvas, agent.light_on_dark, wanted.invert, wanted.autocontrast)
+    found = list(scenes)
     looked, mean = _looked(agent, found, wanted.passes)
     drawn = _drawn(agent, found, looked, wanted.folder) if wanted.folder else [None] * len(found)
     said = [

@@ -80,7 +80,12 @@ def batch_of(given: Any, wanted: tuple[int, int, int]) -> tuple[NDArray[np.uint8
 
 
 def pictures(
-    given: Any, wanted: tuple[int, int, int], canvas: tuple[int, int], light_on_dark: float | None, invert: bool = False
+    given: Any,
+    wanted: tuple[int, int, int],
+    canvas: tuple[int, int],
+    light_on_dark: float | None,
+    invert: bool = False,
+    autocontrast: bool = False,
 ) -> Iterator[Picture]:
     """Pictures as scenes that an agent takes.
 
@@ -90,6 +95,7 @@ def pictures(
         canvas: height and width of the scenes that were made of them.
         light_on_dark: fraction of the training images that are light on dark; None where it is not known.
         invert: take black for white.
+        autocontrast: make the darkest pixel of each black and its brightest white.
 
     Raises:
         LogpiError: no picture, one that cannot be read, or as ``from_array``.
@@ -97,7 +103,7 @@ def pictures(
     count = 0
     for name, pixels in _each(given):
         count += 1
-        yield _prepared(name, WHITE - pixels if invert else pixels, wanted, canvas, light_on_dark)
+        yield _prepared(name, WHITE - pixels if invert else pixels, wanted, canvas, light_on_dark, autocontrast)
     if not count:
         raise LogpiError("no picture to look at; name at least one file, such as digit.png")
 
@@ -161,6 +167,7 @@ def _prepared(
     wanted: tuple[int, int, int],
     canvas: tuple[int, int],
     light_on_dark: float | None,
+    autocontrast: bool,
 ) -> Picture:
     """A picture as a scene: in the colours and the size of the training images, in the middle of the canvas."""
     height, width, channels = wanted
@@ -168,10 +175,13 @@ def _prepared(
     if pixels.shape[2] > channels:
         pixels = np.rint(pixels @ np.array(LUMA)).astype(np.uint8)[..., None]
     pixels = np.broadcast_to(pixels, (*size, channels))
-    if size == canvas:
+    whole = size == canvas
+    pixels = pixels if whole else scaled(pixels, height, width)
+    if autocontrast:
+        pixels = stretched(pixels)
+    if whole:
         scene = np.array(pixels)
     else:
-        pixels = scaled(pixels, height, width)
         scene = np.zeros((*canvas, channels), np.uint8)
         top, left = (canvas[0] - height) // 2, (canvas[1] - width) // 2
         scene[top : top + height, left : left + width] = pixels
@@ -180,6 +190,14 @@ def _prepared(
     if about := ink_warning(float(contrast(pixels[None])[0]), light_on_dark):
         warnings.append(about)
     return Picture(name, size, scene, warnings)
+
+
+def stretched(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """``pixels`` with their darkest level at 0 and their brightest at 255; as they are where all are equal."""
+    low, high = int(pixels.min()), int(pixels.max())
+    if low == high:
+        return pixels
+    return np.rint((pixels.astype(float) - low) * (WHITE / (high - low))).astype(np.uint8)
 
 
 def ink_warning(found: float, light_on_dark: float | None) -> str:

@@ -170,6 +170,17 @@ def test_ink_says_nothing_where_the_training_images_have_both_or_none_is_known()
     assert ink_warning(-0.5, 1.0) == "", "too faint to tell"
 
 
+def test_levels_are_stretched_where_that_is_asked_for():
+    grey = np.linspace(60, 180, 48).reshape(6, 8).astype(np.uint8)
+    (as_it_is,) = seen(grey)
+    (found,) = pictures(grey, GREY, (6, 8), None, autocontrast=True)
+    assert (as_it_is.scene.min(), as_it_is.scene.max()) == (60, 180)
+    assert (found.scene.min(), found.scene.max()) == (0, 255)
+    assert (np.diff(found.scene[..., 0].ravel().astype(int)) >= 0).all()
+    (flat,) = pictures(np.full((6, 8), 70, np.uint8), GREY, (20, 20), None, autocontrast=True)
+    assert set(np.unique(flat.scene)) == {0, 70}
+
+
 def test_a_picture_of_one_colour_is_told():
     (picture,) = seen(np.full((20, 20), 30, np.uint8), light_on_dark=1.0)
     assert picture.warnings == ["all its pixels are equal: there is nothing in it to see"]
