@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from logpi.runs.files import Json
@@ -144,7 +144,8 @@ def _cross_table(report: Json) -> Table:
         a, b = match["players"]
         points[a, b], points[b, a] = match["points"] / match["games"], 1 - match["points"] / match["games"]
     against = [str(place) for place in range(1, len(players) + 1)]
-    table = Table("", "player", box=None, pad_edge=False)
+    names = Column("player", overflow="fold")  # those that are paths differ at their ends
+    table = Table("", names, box=None, pad_edge=False)
     for heading in ("Elo", "95 % interval", "points", "games", "+", "=", "-", *against):
         table.add_column(heading, justify="right")
     for place, player in enumerate(players, 1):

@@ -116,6 +116,17 @@ def shown(found):
     return file.getvalue()
 
 
+def test_long_names_stay_told_apart_in_a_narrow_terminal():
+    names = [f"runs/alphazero/connect-four_1/stages/000{number}000000" for number in (1, 2)]
+    found = report(names, [Duel(0, 1, [result(0, 0, 1), result(0, 1, -1)])]).to_json()
+    file = io.StringIO()
+    view.show(found, Console(file=file, width=80, force_terminal=True, color_system=None))
+    table = file.getvalue().partition("\n\n")[0]
+    assert "…" not in table
+    folded = "".join(line.strip() for line in table.splitlines() if line.startswith("   "))
+    assert all(name[-8:] in folded for name in names)
+
+
 def test_a_report_in_words():
     duel = Duel(0, 1, [result(0, 0, 1), result(0, 1, -1), result(1, 0, 0), result(1, 1, -1, "timed out")])
     text = shown(report(["x[b]", "y"], [duel], test=SequentialTest(0, 10)).to_json())
