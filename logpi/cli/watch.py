@@ -99,14 +99,15 @@ def filmed_random(wanted: Wanted) -> tuple[dict[str, Path], int]:
 def filmed(wanted: Wanted) -> tuple[dict[str, Path], int]:
     """(paths of the video, or of the sheet's pictures, of a trained agent; number of episodes or images of a video)."""
     import logpi.api as api
+    from logpi.runs.folder import RunFolder
     from logpi.tasks import record
 
-    inside = Path(wanted.target) / "videos"
-    agent = api.load(wanted.target)
+    run = RunFolder(Path(wanted.target))
+    is_run, agent = (run.path / "manifest.json").is_file(), api.load(wanted.target)
     if wanted.sheet:
-        beside = inside.parent if inside.is_dir() else Path()
+        beside = run.path if is_run else Path()
         return api.sheet(agent, wanted.out or beside, wanted.episodes, wanted.seed, wanted.sampled), 0
-    path = _film_path(wanted.out, inside if inside.is_dir() else Path(), f"watch-{wanted.seed}.mp4")
+    path = _film_path(wanted.out, run.videos if is_run else Path(), f"watch-{wanted.seed}.mp4")
     episodes = wanted.episodes or record(agent.kind).filmed
     made = api.film(agent, path, episodes, wanted.seed, wanted.sampled, wanted.steps, _tell)
     return {"video": made}, episodes
@@ -117,6 +118,5 @@ def _tell(text: str) -> None:
 
 
 def _film_path(out: str, usual: Path, name: str) -> Path:
-    """The path of a video: ``out`` as a file or folder, else ``name`` in the folder ``usual``."""
-    folder = Path(out) if out else usual
-    return folder / name if folder.is_dir() else folder
+    """The path of a video: ``out`` as a file or folder, else ``name`` in the folder ``usual``, which need not exist."""
+    return Path(out) if out and not Path(out).is_dir() else Path(out or usual) / name
