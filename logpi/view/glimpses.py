@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.runs.files import atomic_write
+from logpi.view.labels import distinct
 from logpi.view.video import Frame, write_video
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ SCALES = ("#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#F0E442")  # of the patch
 RIGHT, WRONG, OTHER, INK = "#0072B2", "#D55E00", "#BBBBBB", "#333333"
 DIM, BRIGHT = "#8A4B00", "#F0E442"  # first and last glimpse: told apart by brightness alone
 FRAMES_A_GLIMPSE, FPS = 2, 2
+FILM_NAME, SHEET_NAME = 20, 13  # letters of a class's name
 
 
 class Looking(NamedTuple):
@@ -94,13 +97,13 @@ def _frames(looking: Looking) -> Iterator[Frame]:
 def _draw_moment(figure: Figure, looking: Looking, b: int, t: int) -> None:
     whole, seen, bars = figure.subplots(1, 3, width_ratios=(1, 1, 0.9))
     scene, corners = looking.scenes[b], looking.corner[: t + 1, b]
-    truth = looking.classes[looking.label[b]]
-    show_image(whole, scene / 255.0, f"image {b + 1}, label {truth}")
+    names = list(distinct(looking.classes, FILM_NAME))
+    show_image(whole, scene / 255.0, f"image {b + 1}, label {names[looking.label[b]]}")
     show_path(whole, corners, looking.patch)
     for (top, left, side), color in zip(squares(corners[-1], looking.patch, looking.scales), SCALES, strict=False):
         whole.add_patch(_rectangle(top, left, side, color))
     show_image(seen, seen_so_far(scene, corners, looking.patch, looking.scales), f"seen after glimpse {t + 1}")
-    _bars(bars, looking.probabilities[t, b], looking.classes, int(looking.label[b]))
+    _bars(bars, looking.probabilities[t, b], names, int(looking.label[b]))
 
 
 def _rectangle(top: int, left: int, side: int, color: str) -> Rectangle:
@@ -152,16 +155,20 @@ def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
         LogpiError: the disk refuses.
     """
     count = len(looking.label)
+    columns = min(columns, count)
     rows = math.ceil(count / columns)
-    figure = figure_of(1.55 * columns, 1.8 * rows + 0.4)
-    figure.suptitle("where it looked, from dark to bright; first patch dashed", x=0.01, ha="left", fontsize=10)
+    classes = list(distinct(looking.classes, SHEET_NAME))
+    height, width = looking.scenes.shape[1:3]
+    figure = figure_of(1.55 * columns, (min(1.55 * height / width, 6.0) + 0.45) * rows + 0.4)
+    about = "where it looked, from dark to bright; first patch dashed"
+    figure.suptitle(textwrap.fill(about, 20 * columns), x=0.01, ha="left", fontsize=10)
     for b, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
         if b >= count:
             axes.set_axis_off()
             continue
         said, truth = int(looking.probabilities[-1, b].argmax()), int(looking.label[b])
         right = said == truth
-        words = looking.classes[said] if right else f"{looking.classes[said]}, not {looking.classes[truth]}"
+        words = classes[said] if right else f"{classes[said]},\nnot {classes[truth]}"
         show_image(axes, looking.scenes[b] / 255.0, words, INK if right else WRONG)
         show_path(axes, looking.corner[:, b], looking.patch)
         first = _rectangle(*squares(looking.corner[0, b], looking.patch, 1)[0], SCALES[1])

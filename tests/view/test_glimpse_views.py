@@ -27,10 +27,10 @@ from logpi.ram.methods.ram import ram
 from logpi.ram.process import image_process
 from logpi.ram.scenes import Scene, group_size
 from logpi.runs.metrics import read_metrics
-from logpi.tasks import task_of
+from logpi.tasks import Pictures, record, task_of
 from logpi.training import session
 from logpi.view import glimpses
-from logpi.view.glimpses import coverage, film_glimpses, seen_so_far, squares
+from logpi.view.glimpses import coverage, film_glimpses, glimpse_sheet, seen_so_far, squares
 from logpi.view.looks import draw_look
 from logpi.view.plots import Axis
 from logpi.view.plots import _dress as dress
@@ -329,6 +329,30 @@ def test_looking_is_refused_where_there_is_nothing_to_look_at(run, capsys):
     ):
         assert main(["look", *arguments]) == 1
         assert message in capsys.readouterr().err
+
+
+def test_only_agents_of_images_look():
+    class Player:
+        facts = {"env": "CartPole-v1"}  # noqa: RUF012
+
+    for kind in ("control", "games"):
+        with pytest.raises(LogpiError, match="an agent of CartPole-v1 does not classify pictures; agents of ram/"):
+            record(kind).look(Player(), Pictures("a.png"))
+
+
+def test_long_class_names_stay_inside_their_pictures(agent, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(glimpses, "save", lambda figure, path: kept.append(figure) or path)
+    names = [f"a class with a very long name, number {number}" for number in range(3)]
+    for count in (1, 4):
+        glimpse_sheet(looking(agent, count)._replace(classes=names), tmp_path / "s.png")
+        figure = kept.pop()
+        assert len(figure.axes) == count, "no empty columns"
+        figure.canvas.draw()
+        for axes in figure.axes:
+            title = axes.title if axes.get_title() else axes._left_title
+            assert title.get_window_extent().x1 <= axes.get_window_extent().x1 + 8
+            assert title.get_text().rstrip("!").endswith(("0", "1", "2")), "told apart"
 
 
 def test_pictures_that_are_called_alike_are_all_drawn(agent, photos, tmp_path):

@@ -164,7 +164,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         with Image.open(path, formats=FORMATS) as image:
             check_size(image.height, image.width, path)
             if _is_deep(image):
-                raise LogpiError(f"{path}: more than 8 bits a channel; save it as an 8-bit image, 0..255")
+                raise LogpiError(
+                    f"{path}: more than 8 bits a channel; save it as an 8-bit image, 0..255: where 65535 is white, "
+                    "Image.fromarray((np.asarray(image) // 257).astype(np.uint8))"
+                )
             return _channels(ImageOps.exif_transpose(image))
     except LogpiError:
         raise
