@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
 from logpi.ram.data.image_folder import read_folder
-from logpi.ram.data.images import Images
+from logpi.ram.data.images import Images, check_differ, check_memory, check_regular
 from logpi.ram.data.npz import from_arrays, read_npz
 from logpi.ram.data.scaling import scaled
 
@@ -62,13 +62,15 @@ def load(name_or_path: str | Path, size: int = 0) -> Images:
         size: side of the square into which every image is scaled, in pixels; 0: images as they are.
 
     Raises:
-        LogpiError: as ``mnist``, ``fashion_mnist`` and ``own``.
+        LogpiError: as ``mnist``, ``fashion_mnist`` and ``own``, or all images are equal.
     """
     if name_or_path == "mnist":
         return _resized(mnist(), size)
     if name_or_path == "fashion-mnist":
         return _resized(fashion_mnist(), size)
-    return own(name_or_path, size)
+    images = own(name_or_path, size)
+    check_differ(images, name_or_path)
+    return images
 
 
 def _resized(images: Images, size: int) -> Images:
@@ -142,15 +144,26 @@ def _read_idx(folder: Path, fix: str, md5: dict[str, str] | None = None) -> dict
         path = _idx_file(folder, name)
         if path is None:
             raise LogpiError(f"no file {folder / name}, nor with .gz; {fix}")
-        try:
-            data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        except (OSError, EOFError, zlib.error) as error:
-            raise LogpiError(f"{path} cannot be read ({error}); {fix}") from error
+        data = _unpacked(path, 3 if "images" in key else 1, fix)
         found = hashlib.md5(data, usedforsecurity=False).hexdigest()
         if md5 is not None and found != md5[key]:
             raise LogpiError(f"{path} is not the published file (MD5 unpacked {found}, not {md5[key]}); {fix}")
         arrays[key] = _parse_idx(data, 3 if "images" in key else 1, path, fix)
     return arrays
+
+
+def _unpacked(path: Path, rank: int, fix: str) -> bytes:
+    """The content of an IDX file, gzipped or not; no more of it than its head announces, and a byte."""
+    check_regular(path)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            head = file.read(4 + 4 * rank)
+            whole = len(head) == 4 + 4 * rank
+            announced = math.prod(np.frombuffer(head, ">u4", rank, 4).tolist()) if whole else 0
+            check_memory(announced, path)
+            return bytes(head + file.read(announced + 1))
+    except (OSError, EOFError, zlib.error) as error:
+        raise LogpiError(f"{path} cannot be read ({error}); {fix}") from error
 
 
 def _parse_idx(data: bytes, rank: int, path: Path, fix: str) -> NDArray[np.uint8]:

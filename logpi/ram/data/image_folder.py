@@ -12,7 +12,15 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from logpi.errors import LogpiError
-from logpi.ram.data.images import Images, check_classes, check_names, check_regular, check_size, hold_out
+from logpi.ram.data.images import (
+    Images,
+    check_classes,
+    check_memory,
+    check_names,
+    check_regular,
+    check_size,
+    hold_out,
+)
 from logpi.ram.data.scaling import scaled
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
@@ -29,7 +37,8 @@ def read_folder(name: str, folder: Path, size: int = 0) -> Images:
     """The images of ``folder/CLASS/*.png``, or of ``folder/train/CLASS/*.png`` and ``folder/test/CLASS/*.png``.
 
     Classes are numbered in the order of their names. Images are grey unless one of them has channels that differ.
-    Transparency is dropped. Files next to the class folders, and what file managers leave behind, are ignored.
+    Transparent pixels are laid on white. Files next to the class folders, and what file managers leave behind, are
+    ignored.
 
     Args:
         name: of the data.
@@ -132,6 +141,8 @@ def _decode(files: Labelled, size: int) -> tuple[NDArray[np.uint8], NDArray[np.i
         for path, _ in files:
             image = read_image(path)
             pixels.append(scaled(image, size, size) if size else image)
+            if len(pixels) == 1:
+                check_memory(pixels[0].size * len(files), path.parents[1])
             if pixels[-1].shape[:2] != pixels[0].shape[:2]:
                 raise LogpiError(
                     f"images of different sizes: {path} has {_size(pixels[-1])} pixels, {files[0][0]} has "
@@ -194,10 +205,12 @@ def _is_deep(image: ImageFile.ImageFile) -> bool:
 
 def _channels(image: Image.Image) -> NDArray[np.uint8]:
     """[H, W, 1] for a grey picture, however it is stored, else [H, W, 3]."""
-    if image.mode in ("1", "L", "LA"):
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    if image.mode in ("1", "L"):
         return np.asarray(image.convert("L"))[..., None]
-    rgb = image.convert("RGBA" if image.mode in ("P", "PA") else "RGB")
-    colour: NDArray[np.uint8] = np.asarray(rgb)[..., :3]
+    colour: NDArray[np.uint8] = np.asarray(image.convert("RGB"))
     red, green, blue = colour[..., 0], colour[..., 1], colour[..., 2]
     grey = np.array_equal(red, green) and np.array_equal(green, blue)
     return red[..., None].copy() if grey else colour

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -94,6 +95,33 @@ def check_names(names: Iterable[str], where: object) -> None:
                 f"{where}: a class is called {name!r}; names are not empty and have no control characters or line "
                 "breaks: rename it"
             )
+
+
+def check_differ(images: Images, where: object) -> None:
+    """Raises LogpiError where all training images are equal: there is nothing to tell apart."""
+    shown = images.train_images
+    if all(np.array_equal(image, shown[0]) for image in shown):
+        raise LogpiError(
+            f"{where}: all {len(shown):,} training images are equal; look at one of them (white on a transparent "
+            "ground, which is laid on white, or pixels that were never filled?)"
+        )
+
+
+def check_memory(size: int, where: object) -> None:
+    """Raises LogpiError for images whose ``size`` bytes would fill more than half of this machine's memory."""
+    if size > memory() / 2:
+        raise LogpiError(
+            f"{where} has {size / 2**30:,.1f} GiB of pixels unpacked, and this machine {memory() / 2**30:,.1f} GiB of "
+            "memory; use fewer or smaller images"
+        )
+
+
+def memory() -> int:
+    """Bytes of this machine's memory; 16 GiB where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**34
 
 
 def check_regular(path: Path) -> None:

@@ -15,6 +15,7 @@ from logpi.ram.data.images import (
     Images,
     at,
     check_classes,
+    check_memory,
     check_names,
     check_regular,
     check_size,
@@ -58,6 +59,7 @@ def _members(path: Path) -> dict[str, Array]:
     arrays = {}
     with archive:
         _check_keys(path, archive.files)
+        check_memory(sum(member.file_size for member in archive.zip.infolist()), path)
         for key in archive.files:
             try:
                 arrays[key] = archive[key]

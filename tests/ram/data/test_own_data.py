@@ -13,7 +13,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from logpi.errors import LogpiError
 from logpi.ram.data import datasets
@@ -369,16 +369,19 @@ def test_one_image_in_colour_makes_all_colour(tmp_path):
     ("image", "pixel"),
     [
         (Image.new("1", (4, 5), 1), [255]),
-        (Image.new("LA", (4, 5), (80, 0)), [80]),
-        (Image.new("RGBA", (4, 5), (200, 30, 10, 0)), [200, 30, 10]),
+        (Image.new("LA", (4, 5), (80, 255)), [80]),
+        (Image.new("LA", (4, 5), (0, 0)), [255]),
+        (Image.new("RGBA", (4, 5), (200, 30, 10, 255)), [200, 30, 10]),
+        (Image.new("RGBA", (4, 5), (200, 30, 10, 0)), [255]),
+        (Image.new("RGBA", (4, 5), (55, 55, 55, 51)), [215]),
         (Image.new("RGB", (4, 5), (200, 30, 10)).quantize(4), [200, 30, 10]),
         (Image.new("RGB", (4, 5), (77, 77, 77)).quantize(4), [77]),
         (Image.new("RGB", (4, 5), (77, 77, 77)), [77]),
-        (Image.new("RGBA", (4, 5), (77, 77, 77, 200)), [77]),
+        (Image.new("RGBA", (4, 5), (77, 77, 77, 255)), [77]),
         (Image.new("RGB", (4, 5), (77, 77, 78)), [77, 77, 78]),
     ],
 )
-def test_alpha_is_dropped_and_palettes_are_resolved(tmp_path, image, pixel):
+def test_alpha_is_laid_on_white_and_palettes_are_resolved(tmp_path, image, pixel):
     for name in ("cat", "dog"):
         for i in range(2):
             (tmp_path / name).mkdir(exist_ok=True)
@@ -386,6 +389,53 @@ def test_alpha_is_dropped_and_palettes_are_resolved(tmp_path, image, pixel):
     found = datasets.own(tmp_path)
     assert (found.train_images == pixel).all()
     assert found.train_images.shape == (2, 5, 4, len(pixel))
+
+
+def icons(folder, ground, ink):
+    for name, shape in (("disc", "ellipse"), ("box", "rectangle")):
+        (folder / name).mkdir(parents=True)
+        for k in range(3):
+            icon = Image.new("RGBA", (16, 16), ground)
+            getattr(ImageDraw.Draw(icon), shape)((1 + k, 1, 10 + k, 10), fill=ink)
+            icon.save(folder / name / f"{k}.png")
+
+
+def test_black_icons_on_a_transparent_ground_are_seen(tmp_path):
+    icons(tmp_path, (0, 0, 0, 0), (0, 0, 0, 255))
+    found = datasets.load(tmp_path).train_images
+    assert (found.min(), found.max()) == (0, 255)
+
+
+def test_images_that_are_all_equal_are_refused(tmp_path):
+    icons(tmp_path / "icons", (0, 0, 0, 0), (255, 255, 255, 255))
+    np.savez(tmp_path / "empty.npz", images=np.zeros((6, 5, 4), np.uint8), labels=[0, 1, 0, 1, 0, 1])
+    for name in ("icons", "empty.npz"):
+        with pytest.raises(LogpiError, match=r"all \d training images are equal"):
+            datasets.load(tmp_path / name)
+
+
+def test_files_that_unpack_to_more_than_fits_are_refused_unread(tmp_path, monkeypatch):
+    """A bomb of zeros packs a thousandfold."""
+    monkeypatch.setattr("logpi.ram.data.images.memory", lambda: 2**22)
+    np.savez_compressed(tmp_path / "bomb.npz", images=np.zeros((2500, 32, 32), np.uint8), labels=np.zeros(2500, int))
+    assert (tmp_path / "bomb.npz").stat().st_size < 2**16
+    (tmp_path / "idx").mkdir()
+    idx_folder(tmp_path / "idx")
+    head = b"\0\0\x08\x03" + struct.pack(">III", 2500, 32, 32)
+    (tmp_path / "idx" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + bytes(2500 * 1024)))
+    for name in ("cat", "dog"):
+        for k in range(3):
+            picture(tmp_path / "pictures" / name / f"{k}.png", "L", value=k, size=(1000, 1000))
+    for name in ("bomb.npz", "idx", "pictures"):
+        with pytest.raises(LogpiError, match="GiB of pixels unpacked"):
+            datasets.own(tmp_path / name)
+
+
+def test_an_idx_file_is_not_unpacked_beyond_what_it_announces(tmp_path):
+    idx_folder(tmp_path)
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(b"\0\0\x08\x03" + struct.pack(">III", 1, 1, 1) + bytes(2**24)))
+    refused(tmp_path, path, "2 bytes follow")
 
 
 def test_grey_photographs_saved_in_colour_are_grey_until_one_is_not(tmp_path):
