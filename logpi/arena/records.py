@@ -11,14 +11,14 @@ from typing import Any
 
 from logpi.arena import sgf, sgf_records
 from logpi.arena.players.base import Position, Referee, begin
-from logpi.arena.record import Record
+from logpi.arena.record import UNFINISHED, Record, usual_reason
 from logpi.errors import LogpiError
 from logpi.games import is_file
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
 from logpi.runs.files import AppendFile
 
-TEXTS = (("reason", "played out"), ("note", ""), ("date", ""))  # fields that are texts, and what they are if missing
+TEXTS = ("reason", "note", "date")  # fields that are texts
 
 
 def suffix(game: Game) -> str:
@@ -59,22 +59,29 @@ def read(path: Path, own: Game | None = None) -> list[Record]:
     Moves are read by name, which does not make them legal; ``replay`` tells.
 
     Args:
-        path: a file of games, ``.sgf`` or ``.jsonl``.
+        path: a file of games: ``.sgf`` or ``.jsonl`` in any case; of another suffix what its first character says.
         own: the game from ``path/file.py:name`` whose records may be read: no record makes another file run.
 
     Raises:
         LogpiError: no such file, or something in it is no record; says which line.
     """
     try:
-        text = path.read_bytes().decode()
+        data = path.read_bytes()
     except OSError as error:
         raise LogpiError(f"cannot read {path}: {error.strerror}; give a file of games, .sgf or .jsonl") from error
+    if _is_sgf(path, data):
+        return [sgf_records.from_sgf(nodes, str(path), own) for nodes in sgf.read(sgf.decode(data), str(path))]
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise LogpiError(f"{path}, line {error.object[: error.start].count(10) + 1}: not UTF-8 text") from error
-    if path.suffix == ".sgf":
-        return [sgf_records.from_sgf(nodes, str(path), own) for nodes in sgf.read(text, str(path))]
     lines = enumerate(text.split("\n"), 1)
     return [_from_json(line, f"{path}, line {number}", own) for number, line in lines if line.strip()]
+
+
+def _is_sgf(path: Path, data: bytes) -> bool:
+    suffix = path.suffix.lower()
+    return suffix == ".sgf" or (suffix != ".jsonl" and not data.lstrip().startswith(b"{"))
 
 
 def replay(record: Record) -> list[Position]:
@@ -104,9 +111,10 @@ def _from_json(line: str, where: str, own: Game | None) -> Record:
         raise LogpiError(f"{where}: {error}") from error
     if type(plies) is not int or not 0 <= plies <= len(actions):
         raise LogpiError(f"{where}: wanted plies: a number from 0 to {len(actions)}, the moves")
-    reason, note, date = (fields.get(name, default) for name, default in TEXTS)
     first, second = fields["players"]
     result = None if outcome is None else float(outcome)
+    reason = UNFINISHED if result is None else fields.get("reason", usual_reason(result))
+    note, date = fields.get("note", ""), fields.get("date", "")
     return Record(game.id, (first, second), actions, result, plies, reason, note, date)
 
 
@@ -132,7 +140,7 @@ def _fields(line: str, where: str) -> dict[str, Any]:
         "players: two texts": isinstance(players, list) and len(players) == 2 and _texts(players),
         "moves: a list of texts": _texts(fields.get("moves")),
         "outcome: 1, 0, -1 or null": outcome is None or (outcome in (1, 0, -1) and not isinstance(outcome, bool)),
-        "reason, note, date: texts": _texts([fields.get(name, default) for name, default in TEXTS]),
+        "reason, note, date: texts": _texts([fields.get(name, "") for name in TEXTS]),
     }
     wrong = [what for what, right in checks.items() if not right]
     if wrong:

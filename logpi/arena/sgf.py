@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from logpi.errors import LogpiError
 
 PROPERTIES_A_LINE = 12
-TOKEN = re.compile(r"[();]|[A-Za-z]+|\[(?:\\.|[^\]\\])*\]", re.DOTALL)
+TOKEN = re.compile(r"[();]|[A-Za-z][A-Za-z0-9_]*|\[(?:\\.|[^\]\\])*\]", re.DOTALL)
 SPACE = re.compile(r"\s*")
+START = re.compile(r"\(\s*(?:;|[A-Za-z]+\s*\[)")  # of a game, or of what is written like one
+MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+CHARSET = re.compile(rb"CA\s*\[\s*([A-Za-z0-9_.:-]{1,40})\s*\]")
+SUPERSETS = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949", "big5": "cp950"}
 
 
 class Node(NamedTuple):
@@ -37,18 +42,56 @@ def unescape(text: str) -> str:
     return re.sub(r"\\(\r\n|\n\r|\n|\r|.)", lambda found: found[1].strip("\r\n"), text, flags=re.DOTALL)
 
 
+def decode(data: bytes) -> str:
+    """The text of a file: by its byte order mark, its property CA, as UTF-8, or else as Latin-1.
+
+    A program that names GB2312, Shift-JIS, EUC-KR or Big5 often writes characters of the larger set around it.
+    """
+    for mark, encoding in MARKS.items():
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    found = CHARSET.search(data)
+    for name in ([found[1].decode()] if found else []) + ["utf-8"]:
+        try:
+            codec = codecs.lookup(name).name
+            return data.decode(SUPERSETS.get(codec, codec))
+        except (LookupError, ValueError):  # unknown, no encoding of text, or not the file's
+            continue
+    return data.decode("latin-1")
+
+
 def read(text: str, where: str) -> list[list[Node]]:
-    """The main lines of all game trees in ``text``; variations are left out.
+    """The main lines of all game trees in ``text``; variations and what stands outside of the games are left out.
 
     Raises:
         LogpiError: this is no SGF; says ``where`` and on what line.
     """
     reader = _Reader(where)
-    for line, token in _tokens(text, where):
-        reader.take(line, token)
-    if reader.depth:
-        raise _error(where, text.count("\n") + 1, "the file ends inside a game: ')' is missing")
+    at, line = 0, 1
+    while start := START.search(text, at):
+        line += text.count("\n", at, start.start())
+        at, line = _take_game(reader, text, start.start(), line, where)
+    if not reader.games and text.strip():
+        raise LogpiError(f"{where}: no game in it; an SGF begins with '(;'")
     return reader.games
+
+
+def _take_game(reader: _Reader, text: str, at: int, line: int, where: str) -> tuple[int, int]:
+    """Read the game that begins at ``text[at]``, on ``line``; returns the place and the line behind it."""
+    while True:
+        found = TOKEN.match(text, at)
+        if found is None:
+            what = "a value without its ']'" if text[at] == "[" else repr(text[at : at + 20])
+            raise _error(where, line, f"{what} is no SGF")
+        reader.take(line, found[0])
+        line, at = line + found[0].count("\n"), found.end()
+        if not reader.depth:
+            return at, line
+        space = SPACE.match(text, at)
+        end = space.end() if space else at
+        line, at = line + text.count("\n", at, end), end
+        if at == len(text):
+            raise _error(where, line, "the file ends inside a game: ')' is missing")
 
 
 class _Reader:
@@ -67,8 +110,6 @@ class _Reader:
                 self.games.append([])
                 self._branched = False
             self.depth += 1
-        elif self.depth == 0:
-            raise _error(self.where, line, f"{token[:20]!r} outside of a game; an SGF begins with '(;'")
         elif token == ")":
             self.depth, self._branched = self.depth - 1, True
         elif token == ";":
@@ -89,24 +130,6 @@ class _Reader:
             raise _error(self.where, line, f"the value {token[:20]!r} belongs to no property")
         else:
             nodes[-1].properties.setdefault(self._name, []).append(unescape(token[1:-1]))
-
-
-def _tokens(text: str, where: str) -> Iterator[tuple[int, str]]:
-    """Each token with its line."""
-    at, line = 0, 1
-    while True:
-        after = SPACE.match(text, at)
-        end = after.end() if after else at
-        line += text.count("\n", at, end)
-        if end == len(text):
-            return
-        found = TOKEN.match(text, end)
-        if found is None:
-            what = "a value without its ']'" if text[end] == "[" else f"{text[end : end + 20]!r}"
-            raise _error(where, line, f"{what} is no SGF")
-        yield line, found[0]
-        line += found[0].count("\n")
-        at = found.end()
 
 
 def _error(where: str, line: int, what: str) -> LogpiError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 
 from logpi.arena import sgf
-from logpi.arena.record import Record
+from logpi.arena.record import Record, usual_reason
 from logpi.errors import LogpiError
 from logpi.games import game_names, is_file
 from logpi.games.rules.game import Game
@@ -14,6 +15,7 @@ from logpi.games.rules.make import make_game
 from logpi.games.rules.protocols import Sgf
 
 ENDINGS = {"resigned": "R", "timed out": "T", "played out": ""}  # SGF's RE after the plus; anything else is F
+MOST_KOMI = 1000
 SETUP = {"AB", "AW", "AE"}  # properties that set stones up
 
 
@@ -44,13 +46,11 @@ def from_sgf(nodes: list[sgf.Node], path: str, own: Game | None) -> Record:
     Raises:
         LogpiError: the game is unknown here, or its moves are not moves of it; says which line.
     """
-    if not nodes:
-        raise LogpiError(f"{path}: a game without a node; wanted: (;FF[4]GM[1]…)")
     where = f"{path}, line {nodes[0].line}"
-    root = {name: values[0] for name, values in nodes[0].properties.items()}
+    root = {name: values[0].strip() for name, values in nodes[0].properties.items()}
     try:
         game = _game(root, own)
-        komi = float(root["KM"]) if game.protocols.komi and "KM" in root else None
+        komi = _komi(root.get("KM", "")) if game.protocols.komi else None
         plies = int(root.get("LPOPENING", "0"))
     except ValueError as error:  # LogpiError is one
         raise LogpiError(f"{where}: {error}") from error
@@ -64,7 +64,7 @@ def from_sgf(nodes: list[sgf.Node], path: str, own: Game | None) -> Record:
         actions,
         outcome,
         plies,
-        root.get("LPREASON", reason),
+        reason if outcome is None else root.get("LPREASON", reason),
         root.get("LPNOTE", ""),
         root.get("DT", ""),
         komi,
@@ -88,11 +88,31 @@ def _game(root: dict[str, str], own: Game | None) -> Game:
     number = root.get("GM", "1")
     notation = _listed().get(number)
     if notation is not None:
-        return make_game(notation.name.format(root.get("SZ", str(notation.size))))
+        return make_game(notation.name.format(_size(root, notation)))
     if own is not None and is_file(own.id) and own.protocols.sgf and str(own.protocols.sgf.number) == number:
         return own
     allowed = ", ".join(f"{number} ({notation.name.format('N')})" for number, notation in _listed().items())
     raise LogpiError(f"GM[{number}] is not a game of logpi; allowed: {allowed}")
+
+
+def _size(root: dict[str, str], notation: Sgf) -> str:
+    """The side of the board, from SZ[9], SZ[9:9] or nothing."""
+    columns, _, rows = (root.get("SZ", "") or str(notation.size)).partition(":")
+    columns, rows = columns.strip(), (rows or columns).strip()
+    one_size = notation.name.format(0) == notation.name
+    if columns != rows or (one_size and columns != str(notation.size)):
+        raise LogpiError(f"SZ[{root['SZ']}] is not a board of {notation.name.format('N')}; boards are square")
+    return columns
+
+
+def _komi(text: str) -> float | None:
+    """A komi, also with a decimal comma; None where it is not told."""
+    if not text:
+        return None
+    komi = float(text.replace(",", "."))
+    if not math.isfinite(komi) or abs(komi) > MOST_KOMI:
+        raise LogpiError(f"KM[{text}]: a komi is at most {MOST_KOMI} points")
+    return komi
 
 
 def _moves(nodes: list[sgf.Node], game: Game, path: str) -> list[int]:
@@ -102,11 +122,13 @@ def _moves(nodes: list[sgf.Node], game: Game, path: str) -> list[int]:
         where = f"{path}, line {node.line}"
         if unknown := node.properties.keys() & SETUP:
             raise LogpiError(f"{where}: {min(unknown)} sets stones up; give games from the empty board")
-        for colour in node.properties.keys() & {"B", "W"}:
-            if colour != "BW"[len(actions) % 2]:
-                raise LogpiError(f"{where}: {colour} moves out of turn, at move {len(actions) + 1}")
+        for colour, values in node.properties.items():  # in the file's order, should there be a move of each
+            if colour not in ("B", "W"):
+                continue
+            if colour != "BW"[len(actions) % 2] or len(values) > 1:
+                raise LogpiError(f"{where}: {colour} moves out of turn, at move {len(actions) + len(values)}")
             try:
-                actions.append(read(node.properties[colour][0]))
+                actions.append(read(values[0].strip()))
             except LogpiError as error:
                 raise LogpiError(f"{where}: {error}") from error
     return actions
@@ -119,8 +141,11 @@ def _ending(record: Record) -> str:
 
 
 def _result(text: str) -> tuple[float | None, str]:
-    found = re.fullmatch(r"([BW])\+(.*)", text)
+    """(outcome, reason) of the property RE, such as B+R, W+12.5, Draw or Void."""
+    found = re.fullmatch(r"([BW])\+(.*)", text, re.IGNORECASE)
     if found is None:
-        return (0.0 if text.lower() in ("0", "draw") else None), "played out"
+        outcome = 0.0 if text.lower() in ("0", "draw", "jigo") else None
+        return outcome, usual_reason(outcome)
     reasons = {letter: reason for reason, letter in ENDINGS.items() if letter} | {"F": "forfeited"}
-    return (1.0 if found[1] == "B" else -1.0), reasons.get(found[2][:1], "played out")
+    outcome = 1.0 if found[1] in "Bb" else -1.0
+    return outcome, reasons.get(found[2][:1].upper(), usual_reason(outcome))

@@ -30,7 +30,11 @@ def test_what_is_written_is_read_back(name, tmp_path):
         actions, outcome = random_actions(game, seed)
         records.append(Record(name, (NASTY, f"p{seed}"), actions, outcome, seed, date="2026-01-31"))
     faulty = Record(name, ("a", "b"), records[0].actions[:5], -1.0, 2, "engine died", f"exit code 3: {NASTY}")
-    records += [faulty, Record(name, ("", ""), (), None), faulty._replace(reason="timed out", outcome=1.0)]
+    records += [
+        faulty,
+        Record(name, ("", ""), (), None, reason="unfinished"),
+        faulty._replace(reason="timed out", outcome=1.0),
+    ]
     for record in records:
         append(path, record)
     found = read(path)
@@ -68,7 +72,91 @@ def test_sgf_of_other_programs(tmp_path):
     assert [go.name(action) for action in first.actions] == ["C3", "pass", "A9", "B8", "C7"]
     assert (first.players, first.outcome, first.komi) == (("Lee Sedol", "x"), -1.0, 6.5)
     assert float(game_of(first).init().komi) == 6.5
-    assert second == Record("go-5x5", ("", ""), (0,), None)
+    assert second == Record("go-5x5", ("", ""), (0,), None, reason="unfinished")
+
+
+MOVES = b";B[ee];W[cc];B[gg];W[gc];B[cg];W[])"
+FOREIGN = {  # what other programs and mails are like: (bytes, the first player's name)
+    "a byte order mark": (b"\xef\xbb\xbf(;GM[1]SZ[9]KM[7.5]PB[Anna]" + MOVES, "Anna"),
+    "UTF-16": ("\ufeff(;GM[1]SZ[9]CA[UTF-16]PB[Anna]".encode("utf-16-le") + MOVES.decode().encode("utf-16-le"), "Anna"),
+    "GBK as GB2312": ("(;GM[1]SZ[9]CA[GB2312]PB[柯洁鎔]".encode("gbk") + MOVES, "柯洁鎔"),
+    "Shift-JIS": ("(;GM[1]SZ[9]CA[Shift_JIS]PB[井山]C[表示]".encode("shift_jis") + MOVES, "井山"),
+    "EUC-KR": ("(;GM[1]SZ[9]CA[EUC-KR]PB[이세돌]".encode("euc_kr") + MOVES, "이세돌"),
+    "Latin-1 that says so": ("(;GM[1]SZ[9]CA[ISO-8859-1]PB[Jürgen]".encode("latin-1") + MOVES, "Jürgen"),
+    "Latin-1 that says nothing": ("(;GM[1]SZ[9]PB[Jürgen]".encode("latin-1") + MOVES, "Jürgen"),
+    "another encoding than it says": ("(;GM[1]SZ[9]CA[UTF-8]PB[Jürgen]".encode("latin-1") + MOVES, "Jürgen"),
+    "an encoding that is none": (b"(;GM[1]SZ[9]CA[zlib]PB[Anna]" + MOVES, "Anna"),
+    "a mail": (
+        b"From: a club (old)\nGame of the week:\n\n(;GM[1]SZ[9]PB[Anna]" + MOVES + b"\n-- \nbye (now).\n",
+        "Anna",
+    ),
+    "the end of DOS": (b"(;GM[1]SZ[9]PB[Anna]" + MOVES + b"\n\x1a", "Anna"),
+    "a decimal comma": (b"(;GM[1]SZ[9]KM[7,5]PB[Anna]" + MOVES, "Anna"),
+    "an empty komi": (b"(;GM[1]SZ[9]KM[]PB[Anna]" + MOVES, "Anna"),
+    "a size of two sides": (b"(;GM[1]SZ[9:9]PB[Anna]" + MOVES, "Anna"),
+    "blanks": (b"(;GM[ 1 ] SZ[ 9 ]KM[ 7.5 ]PB[Anna];B[ ee ];W[cc];B[gg];W[gc];B[cg];W[ ])", "Anna"),
+    "properties with digits": (b"(;GM[1]SZ[9]PB[Anna]KGS_1[x]" + MOVES, "Anna"),
+    "moves of both in one node": (b"(;GM[1]SZ[9]PB[Anna];B[ee]W[cc];B[gg]W[gc];B[cg];W[])", "Anna"),
+}
+
+
+@pytest.mark.parametrize("how", FOREIGN)
+def test_sgf_as_it_is_found(tmp_path, how):
+    data, first = FOREIGN[how]
+    path = tmp_path / "game.sgf"
+    path.write_bytes(data)
+    (found,) = read(path)
+    go = make_game("go-9x9")
+    assert found.game == "go-9x9"
+    assert found.players[0] == first
+    assert [go.name(action) for action in found.actions] == ["E5", "C7", "G3", "G7", "C3", "pass"]
+    assert found.komi == (None if b"KM[]" in data or b"KM[" not in data else 7.5)
+
+
+@pytest.mark.parametrize("name", ["UPPER.SGF", "game.txt", "game", "lines.JSONL", "lines.txt"])
+def test_the_suffix_is_of_any_case_or_none(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("\ufeff" + GOOD if name == "lines.JSONL" else GOOD if "lines" in name else "(;GM[1]SZ[9];B[ee])")
+    assert [len(record.actions) for record in read(path)] == [1]
+
+
+def test_two_moves_of_one_player_are_read_in_no_order_of_their_own(tmp_path):
+    """The order of a set of texts changes from process to process."""
+    path = tmp_path / "game.sgf"
+    for text in ("(;GM[1]SZ[9];W[cc]B[ee])", "(;GM[1]SZ[9];B[ee][cc])"):
+        path.write_text(text)
+        with pytest.raises(LogpiError, match="moves out of turn"):
+            read(path)
+
+
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [
+        ("SZ[19:13]", "boards are square"),
+        ("GM[2]SZ[10]", "boards are square"),
+        ("SZ[9]KM[1e400]", "a komi is at most"),
+        ("SZ[9]KM[nan]", "a komi is at most"),
+        (f"SZ[{'9' * 5000}]", "unknown game"),
+    ],
+)
+def test_numbers_that_no_game_has(tmp_path, root, message):
+    path = tmp_path / "game.sgf"
+    path.write_text(f"(;{root};B[ee])")
+    with pytest.raises(LogpiError, match=message):
+        read(path)
+
+
+def test_a_game_without_a_result_is_unfinished(tmp_path):
+    record = Record("go-9x9", ("a", "b"), (0,), None, reason="unfinished")
+    assert "RE[?]" in dumps(record)
+    path = tmp_path / "old.sgf"
+    path.write_text(dumps(record._replace(reason="played out")))
+    assert read(path) == [record._replace(komi=7.5)], "as logpi wrote it before"
+    path = tmp_path / "old.jsonl"
+    path.write_text(GOOD)
+    assert read(path)[0].reason == "unfinished"
+    path.write_text(GOOD.replace("null", "1"))
+    assert read(path)[0].reason == "played out"
 
 
 def test_a_json_line_is_plain():
@@ -118,7 +206,6 @@ def test_broken_lines_are_named(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("hello", "line 2: 'hello' outside of a game"),
         ("(;GM[1]\n;B[aa]", "line 3: the file ends inside a game"),
         ("(;GM[1]\n;B[aa", "line 3: a value without its"),
         ("(GM[1])", "line 2: 'GM' before the first node"),
@@ -132,7 +219,6 @@ def test_broken_lines_are_named(tmp_path, text, message):
         ("(;GM[1]SZ[9];B[aa]\n;W[zz])", "line 3: 'zz' is no point of go-9x9"),
         ("(;GM[2]SZ[8]\n;B[f9])", "line 3: 'f9' is no move of othello"),
         ("(;GM[1]SZ[9]AB[aa][bb])", "line 2: AB sets stones up"),
-        ("()", "a game without a node"),
     ],
 )
 def test_broken_sgf_is_named(tmp_path, text, message):
@@ -144,8 +230,11 @@ def test_broken_sgf_is_named(tmp_path, text, message):
 
 
 def test_what_is_no_text(tmp_path):
-    (tmp_path / "bad.sgf").write_bytes(b"(;GM[1]\n;C[\xff])")
-    with pytest.raises(LogpiError, match=r"bad\.sgf, line 2: not UTF-8"):
+    (tmp_path / "bad.jsonl").write_bytes(b"\n\xff")
+    with pytest.raises(LogpiError, match=r"bad\.jsonl, line 2: not UTF-8"):
+        read(tmp_path / "bad.jsonl")
+    (tmp_path / "bad.sgf").write_text("hello (there)")
+    with pytest.raises(LogpiError, match=r"bad\.sgf: no game in it"):
         read(tmp_path / "bad.sgf")
     with pytest.raises(LogpiError, match="cannot read"):
         read(tmp_path / "none.jsonl")

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.text import Text
 
 from logpi.arena.players.base import ForfeitError, Player, SearchResult
-from logpi.arena.record import Record
+from logpi.arena.record import Record, usual_reason
 from logpi.arena.records import append, suffix
 from logpi.arena.terminal.panel import comment, prompt
 from logpi.arena.terminal.screen import Screen, complete_words
@@ -154,7 +154,7 @@ class InteractiveGame:
     def write(self, file: str) -> str:
         """Add the game to a file; returns what the person is told."""
         game, end = self.record(), suffix(self.table.game)
-        path = Path(file if file.endswith(end) else f"{file}{end}").expanduser()
+        path = Path(file if file.lower().endswith(end) else f"{file}{end}").expanduser()
         try:
             append(path, game)
         except (LogpiError, OSError) as error:
@@ -166,12 +166,13 @@ class InteractiveGame:
         """The game so far."""
         komi = self.table.game.protocols.komi
         first, second = ("human" if self.session.is_persons(player) else self.table.agent for player in (1, 2))
+        outcome = result(self.table, self.session)
         return Record(
             self.table.game.id,
             (first, second),
             self.session.now.actions,
-            result(self.table, self.session),
-            reason=self.session.given_up or "played out",
+            outcome,
+            reason=self.session.given_up or usual_reason(outcome),
             date=datetime.date.today().isoformat(),
             komi=komi.of(self.session.now.state) if komi else None,
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from logpi.errors import LogpiError
 from logpi.games import GAMES, PGX, SIZED, entries, game_forms, is_file
 from logpi.games.rules.game import Game
-from logpi.own_code import absolute
+from logpi.own_code import absolute, name_code
 
 
 def make_game(name: str) -> Game:
@@ -30,7 +30,7 @@ def make_game(name: str) -> Game:
         from logpi.games.rules.own import load_file
 
         return load_file(absolute(name))
-    sized = re.fullmatch(r"([a-z]+)-([1-9][0-9]*)x([1-9][0-9]*)", name, re.ASCII)
+    sized = re.fullmatch(r"([a-z]+)-([1-9][0-9]{0,8})x([1-9][0-9]{0,8})", name, re.ASCII)
     if sized is not None and sized[1] in SIZED:
         return _sized(*sized.groups())
     if name in (declared := entries()):
@@ -38,6 +38,12 @@ def make_game(name: str) -> Game:
 
         return load_entry(declared[name])
     raise _unknown(name)
+
+
+def make_named(name: str) -> Game:
+    """``make_game`` for a caller who writes the name: the file in it is imported."""
+    name_code(name)
+    return make_game(name)
 
 
 def _builder(place: str) -> Callable[..., Game]:
