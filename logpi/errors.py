@@ -1,12 +1,24 @@
-"""What is wrong: the error that ends a command with a message, and the findings of a check."""
+"""What is wrong: the error that ends a command with a message, the findings of a check, and how both are printed."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
+
+# control characters but for line break and tabulator, C1 controls, other line ends, overrides of the writing direction
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def inert(text: str) -> str:
+    """``text`` with control characters as escape sequences, so that a terminal shows them and does not obey."""
+    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class LogpiError(ValueError):
     """Says what is wrong, where, what is allowed and the next step; the command line prints it and exits 1."""
+
+    def __str__(self) -> str:
+        return inert(super().__str__())
 
 
 @dataclass(frozen=True)

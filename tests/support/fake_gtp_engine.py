@@ -13,6 +13,10 @@ parser.add_argument("--log", default="", help="every command is written there")
 parser.add_argument("--noise", type=int, default=0, help="bytes on stderr before every reply")
 parser.add_argument("--child", default="", help="start a child that sleeps, and write its number there")
 parser.add_argument("--stay", action="store_true", help="do not leave at quit or at the end of the input")
+parser.add_argument("--unnumbered", action="store_true", help="know no numbers of commands")
+parser.add_argument("--banner", default="a banner that is no reply", help="said at the start")
+parser.add_argument("--form", default="{sign}{number} {text}\n\n", help="of a reply")
+parser.add_argument("--unasked", default="", help="said before every reply")
 options = parser.parse_args()
 
 size, taken = 11, []
@@ -37,6 +41,8 @@ def genmove():
 
 def answer(command, *words):
     global size
+    if command == "protocol_version":
+        return "2"
     if command == "name":
         return "Fake"
     if command == "version":
@@ -65,19 +71,21 @@ if options.child:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     with open(options.child, "w") as file:
         file.write(str(child.pid))
-print("a banner that is no reply", flush=True)
+print(options.banner, flush=True)
 for line in sys.stdin:
+    words = line.split()
+    number = words.pop(0) if words[0].isdigit() and not options.unnumbered else ""
     if options.log:
         with open(options.log, "a") as file:
-            file.write(line)
+            file.write(" ".join(words) + "\n")
     sys.stderr.write("x" * options.noise)
     try:
-        said = "= " + answer(*line.split())
+        sign, text = "=", answer(*words)
     except ValueError as error:
-        said = f"? {error}"
+        sign, text = "?", str(error)
     if options.fault != "mute":
-        print(f"{said}\n", flush=True)
-    if line.strip() == "quit" and not options.stay:
+        print(options.unasked + options.form.format(sign=sign, number=number, text=text), end="", flush=True)
+    if words == ["quit"] and not options.stay:
         break
 while options.stay:
     time.sleep(1)

@@ -73,10 +73,11 @@ class GtpPlayer:
         if not said.accepted:
             self._there = NOWHERE
             raise ForfeitError("illegal move", f"none, as {colour}, at move {len(position.actions) + 1}: {said.text}")
-        if said.text.lower() == "resign":
+        vertex = (said.text.split() or [""])[0]  # some engines add what they think of it
+        if vertex.lower() == "resign":
             self._there = NOWHERE
             raise ForfeitError("resigned", f"as {colour}, at move {len(position.actions) + 1}")
-        action = self._action(said.text)
+        action = self._action(vertex)
         self._there = (*position.actions, action)
         if action not in legal:
             raise ForfeitError("illegal move", f"{said.text!r} as {colour}, at move {len(position.actions) + 1}")
@@ -131,6 +132,7 @@ class GtpPlayer:
         size = self._game.shape[0]
         asked = ["name", "version", "known_command set_game", f"boardsize {size}"]
         try:
+            self._engine.greet(max(self._seconds, FIRST_WORDS))
             name, version, has_games, sized = self._engine.ask(asked, max(self._seconds, FIRST_WORDS))
             if has_games.text == "true" and self._gtp.setup:
                 self._engine.ask([self._gtp.setup], self._seconds)

@@ -1,8 +1,9 @@
 """An engine in a process of its own that speaks GTP, the Go Text Protocol (G. Farneback, version 2, draft 2).
 
-A command is a line; a reply begins with ``=`` or, if the engine refuses, ``?``, and ends at an empty line. Every wait
-has an end, what the engine says on its error stream never fills a pipe, and its whole process group is killed at the
-close.
+A command is a line; a reply begins with ``=`` or, if the engine refuses, ``?``, and ends at an empty line. Commands
+have ids, and only the reply with a command's id answers it; an engine that knows no ids is asked without.
+Every wait has an end, what the engine says on its error stream never fills a pipe, and its whole process group is
+killed at the close.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import shlex
 import shutil
 import signal
@@ -21,11 +23,12 @@ from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
 from logpi.arena.players.base import ForfeitError
-from logpi.errors import LogpiError
+from logpi.errors import LogpiError, inert
 
 GAMES_FOLDER = "/usr/games"  # where Debian puts engines, often not in PATH
 PATIENCE = 2.0  # seconds for an engine to leave by itself, and again for its death
 LONGEST_LINE = 1 << 16  # characters; what is longer is read in pieces
+REPLY = re.compile(r"(?:\w*>\s*)?([=?])(\d*)(.*)", re.DOTALL)  # behind a prompt that some engines print
 UNREAD = 10_000  # lines kept of an engine that talks without being asked; then it has to wait
 
 
@@ -49,6 +52,7 @@ class Engine:
         self._process = _start(command)
         self._lines: queue.Queue[str | None] = queue.Queue(UNREAD)
         self._silent = False  # the end of its output was seen
+        self._sent: int | None = None  # number of the last command; None before the first, and if it takes none
         self._errors: deque[str] = deque(maxlen=5)
         self._drainer = threading.Thread(target=self._drain, daemon=True)
         self._drainer.start()
@@ -61,12 +65,38 @@ class Engine:
             ForfeitError: the engine has died, or was too slow.
         """
         deadline = time.monotonic() + seconds
+        if self._sent is None:
+            self._write(*commands)
+            return [self._reply(command, "", deadline, seconds) for command in commands]
+        numbered = [(command, str(self._sent + k)) for k, command in enumerate(commands, 1)]
+        self._sent += len(commands)
+        self._write(*(f"{number} {command}" for command, number in numbered))
+        return [self._reply(command, number, deadline, seconds) for command, number in numbered]
+
+    def greet(self, seconds: float) -> None:
+        """Find out whether the engine knows ids of commands; whatever it says unasked at its start is read past.
+
+        A banner may look like a reply, such as a line of ``=``, but not like the answer to this command.
+
+        Raises:
+            ForfeitError: as ``ask``.
+        """
+        deadline, command = time.monotonic() + seconds, "protocol_version"
+        self._write(f"1 {command}")
+        while True:
+            number, reply = self._next_reply(command, deadline, seconds)
+            if number == "1":
+                self._sent = 1
+                return
+            if not number and (not reply.accepted or reply.text in ("1", "2")):
+                return
+
+    def _write(self, *lines: str) -> None:
         stdin = self._process.stdin
         assert stdin is not None
         with contextlib.suppress(OSError):  # its death shows in what is read
-            stdin.write("".join(f"{command}\n" for command in commands))
+            stdin.write("".join(f"{line}\n" for line in lines))
             stdin.flush()
-        return [self._reply(command, deadline, seconds) for command in commands]
 
     def close(self, patience: float = PATIENCE) -> None:
         """End the process and whatever it has started; it has ``patience`` seconds to leave by itself."""
@@ -104,7 +134,15 @@ class Engine:
         self._silent = line is None
         return line
 
-    def _reply(self, command: str, deadline: float, seconds: float) -> Reply:
+    def _reply(self, command: str, number: str, deadline: float, seconds: float) -> Reply:
+        """The reply with this number; others were not asked for."""
+        while True:
+            found, reply = self._next_reply(command, deadline, seconds)
+            if found == number:
+                return reply
+
+    def _next_reply(self, command: str, deadline: float, seconds: float) -> tuple[str, Reply]:
+        """(number, reply) of the next reply, whatever it answers."""
         said: list[str] = []
         while True:
             try:
@@ -114,9 +152,11 @@ class Engine:
             if line is None:
                 raise ForfeitError("engine died", f"at {command!r}{self._last_words()}: {self.command}")
             if said and not line.strip():
-                return Reply(said[0].startswith("="), "\n".join(said)[1:].strip())
-            if said or line.startswith(("=", "?")):
-                said.append(line.rstrip())
+                begun = REPLY.match("\n".join(said))
+                assert begun is not None
+                return begun[2], Reply(begun[1] == "=", begun[3].strip())
+            if said or REPLY.match(line):
+                said.append(inert(line.rstrip()))
 
     def _last_words(self) -> str:
         self._kill()
@@ -129,7 +169,7 @@ class Engine:
         self._lines.put(None)
 
     def _drain(self) -> None:
-        self._errors.extend(line.strip() for line in _lines(self._process.stderr) if line.strip())
+        self._errors.extend(inert(line.strip()) for line in _lines(self._process.stderr) if line.strip())
 
 
 def _start(command: str) -> subprocess.Popen[str]:

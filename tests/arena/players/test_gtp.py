@@ -67,7 +67,7 @@ def test_it_moves_in_many_games_and_sends_no_more_than_it_must(engine, tmp_path)
     assert names == ["b1", "a1", "a1"]
     assert [HEX.name(answer.action) for answer in player.choose([after("b2 c3 a1 c1")])] == ["b1"]
     player.close()
-    log = (tmp_path / "log").read_text().split("\n")[4:]
+    log = (tmp_path / "log").read_text().split("\n")[5:]
     assert log == [
         *("clear_board", "play black a1", "genmove white"),
         *("clear_board", "genmove black"),
@@ -95,6 +95,27 @@ def test_faults_are_named_and_the_next_game_goes_on(engine, fault, reason, note)
     assert note in error.note
     assert [HEX.name(answer.action) for answer in error.answers] == ["a1"], "what was answer before is not lost"
     assert HEX.name(player.choose([after("b1 c1")])[0].action) == "a1"
+
+
+MANNERS = {  # of engines in the wild
+    "no numbers": "--unnumbered",
+    "a banner like a reply": "--banner '========\nMy Engine\n========\n'",
+    "the same without numbers": "--unnumbered --banner '========\nMy Engine\n========\n'",
+    "a banner that refuses": "--banner '? no book\n'",
+    "replies unasked": "--unasked '= ready\n\n'",
+    "replies of earlier commands": "--unasked '=1 2\n\n'",
+    "a prompt": "--banner '' --form '{sign}{number} {text}\n\nGTP> '",
+    "the line ends of DOS": "--form '{sign}{number} {text}\r\n\r\n'",
+    "a tabulator": "--form '{sign}{number}\t{text}\n\n'",
+    "a remark behind the move": "--form '{sign}{number} {text} (53 %%)\nvisits 12\n\n'",
+}
+
+
+@pytest.mark.parametrize("how", MANNERS)
+def test_engines_with_manners_of_their_own(engine, how):
+    player = engine(MANNERS[how].replace("%%", "%"), seconds=10.0)
+    answers = player.choose([after("a1"), after("")])
+    assert [HEX.name(answer.action) for answer in answers] == ["b1", "a1"]
 
 
 def test_an_engine_that_refuses_a_legal_move(engine):
@@ -166,7 +187,7 @@ def test_what_is_no_engine():
 
 def test_an_engine_that_never_speaks_is_given_up(monkeypatch):
     monkeypatch.setattr("logpi.arena.players.gtp.FIRST_WORDS", 0.5)
-    with pytest.raises(LogpiError, match="no reply to 'name'"):
+    with pytest.raises(LogpiError, match="no reply to 'protocol_version'"):
         GtpPlayer(HEX, f"{FAKE} --fault mute", seconds=0.5)
 
 
