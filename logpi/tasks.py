@@ -192,7 +192,13 @@ class Task(NamedTuple):
 
 
 def record(kind: str) -> Task:
-    """The record of a kind."""
+    """The record of a kind.
+
+    Raises:
+        LogpiError: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise LogpiError(f"unknown kind of task {kind!r}; allowed: {', '.join(KINDS)}")
     found: Task = importlib.import_module(KINDS[kind].module).TASK
     return found
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from logpi.arena.report import Json, Report
 from logpi.errors import LogpiError
-from logpi.runs.files import atomic_write, disk_error
+from logpi.runs.files import atomic_write, disk_error, json_text
 
 
 def new_folder(game: str, out: str | Path = "") -> Path:
@@ -66,7 +65,7 @@ def save(folder: Path, title: str, found: Json, report: Report, order: Sequence[
         f"Elo, {zero}" + ("; a drawn game added for every two" if report.drawn_games_added else ""),
         connected=order is not None,
     )
-    atomic_write(folder / "result.json", (json.dumps(found, indent=1) + "\n").encode())
+    atomic_write(folder / "result.json", (json_text(found, indent=1) + "\n").encode())
 
 
 def snapshots(run: str, count: int) -> list[str]:
@@ -79,7 +78,7 @@ def snapshots(run: str, count: int) -> list[str]:
     """
     from logpi.runs.lookup import agents_in, open_run
 
-    stages = sorted(open_run(run).stages.glob("*"))
+    stages = sorted(stage for stage in open_run(run).stages.glob("*") if stage.name.isdecimal())
     found = [(stage.name, agents[0]) for stage in stages if (agents := agents_in(stage))]
     if len(found) < 2 or count < 2:
         raise LogpiError(

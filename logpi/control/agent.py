@@ -16,7 +16,7 @@ from gymnasium import spaces
 
 from logpi.algorithms.common.learning import make_act
 from logpi.config.experiments import from_table
-from logpi.config.settings import Network
+from logpi.config.settings import MOST_STEPS, Network
 from logpi.envs.spaces import space_from_json, space_to_json, to_env
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
@@ -174,20 +174,29 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
     folder = Path(folder)
     with cards.reading(folder) as card:
         observation, action = (space_from_json(card[k]) for k in ("observation_space", "action_space"))
-        spec = EnvSpec(card["env"], observation, action, card["max_episode_steps"])
+        spec = EnvSpec(card["env"], observation, action, _limit(card["max_episode_steps"]))
+        if not isinstance(card.get("env_kwargs", {}), dict):
+            raise TypeError("env_kwargs is not a table")
         network = card["network"] and from_table(Network, card["network"], "network")
         normalize = bool(card["normalize_obs"])
         named = str(card["policy"])
-    policy = policy or own_policy(named, spec)
-    if policy is None:
-        if network is None:
-            raise LogpiError(f"the agent in {folder} has a network of its own: pass it, load(path, policy=...)")
-        policy = make_policy(spec, network)
-    obs = example(observation)
-    like = {
-        "params": jax.eval_shape(policy.init, jax.random.key(0)),
-        "statistics": jax.eval_shape(lambda: init_statistics(obs, 1, normalize, False)).obs,
-    }
+        policy = policy or own_policy(named, spec)
+        if policy is None:
+            if network is None:
+                raise LogpiError(f"the agent in {folder} has a network of its own: pass it, load(path, policy=...)")
+            policy = make_policy(spec, network)
+        obs = example(observation)
+        like = {
+            "params": jax.eval_shape(policy.init, jax.random.key(0)),
+            "statistics": jax.eval_shape(lambda: init_statistics(obs, 1, normalize, False)).obs,
+        }
     arrays, _ = load_tree(folder / cards.WEIGHTS, like)
     arrays = jax.tree.map(jnp.asarray, arrays)
     return Agent(spec, policy, arrays["params"], Statistics(obs=arrays["statistics"]), card)
+
+
+def _limit(steps: Any) -> int | None:
+    """The time limit of a card."""
+    if steps is not None and not (type(steps) is int and 0 < steps < MOST_STEPS):
+        raise ValueError(f"max_episode_steps is {steps!r}")
+    return steps

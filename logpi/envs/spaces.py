@@ -6,9 +6,11 @@ of its argument (NumPy or JAX), so host and device environments share one conven
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from types import ModuleType
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,7 @@ from logpi.errors import LogpiError
 from logpi.types import AnyArray, Array, EnvSpec, PyTree
 from logpi.types import Space as Space
 
+MOST_ELEMENTS = 2**27  # numbers of one observation or action
 MASK = "action_mask"  # key of the legal-action mask (1 legal) in a Dict observation; no part of the encoding
 
 
@@ -218,7 +221,7 @@ def space_from_json(data: Json) -> Space:
     """
     try:
         return _read(data)
-    except (KeyError, TypeError, ValueError, AssertionError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, OverflowError, RecursionError) as error:
         if isinstance(error, LogpiError):
             raise
         raise LogpiError(f"not a saved space: {data!r:.200} ({type(error).__name__}: {error})") from error
@@ -227,7 +230,7 @@ def space_from_json(data: Json) -> Space:
 def _read(data: Json) -> Space:
     kind = data["type"]
     if kind == "Box":
-        dtype, shape = np.dtype(data["dtype"]), tuple(data["shape"])
+        dtype, shape = np.dtype(data["dtype"]), _sides(data["shape"])
         low, high = (_bound(data[side], dtype) for side in ("low", "high"))
         return spaces.Box(low, high, shape, dtype.type)
     if kind == "Discrete":
@@ -237,7 +240,7 @@ def _read(data: Json) -> Space:
     if kind == "MultiDiscrete":
         return spaces.MultiDiscrete(data["nvec"], dtype=np.dtype(data["dtype"]).type, start=data["start"])
     if kind == "MultiBinary":
-        return spaces.MultiBinary(data["n"])
+        return spaces.MultiBinary(data["n"] if _sides(data["n"]) else ())
     if kind == "Dict":
         return spaces.Dict(OrderedDict((str(key), _read(part)) for key, part in data["spaces"]))
     if kind == "Tuple":
@@ -245,6 +248,14 @@ def _read(data: Json) -> Space:
     raise LogpiError(
         f"not a saved space: type {kind!r}; allowed: Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple"
     )
+
+
+def _sides(shape: Any) -> tuple[int, ...]:
+    """A shape, of no more elements than an observation can have."""
+    sides = tuple(shape) if isinstance(shape, list) else (shape,)
+    if not all(type(side) is int and side >= 0 for side in sides) or math.prod(sides) > MOST_ELEMENTS:
+        raise ValueError(f"shape {shape!r:.100}")
+    return sides
 
 
 def _bounds(space: spaces.Box) -> tuple[PyTree, PyTree]:

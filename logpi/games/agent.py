@@ -80,6 +80,6 @@ def load_game_agent(folder: Path) -> GameAgent:
     with cards.reading(folder) as card:
         config, net = settings_from(card)
         game = make_game(str(card["env"]))
-    like = {"params": jax.eval_shape(find_method(card["algo"])(config, net, game).init, jax.random.key(0)).params}
+        like = {"params": jax.eval_shape(find_method(card["algo"])(config, net, game).init, jax.random.key(0)).params}
     arrays, _ = load_tree(folder / cards.WEIGHTS, like)
     return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), card)

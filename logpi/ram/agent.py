@@ -207,6 +207,6 @@ def load_image_agent(folder: Path) -> ImageAgent:
         task = task_of(config, shape, len(classes))
         net = net.fitted(task.scene.height, task.scene.width)
         light = float(card["light_on_dark"]) if "light_on_dark" in card else None
-    learner = jax.eval_shape(find_method(card["algo"])(config, net, task).init, jax.random.key(0))
+        learner = jax.eval_shape(find_method(card["algo"])(config, net, task).init, jax.random.key(0))
     arrays, _ = load_tree(folder / cards.WEIGHTS, {"params": _acting(learner.params)})
     return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card, light)

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import differences, load_tree, save_tree
-from logpi.runs.files import Json, atomic_write
+from logpi.runs.files import Json, atomic_write, json_text, parse_json, read_text
 
 if TYPE_CHECKING:
     from logpi.types import PyTree  # which imports JAX
 
+# what a card with other contents than logpi writes leads to
+ALTERED = (LookupError, TypeError, ValueError, AttributeError, AssertionError, ArithmeticError, RecursionError)
 FORMAT_VERSION = 3  # 1 and 2 have settings by other names
 NAME = "agent.json"
 WEIGHTS = "agent.safetensors"
@@ -44,7 +46,7 @@ def save(folder: Path, task: str, arrays: Mapping[str, PyTree], card: Mapping[st
     folder.mkdir(parents=True, exist_ok=True)
     save_tree(folder / WEIGHTS, arrays, {})
     entries = {"format_version": FORMAT_VERSION, "task": task, **card}
-    atomic_write(folder / NAME, (json.dumps(entries, indent=2) + "\n").encode())
+    atomic_write(folder / NAME, (json_text(entries, indent=2) + "\n").encode())
 
 
 def read_card(folder: Path) -> Json:
@@ -54,10 +56,10 @@ def read_card(folder: Path) -> Json:
         LogpiError: there is none, it is damaged, or of another format.
     """
     try:
-        card: Json = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        card = parse_json(read_text(folder / NAME))
     except (OSError, ValueError) as error:
         raise LogpiError(f"no agent can be read from {folder}: {error}; give a run, or its best/ or last/") from error
-    if not isinstance(card, dict) or "format_version" not in card:
+    if "format_version" not in card:
         raise LogpiError(f"{folder}/{NAME} is incomplete or altered (no format_version); take another copy")
     version = card["format_version"]
     if version != FORMAT_VERSION:
@@ -118,13 +120,17 @@ def reading(folder: Path) -> Iterator[Json]:
     """
     card = read_card(folder)
     try:
+        for name in ("env", "algo"):
+            if not isinstance(card.get(name, ""), str):
+                raise TypeError(f"{name} is not a text")
         yield card
     except LogpiError as error:
         raise LogpiError(f"{folder}/{NAME}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+    except ALTERED as error:
         raise LogpiError(f"{folder}/{NAME} is incomplete or altered ({error!r}); take another copy") from error
 
 
+STATUS = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
 _PACKAGES = ("logpi", "jax", "jaxlib", "flax", "optax", "gymnasium", "numpy")
 
 
@@ -140,24 +146,28 @@ def machine() -> Json:
     return names | {"device": devices[0].device_kind, "count": len(devices)}
 
 
-def describe() -> Json:
+def describe(device: str | None = None) -> Json:
     """Versions, platform, JAX's devices, XLA_FLAGS, git commit of the working folder, and the time now.
 
-    Starts JAX's backend.
+    Starts JAX's backend, unless ``device`` says why there is none.
     """
-    import jax
-
-    devices = jax.devices()
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "device": {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)},
-        "machine": machine(),
+        "device": _devices() if device is None else device,
+        "machine": machine() if device is None else {},
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "git": _git(),
     }
+
+
+def _devices() -> Json:
+    import jax
+
+    found = jax.devices()
+    return {"platform": found[0].platform, "kind": found[0].device_kind, "count": len(found)}
 
 
 def _version(package: str) -> str | None:
@@ -168,15 +178,36 @@ def _version(package: str) -> str | None:
 
 
 def _git() -> Json | None:
-    """Commit and whether tracked files differ from it; None outside a repository or without git."""
+    """Commit and whether tracked files differ from it; None outside a repository or without git.
+
+    The working folder may be a stranger's, and a repository's own settings can name programs for git to run: none is.
+    Whether files differ is not known (None) where such a program would have to filter them.
+    """
     try:
         commit = _run_git("rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_run_git("status", "--porcelain", "--untracked-files=no"))}
+        dirty = None if _filters() else bool(_run_git(*STATUS))
+        return {"commit": commit, "dirty": dirty}
     except (OSError, subprocess.SubprocessError):
         return None
 
 
+def _filters() -> bool:
+    """Whether the repository's own settings name programs that git runs on the content of files."""
+    try:
+        found = _run_git("config", "--show-scope", "--get-regexp", r"^filter\..*\.(clean|process)$")
+    except subprocess.CalledProcessError as error:
+        return error.returncode != 1  # 1: there is none
+    return any(line.split("\t")[0] in ("local", "worktree") for line in found.splitlines())
+
+
 def _run_git(*arguments: str) -> str:
-    command = ["git", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=2, check=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        ["git", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never", *arguments],
+        env=os.environ | {"GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"},
+        capture_output=True,
+        text=True,
+        timeout=2,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
     return done.stdout.strip()

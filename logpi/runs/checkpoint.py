@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from logpi.errors import LogpiError
-from logpi.runs.files import Json, atomic_write, previous_checkpoint
+from logpi.runs.files import Json, atomic_write, parse_json, previous_checkpoint
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
@@ -110,11 +110,12 @@ def load_tree(path: str | Path, like: PyTree) -> tuple[PyTree, Json]:
     import jax.numpy as jnp
 
     path = Path(path)
-    header, arrays = _read(path)
-    if header["sha256"] != _digest(header, arrays):
-        raise _unusable(path, "its contents do not match its SHA-256: it was altered or the disk is failing")
+    header, arrays = _verified(path)
     dtypes, impls = header["dtypes"], header["key_impls"]
-    like = like(header["meta"]) if callable(like) else like
+    try:
+        like = like(header["meta"]) if callable(like) else like
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        raise _unusable(path, f"its header is not of this run ({error!r})") from error
     expected = _named_leaves(like)
     names = {name for name, _ in expected}
     if names != arrays.keys():
@@ -124,12 +125,15 @@ def load_tree(path: str | Path, like: PyTree) -> tuple[PyTree, Json]:
     for name, leaf in expected:
         array = arrays[name]
         shape = array.shape[:-1] if name in impls else array.shape
-        if (shape, dtypes[name]) != (tuple(leaf.shape), str(leaf.dtype)):
-            raise _unusable(path, f"{name} is {dtypes[name]}{list(shape)}, expected {leaf.dtype}{list(leaf.shape)}")
-        if name in impls:
-            leaves.append(jax.random.wrap_key_data(jnp.asarray(array), impl=impls[name]))
-        else:
-            leaves.append(array.view(leaf.dtype))
+        if (shape, dtypes.get(name)) != (tuple(leaf.shape), str(leaf.dtype)):
+            raise _unusable(path, f"{name} is {dtypes.get(name)}{list(shape)}, expected {leaf.dtype}{list(leaf.shape)}")
+        try:
+            if name in impls:
+                leaves.append(jax.random.wrap_key_data(jnp.asarray(array), impl=impls[name]))
+            else:
+                leaves.append(array.view(leaf.dtype))
+        except (TypeError, ValueError) as error:
+            raise _unusable(path, f"{name} is not what its header says ({error})") from error
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(like), leaves), header["meta"]
 
 
@@ -166,6 +170,22 @@ def read_meta(path: str | Path) -> Json:
     """
     meta: Json = _read(Path(path), arrays=False)[0]["meta"]
     return meta
+
+
+def read_arrays(path: str | Path) -> dict[str, Stored]:
+    """The arrays of a file by name, random keys as their data; checked against the SHA-256 in the file.
+
+    Raises:
+        LogpiError: the file is missing, truncated, altered or of another format.
+    """
+    return _verified(Path(path))[1]
+
+
+def _verified(path: Path) -> tuple[Json, dict[str, Stored]]:
+    header, arrays = _read(path)
+    if header["sha256"] != _digest(header, arrays):
+        raise _unusable(path, "its contents do not match its SHA-256: it was altered or the disk is failing")
+    return header, arrays
 
 
 def _named_leaves(tree: PyTree) -> list[tuple[str, PyTree]]:
@@ -205,15 +225,18 @@ def _read(path: Path, arrays: bool = True) -> tuple[Json, dict[str, Stored]]:
         raise LogpiError(f"there is no file {path}; `logpi runs` lists the runs that are here")
     try:
         with safe_open(path, "np") as file:
-            header: Json = json.loads((file.metadata() or {}).get("logpi", "{}"))
+            header = parse_json((file.metadata() or {}).get("logpi", "{}"))
             names = list(file.keys()) if arrays else []
             tensors = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
         raise _unusable(path, f"it is truncated or not a safetensors file ({error})") from error
     version = header.get("format_version")
     if version != FORMAT_VERSION:
         raise _unusable(path, f"its format_version is {version}, and this logpi reads {FORMAT_VERSION}")
-    if not {"meta", "dtypes", "key_impls", "sha256"} <= header.keys():
+    if (
+        not all(isinstance(header.get(part), dict) for part in ("meta", "dtypes", "key_impls"))
+        or "sha256" not in header
+    ):
         raise _unusable(path, "its header is incomplete")
     return header, tensors
 

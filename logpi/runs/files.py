@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import math
 import os
 import re
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -20,7 +23,97 @@ if TYPE_CHECKING:
 
 CHECKPOINT = ".safetensors"
 _STILL = 60.0  # seconds after which a file that nobody writes is taken for left behind
+MOST_TEXT = 2**26  # bytes of a text file that is read whole
 Json = dict[str, Any]  # the content of a JSON or TOML file
+
+
+def read_text(path: Path, most: int = MOST_TEXT) -> str:
+    """The UTF-8 text of a regular file of at most ``most`` bytes: reading a pipe or a device might never end.
+
+    Raises:
+        OSError, ValueError: there is no such file, it is no regular one, larger, or not UTF-8.
+    """
+    with open(path, "rb", opener=without_waiting) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("it is not a regular file")
+        if found.st_size > most:
+            raise ValueError(f"it has {found.st_size:,} bytes, more than {most:,}")
+        return file.read().decode("utf-8")
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """An ``opener`` of ``open`` that does not wait where the path is a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def not_through_links(path: str, flags: int) -> int:
+    """An ``opener`` of ``open`` that fails where the path is a link, or a pipe that nobody reads."""
+    return without_waiting(path, flags | getattr(os, "O_NOFOLLOW", 0))
+
+
+def parse_json(text: str | bytes) -> Json:
+    """The JSON object in ``text``.
+
+    Raises:
+        ValueError: it is none, or nested too deeply.
+    """
+    return _table(json.loads, text)
+
+
+def parse_toml(text: str) -> Json:
+    """The TOML document in ``text``; raises as ``parse_json``."""
+    return _table(tomllib.loads, text)
+
+
+def _table(parse: Callable[[Any], Any], text: str | bytes) -> Json:
+    try:
+        found = parse(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"a {type(found).__name__}, not an object")
+    return found
+
+
+def refuse_traps(folder: Path) -> None:
+    """Refuse to write into a folder with links that lead out of it, pipes or devices: what is written would go there.
+
+    Raises:
+        LogpiError: there is one; the folder itself may be reached through a link.
+    """
+    inside = folder.resolve()
+    for place, folders, files in os.walk(folder):
+        for name in folders + files:
+            path = Path(place, name)
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                raise LogpiError(
+                    f"{path} is a link to {os.readlink(path)}, outside of {folder}: nothing is written through it; "
+                    "put a real file or folder in its place"
+                )
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise LogpiError(f"{path} is a pipe, a socket or a device: nothing is written into it; remove it")
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """``value`` as JSON that every program reads.
+
+    NaN and infinities, which JSON lacks, are the strings "nan", "inf" and "-inf"; NumPy's numbers and arrays are
+    numbers and lists, paths are texts.
+    """
+    return json.dumps(_portable(value), indent=indent, allow_nan=False)
+
+
+def _portable(value: Any) -> object:
+    if isinstance(value, Mapping):
+        return {name: _portable(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_portable(part) for part in value]
+    if hasattr(value, "tolist"):  # NumPy's and JAX's scalars and arrays
+        return _portable(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(value)
+    return str(value) if isinstance(value, Path) else value
 
 
 def atomic_write(path: Path, data: bytes | Iterable[Buffer]) -> None:
@@ -34,7 +127,8 @@ def atomic_write(path: Path, data: bytes | Iterable[Buffer]) -> None:
     temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
+        temporary.unlink(missing_ok=True)
+        with open(temporary, "xb") as file:  # never through a link that lies there
             for part in [data] if isinstance(data, bytes) else data:
                 file.write(part)
             file.flush()

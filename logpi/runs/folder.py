@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import re
 import shlex
@@ -20,7 +19,6 @@ import shutil
 import socket
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +29,21 @@ import tomli_w
 from logpi.errors import LogpiError
 from logpi.runs.cards import describe
 from logpi.runs.checkpoint import load_tree, save_tree
-from logpi.runs.files import CHECKPOINT, Json, atomic_write, disk_error, sweep, try_lock
+from logpi.runs.files import (
+    CHECKPOINT,
+    Json,
+    atomic_write,
+    disk_error,
+    json_text,
+    not_through_links,
+    parse_json,
+    parse_toml,
+    read_text,
+    refuse_traps,
+    sweep,
+    try_lock,
+    without_waiting,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree
@@ -58,22 +70,22 @@ class RunFolder:
     @property
     def manifest(self) -> Json:
         """Versions, platform, device, seeds, git and start time, as JSON."""
-        return _read(self.path / "manifest.json", json.loads)
+        return _read(self.path / "manifest.json", parse_json)
 
     @property
     def config(self) -> Json:
         """The resolved config. A field that was None is absent: TOML has no null."""
-        return _read(self.path / "config.toml", tomllib.loads)
+        return _read(self.path / "config.toml", parse_toml)
 
     @property
     def score(self) -> Json:
         """What the run's evaluations measure: ``label``, ``percent``, and the bounds ``low`` and ``high`` or None."""
-        return dict(self.manifest.get("score", {}))
+        return _table_of(self.manifest, "score", {"label": str, "percent": bool, "low": float, "high": float})
 
     @property
     def length(self) -> Json:
         """In what the run is counted for people: ``unit``, and ``each``, the timesteps of one; {} in older runs."""
-        return dict(self.manifest.get("length", {}))
+        return _table_of(self.manifest, "length", {"unit": str, "each": int})
 
     @property
     def score_label(self) -> str:
@@ -95,8 +107,9 @@ class RunFolder:
     @property
     def best_agent(self) -> Path:
         """Folder of the best agent; of several seeds, the first one's."""
-        first = self.best / f"{SEED}{self.manifest['seeds'][0]}"
-        return first if first.is_dir() else self.best
+        seeds = self.manifest.get("seeds")
+        first = self.best / f"{SEED}{seeds[0]}" if isinstance(seeds, list) and seeds else self.best
+        return first if first.parent == self.best and first.is_dir() else self.best
 
     @property
     def last(self) -> Path:
@@ -159,7 +172,7 @@ class RunFolder:
         Raises:
             LogpiError: the disk refuses.
         """
-        _write(self.path / "result.json", json.dumps(dict(result), indent=2) + "\n")
+        _write(self.path / "result.json", json_text(result, indent=2) + "\n")
 
     def discard(self) -> None:
         """Remove the folder, and that of its method where it is empty then; links in it are not followed."""
@@ -168,14 +181,19 @@ class RunFolder:
             self.path.parent.rmdir()  # refuses where anything is left
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, links: bool = False) -> Iterator[None]:
         """Hold the run for writing. The system frees it when this process ends, however it ends.
 
+        Args:
+            links: whether links in the folder may lead out of it; then nothing in it is written or swept.
+
         Raises:
-            LogpiError: another process writes this run, or the folder cannot be written.
+            LogpiError: another process writes this run, or the folder cannot be written, or has a link that leads out.
         """
+        if not links:
+            refuse_traps(self.path)
         try:
-            file = io.FileIO(self.path / "lock", "a")
+            file = io.FileIO(self.path / "lock", "a", opener=not_through_links)
         except OSError as error:
             raise disk_error(self.path / "lock", error) from error
         with file:
@@ -191,17 +209,22 @@ class RunFolder:
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "stops_on_signal": answers}
             with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
                 file.truncate(0)
-                file.write(json.dumps(holder).encode())
-            for stale in self.path.rglob(".*.tmp"):  # of a killed writer; this lock says that no other is at work
-                with contextlib.suppress(OSError):
-                    stale.unlink()
-            sweep(self.videos)  # which are also made without the lock
+                file.write(json_text(holder).encode())
+            if not links:
+                self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Remove what a killed writer has left; the lock says that no other is at work."""
+        for stale in self.path.rglob(".*.tmp"):
+            with contextlib.suppress(OSError):
+                stale.unlink()
+        sweep(self.videos)  # which are also made without the lock
 
     @property
     def status(self) -> str:
         """Either "running" (its lock is held), "finished" (it has a result) or "interrupted"."""
-        with contextlib.suppress(OSError), open(self.path / "lock", "rb") as file:
+        with contextlib.suppress(OSError), open(self.path / "lock", "rb", opener=without_waiting) as file:
             if not try_lock(file):
                 return "running"
         return "finished" if (self.path / "result.json").exists() else "interrupted"
@@ -214,7 +237,8 @@ class RunFolder:
     def saved(self) -> dict[int, Path]:
         """Checkpoints by iteration, whether or not they can be read."""
         found = self.checkpoints.glob(f"iteration_*{CHECKPOINT}")
-        return {int(path.stem.removeprefix("iteration_")): path for path in found}
+        named = {path.stem.removeprefix("iteration_"): path for path in found}
+        return {int(number): path for number, path in named.items() if re.fullmatch("[0-9]{1,18}", number)}
 
 
 def create(
@@ -222,7 +246,7 @@ def create(
     algo: str,
     env: str,
     config: Mapping[str, object],
-    command: Sequence[str],
+    command: str | Sequence[str],
     seeds: Sequence[int],
     score: Mapping[str, object] | None = None,
     length: Mapping[str, object] | None = None,
@@ -235,7 +259,7 @@ def create(
         algo: the algorithm's name.
         env: the environment's id; what cannot be in a folder's name becomes "-".
         config: the resolved config: str, int, float, bool, lists of these, and tables (mappings) of these.
-        command: the command line, argument by argument.
+        command: the command line, argument by argument, or what ``command.txt`` says of it.
         seeds: of all learners trained in this run.
         score: what its evaluations measure (``logpi.tasks.Score``).
         length: how long it is, and in what it is counted (``logpi.tasks.Length``).
@@ -250,8 +274,8 @@ def create(
     manifest |= {"init_from": dict(init_from)} if init_from else {}
     texts = {
         "config.toml": toml_text(config),
-        "command.txt": shlex.join(command) + "\n",
-        "manifest.json": json.dumps(manifest, indent=2) + "\n",
+        "command.txt": (command if isinstance(command, str) else shlex.join(command)) + "\n",
+        "manifest.json": json_text(manifest, indent=2) + "\n",
     }
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -318,10 +342,22 @@ def _safe(name: str) -> str:
 
 def _read(path: Path, parse: Callable[[str], Json]) -> Json:
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        return parse(read_text(path))
     except (OSError, ValueError) as error:
         raise LogpiError(f"cannot read {path}: {error}; restore it, or start again with `logpi train`") from error
 
 
 def _write(path: Path, text: str) -> None:
     atomic_write(path, text.encode("utf-8", errors="surrogateescape"))
+
+
+def _table_of(manifest: Json, name: str, kinds: Mapping[str, type]) -> Json:
+    """A table of a manifest, which anybody may have written: those of its entries that have the type they should."""
+    table = manifest.get(name)
+    found = {} if not isinstance(table, dict) else {k: v for k, v in table.items() if k in kinds}
+    number = {float: (int, float), int: (int,)}
+    return {
+        k: v
+        for k, v in found.items()
+        if isinstance(v, number.get(kinds[k], kinds[k])) and (kinds[k] is bool or not isinstance(v, bool))
+    }

@@ -46,14 +46,23 @@ def find_runs(root: str | Path = "runs") -> list[RunInfo]:
     """All runs under ``root``, oldest first; a folder whose manifest cannot be read is left out."""
     found = []
     for path in Path(root).glob("*/*/manifest.json"):
-        run = RunFolder(path.parent)
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            facts = run.manifest
-            status, last = run.status, last_values(run.metrics)
-            percent = bool(facts.get("score", {}).get("percent", False))
-            names = (facts["algo"], facts["env"])
-            found.append(RunInfo(run.path, *names, status, facts["started"], percent, last, size_of(run.path)))
-    return sorted(found, key=lambda info: (datetime.fromisoformat(info.started), str(info.path)))
+        with contextlib.suppress(OSError, ValueError, KeyError, OverflowError):
+            found.append(_info(RunFolder(path.parent)))
+    return [info for _, info in sorted(found, key=lambda pair: (pair[0], str(pair[1].path)))]
+
+
+def _info(run: RunFolder) -> tuple[float, RunInfo]:
+    """(start in seconds since 1970, what ``logpi runs`` says of a run); ValueError or KeyError for no good manifest."""
+    facts, last = run.manifest, Row()
+    algo, env, started = (facts[name] for name in ("algo", "env", "started"))
+    if not all(isinstance(text, str) for text in (algo, env, started)):
+        raise ValueError("algo, env and started are texts")
+    score = facts.get("score")
+    with contextlib.suppress(OSError, ValueError):  # what cannot be read is not shown
+        last = last_values(run.metrics)
+    percent = isinstance(score, dict) and bool(score.get("percent", False))
+    info = RunInfo(run.path, algo, env, run.status, started, percent, last, size_of(run.path))
+    return datetime.fromisoformat(started).timestamp(), info
 
 
 def agent_folder(path: str | Path) -> Path:

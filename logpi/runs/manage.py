@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import signal
@@ -18,7 +17,17 @@ from typing import NamedTuple
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import is_whole
-from logpi.runs.files import Json, all_files, atomic_write, disk_error, size_of, temporary_name
+from logpi.runs.files import (
+    Json,
+    all_files,
+    atomic_write,
+    disk_error,
+    json_text,
+    parse_json,
+    read_text,
+    size_of,
+    temporary_name,
+)
 from logpi.runs.folder import RunFolder, toml_text
 from logpi.runs.lookup import open_run
 
@@ -30,7 +39,7 @@ def outcome_so_far(run: RunFolder) -> Json:
     """The time now, and the mean scores of each seed's final evaluation where the run has finished."""
     found: Json = {"date": datetime.now().astimezone().isoformat(timespec="seconds")}
     with contextlib.suppress(OSError, ValueError, KeyError):
-        result = json.loads((run.path / "result.json").read_text(encoding="utf-8"))
+        result = parse_json(read_text(run.path / "result.json"))
         found["mean_reward"] = result["mean_reward"]
     return found
 
@@ -51,7 +60,7 @@ def reopen(run: RunFolder, config: Mapping[str, object], length: Mapping[str, ob
     """
     commands = run.path / "command.txt"
     known = commands.read_text(encoding="utf-8", errors="surrogateescape") if commands.exists() else ""
-    manifest = json.dumps(run.manifest | {"length": dict(length)}, indent=2) + "\n"
+    manifest = json_text(run.manifest | {"length": dict(length)}, indent=2) + "\n"
     atomic_write(run.path / "config.toml", toml_text(config).encode())
     atomic_write(run.path / "manifest.json", manifest.encode())
     atomic_write(commands, (known + shlex.join(command) + "\n").encode("utf-8", errors="surrogateescape"))
@@ -107,8 +116,10 @@ def _holder(run: RunFolder) -> int:
     """
     time.sleep(_SETTLED)
     try:
-        holder = json.loads((run.path / "lock").read_text())
+        holder = parse_json(read_text(run.path / "lock"))
         pid, host, answers = int(holder["pid"]), str(holder["host"]), bool(holder["stops_on_signal"])
+        if pid < 2:
+            raise ValueError(f"process {pid}")  # 0 and below are groups of processes
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LogpiError(f"{run.path} is being trained; its lock does not say by whom: stop it there") from error
     if host != socket.gethostname():
@@ -119,7 +130,7 @@ def _holder(run: RunFolder) -> int:
 
 
 @contextlib.contextmanager
-def _at_rest(run: RunFolder) -> Iterator[Path]:
+def _at_rest(run: RunFolder, links: bool = False) -> Iterator[Path]:
     """Hold the lock of ``run``, a real run folder that nothing writes; errors of the disk become LogpiErrors.
 
     Raises:
@@ -132,7 +143,7 @@ def _at_rest(run: RunFolder) -> Iterator[Path]:
         raise LogpiError(f"{path} is no run folder: its manifest.json is not that of a run, or config.toml is missing")
     if any(file.name == "manifest.json" and file.parent != path for file in all_files(path)):
         raise LogpiError(f"{path} holds other runs, which no run does; name one run")
-    with run.lock():
+    with run.lock(links):
         try:
             yield path
         except OSError as error:
@@ -151,7 +162,7 @@ def delete(run: RunFolder) -> int:
         LogpiError: it is running, a link, no run folder, or the disk refuses.
     """
     freed = size_of(run.path)
-    with _at_rest(run):
+    with _at_rest(run, links=True):
         run.discard()
     return freed
 
@@ -199,7 +210,7 @@ def archive(run: RunFolder, out: str | Path | None = None) -> Archived:
     if out.exists():
         raise LogpiError(f"{out} exists already; give another name with --out")
     temporary = temporary_name(out)
-    with _at_rest(run) as path:
+    with _at_rest(run, links=True) as path:
         paths = sorted(found for found in all_files(path) if found != path / "lock")
         links = [str(found.relative_to(path)) for found in paths if found.is_symlink()]
         files = [found for found in paths if found.is_file() and not found.is_symlink()]

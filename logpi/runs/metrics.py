@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import os
 import socket
 import struct
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Self
 import numpy as np
 
 from logpi.errors import LogpiError
-from logpi.runs.files import AppendFile
+from logpi.runs.files import AppendFile, json_text, parse_json, read_text, without_waiting
 
 
 class EventFile:
@@ -82,6 +82,7 @@ STEPS = "time/total_timesteps"
 _CLOCKLESS = (STEPS, "time/iterations")
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _TAIL = 2**18  # bytes
+MOST_BYTES = 2**30  # of a file of metrics that is read whole
 Value = float | list[float]  # one number, or one for each seed trained at once
 Row = dict[str, Value]
 
@@ -186,7 +187,11 @@ def read_rows(path: str | Path) -> list[Row]:
     path = Path(path)
     if not path.exists():
         return []
-    return _parse(path.read_bytes(), path)
+    try:
+        text = read_text(path, MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise LogpiError(f"cannot read {path}: {error}; restore it, or start again with `logpi train`") from error
+    return _parse(text.encode(), path)
 
 
 def read_metrics(path: str | Path) -> dict[str, list[Value | None]]:
@@ -209,7 +214,7 @@ def last_values(path: str | Path) -> Row:
     path = Path(path)
     if not path.exists():
         return {}
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=without_waiting) as file:
         start = max(0, path.stat().st_size - _TAIL)
         file.seek(start)
         tail = file.read()
@@ -228,9 +233,8 @@ def _parse(data: bytes, path: Path) -> list[Row]:
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
-            rows.append({name: _restore(value) for name, value in row.items()})
-        except (ValueError, AttributeError) as error:
+            rows.append({name: _restore(value) for name, value in parse_json(line).items()})
+        except ValueError as error:
             raise LogpiError(
                 f"{path}, line {number} is not a JSON object ({error}); the file was altered: delete that line"
             ) from error
@@ -246,22 +250,20 @@ def _plain(value: object) -> Value:
     return np.asarray(value).tolist()
 
 
-def _portable(value: Value | str) -> object:
-    if isinstance(value, list):
-        return [_portable(item) for item in value]
-    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _restore(value: float | str | list[float | str]) -> Value:
+def _restore(value: object) -> Value:
     return [_number(item) for item in value] if isinstance(value, list) else _number(value)
 
 
-def _number(value: float | str) -> float:
-    return _NON_FINITE[value] if isinstance(value, str) else value
+def _number(value: object) -> float:
+    if isinstance(value, str) and value in _NON_FINITE:
+        return _NON_FINITE[value]
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) <= sys.float_info.max):
+        return value
+    raise ValueError(f"{value!r:.40} is no number")
 
 
 def _json_line(row: Row) -> bytes:
-    return json.dumps({name: _portable(value) for name, value in row.items()}).encode() + b"\n"
+    return json_text(row).encode() + b"\n"
 
 
 def _cell(row: Row, name: str) -> str:

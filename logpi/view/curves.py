@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from logpi.errors import LogpiError
+from logpi.errors import LogpiError, inert
+from logpi.runs.files import Json
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import open_run
 from logpi.runs.metrics import STEPS, read_metrics
-from logpi.view.labels import Curve, curves
+from logpi.view.labels import LONGEST, SECTIONS, Curve, curves, shortened
 from logpi.view.plots import USUAL, Axis, Metrics, Panel, compare, learning_curve
+
+MOST = 1000  # characters of a name that are drawn
 
 
 def plot(
@@ -37,12 +40,13 @@ def plot(
     if not runs:
         raise LogpiError("no run to plot; `logpi runs` lists them")
     folders = list({folder.path.resolve(): folder for folder in (open_run(path, root) for path in runs)}.values())
-    found = curves([folder.config for folder in folders], [folder.path.name for folder in folders])
+    configs = [_config(folder) for folder in folders]
+    found = curves(configs, [inert(folder.path.name) for folder in folders])
     if len(found) > 1:
-        return compare(_panels(found, folders), out or "compare.png", title or "")
+        return compare(_panels(found, folders, configs), out or "compare.png", title or "")
     (curve,) = found
     usual = folders[0].curve if len(folders) == 1 else "compare.png"
-    name = title or f"{curve.panel}, {folders[0].config['algo']}"
+    name = title or f"{curve.panel}, {configs[0]['algo']}"
     return learning_curve([metrics_of(folder) for folder in folders], out or usual, name, axis=axis_of(folders[0]))
 
 
@@ -50,27 +54,37 @@ def axis_of(folder: RunFolder) -> Axis:
     """What a run measures, and in what it is counted."""
     score = folder.score
     return Axis(
-        folder.score_label,
+        shortened(inert(folder.score_label), LONGEST),
         bool(score.get("percent", False)),
         score.get("low"),
         score.get("high"),
-        str(folder.length.get("unit", USUAL.unit)),
+        shortened(inert(folder.length.get("unit", USUAL.unit)), LONGEST),
     )
 
 
 def metrics_of(folder: RunFolder) -> Metrics:
     """The metrics of a run, with its steps in the units that people count: images instead of glimpses."""
     found = read_metrics(folder.metrics)
-    each = int(folder.length.get("each", 1))
+    each = max(folder.length.get("each", 1), 1)
     return found | {STEPS: [step and np.divide(step, each).tolist() for step in found.get(STEPS, [])]}
 
 
-def _panels(found: Sequence[Curve], folders: Sequence[RunFolder]) -> list[Panel]:
+def _config(folder: RunFolder) -> Json:
+    """A run's config.toml with what curves are called by; its texts may be a stranger's."""
+    config = folder.config
+    tables = [config.get(name, {}) for name in SECTIONS]
+    named = [config.get("env"), config.get("algo"), config.get("policy", "")]
+    if not all(isinstance(text, str) for text in named) or not all(isinstance(table, dict) for table in tables):
+        raise LogpiError(f"{folder.path}/config.toml is incomplete or altered: env, algo or a table is missing")
+    return config | {name: inert(config[name])[-MOST:] for name in ("env", "algo")}
+
+
+def _panels(found: Sequence[Curve], folders: Sequence[RunFolder], configs: Sequence[Json]) -> list[Panel]:
     panels = []
     for name in dict.fromkeys(curve.panel for curve in found):
         inside = [curve for curve in found if curve.panel == name]
         groups = {curve.label: [metrics_of(folders[run]) for run in curve.runs] for curve in inside}
-        algos = {folders[run].config["algo"] for curve in inside for run in curve.runs}
+        algos = {configs[run]["algo"] for curve in inside for run in curve.runs}
         title = f"{name}, {algos.pop()}" if len(algos) == 1 else name
         panels.append(Panel(title, groups, axis_of(folders[inside[0].runs[0]])))
     return panels

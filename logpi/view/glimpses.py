@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from logpi.runs.files import atomic_write
 from logpi.view.labels import distinct
+from logpi.view.style import without_latex
 from logpi.view.video import Frame, write_video
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def seen_so_far(scene: NDArray[np.uint8], corners: NDArray[np.int32], patch: int
     return seen
 
 
+@without_latex
 def film_glimpses(looking: Looking, path: Path) -> Path:
     """Film each image in turn: the patches moving, what has been seen, the class probabilities; .mp4 or .gif.
 
@@ -148,6 +150,7 @@ def _bars(axes: Axes, probabilities: NDArray[np.float32], classes: Sequence[str]
         text.set_fontweight("bold" if k == label else "normal")
 
 
+@without_latex
 def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
     """A sheet of images with the paths of their glimpses and the predicted classes.
 
@@ -177,6 +180,7 @@ def glimpse_sheet(looking: Looking, path: Path, columns: int = 6) -> Path:
     return save(figure, path)
 
 
+@without_latex
 def heat_map(mean_image: NDArray[np.float64], corner: NDArray[np.int32], patch: int, path: Path) -> Path:
     """Fraction of images in which the finest patch covered each pixel: overall, per glimpse, and the mean image.
 

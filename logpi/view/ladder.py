@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from logpi.runs.files import atomic_write
 from logpi.view.labels import distinct
+from logpi.view.style import without_latex
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ ROW = 0.36  # inches
 LONGEST_NAME = 44  # characters
 
 
+@without_latex
 def ladder(
     names: Sequence[str],
     elo: Sequence[float],
@@ -59,7 +61,7 @@ def ladder(
     axes.set_yticks(list(rungs), shown, fontsize=9, color=INK, parse_math=False)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_xlabel(f"{axis}; bars are 95 % intervals", color=INK)
+    axes.set_xlabel(f"{axis}; bars are 95 % intervals", color=INK, parse_math=False)
     axes.grid(axis="x", color="#E5E5E5", lw=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, length=0)

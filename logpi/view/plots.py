@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from logpi.errors import LogpiError
 from logpi.runs.files import atomic_write
 from logpi.runs.metrics import STEPS, Value
+from logpi.view.style import without_latex
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +34,7 @@ _TITLE, _LETTER, _ROW = 0.125, 0.075, 0.19  # inches: a letter of a title, a let
 _WIDTH, _HEIGHT = 8.0, 4.4  # inches of a panel; one of several is narrower
 _NARROW = 0.75
 MANY = 8  # curves: the legend of more has two columns, if their names are short
+FAR = 1e100  # numbers beyond it have no place on an axis
 Metrics = Mapping[str, Sequence[Value | None]]  # as logpi.runs.metrics.read_metrics returns them
 Floats = NDArray[np.float64]
 
@@ -73,6 +75,7 @@ class _Drawn(NamedTuple):
     band: tuple[Floats, Floats] | None  # [N] each: ends of the interval
 
 
+@without_latex
 def learning_curve(
     runs: Sequence[Metrics],
     path: str | Path,
@@ -108,6 +111,7 @@ def learning_curve(
     return _save(figure, Path(path))
 
 
+@without_latex
 def compare(panels: Sequence[Panel], path: str | Path, title: str = "") -> Path:
     """A panel for each environment, a curve for each group: greedy evaluation, or training where it has none.
 
@@ -166,10 +170,13 @@ def _seeds(runs: Sequence[Metrics], name: str) -> list[tuple[Floats, Floats]]:
     seeds: list[tuple[Floats, Floats]] = []
     for run in runs:
         pairs = [(s, v) for s, v in zip(run.get(STEPS, []), run.get(name, []), strict=False) if v is not None]
-        steps = np.array([step for step, _ in pairs], float)
-        values = np.array([np.atleast_1d(np.asarray(value, float)) for _, value in pairs], float)
+        try:
+            steps = np.array([step for step, _ in pairs], float)
+            values = np.array([np.atleast_1d(np.asarray(value, float)) for _, value in pairs], float)
+        except (TypeError, ValueError) as error:
+            raise LogpiError(f"the rows of a run differ in their number of seeds ({error}): it was altered") from error
         for column in values.T if pairs else []:
-            known = np.isfinite(column)
+            known = (np.abs(column) < FAR) & (np.abs(steps) < FAR)  # False of NaN
             seeds.append((steps[known], column[known]))
     return seeds
 
@@ -240,7 +247,7 @@ def _frame(axes: Axes, axis: Axis, drawn: Sequence[_Drawn], expected: Sequence[f
     cut = any((end < bottom).any() or (end > top).any() for end in bands)
     axes.set_ylim(bottom, top)
     axes.set_xlim(0, max(curve.last for curve in drawn) * 1.02 or 1.0)
-    axes.set_xlabel(axis.unit + ("   (intervals leave the picture)" if cut else ""), color=_INK)
+    axes.set_xlabel(axis.unit + ("   (intervals leave the picture)" if cut else ""), color=_INK, parse_math=False)
     _explain(axes, drawn, share)
 
 
@@ -295,7 +302,7 @@ def _dress(axes: Axes, title: str, axis: Axis, share: float = 1.0) -> None:
 
     shown = _wrapped(title, share)
     axes.set_title(shown, loc="left", fontsize=13, fontweight="bold", color=_INK, pad=12, parse_math=False)
-    axes.set_ylabel(axis.what, color=_INK)
+    axes.set_ylabel(axis.what, color=_INK, parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10], integer=True))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # as many digits as it takes: 12.5k
     if axis.percent:
