@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json as jsonlib
-
 import tyro
 
-from logpi.cli.options import NO_OFF, Json, print_table
+from logpi.cli.options import NO_OFF, Json
+from logpi.cli.output import print_table, say_json
 
 
 def algos(argv: list[str]) -> int:
@@ -27,11 +26,11 @@ def algos(argv: list[str]) -> int:
                 "about": method.about,
                 "parent": method.parent,
                 "task": method.task,
-                "settings": {k: str(v) if v == float("inf") else v for k, v in to_table(method.settings()).items()},
+                "settings": to_table(method.settings()),
             }
             for method in methods
         }
-        print(jsonlib.dumps(listed))
+        say_json(listed)
         return 0
     rows = [[method.name, method.parent or "", method.task, method.about] for method in methods]
     print_table(("algorithm", "parent", "learns", "what it is"), rows)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json as jsonlib
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from logpi.cli.options import SEEDS, within
+from logpi.cli.output import say, say_json, warn
 
 if TYPE_CHECKING:
     from logpi.view.matches import Watcher
@@ -65,7 +64,7 @@ def arena(argv: list[str]) -> int:
 
     devices.prepare()
     if known := remark(asked.game):
-        print(f"logpi: {known}", file=sys.stderr)
+        warn(f"logpi: {known}")
     with contextlib.ExitStack() as stack:
         found = play_tournament(
             asked.game,
@@ -83,10 +82,10 @@ def arena(argv: list[str]) -> int:
             watcher=Shown(asked.game, asked.quiet, stack),
         )
     if asked.json:
-        print(jsonlib.dumps(found.to_json()))
+        say_json(found.to_json())
         return 0
     show(found.to_json())
-    print(f"games, result and ladder: {found.folder}")
+    say(f"games, result and ladder: {found.folder}")
     return 0
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from logpi.cli.options import NO_OFF, Json, within
+from logpi.cli.output import say, say_json
 
 if TYPE_CHECKING:
     from logpi.errors import Checked
@@ -33,8 +33,10 @@ def check_env(argv: list[str]) -> int:
 
     name, steps, json = tyro.cli(options, args=argv, prog="logpi check-env", config=NO_OFF)
     within("--steps", steps, 1, 10_000_000)
+    from logpi.driver import devices
     from logpi.envs.checker.check import check_env as check
 
+    devices.prepare()
     report = check(name, steps=steps)
     return tell(report, f"{report.steps_per_second:,.0f} steps/s with random actions", json)
 
@@ -42,10 +44,10 @@ def check_env(argv: list[str]) -> int:
 def tell(report: Checked, rate: str, json: bool) -> int:
     """Print what a check found, and return the exit status: 0 if there is no error, else 1."""
     if json:
-        print(jsonlib.dumps(report.to_json()))
+        say_json(report.to_json())
     else:
         for finding in report.findings:
-            print(f"{SIGN[finding.level]}  {finding.what}" + (f"\n       → {finding.fix}" if finding.fix else ""))
-        print(rate)
-        print("ready to train" if report.ok else "not ready: fix the errors above")
+            say(f"{SIGN[finding.level]}  {finding.what}" + (f"\n       → {finding.fix}" if finding.fix else ""))
+        say(rate)
+        say("ready to train" if report.ok else "not ready: fix the errors above")
     return 0 if report.ok else 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json as jsonlib
-
 import tyro
 
-from logpi.cli.options import NO_OFF, Json, print_table
+from logpi.cli.options import NO_OFF, Json
+from logpi.cli.output import print_table, say_json
 
 
 def doctor(argv: list[str]) -> int:
@@ -21,7 +20,7 @@ def doctor(argv: list[str]) -> int:
 
     facts = examine()
     if json:
-        print(jsonlib.dumps(facts))
+        say_json(facts)
         return 0
     print_table(("what", "found"), [[name, str(value)] for name, value in facts.items()])
     return 0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json as jsonlib
-
 import tyro
 
-from logpi.cli.options import NO_OFF, Json, print_table
+from logpi.cli.options import NO_OFF, Json
+from logpi.cli.output import print_table, say_json
 
 
 def envs(argv: list[str]) -> int:
@@ -21,7 +20,7 @@ def envs(argv: list[str]) -> int:
 
     listed = environments()
     if json:
-        print(jsonlib.dumps([entry._asdict() for entry in listed]))
+        say_json([entry._asdict() for entry in listed])
         return 0
     rows = []
     for entry in listed:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from typing import Literal
 
 import tyro
 
 from logpi.cli.options import NO_OFF, SEEDS, Target, newest_run, within
+from logpi.cli.output import say, say_json
 
 
 def eval(argv: list[str]) -> int:
@@ -46,9 +46,9 @@ def eval(argv: list[str]) -> int:
     folder = agent_folder(path)
     answer = api.evaluate(folder, episodes, seed=seed, sampled=sampled, passes=passes, split=split)
     if json:
-        print(jsonlib.dumps({"agent": path, "folder": str(folder), **answer.facts}))
+        say_json({"agent": path, "folder": folder, **answer.facts})
         return 0
     if len(together := siblings(folder)) > 1:
-        print(f"{folder}, one of {len(together)} seeds ({together[0].name} to {together[-1].name}):")
-    print("\n".join(answer.lines))
+        say(f"{folder}, one of {len(together)} seeds ({together[0].name} to {together[-1].name}):")
+    say("\n".join(answer.lines))
     return 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from logpi.cli.options import NO_OFF, Json, within
+from logpi.cli.output import say, say_json
 from logpi.errors import LogpiError
 
 AGENT = "Run, or an agent's folder (best/, last/), trained on images: ram/…"
@@ -50,5 +50,8 @@ def look(argv: list[str]) -> int:
     import logpi.api as api
 
     answer = api.look(agent, pictures, None if no_drawing else Path(out), invert, autocontrast, passes)
-    print(jsonlib.dumps({"agent": agent, **answer.facts}) if json else "\n".join(answer.lines))
+    if json:
+        say_json({"agent": agent, **answer.facts})
+    else:
+        say("\n".join(answer.lines))
     return 0

@@ -9,11 +9,14 @@ import importlib
 import os
 import sys
 
+from logpi.cli.output import flush_output, replace_what_cannot_be_shown, say, warn
+
 LESS = (
     "n_envs, n_steps or seeds (environments); n_games, replay_size or keep_checkpoints (board games); batch_size, "
     "mc_samples or canvas (images)"
 )
 
+LONG = ("train", "resume", "play", "arena")  # what they do is more than what they print
 VERBS = {  # name -> what it does; each is a function of that name in this folder's module of that name
     "train": "train an agent; display, save and film it",
     "resume": "continue an interrupted run from its last checkpoint, or a finished one for longer",
@@ -41,7 +44,8 @@ def overview() -> str:
             "logpi: learning by policy gradients",
             "",
             "usage: logpi VERB [options]      (logpi VERB --help lists a verb's options)",
-            "       --code FILE.py            trust this file if a run or an agent names it",
+            "       --code FILE.py            import this file if a run or an agent names it",
+            "       --trust                   import whatever code the run or the agent names; it is shown first",
             *lines,
             "",
             "a first run:  logpi train CartPole-v1",
@@ -65,21 +69,41 @@ def _code_in(argv: list[str]) -> tuple[list[str], list[str]]:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 failed with a message, 2 usage, 130 interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    replace_what_cannot_be_shown()
     if not argv or argv[0] in ("-h", "--help", "help"):
-        print(overview())
+        argv = ["help"]
+    try:
+        code = _answer(argv)
+    except BrokenPipeError:  # the reader of our output has gone: `logpi runs | head -1`
+        code = 1 if argv[0] in LONG else 0
+        if code:
+            warn(f"logpi {argv[0]}: nobody reads the output any more; ended before its end")
+    flush_output()
+    return code
+
+
+def _answer(argv: list[str]) -> int:
+    """The exit code of a command whose first word is there."""
+    if argv == ["help"]:
+        say(overview())
         return 0
     if argv[0] == "--version":
         from importlib.metadata import version
 
-        print(f"logpi {version('logpi')}")
+        say(f"logpi {version('logpi')}")
         return 0
     if argv[0] not in VERBS:
         import difflib
 
         near = difflib.get_close_matches(argv[0], VERBS, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        print(f"logpi: unknown verb {argv[0]!r}{hint} Allowed: {', '.join(VERBS)}", file=sys.stderr)
+        warn(f"logpi: unknown verb {argv[0]!r}{hint} Allowed: {', '.join(VERBS)}")
         return 2
+    return _run(argv)
+
+
+def _run(argv: list[str]) -> int:
+    """The exit code of a verb; every expected error becomes one message."""
     from logpi.errors import LogpiError
 
     argv, code = _code_in(argv)
@@ -92,19 +116,19 @@ def main(argv: list[str] | None = None) -> int:
         result: int = getattr(importlib.import_module(f"logpi.cli.{verb}"), verb)(argv[1:])
         return result
     except LogpiError as error:
-        print(f"logpi {argv[0]}: {error}", file=sys.stderr)
+        warn(f"logpi {argv[0]}: {error}")
         return 1
     except MemoryError as error:
-        print(f"logpi {argv[0]}: out of memory ({error}); lower {LESS}", file=sys.stderr)
+        warn(f"logpi {argv[0]}: out of memory ({error}); lower {LESS}")
         return 1
     except RuntimeError as error:  # JAX raises a subclass; importing JAX for its name would be slow
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        print(f"logpi {argv[0]}: the device is out of memory; lower {LESS}", file=sys.stderr)
+        warn(f"logpi {argv[0]}: the device is out of memory; lower {LESS}")
         return 1
     except KeyboardInterrupt as interrupt:
         what = f"; {interrupt}" if str(interrupt) else ""
-        print(f"logpi {argv[0]}: interrupted{what}", file=sys.stderr)
+        warn(f"logpi {argv[0]}: interrupted{what}")
         import threading
 
         if any(thread.name == "logpi-compile" for thread in threading.enumerate()):
@@ -112,6 +136,3 @@ def main(argv: list[str] | None = None) -> int:
             sys.stderr.flush()
             os._exit(130)  # XLA cannot be stopped while it compiles, and a regular exit would wait for it
         return 130
-    except BrokenPipeError:  # the reader of our output has gone: `logpi runs | head -1`
-        sys.stderr.close()
-        return 0

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from logpi.cli.options import NO_OFF, LogDir, within
+from logpi.cli.output import say, warn
 from logpi.errors import LogpiError
 
 HELP = "Run folders, or their names within --log-dir"
@@ -33,12 +34,12 @@ def delete(argv: list[str]) -> int:
 
     folders = [open_run(name, root) for name in _some(names, "delete")]
     for folder in folders:
-        print(f"{folder.path}  {folder.status}  {size_text(size_of(folder.path))}")
+        say(f"{folder.path}  {folder.status}  {size_text(size_of(folder.path))}")
     if not yes and not _agreed(f"delete {'it' if len(folders) == 1 else f'these {len(folders)}'}?"):
-        print("nothing was deleted")
+        say("nothing was deleted")
         return 0
     freed = sum(delete_run(folder) for folder in folders)
-    print(f"deleted, {size_text(freed)} freed")
+    say(f"deleted, {size_text(freed)} freed")
     return 0
 
 
@@ -68,7 +69,7 @@ def prune(argv: list[str]) -> int:
     else:
         folders = [open_run(name, root) for name in _some(names, "prune")]
     for folder in folders:
-        print(f"{folder.path}  {size_text(prune_run(folder, keep))} freed")
+        say(f"{folder.path}  {size_text(prune_run(folder, keep))} freed")
     return 0
 
 
@@ -92,9 +93,9 @@ def archive(argv: list[str]) -> int:
         raise LogpiError(f"--out {out} is one file, and {len(names)} runs are named; leave --out out")
     for folder in [open_run(name, root) for name in _some(names, "archive")]:
         made = archive_run(folder, out or None)
-        print(f"{made.path}  {size_text(made.bytes)}")
+        say(f"{made.path}  {size_text(made.bytes)}")
         if made.left_out:
-            print(f"left out, as they are links: {', '.join(made.left_out)}", file=sys.stderr)
+            warn(f"left out, as they are links: {', '.join(made.left_out)}")
     return 0
 
 

@@ -1,8 +1,7 @@
-"""Flags that several verbs share, their allowed ranges, the default run, and tables for the terminal."""
+"""Flags that several verbs share, their allowed ranges, and the default run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import tyro
@@ -41,18 +40,3 @@ def newest_run() -> str:
     if not found:
         raise LogpiError("no run in runs/ to take; name one, or train: logpi train CartPole-v1")
     return str(found[-1].path)
-
-
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; its lines are not folded in a pipe."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Column, Table
-
-    table = Table(*(Column(name, overflow="fold") for name in header), box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=250)  # a pipe has no width of its own
-    console.print(table)

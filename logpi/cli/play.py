@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from logpi.cli.options import SEEDS, within
+from logpi.cli.output import warn
 from logpi.errors import LogpiError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def play(argv: list[str]) -> int:
 
     devices.prepare()
     if known := remark(name):
-        print(f"logpi: {known}", file=sys.stderr)
+        warn(f"logpi: {known}")
     console = Console(highlight=False)
     game, positions = begin_from(record, name)
     with contextlib.ExitStack() as stack:

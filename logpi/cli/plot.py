@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from typing import Annotated
 
 import tyro
 
 from logpi.cli.options import NO_OFF, Json, LogDir
+from logpi.cli.output import say, say_json
 from logpi.errors import LogpiError
 
 RUNS = "Run folders, or names within --log-dir"
@@ -37,5 +37,8 @@ def plot(argv: list[str]) -> int:
     from logpi.view.curves import plot as drawn
 
     path = drawn(runs, out or None, title or None, root)
-    print(jsonlib.dumps({"picture": str(path), "runs": list(runs)}) if json else path)
+    if json:
+        say_json({"picture": path, "runs": runs})
+    else:
+        say(path)
     return 0

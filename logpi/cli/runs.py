@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json as jsonlib
-
 import tyro
 
-from logpi.cli.options import NO_OFF, Json, LogDir, print_table
+from logpi.cli.options import NO_OFF, Json, LogDir
+from logpi.cli.output import print_table, say, say_json
 
 
 def runs(argv: list[str]) -> int:
@@ -32,16 +31,16 @@ def runs(argv: list[str]) -> int:
 
     found = find_runs(root)
     if json:
-        print(jsonlib.dumps([{**info._asdict(), "path": str(info.path)} for info in found]))
+        say_json([info._asdict() for info in found])
         return 0
     if not found:
-        print(f"no run in {root}; `logpi train CartPole-v1` makes one")
+        say(f"no run in {root}; `logpi train CartPole-v1` makes one")
         return 0
     rows = []
     for info in found:
         score = info.metrics.get("eval/mean_reward")
-        steps = int(mean(info.metrics.get(STEPS, 0)))
+        steps = mean(info.metrics.get(STEPS, 0))
         shown = "" if score is None else f"{mean(score):.2%}" if info.percent else f"{mean(score):.1f}"
-        rows.append([str(info.path), info.status, f"{steps:,}", shown, size_text(info.bytes)])
+        rows.append([str(info.path), info.status, f"{steps:,.0f}", shown, size_text(info.bytes)])
     print_table(("run", "status", "steps", "evaluation", "size"), rows)
     return 0

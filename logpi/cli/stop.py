@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from typing import Annotated
 
 import tyro
 
 from logpi.cli.options import NO_OFF, Json, LogDir, within
+from logpi.cli.output import say, say_json
 
 RUN = "Run folder, or its name within --log-dir"
 WORDS = {
@@ -39,9 +39,9 @@ def stop(argv: list[str]) -> int:
 
     found = stop_run(name, root, timeout)
     if json:
-        print(jsonlib.dumps({**found._asdict(), "path": str(found.path)}))
+        say_json(found._asdict())
     elif found.asked is None:
-        print(f"{found.path} is not running: it is {found.status}")
+        say(f"{found.path} is not running: it is {found.status}")
     else:
-        print(f"asked process {found.asked} to end: {found.path} {WORDS[found.status].format(path=found.path)}")
+        say(f"asked process {found.asked} to end: {found.path} {WORDS[found.status].format(path=found.path)}")
     return 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from logpi.cli.output import warn
 from logpi.config.experiments import ALIASES, Recipe, SettingsFile, promised, read_file, resolve
 from logpi.config.settings import Experiment, Run, check_ranges, with_help
 from logpi.errors import LogpiError
@@ -32,7 +32,7 @@ def train(argv: list[str]) -> int:
     import logpi.api as api
 
     if remark := task_of(experiment.env).remark(experiment.env):
-        print(f"logpi: {remark}", file=sys.stderr)
+        warn(f"logpi: {remark}")
     api.run_experiment(experiment, ["logpi", "train", *argv], recipe, quiet=quiet)
     return 0
 

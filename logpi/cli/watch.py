@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json as jsonlib
-import sys
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import tyro
 
 from logpi.cli.options import NO_OFF, SEEDS, newest_run, within
+from logpi.cli.output import say, say_json, warn
 from logpi.errors import LogpiError
+from logpi.runs.files import refuse_traps
 
 FILM_SUFFIXES = (".mp4", ".gif")
 TARGET = "Run or agent's folder, by default the newest run; with --random an environment"
@@ -74,11 +74,12 @@ def watch(argv: list[str]) -> int:
     made, episodes = make(wanted if wanted.random else wanted._replace(target=wanted.target or newest_run()))
     if wanted.json:
         asked = {} if wanted.sheet else {"episodes": episodes, "seed": wanted.seed}
-        print(jsonlib.dumps({name: str(path) for name, path in made.items()} | asked))
+        say_json(made | asked)
         return 0
     from logpi.view.video import open_file
 
     for path in made.values():
+        say(path)
         open_file(path)
     return 0
 
@@ -103,7 +104,10 @@ def filmed(wanted: Wanted) -> tuple[dict[str, Path], int]:
     from logpi.tasks import record
 
     run = RunFolder(Path(wanted.target))
-    is_run, agent = (run.path / "manifest.json").is_file(), api.load(wanted.target)
+    is_run = (run.path / "manifest.json").is_file()
+    if is_run:
+        refuse_traps(run.path)
+    agent = api.load(wanted.target)
     if wanted.sheet:
         beside = run.path if is_run else Path()
         return api.sheet(agent, wanted.out or beside, wanted.episodes, wanted.seed, wanted.sampled), 0
@@ -114,7 +118,7 @@ def filmed(wanted: Wanted) -> tuple[dict[str, Path], int]:
 
 
 def _tell(text: str) -> None:
-    print(f"logpi watch: {text}; --steps N films more of it", file=sys.stderr)
+    warn(f"logpi watch: {text}; --steps N films more of it")
 
 
 def _film_path(out: str, usual: Path, name: str) -> Path:

@@ -15,10 +15,11 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logpi.driver.process import Compiled, Function, Jitted, Program, Watch
 from logpi.driver.stages import unwatched
+from logpi.errors import LogpiError
 from logpi.ops.collectives import DATA
 from logpi.types import PyTree
 
@@ -36,9 +37,15 @@ QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": Fal
 
 
 def cache_folder() -> Path:
-    """Where compiled programs are kept between processes (``LOGPI_CACHE`` chooses another place)."""
+    """Where compiled programs are kept between processes: as ``LOGPI_CACHE`` or JAX's own variable says, or at home.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
     if chosen := os.environ.get("LOGPI_CACHE"):
         return Path(chosen) / "xla"
+    if chosen := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logpi" / "xla"
 
 
@@ -52,7 +59,10 @@ def prepare() -> None:
 
     On a CPU every core is a device of its own with one thread: small networks gain nothing from threads inside an
     operation. jaxlib 0.10 also waits for ever where a pool of two threads meets a batched QR decomposition (the
-    orthogonal first weights of several seeds at once).
+    orthogonal first weights of several seeds at once). A compilation cache that JAX has been given already stays.
+
+    Raises:
+        LogpiError: JAX does not start on this machine, or was told not to compile.
     """
     os.environ.setdefault("NPROC", "1")
     import jax
@@ -60,12 +70,36 @@ def prepare() -> None:
     if not os.environ.get("JAX_NUM_CPU_DEVICES"):
         with contextlib.suppress(RuntimeError):  # somebody has used JAX before us: what they chose stays
             jax.config.update("jax_num_cpu_devices", cores())
-    folder = cache_folder()
-    with contextlib.suppress(OSError):
+    config: Any = jax.config  # whose attributes JAX makes as it runs
+    if config.jax_disable_jit:
+        raise LogpiError("JAX_DISABLE_JIT is set, and logpi runs compiled programs alone; unset it")
+    start()
+    if config.jax_compilation_cache_dir and "LOGPI_CACHE" not in os.environ:
+        return
+    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: a user without a home
+        folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def start() -> None:
+    """Start JAX's backend, which nothing can run without.
+
+    Raises:
+        LogpiError: it does not start, such as where JAX_PLATFORMS asks for a device that is not there.
+    """
+    import jax
+
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        asked = os.environ.get("JAX_PLATFORMS")
+        wanted = f"JAX_PLATFORMS={asked} asks for it" if asked else "no JAX_PLATFORMS is set"
+        raise LogpiError(
+            f"JAX does not start: {error} ({wanted}); JAX_PLATFORMS=cpu runs on the CPU, `logpi doctor` tells more"
+        ) from error
 
 
 def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> dict[str, Compiled]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 
+from logpi.errors import LogpiError
 from logpi.runs.files import Json
 
 EXTRAS = {"box2d": "Box2D", "atari": "ale_py", "mujoco": "mujoco"}
@@ -16,12 +17,15 @@ def examine() -> Json:
     from logpi.runs.cards import describe
     from logpi.view.video import ffmpeg_works, has_display
 
-    cache = devices.cache_folder()
-    files = [f for f in cache.glob("*") if f.is_file()] if cache.is_dir() else []
+    try:
+        devices.start()
+        facts = describe()
+    except LogpiError as error:
+        facts = describe(device=str(error))
     return {
-        **describe(),
+        **facts,
         "cores": os.cpu_count(),
-        "compilation cache": f"{cache} ({len(files)} files, {sum(f.stat().st_size for f in files) / 1e6:.1f} MB)",
+        "compilation cache": _cache(),
         "video": "mp4" if ffmpeg_works() else "gif (ffmpeg does not work here)",
         "display": has_display(),
         **{
@@ -29,3 +33,15 @@ def examine() -> Json:
             for extra, module in EXTRAS.items()
         },
     }
+
+
+def _cache() -> str:
+    """Folder and size of the compilation cache."""
+    from logpi.driver import devices
+
+    try:
+        folder = devices.cache_folder()
+    except RuntimeError as error:
+        return f"none ({error})"
+    files = [f for f in folder.glob("*") if f.is_file()] if folder.is_dir() else []
+    return f"{folder} ({len(files)} files, {sum(f.stat().st_size for f in files) / 1e6:.1f} MB)"

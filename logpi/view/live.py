@@ -6,7 +6,9 @@ Drawing happens inside the caller's ``update`` and at most eight times a second:
 from __future__ import annotations
 
 import contextlib
+import io
 import math
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -18,6 +20,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from logpi.errors import inert
 from logpi.runs.metrics import mean
 from logpi.tasks import Length
 
@@ -191,8 +194,12 @@ class _Plain:
     def _print(self, text: str) -> None:
         encoding = self._console.encoding
         file = self._console.file
-        file.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        file.flush()
+        try:
+            file.write(inert(text).encode(encoding, "replace").decode(encoding) + "\n")
+            file.flush()
+        except BrokenPipeError:  # as in `logpi train … | head -1`
+            self._console = Console(file=io.StringIO())
+            print("logpi: nobody reads the output any more; training goes on without a display", file=sys.stderr)
 
 
 class _Fancy:
@@ -222,7 +229,7 @@ class _Fancy:
         self._note = ""
         self._refresh()
         self.display.stop()
-        self._console.print(Text(text))
+        self._console.print(Text(inert(text)))
 
     def _refresh(self) -> None:
         self.display.update(self._draw(), refresh=True)
@@ -244,10 +251,10 @@ class _Fancy:
         lines.add_row(bar, Text(progress.counts()))
         texts = [
             text
-            for text in (scores, shares, Text(self._working, "dim"), Text(self._note, "italic yellow"))
+            for text in (scores, shares, Text(self._working, "dim"), Text(inert(self._note), "italic yellow"))
             if text.plain
         ]
-        return Group(Text(progress.title, "bold"), lines, *(text for text in texts if text.plain))
+        return Group(Text(inert(progress.title), "bold"), lines, *(text for text in texts if text.plain))
 
 
 def sparkline(values: list[float]) -> str:

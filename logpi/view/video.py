@@ -113,8 +113,7 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
 
 
 def open_file(path: str | Path) -> bool:
-    """Print the path and, if there is a display, open it with the system's viewer; returns whether it did."""
-    print(path)
+    """If there is a display, open a file with the system's viewer; returns whether it did."""
     if not has_display():
         return False
     if sys.platform == "win32":

@@ -14,6 +14,7 @@ from rich.text import Text
 from logpi.arena.terminal.board import Display
 from logpi.arena.terminal.panel import falls, view
 from logpi.arena.terminal.session import Session, Table
+from logpi.errors import inert
 
 FALL = 0.04  # seconds from hole to hole
 
@@ -60,7 +61,7 @@ class Screen:
     def say(self, *lines: Text | str) -> None:
         """Print lines, which are folded where they are too long."""
         for line in lines:
-            self.console.print(line, markup=False)
+            self.console.print(inert(line) if isinstance(line, str) else line, markup=False)
 
     def show(self, session: Session) -> None:
         """Print the board."""
