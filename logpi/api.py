@@ -18,7 +18,7 @@ from logpi.config.lengths import ending, lengthened
 from logpi.config.settings import Experiment
 from logpi.driver import devices
 from logpi.errors import LogpiError
-from logpi.own_code import absolute, name_code
+from logpi.own_code import absolute, name_code, named_in, trust_code
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder, open_run
 from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Pictures, Question, Table, record, task_of
@@ -158,6 +158,7 @@ def resume(
     env: Any = None,
     eval_env: Any = None,
     code: Sequence[str] = (),
+    trust: bool = False,
     root: str = "runs",
     quiet: bool = False,
 ) -> Outcome:
@@ -178,6 +179,7 @@ def resume(
         env: the environment that ``train`` was given, where it was no name.
         eval_env: the one to evaluate in that ``train`` was given.
         code: Python files that may be imported where the run names them.
+        trust: import whatever code the run names; each file is shown on standard error before.
         root: folder in which runs are looked for by name.
         quiet: show nothing.
 
@@ -188,6 +190,8 @@ def resume(
     devices.prepare()
     name_code(*code)
     folder, own = open_run(path, root), Own(policy, algorithm, env, eval_env)
+    if trust:
+        trust_code(*named_in(folder.config))
     lengths = {"total_timesteps": total_timesteps, "total_images": total_images}
     asked = {name: value for name, value in lengths.items() if value is not None}
     longer = bool(asked) or stop_at is not None or minutes is not None
@@ -202,21 +206,52 @@ def resume(
         return _shown(trained, experiment, recipe, view, own, began)
 
 
-def load(path: str | Path, policy: Policy | None = None, code: Sequence[str] = ()) -> Agent:
+def load(path: str | Path, policy: Policy | None = None, code: Sequence[str] = (), *, trust: bool = False) -> Agent:
     """The agent of a run (its best, in periodic evaluation), or of a folder with ``agent.json``; of any kind.
 
-    Code that the agent names (an environment, a method or a network of a file) is imported only if ``code`` names its
-    file too, or if it was named on this machine before and has not changed since.
+    Code that the agent names (an environment, a method or a network of a file) is imported only if it is trusted: by
+    ``code``, by ``trust``, or because it was named on this machine before and has not changed since. ``contents``
+    reads an agent without any code.
+
+    Args:
+        path: of the run or the agent's folder.
+        policy: the network that ``train`` was given.
+        code: Python files that may be imported where the agent names them.
+        trust: import whatever code the agent names, now or when it is evaluated or filmed; each file is shown on
+            standard error before.
 
     Raises:
-        LogpiError: nothing that can be loaded is there.
+        LogpiError: nothing that can be loaded is there, or it names code that is not trusted.
     """
-    from logpi.runs.cards import task_in
+    from logpi.runs.cards import read_card, task_in
 
     devices.prepare()
     name_code(*code)
     folder = agent_folder(path)
+    if trust:
+        trust_code(*named_in(read_card(folder)))
     return record(task_in(folder)).load(folder, policy)
+
+
+def contents(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
+    """What is stored of an agent, read without importing any code that it names.
+
+    Returns:
+        The content of ``agent.json``, with the spaces of an environment as objects of ``gymnasium.spaces``; and the
+        arrays of ``agent.safetensors`` by name.
+
+    Raises:
+        LogpiError: nothing that can be loaded is there.
+    """
+    from logpi.envs.spaces import space_from_json
+    from logpi.runs.cards import WEIGHTS, reading
+    from logpi.runs.checkpoint import read_arrays
+
+    folder = agent_folder(path)
+    with reading(folder) as card:
+        named = [name for name in ("observation_space", "action_space") if name in card]
+        spaces: dict[str, Any] = {name: space_from_json(card[name]) for name in named}
+    return {**card, **spaces}, read_arrays(folder / WEIGHTS)
 
 
 def evaluate(
@@ -294,6 +329,7 @@ def film_random(
     """
     if episodes < 1:
         raise LogpiError(f"episodes is {episodes}; it must be at least 1")
+    name_code(env)
     return task_of(env).film_random(env, Film(Path(path), episodes, seed, steps=steps, tell=tell))
 
 

@@ -130,7 +130,7 @@ def _from_file(path: str, attribute: str) -> Method[..., Any]:
     from logpi.own_code import import_file
 
     file = Path(path).expanduser().resolve()
-    module = import_file(str(file))
+    module = import_file(str(file), attribute)
     if not hasattr(module, attribute):
         there = [name for name, value in vars(module).items() if isinstance(value, Method)]
         raise LogpiError(f"{path} has no {attribute!r}; it has: {', '.join(there) or f'no method; wanted: {WANTED}'}")
@@ -138,8 +138,12 @@ def _from_file(path: str, attribute: str) -> Method[..., Any]:
 
 
 def _from_entry(entry: EntryPoint) -> Method[..., Any]:
+    from logpi.own_code import load_entry
+
     try:
-        found = entry.load()
+        found = load_entry(entry)
+    except LogpiError:
+        raise
     except Exception as error:
         raise LogpiError(
             f"algorithm {entry.name!r}: the entry point {entry.value} of the group {GROUP} raised "

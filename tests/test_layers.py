@@ -34,12 +34,14 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "runs": BASE,
     "tasks": BASE | {"config.settings", "driver.process", "runs.folder"},  # but for errors, types alone
     "methods": {"errors", "tasks", "config.settings", "own_code"},
-    "config": {"errors", "tasks", "methods", "own_code"},
+    "config": {"errors", "tasks", "methods", "own_code", "runs.files"},
     "config.settings": {"errors"},  # below everything that has settings
     "view": {"errors", "runs", "tasks"},
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
-    "api": BASE | {"training", "tasks", "config", "runs", "view", "own_code"} | {"driver.devices", "envs.host"},
+    "api": BASE
+    | {"training", "tasks", "config", "runs", "view", "own_code"}
+    | {"driver.devices", "envs.host", "envs.spaces"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
     | {"driver.devices", "envs.checker", "games.task", "games.rules", "training.doctor"},
     "__main__": {"cli"},

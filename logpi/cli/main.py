@@ -53,17 +53,19 @@ def overview() -> str:
     )
 
 
-def _code_in(argv: list[str]) -> tuple[list[str], list[str]]:
-    """(``argv`` without its ``--code FILE`` flags, the files). Every verb accepts the flag."""
-    rest, code = [], []
+def _trust_in(argv: list[str]) -> tuple[list[str], list[str], bool]:
+    """(``argv`` without ``--code FILE`` and ``--trust``, the files, whether ``--trust`` is there), for every verb."""
+    rest, code, trust = [], [], False
     arguments = iter(argv)
     for argument in arguments:
         flag, sign, value = argument.partition("=")
         if flag == "--code":
             code.append(value if sign else next(arguments, ""))
+        elif argument == "--trust":
+            trust = True
         else:
             rest.append(argument)
-    return rest, code
+    return rest, code, trust
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -105,15 +107,13 @@ def _answer(argv: list[str]) -> int:
 def _run(argv: list[str]) -> int:
     """The exit code of a verb; every expected error becomes one message."""
     from logpi.errors import LogpiError
+    from logpi.own_code import command
 
-    argv, code = _code_in(argv)
-    if code or any(":" in argument for argument in argv):
-        from logpi.own_code import name_code
-
-        name_code(*argv[1:], *code)
+    argv, code, trust = _trust_in(argv)
     verb = argv[0].replace("-", "_")
     try:
-        result: int = getattr(importlib.import_module(f"logpi.cli.{verb}"), verb)(argv[1:])
+        with command(code, trust):
+            result: int = getattr(importlib.import_module(f"logpi.cli.{verb}"), verb)(argv[1:])
         return result
     except LogpiError as error:
         warn(f"logpi {argv[0]}: {error}")

@@ -81,9 +81,9 @@ def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
     """
     from logpi.arena.players.base import begin
     from logpi.arena.records import game_of, read, replay
-    from logpi.games.rules.make import make_game
+    from logpi.games.rules.make import make_named
 
-    game = make_game(name)
+    game = make_named(name)
     if not record:
         return game, (begin(game),)
     games = read(Path(record), game)

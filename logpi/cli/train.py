@@ -14,7 +14,7 @@ from logpi.config.experiments import ALIASES, Recipe, SettingsFile, promised, re
 from logpi.config.settings import Experiment, Run, check_ranges, with_help
 from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
-from logpi.own_code import absolute
+from logpi.own_code import absolute, name_code
 from logpi.tasks import task_of
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
@@ -45,6 +45,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     """
     argv = [_alias(a) for a in argv]
     env, algo, file = _first_look(argv)
+    name_code(*filter(None, (env, algo)))  # not what the file names
     asked_for = read_file(file) if file else SettingsFile()
     env = env or asked_for.env
     experiment, recipe = resolve(env or "CartPole-v1", algo or asked_for.algo or None, asked_for.sections)
@@ -71,6 +72,8 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     chosen["method"] = task_of(experiment.env).settle(chosen["method"])
     kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
     policy = absolute(given.policy) if given.policy else ""
+    if any(argument.partition("=")[0] == "--policy" for argument in argv):
+        name_code(given.policy)
     env = absolute(given.env) if ":" in given.env else given.env
     asked = Experiment(env, experiment.algo, env_kwargs=kwargs, policy=policy, init_from=given.init_from, **chosen)
     return asked, promised(asked, None if file else (experiment, recipe)), given.quiet

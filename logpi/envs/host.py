@@ -17,6 +17,7 @@ from logpi.envs.load import InWorker, WorkerError, registered
 from logpi.envs.reset_rows import insert_void_rows as insert_void_rows
 from logpi.envs.spaces import check_spaces, to_env
 from logpi.errors import LogpiError
+from logpi.own_code import safe_children
 from logpi.types import EnvSpec, PyTree, Step
 
 P = ParamSpec("P")
@@ -204,7 +205,8 @@ def make_host(
             vector: VectorEnv = SyncVectorEnv([make] * num_envs, copy=False, autoreset_mode=mode)
         else:
             fns = [InWorker(make)] * num_envs
-            vector = AsyncVectorEnv(fns, copy=False, context="spawn", autoreset_mode=mode)
+            with safe_children():
+                vector = AsyncVectorEnv(fns, copy=False, context="spawn", autoreset_mode=mode)
     except (EOFError, BrokenPipeError) as error:
         raise LogpiError(
             f"a worker process of environment {spec.id} ended before it answered. In a script of your own, "

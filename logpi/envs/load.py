@@ -18,7 +18,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec as RegisteredSpec
 
 from logpi.errors import LogpiError
-from logpi.own_code import import_file, import_module, name_code
+from logpi.own_code import as_usual, import_file, import_module, name_code
 
 if TYPE_CHECKING:
     from logpi.types import Array, DeviceEnv, Key, PyTree, Space
@@ -48,8 +48,8 @@ class FromFile:
     name: str
 
     def __call__(self, **kwargs: object) -> gymnasium.Env:
-        name_code(self.path)  # a worker builds what its parent was allowed to
-        env = getattr(import_file(self.path), self.name)(**kwargs)
+        name_code(f"{self.path}:{self.name}")  # a worker builds what its parent was allowed to
+        env = getattr(import_file(self.path, self.name), self.name)(**kwargs)
         limit = getattr(env, "max_episode_steps", None)
         return gymnasium.wrappers.TimeLimit(env, limit) if limit and env.spec is None else env
 
@@ -66,6 +66,7 @@ class InWorker:
     def __call__(self) -> gymnasium.Env:
         if multiprocessing.parent_process() is not None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then saves and closes us
+            as_usual()
         env = self.make()
         env.reset, env.step = _plain(env.reset), _plain(env.step)
         return env
@@ -112,7 +113,7 @@ def load_own(name: str) -> DeviceEnv | Registered | FromFile:
         raise LogpiError(f"environment {name!r}: write module:EnvId or path/file.py:Class")
     if not place.endswith(".py"):
         return registered(name)
-    module = import_file(place)
+    module = import_file(place, part)
     maker = getattr(module, part, None)
     if not callable(maker):
         there = ", ".join(_candidates(module)) or "no public class or function"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import gymnasium
 import jax
@@ -19,6 +19,8 @@ from logpi.envs.probes import PROBES
 from logpi.envs.spaces import check_spaces, to_env
 from logpi.errors import LogpiError
 from logpi.ops.collectives import where
+from logpi.own_code import load_entry as load_entry_point
+from logpi.own_code import name_code
 from logpi.types import Array, DeviceEnv, DeviceVector, EnvSpec, Key, PyTree, Step
 
 GROUP = "logpi.environments"  # group of entry points: a name, and the module:attribute
@@ -58,6 +60,12 @@ def make(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
     return registered(name)
 
 
+def make_named(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
+    """``make`` for a caller who writes the name: the file or module in it is imported."""
+    name_code(name)
+    return make(name, **env_kwargs)
+
+
 def entries() -> dict[str, EntryPoint]:
     """The environments that installed packages declare."""
     return {entry.name: entry for entry in entry_points(group=GROUP)}
@@ -70,8 +78,10 @@ def load_entry(name: str, entry: EntryPoint) -> DeviceEnv | HostFactory:
         LogpiError: it cannot be imported (chained), or is neither.
     """
     try:
-        found = entry.load()
-        built = found if isinstance(found, DeviceEnv) else found()
+        found = load_entry_point(entry)
+        built: object = found if isinstance(found, DeviceEnv) or not callable(found) else found()
+    except LogpiError:
+        raise
     except Exception as error:
         raise LogpiError(
             f"environment {name!r}: the entry point {entry.value} of the group {GROUP} raised "
@@ -82,8 +92,7 @@ def load_entry(name: str, entry: EntryPoint) -> DeviceEnv | HostFactory:
         return built
     if isinstance(built, gymnasium.Env):
         built.close()
-        factory: HostFactory = found
-        return factory
+        return cast(HostFactory, found)
     raise LogpiError(
         f"environment {name!r}: the entry point {entry.value} gives a {type(built).__name__}; wanted: a "
         "logpi.DeviceEnv, a function that returns one, or one that builds a gymnasium.Env"

@@ -13,6 +13,7 @@ from small import Killed, Watcher, experiment, flags, only_run, outcome, quick_c
 
 from logpi.cli.main import main
 from logpi.errors import LogpiError
+from logpi.own_code import name_code
 from logpi.runs import files
 from logpi.training import session
 
@@ -219,6 +220,7 @@ RUN = {"checkpoint_points": 100}
 )
 def test_a_broken_environment_leaves_a_run_that_resumes_once_it_is_mended(fails, tmp_path, source, fault, what):
     file, name = tmp_path / "own.py", f"{tmp_path}/own.py:Own"
+    name_code(name)  # also after the change below
     file.write_text(source.format(fault=fault))
     error = fails("train", name, *flags("ppo", tmp_path / "runs", run=RUN))
     folder = only_run(tmp_path / "runs")

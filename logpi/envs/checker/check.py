@@ -20,6 +20,7 @@ from logpi.envs.host import HostFactory, describe, host_spec, make_host
 from logpi.envs.make import make
 from logpi.envs.spaces import encode, to_env
 from logpi.errors import Checked, Finding, LogpiError
+from logpi.own_code import name_code
 from logpi.types import DeviceEnv, EnvSpec, PyTree
 
 PATIENCE = 10.0  # seconds of random play, however slow the environment
@@ -40,6 +41,7 @@ def check_env(env: str | DeviceEnv | HostFactory, *, steps: int = 1000, num_envs
     mistake of the environment is a finding, never an exception.
     """
     name = env if isinstance(env, str) else _name(env)
+    name_code(name)
     try:
         loaded = make(env) if isinstance(env, str) else env
     except LogpiError as error:

@@ -10,6 +10,7 @@ from logpi.errors import LogpiError
 from logpi.games import GROUP
 from logpi.games.rules.game import Game
 from logpi.own_code import import_file
+from logpi.own_code import load_entry as load_entry_point
 
 WANTED = "a Game (logpi.games.rules.game), or a function without arguments that returns one"
 
@@ -22,7 +23,7 @@ def load_file(name: str) -> Game:
             a game.
     """
     path, _, attribute = name.rpartition(":")
-    module = import_file(path)
+    module = import_file(path, attribute)
     if not hasattr(module, attribute):
         there = ", ".join(_candidates(module)) or "no game"
         raise LogpiError(f"{path} has no {attribute!r}; it has: {there}")
@@ -36,7 +37,9 @@ def load_entry(entry: EntryPoint) -> Game:
         LogpiError: it cannot be imported (chained), or is not a game.
     """
     try:
-        found = entry.load()
+        found = load_entry_point(entry)
+    except LogpiError:
+        raise
     except Exception as error:
         raise LogpiError(
             f"game {entry.name!r}: the entry point {entry.value} of the group {GROUP} raised "
@@ -52,7 +55,7 @@ def holds_game(name: str) -> bool:
     """
     path, _, attribute = name.rpartition(":")
     try:
-        found = getattr(import_file(path), attribute, None)
+        found = getattr(import_file(path, attribute), attribute, None)
     except LogpiError:
         return False
     if isinstance(found, Game) or not callable(found) or inspect.isclass(found):
