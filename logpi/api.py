@@ -13,12 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.experiments import Recipe, SettingsFile, experiment_from_table, promised, read_file, resolve
+from logpi.config.call import python_command
+from logpi.config.experiments import (
+    Recipe,
+    SettingsFile,
+    experiment_from_table,
+    in_sections,
+    promised,
+    read_file,
+    resolve,
+    settled,
+)
 from logpi.config.lengths import ending, lengthened
 from logpi.config.settings import Experiment
 from logpi.driver import devices
 from logpi.errors import LogpiError
-from logpi.own_code import absolute, name_code, named_in, trust_code
+from logpi.own_code import name_code, named_in, trust_code
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder, open_run
 from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Pictures, Question, Table, record, task_of
@@ -45,6 +55,12 @@ class Outcome:
         means = ", ".join(f"{mean:.4g}" for mean in self.scores.mean(1))
         return f"Outcome({str(self.folder.path)!r}, score {means}, {self.timesteps:,} timesteps)"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the outcome in words, the curve and the film."""
+        from logpi.view.inline import html
+
+        return html(self.text, self.pictures)
+
 
 def train(
     env: Any = None,
@@ -60,7 +76,7 @@ def train(
     run: Mapping[str, Any] | None = None,
     network: Mapping[str, Any] | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
-    **method: Any,
+    **settings: Any,
 ) -> Outcome:
     """Train an agent, as ``logpi train`` does.
 
@@ -79,26 +95,49 @@ def train(
         run: settings of ``logpi.config.settings.Run``, such as ``{"seed": 1, "video": False}``.
         network: settings of the method's network.
         env_kwargs: arguments of the environment.
-        **method: settings of the method, such as ``total_timesteps`` or ``learning_rate``.
+        **settings: single settings of the method, the network or the run, such as ``total_timesteps=20_000``,
+            ``hidden=[32]`` or ``seed=1``.
 
     Raises:
         LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
     """
     name_code(*(text for text in (env, algo, policy) if isinstance(text, str)), *code)
+    _check_objects(policy, algorithm)
     given = read_file(config) if config is not None else SettingsFile()
     name, implied, own = _named(given.env if env is None and given.env else env)
-    tables = {
-        "run": run or {},
-        "method": {**implied, **method},
-        "network": network or {},
-        "env_kwargs": env_kwargs or {},
-    }
-    experiment, _ = resolve(name, algo or given.algo or None, given.sections, tables)
+    algo = algo or given.algo or None
+    tables = in_sections(name, algo, settings)
+    for section, table in {"run": run or {}, "network": network or {}, "method": implied}.items():
+        if twice := table.keys() & tables[section].keys() if section != "method" else ():
+            raise LogpiError(f"{min(twice)} is given twice, by itself and in {section}=; leave one out")
+        tables[section] = {**table, **tables[section]}
+    experiment, _ = resolve(name, algo, given.sections, {**tables, "env_kwargs": env_kwargs or {}})
+    source = str(given.init_from if init_from is None else init_from)
     if isinstance(policy, str) or (policy is None and given.policy):
-        experiment, policy = dataclasses.replace(experiment, policy=absolute(policy or given.policy)), None
-    experiment = dataclasses.replace(experiment, init_from=str(given.init_from if init_from is None else init_from))
+        experiment, policy = dataclasses.replace(experiment, policy=policy or given.policy), None
+    experiment = settled(dataclasses.replace(experiment, init_from=source))
+    objects = {"env": own.env, "policy": policy, "algorithm": algorithm, "eval_env": eval_env}
+    written: dict[str, Any] = {"env": experiment.env if own.env is None else None, "algo": algo and experiment.algo}
+    written |= {"config": config, "init_from": source, "policy": experiment.policy, "code": list(code), "run": run}
+    written |= {"network": network, "env_kwargs": env_kwargs, **settings}
     own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
-    return run_experiment(experiment, [f"logpi.train({name!r})"], promised(experiment), quiet=quiet, own=own)
+    command = python_command(written, objects)
+    return run_experiment(experiment, command, promised(experiment), quiet=quiet, own=own)
+
+
+def _check_objects(policy: Any, algorithm: Any) -> None:
+    """Refuse what is no network or no method before anything is made."""
+    from logpi.types import Policy
+
+    if policy is not None and not isinstance(policy, str | Policy):
+        raise LogpiError(
+            f"policy is a {type(policy).__name__}; allowed: a logpi.Policy, or its name, path/file.py:NAME"
+        )
+    if algorithm is not None and not callable(algorithm):
+        raise LogpiError(
+            f"algorithm is a {type(algorithm).__name__}; allowed: a function (settings, policy, spec, obs) -> "
+            "logpi.Algorithm; the name of a method is algo="
+        )
 
 
 def _named(env: Any) -> tuple[str, Table, Own]:
@@ -134,7 +173,7 @@ def _named(env: Any) -> tuple[str, Table, Own]:
 
 
 def run_experiment(
-    experiment: Experiment, command: list[str], recipe: Recipe | None, *, quiet: bool = False, own: Own = NOTHING
+    experiment: Experiment, command: str | list[str], recipe: Recipe | None, *, quiet: bool = False, own: Own = NOTHING
 ) -> Outcome:
     """Train an experiment in a new run folder, then draw its curve and film its agent.
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from logpi.view.inline import html
 from small import ROOT, SETTINGS, Watcher, experiment, quick_compilation
 
 import logpi
@@ -26,6 +25,7 @@ from logpi.runs.cards import describe
 from logpi.runs.checkpoint import read_meta, save_tree
 from logpi.runs.folder import RunFolder
 from logpi.training import session
+from logpi.view.inline import html
 
 MARK = "executed"
 EVIL = f"import pathlib\npathlib.Path(__file__).with_name({MARK!r}).write_text('')\n"

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import tyro
 
 from logpi.cli.output import warn
-from logpi.config.experiments import ALIASES, Recipe, SettingsFile, promised, read_file, resolve
-from logpi.config.settings import Experiment, Run, check_ranges, with_help
+from logpi.config.experiments import ALIASES, Recipe, SettingsFile, promised, read_file, resolve, settled
+from logpi.config.settings import Experiment, Run, with_help
 from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
-from logpi.own_code import absolute, name_code
+from logpi.own_code import name_code
 from logpi.tasks import task_of
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
@@ -67,15 +67,11 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     about += f" (recipe: {recipe.source})." if recipe else "."
     given: Any = tyro.cli(flags, args=argv, prog="logpi train", description=about, config=FLAT)
     chosen = {name: dataclasses.replace(section, **vars(getattr(given, name))) for name, section in sections.items()}
-    for name, section in chosen.items():
-        check_ranges(name, section)
-    chosen["method"] = task_of(experiment.env).settle(chosen["method"])
     kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
-    policy = absolute(given.policy) if given.policy else ""
     if any(argument.partition("=")[0] == "--policy" for argument in argv):
         name_code(given.policy)
-    env = absolute(given.env) if ":" in given.env else given.env
-    asked = Experiment(env, experiment.algo, env_kwargs=kwargs, policy=policy, init_from=given.init_from, **chosen)
+    found = Experiment(given.env, experiment.algo, env_kwargs=kwargs, policy=given.policy, **chosen)
+    asked = settled(dataclasses.replace(found, init_from=given.init_from))
     return asked, promised(asked, None if file else (experiment, recipe)), given.quiet
 
 

@@ -6,7 +6,6 @@ An unknown key is an error that names the nearest known one. Importing this modu
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import math
 import tomllib
@@ -18,9 +17,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from logpi.config.settings import Experiment, Run, check_ranges
+from logpi.config.values import checked, near, plain, plain_argument
 from logpi.errors import LogpiError
 from logpi.methods import Method, find_method, method_names
 from logpi.own_code import absolute
+from logpi.runs.files import parse_toml
 from logpi.tasks import KINDS, LAST, Table, Task, kind_of, record, task_of
 
 SECTIONS = ("run", "method", "network", "env_kwargs")
@@ -89,15 +90,12 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
         LogpiError: unknown algorithm, section or key, or a value of the wrong type.
     """
     env = absolute(env) if ":" in env else env
-    asked = None if algo is None else find_method(algo)
-    task, recipe = record(kind_of(env)), recipe_for(env, algo)
-    method = asked or find_method(recipe.algo if recipe else task.default_method(env))
-    _check_pair(env, task, method)
+    task, recipe, method = _parts(env, algo)
     layers = [{"method": task.presets(env)}, *([recipe.tables] if recipe else []), *tables]
     for layer in layers:
         if unknown := set(layer) - set(SECTIONS):
             name = sorted(unknown)[0]
-            raise LogpiError(f"unknown section [{name}]; allowed: {', '.join(SECTIONS)}{_near(name, SECTIONS)}")
+            raise LogpiError(f"unknown section [{name}]; allowed: {', '.join(SECTIONS)}{near(name, SECTIONS)}")
         for name, part in layer.items():
             if not isinstance(part, Mapping):
                 raise LogpiError(f"{name} is {part!r}; it must be a table, [{name}] with a line for each setting")
@@ -109,9 +107,53 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
         return from_table(kind, merged, name)
 
     kwargs = {k: v for layer in layers for k, v in layer.get("env_kwargs", {}).items()}
-    settings = task.settle(section("method", method.settings))
-    network = section("network", method.network)
-    return Experiment(env, method.name, section("run", Run), settings, network, kwargs), recipe
+    settings, network = section("method", method.settings), section("network", method.network)
+    return settled(Experiment(env, method.name, section("run", Run), settings, network, kwargs)), recipe
+
+
+def _parts(env: str, algo: str | None) -> tuple[Task, Recipe | None, Method[..., Any]]:
+    """The task called ``env``, its recipe, and its method."""
+    asked = None if algo is None else find_method(algo)
+    task, recipe = record(kind_of(env)), recipe_for(env, algo)
+    method = asked or find_method(recipe.algo if recipe else task.default_method(env))
+    _check_pair(env, task, method)
+    return task, recipe, method
+
+
+def in_sections(env: str, algo: str | None, settings: Table) -> dict[str, dict[str, Any]]:
+    """``settings`` by the section that each belongs to: ``seed`` to "run", ``hidden`` to "network".
+
+    Raises:
+        LogpiError: no section has one of them (with the nearest name), or as ``resolve``.
+    """
+    method = _parts(absolute(env) if ":" in env else env, algo)[2]
+    kinds: dict[str, Any] = {"method": method.settings, "network": method.network, "run": Run}
+    known = {f.name: section for section, kind in reversed(kinds.items()) for f in dataclasses.fields(kind)}
+    found: dict[str, dict[str, Any]] = {section: {} for section in kinds}
+    for name, value in settings.items():
+        if name not in known:
+            hint = f"; write {ALIASES[name]}" if name in ALIASES else near(name, known)
+            raise LogpiError(f"unknown setting {name}{hint or '; allowed: ' + ', '.join(known)}")
+        found[known[name]][name] = value
+    return found
+
+
+def settled(experiment: Experiment) -> Experiment:
+    """``experiment`` as a run keeps it, whichever way its settings came: checked, with absolute paths, plain values.
+
+    Raises:
+        LogpiError: a setting is out of its range, or an argument of the environment is no plain value.
+    """
+    for name in ("run", "method", "network"):
+        check_ranges(name, getattr(experiment, name))
+    kwargs = {name: plain_argument(f"env_kwargs.{name}", value) for name, value in experiment.env_kwargs.items()}
+    return dataclasses.replace(
+        experiment,
+        env=absolute(experiment.env),
+        policy=absolute(experiment.policy),
+        method=task_of(experiment.env).settle(experiment.method),
+        env_kwargs=kwargs,
+    )
 
 
 def _check_pair(env: str, task: Task, method: Method[..., Any]) -> None:
@@ -124,7 +166,7 @@ def _check_pair(env: str, task: Task, method: Method[..., Any]) -> None:
         raise LogpiError(f"{env} is {task.what}, which {method.name} does not learn; its algorithms: {fit}")
     own = record(method.task) if known else task
     name, there = method.name if own.name == method.task else own.default_method(env), own.names()
-    raise LogpiError(f"{name} {own.does}, and {env!r} is none of its tasks: {', '.join(there)}{_near(env, there)}")
+    raise LogpiError(f"{name} {own.does}, and {env!r} is none of its tasks: {', '.join(there)}{near(env, there)}")
 
 
 class SettingsFile(NamedTuple):
@@ -144,7 +186,7 @@ def read_file(path: str | Path) -> SettingsFile:
         LogpiError: it cannot be read, is no TOML, of another format, or names an environment that is no text.
     """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        table = parse_toml(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise LogpiError(f"cannot read the config file {path}: {error}") from error
     sections = _of_this_format({"format_version": FORMAT_VERSION} | table, str(path))
@@ -180,11 +222,12 @@ def from_table(kind: type[Any], table: Table, where: str) -> Any:
     """
     hints = typing.get_type_hints(kind)
     values = {}
-    for key, value in table.items():
+    for key, given in table.items():
+        value = plain(given)
         if key not in hints:
-            hint = f"; write {ALIASES[key]}" if key in ALIASES else _near(key, hints)
+            hint = f"; write {ALIASES[key]}" if key in ALIASES else near(key, hints)
             raise LogpiError(f"unknown setting {where}.{key}{hint or '; allowed: ' + ', '.join(hints)}")
-        values[key] = _checked(f"{where}.{key}", hints[key], value)
+        values[key] = checked(f"{where}.{key}", hints[key], value)
     config = kind(**values)
     check_ranges(where, config)
     return config
@@ -242,44 +285,31 @@ def experiment_from_table(table: Table) -> Experiment:
     """
     table = _of_this_format(table, "config.toml")
     try:
-        method = find_method(table["algo"])
-        return Experiment(
-            table["env"],
+        env, algo, policy = (_text(table, name) for name in ("env", "algo", "policy"))
+        method = find_method(algo)
+        experiment = Experiment(
+            env,
             method.name,
             from_table(Run, table["run"], "run"),
             from_table(method.settings, table["method"], "method"),
             from_table(method.network, table["network"], "network"),
             dict(table.get("env_kwargs", {})),
-            str(table.get("policy", "")),
+            policy,
             str(table.get("init_from", "")),
         )
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise LogpiError(
             f"config.toml is incomplete or altered ({error}); restore it, or start again with `logpi train`"
         ) from error
+    return settled(experiment)
 
 
-def _checked(where: str, hint: Any, value: Any) -> Any:
-    origin = typing.get_origin(hint)
-    if origin is typing.Literal:
-        allowed = typing.get_args(hint)
-        if value not in allowed:
-            raise LogpiError(f"{where} is {value!r}; allowed: {', '.join(map(repr, allowed))}")
-        return value
-    if origin is tuple:
-        if isinstance(value, list | tuple) and all(type(x) is int and x > 0 for x in value):
-            return tuple(value)
-        raise LogpiError(f"{where} is {value!r}; it must be a list of positive integers")
-    if hint is float and type(value) in (int, float):
-        return float(value)
-    if type(value) is not hint:
-        raise LogpiError(f"{where} is {value!r}, a {type(value).__name__}; it must be a {hint.__name__}")
+def _text(table: Table, name: str) -> str:
+    """The text called ``name``; "" where a policy is missing."""
+    value = table.get(name, "") if name == "policy" else table[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}, which is not a text")
     return value
-
-
-def _near(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 class Listed(NamedTuple):

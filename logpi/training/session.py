@@ -235,7 +235,7 @@ def _progress(meta: Facts) -> Progress:
     return Progress(**meta["progress"])
 
 
-def start(experiment: Experiment, command: list[str], view: View, own: Own = NOTHING) -> Trained:
+def start(experiment: Experiment, command: str | list[str], view: View, own: Own = NOTHING) -> Trained:
     """Make a new run folder for ``experiment`` and train.
 
     Raises:

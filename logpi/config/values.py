@@ -1,0 +1,74 @@
+"""Values of settings from TOML, flags and Python: made plain, and checked against their types.
+
+A run keeps its settings as text, so that what cannot be text is refused before anything is made.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from logpi.errors import LogpiError
+
+LARGEST = 2**32  # whole numbers of settings are smaller: sizes, counts and seeds
+BROADEST = 2**24  # and layers have fewer units
+MOST_FLOAT = 10**300
+
+
+def plain(value: Any) -> Any:
+    """Numbers of NumPy and JAX as Python's, arrays as lists, paths as texts; anything else as it is."""
+    if hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return value.tolist()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def plain_argument(where: str, value: Any) -> Any:
+    """An argument of the environment as a run can keep it."""
+    value = plain(value)
+    if isinstance(value, Mapping):
+        return {name: plain_argument(f"{where}.{name}", part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        parts = [plain_argument(where, part) for part in value]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    if value is not None and not isinstance(value, str | int | float):
+        raise LogpiError(
+            f"{where} is a {type(value).__name__}, which a run's config.toml cannot hold; allowed: numbers, texts, "
+            "true, false, lists and tables of these. Build the environment in a function: a class or function of a "
+            "file, path/file.py:NAME, or in Python train(lambda: make_it(…))"
+        )
+    return value
+
+
+def checked(where: str, hint: Any, value: Any) -> Any:
+    """A plain ``value`` as the type ``hint`` of the setting ``where`` has it.
+
+    Raises:
+        LogpiError: it is of another type, or of no size that a setting has.
+    """
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        allowed = typing.get_args(hint)
+        if value not in allowed:
+            raise LogpiError(f"{where} is {value!r}; allowed: {', '.join(map(repr, allowed))}")
+        return value
+    if origin is tuple:
+        items = [plain(x) for x in value] if isinstance(value, list | tuple) else [0]
+        if all(type(x) is int and 0 < x < BROADEST for x in items):
+            return tuple(items)
+        raise LogpiError(f"{where} is {value!r}; it must be a list of positive integers below {BROADEST:,}")
+    if type(value) is int and abs(value) >= (LARGEST if hint is int else MOST_FLOAT):
+        raise LogpiError(f"{where} is out of range: whole numbers are below {LARGEST:,}, others below 1e300")
+    if hint is float and type(value) in (int, float):
+        return float(value)
+    if type(value) is not hint:
+        raise LogpiError(f"{where} is {value!r}, a {type(value).__name__}; it must be a {hint.__name__}")
+    return value
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean …?" with the known name that is nearest to a misspelt one, or ""."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
