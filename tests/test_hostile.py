@@ -20,8 +20,9 @@ import logpi
 from logpi import own_code
 from logpi.api import Outcome
 from logpi.cli.main import main
+from logpi.config.experiments import resolve, settings_card
 from logpi.errors import LogpiError
-from logpi.runs.cards import describe
+from logpi.runs.cards import FORMAT_VERSION, describe
 from logpi.runs.checkpoint import read_meta, save_tree
 from logpi.runs.folder import RunFolder
 from logpi.training import session
@@ -516,6 +517,53 @@ def test_stages_of_other_names(run, refused):
     (run.path / "stages" / "../stages/x").mkdir(parents=True)
     (run.path / "stages" / "x" / "agent.json").write_text("{}")
     assert "0 agents" in refused("arena", "tic-tac-toe", "random", "--ladder", run.path)
+
+
+OTHER_KINDS = {  # kind of task: (environment, entries of a good card, altered ones)
+    "ram": (
+        "ram/mnist",
+        {"shape": [28, 28, 1], "classes": ["a", "b"], "data_sha256": "", "facts": {}},
+        [
+            {"shape": [2**70, 28, 1]},
+            {"shape": [-28, 28, 1]},
+            {"shape": [28]},
+            {"shape": "large"},
+            {"classes": 3},
+            {"method": {"n_glimpses": -1}},
+            {"method": {"canvas": 2**40}},
+            {"method": []},
+            {"algo": "evil.py:Env"},
+        ],
+    ),
+    "games": (
+        "tic-tac-toe",
+        {"facts": {}},
+        [
+            {"env": "go-99999999999x99999999999"},
+            {"env": "evil.py:Env"},
+            {"env": "pgx:../evil"},
+            {"algo": "evil.py:Env"},
+            {"method": {"eval_simulations": 1e400}},
+            {"network": {"channels": 2**70}},
+            {"network": {"blocks": -1}},
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_altered_cards_of_images_and_games(tmp_path, monkeypatch, kind):
+    env, more, altered = OTHER_KINDS[kind]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))
+    Path("evil.py").write_text(EVIL)
+    good = {"format_version": FORMAT_VERSION, "task": kind, **settings_card(resolve(env, None)[0]), **more}
+    for changes in [{}, *altered]:
+        Path("agent.json").write_text(json.dumps(good | changes))
+        with pytest.raises(LogpiError) as caught:
+            logpi.load(tmp_path)
+        assert ("there is no file" in str(caught.value)) == (not changes), "the good one lacks its weights alone"
+    assert not executed(tmp_path)
 
 
 def test_the_table_of_the_docs_names_tests_that_are_there():

@@ -18,7 +18,7 @@ from logpi.config.experiments import settings_card, settings_from
 from logpi.config.settings import Experiment
 from logpi.errors import LogpiError
 from logpi.methods import find_method
-from logpi.ram.data.images import Images, Split, Splits, contrast, fingerprint
+from logpi.ram.data.images import Images, Split, Splits, check_size, contrast, fingerprint
 from logpi.ram.data.pictures import batch_of
 from logpi.ram.learning import ImageTask
 from logpi.ram.scenes import Scene
@@ -202,7 +202,10 @@ def load_image_agent(folder: Path) -> ImageAgent:
     with cards.reading(folder) as card:
         config, net = settings_from(card)
         classes = tuple(str(name) for name in card["classes"])
-        shape = tuple(int(n) for n in card["shape"])
+        height, width, channels = shape = tuple(int(n) for n in card["shape"])
+        check_size(height, width, "shape")
+        if channels not in (1, 3):
+            raise ValueError(f"{channels} channels")
         config = config.fitted(*shape[:2])
         task = task_of(config, shape, len(classes))
         net = net.fitted(task.scene.height, task.scene.width)
