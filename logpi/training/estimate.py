@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import re
 import shutil
 import statistics
@@ -30,7 +31,7 @@ from logpi.tasks import task_of
 from logpi.types import PyTree
 from logpi.view.live import clock
 
-RECIPES_RATE = 30.0  # GFLOP/s of ``products`` on one core of the machine that the recipes' seconds were measured on
+RECIPES_RATE = 65.0  # GFLOP/s of ``products`` on one core of the machine that the recipes' seconds were measured on
 LOOKED_AT = 5  # earlier runs
 ROW = 1_000  # bytes of a row in all files of metrics
 PICTURES = 1_000_000  # bytes of curve and film
@@ -123,8 +124,8 @@ def pace(experiment: Experiment) -> Pace | None:
     horizon = task_of(experiment.env).horizon
     usual = recipe.tables.get("method", {}).get(horizon, getattr(type(experiment.method)(), horizon))
     share = getattr(experiment.method, horizon) / usual
-    seconds = recipe.seconds * share * experiment.run.seeds * RECIPES_RATE / products()
-    return Pace(seconds, "compilation apart; by the recipe's figure and the speed of a core")
+    seconds = recipe.seconds * share * experiment.run.seeds * crowding() * RECIPES_RATE / products()
+    return Pace(seconds, "compilation apart; by the recipe's figure, the speed of a core and the load")
 
 
 def projected(rows: list[Row], total: float) -> float | None:
@@ -153,6 +154,15 @@ def products(count: int = 40, repeats: int = 9) -> float:
             np.matmul(matrix, matrix, out=out)
         times.append(time.perf_counter() - began)
     return 2 * size**3 * count / statistics.median(times) / 1e9
+
+
+def crowding() -> float:
+    """How many times as long work takes as on an idle machine, by the last minute's load; 1 where it is unknown."""
+    try:
+        load = os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return 1.0
+    return max(1.0, (load + 1) / (os.cpu_count() or 1))
 
 
 def told(found: Room, expected: Pace | None) -> str:
