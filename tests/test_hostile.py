@@ -154,6 +154,32 @@ def test_trust_in_python_holds_for_what_the_agent_names(run, tmp_path, capfd):
     assert "evil.py" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("entry", ["env", "algo", "policy"])
+def test_code_that_a_settings_file_names_does_not_run(tmp_path, monkeypatch, refused, entry):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))
+    Path("evil.py").write_text(EVIL)
+    Path("strange.toml").write_text(f'{entry} = "evil.py:Env"\n')
+    env = [] if entry == "env" else ["CartPole-v1"]
+    assert "is named by a run or an agent" in refused("train", *env, "--config", "strange.toml", "--quiet")
+    with pytest.raises(LogpiError, match="is named by a run or an agent"):
+        logpi.train(*env, config="strange.toml", quiet=True)
+    assert not executed(tmp_path)
+    assert not Path("runs").exists()
+
+
+def test_a_module_of_the_working_folder_is_found_once_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("mine_of_the_folder.py").write_text("x = 1\n")
+    with pytest.raises(LogpiError, match="--trust or --code mine_of_the_folder:ID"):
+        own_code.import_module("mine_of_the_folder")
+    with own_code.command(["mine_of_the_folder:ID"]):
+        assert own_code.import_module("mine_of_the_folder").x == 1
+    assert sys.path[-1] == str(tmp_path), "behind all others"
+
+
 def test_a_file_that_is_trusted_for_one_name_is_not_for_another(run, refused, tmp_path):
     """A stranger must not choose which function of one's own file is called."""
     Path("mine.py").write_text(EVIL + "def remove_all(**_): pathlib.Path('removed').write_text('')\n")
@@ -301,6 +327,8 @@ def test_nothing_is_written_through_a_link(run, refused, tmp_path, name):
         assert f"{inside} is a link to {outside}, outside of" in refused("resume", run.path)
     if name == "videos":
         assert "is a link to" in refused("watch", run.path)
+    if name == "checkpoints":
+        assert "is a link to" in refused("runs", "prune", run.path)
     if name == "curve.png":
         assert main(["plot", str(run.path)]) == 0, "the link is replaced"
         assert not inside.is_symlink()
