@@ -126,7 +126,10 @@ def _images(folder: Path) -> list[Path]:
     found = _listing(folder)
     for path in found:
         if path.is_dir():
-            raise LogpiError(f"{path}: a folder inside the class folder {folder.name}/; {LAYOUT}: move it")
+            raise LogpiError(
+                f"{path}: a folder inside the class folder {folder.name}/; {LAYOUT}: move it, or take {folder} "
+                "as the data"
+            )
         if path.suffix.lower() not in SUFFIXES:
             raise LogpiError(f"{path} is none of {' '.join(SUFFIXES)}; convert the image, or remove the file")
         check_regular(path)

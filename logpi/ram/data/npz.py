@@ -233,7 +233,9 @@ def _check_every_class(labels: Array, classes: Array | range, where: str) -> Non
     if len(present) < len(classes):
         gaps = present != np.arange(len(present))
         empty = first(gaps)[0] if gaps.any() else len(present)
+        from_one = len(present) == len(classes) - 1 and empty == 0
+        renumber = "these begin at 1: save labels - 1" if from_one else "renumber the classes 0, 1, 2, … without gaps"
         raise LogpiError(
             f"{where}: class {empty} ({classes[empty]}) has no training image, of {len(classes)} classes; add "
-            "images of it, or renumber the classes 0, 1, 2, … without gaps"
+            f"images of it, or {renumber}"
         )

@@ -238,7 +238,8 @@ def with_value(value, dtype=np.float32):
         ({"labels": np.eye(2, dtype=int)[np.arange(12) % 2]}, ["labels have shape [12, 2]", "labels.argmax(1)"]),
         ({"labels": np.arange(12) % 2 - 1}, ["labels[0] is -1", "renumber"]),
         ({"labels": np.full(12, 2**63, np.uint64)}, ["labels[0] is 9223372036854775808", "renumber"]),
-        ({"labels": np.arange(12) % 2 + 1}, ["class 0 (0) has no training image", "renumber"]),
+        ({"labels": np.arange(12) % 2 + 1}, ["class 0 (0) has no training image", "begin at 1: save labels - 1"]),
+        ({"labels": np.arange(12) % 2 * 2 + 1}, ["class 0 (0) has no training image", "renumber"]),
         ({"labels": np.arange(12) % 2 * 5}, ["class 1 (1) has no training image, of 6"]),
         ({"labels": np.arange(12) % 3, "classes": np.array(["a", "b"])}, ["labels[2] is 2", "2 classes", "0..1"]),
         ({"classes": np.array(["a", "b", "owl"])}, ["class 2 (owl) has no training image"]),
@@ -597,6 +598,10 @@ def test_other_layouts_are_refused(tmp_path):
     refused(tmp_path, owl.parent, "'owl' is not in train/")
     (tmp_path / "val").mkdir()
     refused(tmp_path, tmp_path / "val", "beside train/ and test/")
+
+
+def test_a_folder_too_high_names_the_one_to_take(tmp_path):
+    refused(pets(tmp_path / "pets").parent, tmp_path / "pets" / "cat", f"or take {tmp_path / 'pets'} as the data")
 
 
 def test_a_class_of_trains_may_be_called_train(tmp_path):
