@@ -156,6 +156,7 @@ def test_a_run_without_an_agent_says_how_to_go_on(tmp_path):
     folder = run_folders.create(tmp_path, "ppo", "CartPole-v1", {}, ["test"], [0])
     with pytest.raises(LogpiError, match=r"no agent yet.*start again"):
         agent_folder(folder.path)
+    folder.checkpoints.mkdir()
     (folder.checkpoints / "iteration_00000003.safetensors").write_bytes(b"")
     with pytest.raises(LogpiError, match=r"no agent yet.*logpi resume"):
         agent_folder(folder.path)
