@@ -1,6 +1,6 @@
 """Settings: what a field of them is, those that several methods share, and those of a run.
 
-    gamma: float = fraction(0.99)  # Discount factor γ per environment step, 0 to 1
+    gamma: float = fraction(0.99)  # Discount factor γ per environment step
 
 A field has a default, a range of allowed values, and a comment that is the help of its flag: at the end of its line, on
 the lines directly above it, or both. A subclass may write ``gamma: float = 0.9``: the range and the comment of the
@@ -75,7 +75,7 @@ def finite(default: T) -> T:
 
 def layers(default: T) -> T:
     """Sizes of layers, one positive integer each."""
-    return ranged(default, lambda x, _: all(n >= 1 for n in x), "positive integers, one a layer")
+    return ranged(default, lambda x, _: all(n >= 1 for n in x), "positive integers, one per layer")
 
 
 def timesteps(default: T) -> T:
@@ -111,18 +111,32 @@ def help_of(kind: type[Any], name: str) -> str | None:
     return next((found for base in kind.__mro__ if (found := _comments(base).get(name))), None)
 
 
+def flag_help(kind: type[Any], name: str) -> str | None:
+    """Help of the flag of a field: its comment, and the range that it has; None where neither is known."""
+    about, wanted = help_of(typing.cast(Any, kind), name), range_of(kind, name)
+    return ". ".join(filter(None, (about, f"Range: {wanted.text}" if wanted else None))) or None
+
+
 @functools.cache
 def _comments(kind: type[Any]) -> dict[str, str]:
-    """Comments of the fields in the body of ``kind``; {} where its source is not known.
-
-    A field's comment is made of the comment lines directly above it and the comment that ends its last line.
-    """
+    """Comments of the fields in the body of ``kind``; {} where its source is not known."""
     if not dataclasses.is_dataclass(kind):
         return {}
     try:
-        source = textwrap.dedent(inspect.getsource(kind))
+        return field_comments(inspect.getsource(kind))
     except (OSError, TypeError):
         return {}
+
+
+def field_comments(source: str) -> dict[str, str]:
+    """Comments of the annotated fields of one class, by their names; fields without one have "".
+
+    A field's comment is made of the comment lines directly above it and the comment that ends its last line.
+
+    Args:
+        source: text of the class statement, indented or not.
+    """
+    source = textwrap.dedent(source)
     own_line: dict[int, str] = {}  # line number -> comment that has the line to itself
     trailing: dict[int, str] = {}  # line number -> comment after code
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -143,7 +157,7 @@ def _comments(kind: type[Any]) -> dict[str, str]:
 
 
 def with_help(kind: type[Any], default: Any, described: Callable[[str], Any]) -> type[Any]:
-    """A dataclass with the fields of ``kind``, the defaults of ``default``, and help in the types.
+    """A dataclass with the fields of ``kind``, the defaults of ``default``, and the help of their flags in the types.
 
     Args:
         kind: of ``default``.
@@ -153,7 +167,7 @@ def with_help(kind: type[Any], default: Any, described: Callable[[str], Any]) ->
     hints, documented = typing.get_type_hints(kind), typing.cast(Any, kind)
     fields: list[tuple[str, Any, Any]] = []
     for field in dataclasses.fields(kind):
-        about = help_of(documented, field.name)
+        about = flag_help(documented, field.name)
         hint = typing.Annotated[hints[field.name], described(about)] if about else hints[field.name]
         fields.append((field.name, hint, dataclasses.field(default=getattr(default, field.name))))
     return dataclasses.make_dataclass(kind.__name__, fields, frozen=True, namespace={"__doc__": kind.__doc__})
@@ -190,13 +204,14 @@ class Settings(Protocol):
 class Network:
     """The network: separate torsos for policy and value, or a shared one."""
 
-    torso: Torso = "auto"  # Torso: mlp, cnn (Mnih et al. 2015), or auto: cnn for images of at least 36x36 pixels
+    # Layers before the heads: an MLP, the CNN of Mnih et al. 2015, or auto: the CNN for images of at least 36x36 pixels
+    torso: Torso = "auto"
     hidden: tuple[int, ...] = layers((64, 64))  # Hidden layer sizes of the MLP, in units
     activation: Activation = "tanh"  # Activation function of the MLP's hidden layers
-    memory: Memory = "none"  # Recurrent cell between torso and heads; none: no recurrence
+    memory: Memory = "none"  # Recurrent cell between torso and heads (GRU or LSTM); none: a feedforward policy
     memory_size: int = at_least(1, 64)  # Size of the recurrent cell's state, in units
-    shared: bool = False  # One torso shared by policy and value; always so with a memory or a CNN
-    squash: bool = False  # Tanh-squashed Gaussian policy for Box actions, instead of a clipped one
+    shared: bool = False  # One torso for policy and value instead of one each; always on with a memory or a CNN
+    squash: bool = False  # Tanh-squashed Gaussian policy for Box actions; off: a Gaussian whose samples are clipped
     log_std_init: float = finite(0.0)  # Initial log standard deviation of a Gaussian, in units of half the action range
 
 
@@ -204,16 +219,17 @@ class Network:
 class ControlSettings:
     """What every method that learns in environments needs."""
 
-    total_timesteps: float = timesteps(1e5)  # Training length in environment steps; also the schedules' horizon
+    # Training length in environment steps, summed over environments; schedules end there
+    total_timesteps: float = timesteps(1e5)
     n_envs: int = at_least(1, 8)  # Number of parallel environments, B
-    learning_rate: float = not_negative(3e-4)  # Learning rate of the optimizer
+    learning_rate: float = not_negative(3e-4)  # Learning rate (step size) of the optimizer
     lr_schedule: Schedule = "constant"  # Learning rate schedule: constant, or linear decay to 0 at total_timesteps
-    gamma: float = fraction(0.99)  # Discount factor γ per environment step, 0 to 1
-    ent_coef: float = not_negative(0.0)  # Weight of the entropy bonus; 0: none
+    gamma: float = fraction(0.99)  # Discount factor γ per environment step
+    ent_coef: float = not_negative(0.0)  # Weight of the entropy bonus (entropy of the policy, in nats); 0: none
     max_grad_norm: float = above(0, math.inf)  # Maximum global gradient norm (gradient clipping); inf: none
     optimizer: Optimizer = "adam"  # Gradient optimizer, from Optax
     normalize_obs: bool = False  # Observation normalization (floats) by running mean and standard deviation
-    normalize_reward: bool = False  # Division of rewards by the running standard deviation of the discounted return
+    normalize_reward: bool = False  # Reward scaling: division by the running deviation of the discounted return
 
 
 def _reachable(score: float, run: Any) -> bool:
@@ -236,9 +252,9 @@ class Run:
     # Score of a periodic evaluation (of every seed) at which training ends, in the task's own unit; inf: none
     stop_at: float = ranged(math.inf, _reachable, "a number, with eval_points above 0")
     minutes: float = above(0, math.inf)  # Wall-clock time of one train or resume command in minutes; inf: no limit
-    video: bool = True  # Video of the trained agent, recorded at the end
+    video: bool = True  # Video of the trained agent, recorded at the end of training
     tensorboard: bool = True  # TensorBoard event file in the run folder
-    log_dir: str = "runs"  # Parent folder of the run folder
+    log_dir: str = "runs"  # Folder in which run folders are made
     vectorization: Literal["sync", "async"] = "sync"  # Host environments: one process (sync) or one each (async)
     # Autoreset mode of host environments' vectors, as in Gymnasium
     autoreset: Literal["next_step", "same_step", "disabled"] = "next_step"
