@@ -81,17 +81,17 @@ def train(
     """Train an agent, as ``logpi train`` does.
 
     Args:
-        env: any name that ``logpi.make`` or ``logpi envs`` knows, a function that builds a ``gymnasium.Env``, or a
-            ``gymnasium.vector.VectorEnv``. None: what ``config`` names.
-        algo: one of ``logpi algos``; ``config`` or the environment's recipe decides if None.
+        env: a name of ``logpi envs``, ``module:EnvId``, ``path/file.py:Class``, a function that builds a
+            ``gymnasium.Env``, or a ``gymnasium.vector.VectorEnv``; None: what ``config`` names.
+        algo: name of the method, one of ``logpi algos``; None: that of ``config`` or of the environment's recipe.
         config: a TOML file of settings, such as the ``config.toml`` of a run; the other arguments win over it.
-        init_from: a run, or an agent's folder, whose parameters (and observation normaliser) training begins with.
+        init_from: a run, or an agent's folder, whose parameters (and observation normalizer) training begins with.
         policy: a network of your own (``logpi.Policy``, or ``path/file.py:name``) instead of the standard one.
         algorithm: a method of your own, ``(settings, policy, spec, obs) -> logpi.Algorithm``, with the settings of
             ``algo``.
         eval_env: a ``gymnasium.vector.VectorEnv`` to evaluate in, where ``env`` is one without a registered id.
-        code: Python files of your own that may be imported beside those that the other arguments name.
-        quiet: show nothing.
+        code: further Python files of your own that may be imported.
+        quiet: no display.
         run: settings of ``logpi.config.settings.Run``, such as ``{"seed": 1, "video": False}``.
         network: settings of the method's network.
         env_kwargs: arguments of the environment.
@@ -126,7 +126,7 @@ def train(
 
 
 def _check_objects(policy: Any, algorithm: Any) -> None:
-    """Refuse what is no network or no method before anything is made."""
+    """Refuse what is not a network or not a method before anything is made."""
     from logpi.types import Policy
 
     if policy is not None and not isinstance(policy, str | Policy):
@@ -141,7 +141,7 @@ def _check_objects(policy: Any, algorithm: Any) -> None:
 
 
 def _named(env: Any) -> tuple[str, Table, Own]:
-    """The name of what ``train`` was given, settings that follow from it, and what stands for it if it is no name."""
+    """The name of what ``train`` was given, settings that follow from it, and the object itself if it is not a name."""
     from gymnasium import Env
     from gymnasium.vector import VectorEnv
 
@@ -215,12 +215,12 @@ def resume(
         minutes: wall-clock time of this call's training.
         policy: the network that ``train`` was given.
         algorithm: the method that ``train`` was given.
-        env: the environment that ``train`` was given, where it was no name.
-        eval_env: the one to evaluate in that ``train`` was given.
+        env: the environment that ``train`` was given, if it was not a name.
+        eval_env: the environment for evaluations that ``train`` was given.
         code: Python files that may be imported where the run names them.
         trust: import whatever code the run names; each file is shown on standard error before.
-        root: folder in which runs are looked for by name.
-        quiet: show nothing.
+        root: folder that holds the runs.
+        quiet: no display.
 
     Raises:
         LogpiError: no such run, it has finished and no new length is given, it has learnt for longer than that, or none
@@ -302,15 +302,15 @@ def evaluate(
     passes: int | None = None,
     split: str | None = None,
 ) -> Answer:
-    """How good an agent is: returns of episodes, errors on images, or strength in a game.
+    """Evaluate an agent: returns of episodes, errors on images, or strength in a game.
 
     Args:
-        agent: what ``load`` gives, or its path.
-        episodes: how many episodes, images or games; by default 100 episodes, every image, 200 games.
-        seed: of the first environment or game.
-        sampled: draw actions instead of taking the most probable one.
-        passes: over an image, whose class probabilities are averaged.
-        split: "test" or "validation" images.
+        agent: an agent (``load``), or the path of one or of its run.
+        episodes: number of episodes, images or games; by default 100 episodes, every image, 200 games.
+        seed: seed of the first episode, or of the games.
+        sampled: sampled actions instead of the most probable ones.
+        passes: number of passes over an image whose class probabilities are averaged (RAM).
+        split: images to classify, "test" or "validation".
 
     Returns:
         ``facts``, which JSON can hold, and ``lines``, the same for people.
@@ -336,12 +336,12 @@ def film(
     """Film ``agent`` in Gymnasium's own version of its environment, or at test images; the path may come back as .gif.
 
     Args:
-        agent: what ``load`` gives, or its path.
+        agent: an agent (``load``), or the path of one or of its run.
         path: the video, .mp4 or .gif.
         episodes: number of episodes, or of images; 1 or 6 by default.
-        seed: of the first episode, or the number of the first test image.
+        seed: seed of the first episode; of images, the number of the first test image.
         sampled: draw the actions, instead of the most probable ones.
-        steps: of an episode that are filmed at most; by default 2,000, or 500 where there is no time limit.
+        steps: maximum number of steps of an episode to film; by default 2,000, or 500 without a time limit.
         tell: called with a sentence where an episode was cut.
 
     Raises:
@@ -364,7 +364,7 @@ def film_random(
     """Film an agent that draws its actions uniformly in the environment called ``env``; arguments as of ``film``.
 
     Raises:
-        LogpiError: ``env`` is no environment, it does not draw, or the video cannot be written.
+        LogpiError: ``env`` is not an environment, it does not draw, or the video cannot be written.
     """
     if episodes < 1:
         raise LogpiError(f"episodes is {episodes}; it must be at least 1")
@@ -378,8 +378,8 @@ def sheet(
     """Draw the glimpse paths of an agent that looks at images, and a map of where it looks, as PNG files.
 
     Args:
-        agent: what ``load`` gives, or its path.
-        folder: where the pictures go.
+        agent: an agent (``load``), or the path of one or of its run.
+        folder: folder of the pictures.
         count: number of test images on the sheet; 24 by default.
         seed: number of the first test image.
         sampled: draw the places, instead of the most probable ones.
@@ -402,13 +402,13 @@ def look(
     """Classify pictures of your own with an agent that was trained on images, whatever their size and colours.
 
     Args:
-        agent: what ``load`` gives, or its path.
+        agent: an agent (``load``), or the path of one or of its run.
         images: the path of an image file; an array [H, W], [H, W, C] or a batch of them [B, …], of uint8, floats from
             0 to 1, or bool; or a list of paths or arrays.
         folder: where one PNG for each picture goes, with its glimpses; None: nothing is drawn.
         invert: take black for white.
         autocontrast: make the darkest pixel of each picture black and its brightest white.
-        passes: over a picture, each from another first place, whose class probabilities are averaged.
+        passes: number of passes, each from another first place, whose class probabilities are averaged.
 
     Returns:
         ``facts``: ``classes``, and of each of ``pictures`` its name, class, ``probabilities`` [K], ``glimpses`` (row

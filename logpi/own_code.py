@@ -114,7 +114,7 @@ def import_file(path: str, attribute: str) -> ModuleType:
     Its folder is put at the end of ``sys.path``, so that it finds its neighbours.
 
     Raises:
-        LogpiError: no such file, nobody has named it here, or it raises while it is imported (chained).
+        LogpiError: no such file, it is not trusted here, or it raises while it is imported (chained).
     """
     file = _file(path)
     if not file.is_file():
@@ -142,7 +142,7 @@ def import_module(name: str) -> ModuleType:
     """Import the module called ``name``, which may lie in the working folder if there is no other of that name.
 
     Raises:
-        LogpiError: nobody has named it here.
+        LogpiError: it is not trusted here.
         Exception: whatever the import raises.
     """
     if name in sys.modules:
@@ -161,10 +161,10 @@ def import_module(name: str) -> ModuleType:
 
 
 def load_entry(entry: EntryPoint) -> object:
-    """What an entry point names. One that is declared outside of Python's folders of packages is no installed code.
+    """What an entry point names. One that is declared outside of Python's folders of packages is not installed code.
 
     Raises:
-        LogpiError: it is not installed, and nobody has named it here.
+        LogpiError: it is not installed, and it is not trusted here.
         Exception: whatever the import raises.
     """
     if entry.dist is None or _is_installed(Path(str(entry.dist.locate_file("")))):

@@ -28,7 +28,8 @@ class A2C(ControlSettings):
     n_envs: int = 16
     n_steps: int = at_least(1, 8)  # Rollout length T, in steps of each environment
     learning_rate: float = 7e-4
-    gae_lambda: float = fraction(1.0)  # GAE's λ, 0 to 1; 1: n-step returns up to the rollout's end (the paper's)
+    # Parameter λ of GAE (Schulman et al. 2016); 1: n-step returns up to the rollout's end (Mnih et al. 2016)
+    gae_lambda: float = fraction(1.0)
     vf_coef: float = not_negative(0.5)  # Weight of the value loss
     max_grad_norm: float = 0.5
     optimizer: Optimizer = "rmsprop"

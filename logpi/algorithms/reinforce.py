@@ -53,12 +53,12 @@ Rung = Literal[
 class Reinforce(ControlSettings):
     """REINFORCE (Williams 1992): complete trajectories, any rung of the Ψ ladder."""
 
-    rung: Rung = "value"  # Weight Ψ_t of the score function: a rung of the ladder in docs/theme.md
+    rung: Rung = "value"  # Return or advantage Ψ_t that weighs ∇ log π; each is defined in docs/theme.md
     n_steps: int = at_least(1, 1000)  # Maximum trajectory length, in steps, of environments without a time limit
     learning_rate: float = 3e-3  # Learning rate α of the policy
     vf_learning_rate: float = not_negative(3e-3)  # Learning rate of the learned baseline V
     vf_steps: int = at_least(1, 1)  # Gradient steps on the baseline V per batch of trajectories
-    normalize_psi: bool = False  # Normalization of Ψ to mean 0 and standard deviation 1 over the batch
+    normalize_psi: bool = False  # Normalization of the weights Ψ to mean 0 and standard deviation 1 over the batch
 
 
 @method(settings=Reinforce)

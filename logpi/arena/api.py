@@ -26,18 +26,18 @@ SEEDS = 2**31  # seeds of players are smaller
 
 
 class Watcher(Protocol):
-    """What is told of a tournament while it is played."""
+    """Receiver of a tournament's progress."""
 
     def begin(self, games: int, longest: int) -> None:
         """``games`` at most will be played, of at most ``longest`` moves each."""
         ...
 
     def game(self, moves: int) -> None:
-        """A game has ended, after so many moves behind its opening."""
+        """A game has ended, ``moves`` after its opening."""
         ...
 
     def moved(self, moves: int) -> None:
-        """A player has made so many moves, each in another game."""
+        """A player has made ``moves``, each in another game."""
         ...
 
 
@@ -52,7 +52,7 @@ class Silent:
 
 
 class Tournament(NamedTuple):
-    """Matches and what they say."""
+    """Matches and their result."""
 
     game: str  # its id
     settings: Settings
@@ -92,17 +92,17 @@ def play_tournament(
     Args:
         game: a name as ``make_game`` takes it, or the rules.
         players: two or more, as ``make_player`` takes them, or players, which are not closed.
-        games: of every two players, an even number.
-        openings: random moves that begin each game.
-        seed: of the openings, and of players that draw random numbers.
-        test: ends a match as soon as it is decided.
-        anchor: name of the player whose Elo is 0; else the mean is.
-        ladder: a run whose agents, as they were at its evaluations, play before the other players.
+        games: number of games per pair of players, even.
+        openings: number of random plies with which each game begins.
+        seed: seed of the openings and of the players' random choices.
+        test: sequential test that ends a match as soon as it is decided.
+        anchor: name of the player whose Elo is 0; by default the mean is 0.
+        ladder: run whose agents at its periodic evaluations play too, before the other players.
         snapshots: number of these agents; each meets the two before it and the two after it.
-        seconds: that an external engine may take for one answer.
-        parallel_games: games of a match that are played side by side.
+        seconds: time limit of an external engine's answer, in seconds.
+        parallel_games: number of games of a match that are played in parallel.
         out: folder for games, ``result.json`` and ``ladder.png``; "" for a new one in ``arena/``, None for no files.
-        watcher: told of the progress.
+        watcher: receives the progress.
 
     Raises:
         LogpiError: no such game, player or anchor, settings out of range, or the disk refuses.

@@ -67,7 +67,7 @@ def play_match(
         The results in the order in which the games ended.
 
     Raises:
-        LogpiError: an odd number of games, or no opening of so many plies.
+        LogpiError: an odd number of games, or no opening of that many plies.
     """
     if games < 2 or games % 2:
         raise LogpiError(f"games is {games}; give an even number, at least 2: each opening is played twice")
@@ -120,7 +120,7 @@ def pair_counts(results: Iterable[Result]) -> list[int]:
 def draw_openings(game: Game, plies: int, count: int, seed: int) -> list[Position]:
     """``count`` positions after ``plies`` uniformly random moves, none of which ended the game.
 
-    They are distinct boards, as far as there are so many; after that they come again in the same order.
+    They are distinct boards, as long as there are enough; after that they are repeated in the same order.
 
     Raises:
         LogpiError: no random game lasted longer than that.

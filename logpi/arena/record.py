@@ -14,7 +14,7 @@ class Record(NamedTuple):
     players: tuple[str, str]  # the one who moved first, and the other
     actions: tuple[int, ...]  # from the empty board
     outcome: float | None  # 1, 0 or -1 for the first player; None: no result
-    plies: int = 0  # how many of the actions are an opening that nobody chose
+    plies: int = 0  # number of random opening plies
     reason: str = PLAYED_OUT  # "unfinished" without an outcome, or why the loser forfeited
     note: str = ""  # that in detail
     date: str = ""  # YYYY-MM-DD
@@ -22,5 +22,5 @@ class Record(NamedTuple):
 
 
 def usual_reason(outcome: float | None) -> str:
-    """``Record.reason`` of a game in which nobody forfeited."""
+    """``Record.reason`` of a game without a forfeit."""
     return UNFINISHED if outcome is None else PLAYED_OUT

@@ -63,7 +63,7 @@ def read(path: Path, own: Game | None = None) -> list[Record]:
         own: the game from ``path/file.py:name`` whose records may be read: no record makes another file run.
 
     Raises:
-        LogpiError: no such file, or something in it is no record; says which line.
+        LogpiError: no such file, or something in it is not a record; says which line.
     """
     try:
         data = path.read_bytes()

@@ -38,7 +38,7 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """What ``escape`` and other programs wrote; an escaped line break is none."""
+    """What ``escape`` and other programs wrote; an escaped line break is left out."""
     return re.sub(r"\\(\r\n|\n\r|\n|\r|.)", lambda found: found[1].strip("\r\n"), text, flags=re.DOTALL)
 
 
@@ -64,7 +64,7 @@ def read(text: str, where: str) -> list[list[Node]]:
     """The main lines of all game trees in ``text``; variations and what stands outside of the games are left out.
 
     Raises:
-        LogpiError: this is no SGF; says ``where`` and on what line.
+        LogpiError: this is not SGF; says ``where`` and on what line.
     """
     reader = _Reader(where)
     at, line = 0, 1
@@ -82,7 +82,7 @@ def _take_game(reader: _Reader, text: str, at: int, line: int, where: str) -> tu
         found = TOKEN.match(text, at)
         if found is None:
             what = "a value without its ']'" if text[at] == "[" else repr(text[at : at + 20])
-            raise _error(where, line, f"{what} is no SGF")
+            raise _error(where, line, f"{what} is not SGF")
         reader.take(line, found[0])
         line, at = line + found[0].count("\n"), found.end()
         if not reader.depth:

@@ -35,16 +35,16 @@ class Options:
     game: Game
     players: Players
     games: int = 100  # Games per pair of players, an even number
-    openings: int = 4  # Random opening plies of each game
-    seed: int = 0  # Seed of the openings and of the players' random choices
+    openings: int = 4  # Number of random opening plies of each game, 0 to 1000
+    seed: int = 0  # Seed of the openings and of the players' random choices, 0 to 2147483647
     sprt: Sprt = None  # Sequential test (SPRT) between two Elo differences, which ends a match once decided
     alpha: float = 0.05  # False-positive rate of the SPRT (accepts ELO1 wrongly), 0 to 0.5
     beta: float = 0.05  # False-negative rate of the SPRT (accepts ELO0 wrongly), 0 to 0.5
     anchor: str = ""  # Name of the player whose Elo is 0; by default the mean is 0
     ladder: Ladder = ""  # Run whose snapshots at its periodic evaluations play too, before the other players
-    snapshots: int = 8  # Number of snapshots of the ladder; each meets its two neighbours on either side
-    seconds: float = 60.0  # Time limit of an external engine's answer, in seconds
-    parallel_games: int = 128  # Games of a match that are played in parallel
+    snapshots: int = 8  # Number of snapshots of the ladder, at least 2; each meets its two neighbours on either side
+    seconds: float = 60.0  # Time limit of an external engine's answer, in seconds, 0.001 to 86,400
+    parallel_games: int = 128  # Number of games of a match that are played in parallel, at least 1
     out: str = ""  # Output folder; by default a new one in arena/
     quiet: bool = False  # No progress display
     json: bool = False  # Output as a JSON object

@@ -26,10 +26,10 @@ def eval(argv: list[str]) -> int:
         board game (connect-four: labelled positions; all others: games against plain MCTS).
 
         Args:
-            episodes: Number of episodes, images or games; by default 100 episodes, all images, 200 games
-            seed: Seed of the first episode or of the games; training never uses it
+            episodes: Number of episodes, images or games, at least 1; by default 100 episodes, all images, 200 games
+            seed: Seed of the first episode or of the games, 0 to 2147483647; training never uses it
             sampled: Sampled actions instead of the most probable ones
-            passes: Number of passes over an image whose class probabilities are averaged (ram); 10 by default
+            passes: Number of passes over an image whose class probabilities are averaged, at least 1; 10 by default
             split: Split of the data set (images); test by default
             json: Output as a JSON object
         """

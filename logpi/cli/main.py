@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone: `logpi runs | head -1`
         code = 1 if argv[0] in LONG else 0
         if code:
-            warn(f"logpi {argv[0]}: nobody reads the output any more; ended before its end")
+            warn(f"logpi {argv[0]}: the output has no reader any more; ended before its end")
     flush_output()
     return code
 

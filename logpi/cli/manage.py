@@ -110,8 +110,8 @@ def _agreed(question: str) -> bool:
     """Ask a person.
 
     Raises:
-        LogpiError: there is nobody to ask.
+        LogpiError: the input is not a terminal.
     """
     if not sys.stdin.isatty():
-        raise LogpiError("nobody can be asked here (the input is no terminal); add --yes to delete without asking")
+        raise LogpiError("cannot ask here (the input is not a terminal); add --yes to delete without asking")
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -39,11 +39,11 @@ def play(argv: list[str]) -> int:
         Args:
             agent: Opponent, such as a run, mcts:N or random; by default the newest run of the game, else plain MCTS
             side: Side that you play; none: the agent plays itself
-            simulations: Search simulations per move of the agent
+            simulations: Number of search simulations per move of the agent, at least 1
             save: File to which the game is added at the end
             record: File whose last game is continued
-            pause: Pause after each move with side none, in seconds
-            seed: Seed of the agent's random choices; a new one each time by default
+            pause: Pause after each move with side none, in seconds, 0 to 3600
+            seed: Seed of the agent's random choices, 0 to 2147483647; a new one each time by default
         """
         return game, agent, side, simulations, save, record, pause, seed
 

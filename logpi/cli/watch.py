@@ -47,8 +47,8 @@ def watch(argv: list[str]) -> int:
         """Record a video of an agent, and open it where there is a display.
 
         Args:
-            episodes: Number of episodes, 1 by default; of ram, images: 6 by default, 24 on a sheet
-            seed: Seed of the first episode; of ram also the index of the first test image
+            episodes: Number of episodes, at least 1; 1 by default; of ram, images: 6 by default, 24 on a sheet
+            seed: Seed of the first episode, 0 to 2147483647; of ram also the index of the first test image
             random: Random agent in the environment TARGET
             sampled: Sampled actions instead of the most probable ones
             sheet: Two pictures in place of a video (ram): glimpse paths and a heat map of places

@@ -142,7 +142,7 @@ def settled(experiment: Experiment) -> Experiment:
     """``experiment`` as a run keeps it, whichever way its settings came: checked, with absolute paths, plain values.
 
     Raises:
-        LogpiError: a setting is out of its range, or an argument of the environment is no plain value.
+        LogpiError: a setting is out of its range, or an argument of the environment is not a plain value.
     """
     for name in ("run", "method", "network"):
         check_ranges(name, getattr(experiment, name))
@@ -166,7 +166,7 @@ def _check_pair(env: str, task: Task, method: Method[..., Any]) -> None:
         raise LogpiError(f"{env} is {task.what}, which {method.name} does not learn; its algorithms: {fit}")
     own = record(method.task) if known else task
     name, there = method.name if own.name == method.task else own.default_method(env), own.names()
-    raise LogpiError(f"{name} {own.does}, and {env!r} is none of its tasks: {', '.join(there)}{near(env, there)}")
+    raise LogpiError(f"{name} {own.does}, and {env!r} is not one of its tasks: {', '.join(there)}{near(env, there)}")
 
 
 class SettingsFile(NamedTuple):
@@ -183,7 +183,7 @@ def read_file(path: str | Path) -> SettingsFile:
     """A TOML file with the sections ``[run]``, ``[method]``, ``[network]``, ``[env_kwargs]``, or a run's config.toml.
 
     Raises:
-        LogpiError: it cannot be read, is no TOML, of another format, or names an environment that is no text.
+        LogpiError: it cannot be read, is not TOML, has another format, or names an environment that is not text.
     """
     try:
         table = parse_toml(Path(path).read_text(encoding="utf-8"))

@@ -119,7 +119,7 @@ def own_policy(name: str, spec: EnvSpec) -> Policy | None:
     """The network that ``path/file.py:name`` holds, for an environment's spaces; None for an empty name.
 
     Raises:
-        LogpiError: no such file or attribute, code that nobody has named here, or something that is no policy.
+        LogpiError: no such file or attribute, code that is not trusted here, or something that is not a policy.
     """
     if not name:
         return None

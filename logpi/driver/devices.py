@@ -68,7 +68,7 @@ def prepare() -> None:
     import jax
 
     if not os.environ.get("JAX_NUM_CPU_DEVICES"):
-        with contextlib.suppress(RuntimeError):  # somebody has used JAX before us: what they chose stays
+        with contextlib.suppress(RuntimeError):  # JAX is in use already: its choice stays
             jax.config.update("jax_num_cpu_devices", cores())
     config: Any = jax.config  # whose attributes JAX makes as it runs
     if config.jax_disable_jit:

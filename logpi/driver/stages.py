@@ -121,7 +121,7 @@ class Stage(NamedTuple):
 
 
 class HostStage(NamedTuple):
-    """One step of an iteration as Python around a compiled function, for environments that are no pure functions.
+    """One step of an iteration as Python around a compiled function, for environments that are not pure functions.
 
     It replaces parts of the state by new arrays and leaves the old ones as they are, so it can be left at any moment.
     """

@@ -82,7 +82,7 @@ class ImageAgent:
 
         Raises:
             LogpiError: no scenes, of another size or number of channels than the agent's, or with values that no pixel
-                has; glimpses that are no whole number from 1.
+                has; a number of glimpses that is not a whole number of at least 1.
         """
         shape = (self.task.scene.height, self.task.scene.width, self.task.shape[2])
         pixels, single = batch_of(scenes, shape)

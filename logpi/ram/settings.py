@@ -34,22 +34,25 @@ def _countable(images: float, config: Any) -> bool:
 class ImageSettings:
     """What every method that classifies images needs."""
 
-    # Training length in images; also the schedules' horizon
+    # Training length in images; schedules end there
     total_images: float = ranged(2e6, _countable, "above 0, at most 2e9 glimpses")
-    batch_size: int = at_least(1, 128)  # Images per update (batch size)
-    n_updates: int = at_least(1, 100)  # Updates per iteration; metrics and evaluations come between iterations
-    learning_rate: float = not_negative(2e-3)  # Peak learning rate: linear warm-up, then half a cosine to 0
+    batch_size: int = at_least(1, 128)  # Batch size: number of images per gradient update
+    # Number of updates per iteration; metrics and evaluations come between iterations
+    n_updates: int = at_least(1, 100)
+    # Peak learning rate, reached by a linear warm-up and followed by half a cosine to 0
+    learning_rate: float = not_negative(2e-3)
     warmup: float = not_negative(25_600.0)  # Length of the learning rate's linear warm-up, in images; 0: none
     optimizer: Optimizer = "adam"  # Gradient optimizer, from Optax
     max_grad_norm: float = above(0, math.inf)  # Maximum global gradient norm (gradient clipping); inf: none
     # Exponential moving average (EMA) of the parameters, the agent: decay per update
     ema_decay: float = fraction(0.999)
     data: str = "mnist"  # Data set: mnist, fashion-mnist, an .npz file, or a folder with one subfolder per class
-    validation_size: int = at_least(1, 5_000)  # Training images held out for periodic evaluations; at most one in six
+    # Number of training images held out for periodic evaluations; at most a sixth
+    validation_size: int = at_least(1, 5_000)
     # Side of the square that every image is scaled into, in pixels, its proportions kept; 0: images as they are
     size: int = between(0, MAX_SIDE, 0)
     canvas: int = not_negative(0)  # Side of the canvas around a randomly placed image, in pixels; 0: no canvas
-    num_distractors: int = not_negative(0)  # Number of distractors: patches of other training images at random places
+    num_distractors: int = not_negative(0)  # Number of distractors: patches of other training images, placed at random
     distractor_size: int = at_least(0, 8)  # Side of a distractor, in pixels; 0: fitted to the images
     curriculum: float = fraction(0.0)  # Fraction of total_images over which the distractors grow from 0 to all
     rotation: float = not_negative(10.0)  # Data augmentation: maximum rotation in degrees, either way; 0: none
@@ -91,16 +94,18 @@ class RamNetwork:
     """The recurrent attention model's network, in the paper's parts."""
 
     patch: int = at_least(0, 8)  # Side of a retina patch, in pixels; 0: fitted to the images
-    # Number k of patches per glimpse, each covering twice the side of the one before; 0: fitted to the images
+    # Number k of patches per glimpse, each twice as wide as the one before; 0: fitted to the images
     scales: int = at_least(0, 1)
-    sensor_size: int = at_least(1, 128)  # Units of the glimpse network's hidden layers h_g and h_l, each
-    glimpse_size: int = at_least(1, 256)  # Units of the glimpse vector g
+    sensor_size: int = at_least(1, 128)  # Number of units of each of the glimpse network's hidden layers h_g and h_l
+    glimpse_size: int = at_least(1, 256)  # Number of units of the glimpse vector g
     core: Core = "rectifier"  # Core network: rectifier units, or an LSTM
-    core_size: int = at_least(1, 256)  # Units of the core network's state h
-    location_size: int = at_least(1, 128)  # Hidden units of the location network
-    baseline_size: int = at_least(1, 64)  # Hidden units of the baseline network
-    combine: Combine = "product"  # Glimpse vector of what a and where w: relu(a(1 + w) + w), or relu(a + w) (paper)
-    fourier_features: int = not_negative(0)  # Fourier features of the place, in octaves; 0: its coordinates only
+    core_size: int = at_least(1, 256)  # Number of units of the core network's state h
+    location_size: int = at_least(1, 128)  # Number of hidden units of the location network
+    baseline_size: int = at_least(1, 64)  # Number of hidden units of the baseline network
+    # Glimpse vector made of what was seen, a, and where, w: product relu(a(1 + w) + w), sum relu(a + w) (the paper's)
+    combine: Combine = "product"
+    # Number of octaves of Fourier features (sines and cosines) of the place; 0: its coordinates only
+    fourier_features: int = not_negative(0)
 
     def fitted(self, height: int, width: int) -> Self:
         """This network for scenes of ``height`` x ``width``: ``patch`` and ``scales`` have a size where they are 0."""
@@ -114,10 +119,10 @@ class WholeImageNetwork:
 
     net: Literal["fc", "conv"] = "conv"  # Architecture: fully connected (fc) or convolutional (conv)
     hidden: tuple[int, ...] = layers((256, 256))  # Hidden layer sizes of fc, in units
-    channels: tuple[int, ...] = layers((8,))  # Output channels of each convolution of conv
+    channels: tuple[int, ...] = layers((8,))  # Number of output channels of each convolution of conv
     kernel: int = at_least(0, 10)  # Side of a convolution's kernel, in pixels; 0: fitted to the images
     stride: int = at_least(0, 5)  # Stride of the convolutions, in pixels; 0: half of the kernel
-    units: int = at_least(1, 256)  # Units of the hidden layer on top of the convolutions
+    units: int = at_least(1, 256)  # Number of units of the hidden layer after the convolutions
 
     def fitted(self, height: int, width: int) -> Self:
         """This network for scenes of ``height`` x ``width``: ``kernel`` and ``stride`` have a size where they are 0."""

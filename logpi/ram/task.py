@@ -44,8 +44,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
         raise LogpiError(
-            f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is no environment and takes none; what "
-            "is done to its images are settings of the method, such as --canvas and --num-distractors"
+            f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is not an environment and takes no "
+            "arguments; what is done to its images are settings of the method, such as --canvas and --num-distractors"
         )
     if experiment.env == "ram/own" and method.data == "mnist":
         raise LogpiError(
@@ -107,7 +107,7 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     from logpi.ram.evaluation import interval, judge
 
     if asked.seed is not None:
-        raise LogpiError("--seed is not for agents that look at images: all are judged alike; leave it out")
+        raise LogpiError("--seed is not for images: all agents are evaluated on the same ones; leave it out")
     split, passes = asked.split or "test", PASSES if asked.passes is None else asked.passes
     found = judge(agent, EVERY if asked.episodes is None else asked.episodes, passes, asked.sampled, split)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 CHECKPOINT = ".safetensors"
-_STILL = 60.0  # seconds after which a file that nobody writes is taken for left behind
+_STILL = 60.0  # seconds without a write after which a temporary file counts as left behind
 MOST_TEXT = 2**26  # bytes of a text file that is read whole
 Json = dict[str, Any]  # the content of a JSON or TOML file
 
@@ -31,7 +31,7 @@ def read_text(path: Path, most: int = MOST_TEXT) -> str:
     """The UTF-8 text of a regular file of at most ``most`` bytes: reading a pipe or a device might never end.
 
     Raises:
-        OSError, ValueError: there is no such file, it is no regular one, larger, or not UTF-8.
+        OSError, ValueError: there is no such file, it is not a regular one, larger, or not UTF-8.
     """
     with open(path, "rb", opener=without_waiting) as file:
         found = os.fstat(file.fileno())
@@ -48,7 +48,7 @@ def without_waiting(path: str, flags: int) -> int:
 
 
 def not_through_links(path: str, flags: int) -> int:
-    """An ``opener`` of ``open`` that fails where the path is a link, or a pipe that nobody reads."""
+    """An ``opener`` of ``open`` that fails where the path is a link, or a pipe without a reader."""
     return without_waiting(path, flags | getattr(os, "O_NOFOLLOW", 0))
 
 
@@ -56,7 +56,7 @@ def parse_json(text: str | bytes) -> Json:
     """The JSON object in ``text``.
 
     Raises:
-        ValueError: it is none, or nested too deeply.
+        ValueError: it is not JSON, or nested too deeply.
     """
     return _table(json.loads, text)
 
@@ -148,7 +148,7 @@ def temporary_name(path: Path, suffix: str = "") -> Path:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporary files in ``folder`` whose writers are dead: their number is no process's, and they lie still."""
+    """Remove temporary files in ``folder`` whose writers are dead: no process has their number."""
     for path in folder.glob(".*.tmp*"):
         found = re.fullmatch(r"\..+\.(\d+)\.tmp(\.\w+)?", path.name)
         with contextlib.suppress(OSError):

@@ -31,7 +31,7 @@ def open_run(path: str | Path, root: str | Path = "runs") -> RunFolder:
     """The run at ``path``, or at ``root/path``.
 
     Raises:
-        LogpiError: it is no run folder; the message names runs with a similar name.
+        LogpiError: it is not a run folder; the message names runs with a similar name.
     """
     for folder in (Path(path), Path(root) / path):
         if (folder / "manifest.json").is_file():
@@ -39,7 +39,7 @@ def open_run(path: str | Path, root: str | Path = "runs") -> RunFolder:
     known = [str(info.path) for info in find_runs(root)]
     close = difflib.get_close_matches(str(path), known, n=3, cutoff=0.4) or known[-3:]
     near = f"nearby: {', '.join(close)}" if close else f"there is no run in {root}: `logpi train` makes one"
-    raise LogpiError(f"{path} is no run folder (it has no manifest.json); {near}; `logpi runs` lists all")
+    raise LogpiError(f"{path} is not a run folder (it has no manifest.json); {near}; `logpi runs` lists all")
 
 
 def find_runs(root: str | Path = "runs") -> list[RunInfo]:

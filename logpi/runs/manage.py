@@ -140,7 +140,9 @@ def _at_rest(run: RunFolder, links: bool = False) -> Iterator[Path]:
     if path.is_symlink():
         raise LogpiError(f"{path} is a link; name the folder that it points to, {path.resolve()}")
     if not {"algo", "env", "seeds"} <= run.manifest.keys() or not (path / "config.toml").is_file():
-        raise LogpiError(f"{path} is no run folder: its manifest.json is not that of a run, or config.toml is missing")
+        raise LogpiError(
+            f"{path} is not a run folder: its manifest.json is of something else, or config.toml is missing"
+        )
     if any(file.name == "manifest.json" and file.parent != path for file in all_files(path)):
         raise LogpiError(f"{path} holds other runs, which no run does; name one run")
     with run.lock(links):
@@ -206,7 +208,7 @@ def archive(run: RunFolder, out: str | Path | None = None) -> Archived:
     """
     out = Path(f"{run.path.resolve().parent.name}-{run.path.name}.tar.gz") if out is None else Path(out)
     if not out.name.endswith(ARCHIVES):
-        raise LogpiError(f"{out} is no name of an archive; allowed endings: {', '.join(ARCHIVES)}")
+        raise LogpiError(f"{out} is not the name of an archive; allowed endings: {', '.join(ARCHIVES)}")
     if out.exists():
         raise LogpiError(f"{out} exists already; give another name with --out")
     temporary = temporary_name(out)

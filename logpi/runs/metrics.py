@@ -259,7 +259,7 @@ def _number(value: object) -> float:
         return _NON_FINITE[value]
     if isinstance(value, float) or (isinstance(value, int) and abs(value) <= sys.float_info.max):
         return value
-    raise ValueError(f"{value!r:.40} is no number")
+    raise ValueError(f"{value!r:.40} is not a number")
 
 
 def _json_line(row: Row) -> bytes:

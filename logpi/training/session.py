@@ -99,7 +99,7 @@ class Session:
         try:
             yield from events
         except LogpiError as error:
-            raise LogpiError(f"{error}. The run is intact: once that is mended, {self._advice}") from error
+            raise LogpiError(f"{error}. The run is intact: once that is fixed, {self._advice}") from error
 
     def _begin(
         self, driver: Trainer, writer: MetricsWriter, resume: bool, first: Learner | None, stop: Stop

@@ -199,7 +199,7 @@ class _Plain:
             file.flush()
         except BrokenPipeError:  # as in `logpi train … | head -1`
             self._console = Console(file=io.StringIO())
-            print("logpi: nobody reads the output any more; training goes on without a display", file=sys.stderr)
+            print("logpi: the output has no reader any more; training goes on without a display", file=sys.stderr)
 
 
 class _Fancy:

@@ -55,7 +55,7 @@ def test_it_is_played_in_the_terminal(folder, monkeypatch, capsys):
     assert main(["play", NAME, "--agent", "random", "--seed", "1"]) == 0
     said = capsys.readouterr().out
     assert "connect3  move 0" in said
-    assert "'x' is no move of connect-3; allowed: a column, 1 to 4" in said
+    assert "'x' is not a move of connect-3; allowed: a column, 1 to 4" in said
     assert "saved: game.jsonl" in said
     game = make_game(NAME)
     with pytest.raises(LogpiError, match="name that game beside the record"):

@@ -81,7 +81,7 @@ def test_a_reader_who_leaves_does_not_end_the_training(capfd, tmp_path):
     with unread():
         assert main(["train", "CartPole-v1", *options]) == 0
     assert only_run(tmp_path).status == "finished"
-    assert capfd.readouterr().err == "logpi: nobody reads the output any more; training goes on without a display\n"
+    assert capfd.readouterr().err == "logpi: the output has no reader any more; training goes on without a display\n"
 
 
 def test_a_run_that_cannot_go_on_without_its_reader_does_not_end_well(monkeypatch, capfd):

@@ -78,7 +78,7 @@ def test_help_and_moves():
     ("name", "moves", "line", "why"),
     [
         ("tic-tac-toe", "a1 b1", "b1", "b1 is not allowed here: a stone is there; you may play c1, a2"),
-        ("tic-tac-toe", "", "d4", "'d4' is no move of tic-tac-toe; allowed: a cell, a1 (top left) to c3"),
+        ("tic-tac-toe", "", "d4", "'d4' is not a move of tic-tac-toe; allowed: a cell, a1 (top left) to c3"),
         ("connect-four", "4 4 4 4 4 4", "4", "4 is not allowed here: the column is full; you may play 1, 2, 3, 5"),
         ("othello", "", "a1", "a1 is not allowed here: it turns no disc; you may play d3, c4, f5, e6"),
         ("othello", "", "pass", "you can move, so you must"),

@@ -420,7 +420,7 @@ def test_settings_that_do_not_fit(corners, tmp_path):
     refused("convolution 2 of 2 gets only 3 pixels", "classifier", network={"net": "conv", "channels": (8, 16)})
     with pytest.raises(LogpiError, match="images to classify, which ppo does not learn"):
         resolve("ram/mnist", "ppo")
-    with pytest.raises(LogpiError, match="none of its tasks: ram/mnist"):
+    with pytest.raises(LogpiError, match="not one of its tasks: ram/mnist"):
         resolve("CartPole-v1", "ram")
     with pytest.raises(LogpiError, match="did you mean ram/cluttered"):
         resolve("ram/clutered", "ram")

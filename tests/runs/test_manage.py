@@ -157,7 +157,7 @@ def test_archive(run, tmp_path, monkeypatch, name):
     assert not list(tmp_path.glob(".*"))
     with pytest.raises(LogpiError, match="exists already"):
         archive(run, name)
-    with pytest.raises(LogpiError, match=r"run\.rar is no name of an archive; allowed endings: \.tar\.gz, \.zip"):
+    with pytest.raises(LogpiError, match=r"run\.rar is not the name of an archive; allowed endings: \.tar\.gz, \.zip"):
         archive(run, "run.rar")
 
 
@@ -178,9 +178,9 @@ def test_what_is_no_run_at_rest_is_left_alone(run, tmp_path, monkeypatch, work):
     foreign = tmp_path / "home"
     (foreign / "deep" / "down").mkdir(parents=True)
     (foreign / "manifest.json").write_text("{}")
-    refused(foreign, "is no run folder")
+    refused(foreign, "is not a run folder")
     (foreign / "manifest.json").write_text((run.path / "manifest.json").read_text())
-    refused(foreign, "is no run folder")
+    refused(foreign, "is not a run folder")
     (foreign / "config.toml").write_text("")
     (foreign / "deep" / "down" / "manifest.json").write_text("{}")
     refused(foreign, "holds other runs")

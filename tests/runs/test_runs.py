@@ -219,7 +219,7 @@ def test_find_runs(run, tmp_path):
 
 def test_open_run(run, tmp_path):
     assert open_run(run.path) == open_run("ppo/CartPole-v1_1", root=tmp_path) == run
-    with pytest.raises(LogpiError, match=r"CartPole-v1_2 is no run folder.*nearby: \S*CartPole-v1_1;"):
+    with pytest.raises(LogpiError, match=r"CartPole-v1_2 is not a run folder.*nearby: \S*CartPole-v1_1;"):
         open_run("ppo/CartPole-v1_2", root=tmp_path)
     with pytest.raises(LogpiError, match="there is no run in"):
         open_run("x", root=tmp_path / "missing")

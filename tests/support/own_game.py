@@ -9,7 +9,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "games.md"
 
 def write_connect3(folder):
     """``connect3.py`` in ``folder``, as it stands in the documentation."""
-    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    (code,) = re.findall(r'^```python\n("""Connect three.*?)^```', DOCS.read_text(), re.MULTILINE | re.DOTALL)
     path = Path(folder) / "connect3.py"
     path.write_text(code)
     return path

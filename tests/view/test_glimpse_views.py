@@ -241,7 +241,7 @@ def test_accuracies_are_named_and_shown_as_such(run, agent, tmp_path, capsys, mo
 
 
 def test_a_seed_of_an_evaluation_of_images_is_refused(run):
-    with pytest.raises(LogpiError, match="--seed is not for agents that look at images"):
+    with pytest.raises(LogpiError, match="--seed is not for images"):
         eval([str(run.folder.last), "--seed", "3"])
 
 

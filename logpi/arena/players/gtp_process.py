@@ -176,7 +176,7 @@ def _start(command: str) -> subprocess.Popen[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise LogpiError(f"cannot read the engine's command {command!r}: {error}; mend its quotes") from error
+        raise LogpiError(f"cannot read the engine's command {command!r}: {error}; correct its quotes") from error
     if not words:
         raise LogpiError("the engine's command is empty; give a program and its options, such as 'gnugo --mode gtp'")
     program = shutil.which(words[0], path=os.pathsep.join([os.environ.get("PATH", ""), GAMES_FOLDER]))

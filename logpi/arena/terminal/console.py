@@ -46,7 +46,7 @@ class InteractiveGame:
         """
         self.table, self.session, self.player, self.screen = table, session, player, screen
         self.pause, self.save, self.read = pause, save, read or input
-        self.answers = read is not None or sys.stdin.isatty()  # somebody is there to be asked
+        self.answers = read is not None or sys.stdin.isatty()  # a person can be asked
         self.kept = self.record()  # the game as a file has it already
         if read is None and self.answers:
             complete_words(self.words)

@@ -17,7 +17,7 @@ class Area(NamedTuple):
     """The count of an ended game."""
 
     lead: float  # the first player's, in points
-    owned: Cells | None  # [rows, columns]: 1 the first player's, 2 the second's, 0 nobody's; None: not by cells
+    owned: Cells | None  # [rows, columns]: 1 first player, 2 second, 0 neither; None: cells have no owners
 
 
 def area_of(game: Game) -> Callable[[Position], Area] | None:

@@ -52,7 +52,7 @@ def complete_words(words: Callable[[], Iterable[str]]) -> None:
 
 
 class Screen:
-    """Prints sessions. A board that nobody has to answer to is shown only until the next one comes."""
+    """Prints sessions. A board that needs no answer is shown only until the next one comes."""
 
     def __init__(self, table: Table, console: Console) -> None:
         self.console, self._table = console, table

@@ -1,4 +1,4 @@
-"""A game at the terminal as a pure function: what stands, and what a person typed, to what stands then and is said.
+"""Terminal play as a pure state machine: (session, input line) → a ``Reply`` with the new session, text and request.
 
 Reading, printing, thinking and files are the caller's (``logpi.cli.play``): a ``Reply`` says what it wants done.
 """
@@ -189,7 +189,7 @@ def _save(table: Table, session: Session, rest: str) -> Reply:
 
 def _swap(table: Table, session: Session, rest: str) -> Reply:
     if session.side not in ("first", "second"):
-        return Reply(session, _said("you play both sides; there is nobody to change them with"))
+        return Reply(session, _said("you play both sides; there is no opponent to change them with"))
     return Reply(session._replace(side="second" if session.side == "first" else "first", comment=()))
 
 

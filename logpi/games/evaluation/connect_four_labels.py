@@ -64,8 +64,8 @@ def labelled(which: Literal["test", "validation"]) -> Labelled:
         with np.load(path, allow_pickle=False) as arrays:
             return Labelled(*(arrays[field] for field in Labelled._fields))
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        mend = "install logpi again: pip install --force-reinstall --no-deps logpi"
-        raise LogpiError(f"{path} cannot be read ({error}); {mend}") from error
+        step = "install logpi again: pip install --force-reinstall --no-deps logpi"
+        raise LogpiError(f"{path} cannot be read ({error}); {step}") from error
 
 
 def agreement(actions: ArrayLike, positions: Labelled) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def _playing(game: Game, config: SelfPlaySettings, search: SearchFn) -> Evaluato
 
 
 LABELS = Judge(
-    what="share of value-keeping moves",
+    what="fraction of value-keeping moves",
     evaluators=_answering,
     cases=min,
     interval=_answered,

@@ -54,7 +54,7 @@ def parse_cell(text: str, rows: int, columns: int) -> int | None:
 
 def no_action(text: str, game: str, allowed: str) -> LogpiError:
     """The error for what names no action."""
-    return LogpiError(f"{text!r} is no move of {game}; allowed: {allowed}")
+    return LogpiError(f"{text!r} is not a move of {game}; allowed: {allowed}")
 
 
 def last_cell(rows: int, columns: int) -> str:

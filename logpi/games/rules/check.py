@@ -35,8 +35,8 @@ def check_game(game: str | Game, *, games: int = 64, seed: int = 0) -> GameRepor
 
     Args:
         game: a name as ``make_game`` takes it, or the rules.
-        games: how many; fewer where the game is long and its observations are large.
-        seed: of the random moves.
+        games: number of random games; fewer are played if they are long and observations are large.
+        seed: seed of the random moves.
     """
     if isinstance(game, str):
         name_code(game)

@@ -39,8 +39,8 @@ class Game(NamedTuple):
     symmetries: Permutations  # [S, rows * columns] int32: cell i of the transformed board was cell s[i]
     action_symmetries: Permutations  # [S, A] int32: action a on the transformed board was action s[a]
     name: Callable[[int], str]  # an action as people write it; "pass" where a player does nothing
-    parse: Callable[[str], int]  # and back; LogpiError where it is none
-    # of an ended game: [rows * columns] int8, whose each cell is: 1 the player's to move, -1 the other's, 0 nobody's;
+    parse: Callable[[str], int]  # and back; LogpiError for other text
+    # of an ended game: [rows * columns] int8, owner of each cell: 1 the player to move, -1 the other, 0 neither;
     # None where the outcome does not come from owning cells
     ownership: Callable[[PyTree], Array] | None = None
     # of an ended game: [] float32, points by which the player to move leads; None where there are no points

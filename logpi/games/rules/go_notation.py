@@ -18,7 +18,7 @@ RULES = "Tromp-Taylor without suicide"
 def name_of(action: int, size: int) -> str:
     """``A1`` is the bottom left point, and there is no column I; ``size ** 2`` is the pass."""
     if not 0 <= action <= size**2:
-        raise LogpiError(f"go: action {action} is none on {size}x{size}; they go from 0 to {size**2}, the pass")
+        raise LogpiError(f"go: action {action} is not a move on {size}x{size}; they go from 0 to {size**2}, the pass")
     row, column = divmod(action, size)
     return "pass" if row == size else f"{COLUMNS[column]}{size - row}"
 
@@ -28,7 +28,7 @@ def action_of(text: str, size: int) -> int:
     action = {name_of(action, size).upper(): action for action in range(size**2 + 1)}.get(text.strip().upper())
     if action is None:
         raise LogpiError(
-            f"go: {text!r} is no move on {size}x{size}; type a column A to {COLUMNS[size - 1]} without I and a row "
+            f"go: {text!r} is not a move on {size}x{size}; type a column A to {COLUMNS[size - 1]} without I and a row "
             f"1 to {size} counted from below, such as C3, or pass"
         )
     return action
@@ -47,7 +47,7 @@ def sgf(size: int) -> Sgf:
         letters = ascii_lowercase[:size]
         if not re.fullmatch(f"[{letters}]{{2}}", point):
             wanted = f"two letters, a to {letters[-1]}"
-            raise LogpiError(f"{point!r} is no point of go-{size}x{size}; wanted: {wanted}")
+            raise LogpiError(f"{point!r} is not a point of go-{size}x{size}; wanted: {wanted}")
         return letters.index(point[1]) * size + letters.index(point[0])
 
     return Sgf(1, "go-{0}x{0}", 19, write, read, RULES)

@@ -29,7 +29,7 @@ Pair = tuple[Array, Array]  # rows 1 to 4 and 5 to 8
 
 
 def othello() -> Game:
-    """The rules. ``longest`` counts 60 stones and a pass before each but the first: nobody passes twice in a row.
+    """The rules. ``longest`` counts 60 stones and a pass before each but the first: no player passes twice in a row.
 
     The symmetries are the four that keep the start; under the square's other four, the two colours change places there.
     """

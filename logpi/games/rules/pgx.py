@@ -65,7 +65,7 @@ GAMES = {
     "go_9x9": Facts(162, *STONES, instead="go-9x9", defects=GO[:1]),
     "go_19x19": Facts(722, *STONES, instead="go-19x19", defects=GO),
     "hex": Facts(122, *STONES, instead="hex-11x11", defects=("it has a swap move, as its own action",)),
-    "othello": Facts(120, *STONES, instead="othello", defects=("where nobody can move, both must pass",)),
+    "othello": Facts(120, *STONES, instead="othello", defects=("where neither player can move, both must pass",)),
     "shogi": Facts(
         512,
         *((0, 14), (31, 45)),
@@ -100,7 +100,7 @@ def pgx_game(name: str) -> Game:
     kinds of shogi is in the view of the player to move. ``cells`` tells whose man stands where, not which one.
 
     Raises:
-        LogpiError: pgx has no such game, it is none that two players play in turn without chance and with everything
+        LogpiError: pgx has no such game, it is not one that two players play in turn without chance and with everything
             in view, or the package is not installed.
     """
     facts = _facts(name)

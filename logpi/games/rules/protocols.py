@@ -18,7 +18,7 @@ class Sgf(NamedTuple):
     name: str  # of the game on a board of some size: "hex-{0}x{0}"
     size: int  # the board where the property SZ is missing
     write: Callable[[int], str] | None = None  # an action as the properties B and W have it
-    read: Callable[[str], int] | None = None  # and back; LogpiError where it is none
+    read: Callable[[str], int] | None = None  # and back; LogpiError for other text
     rules: str = ""  # the property RU
 
 

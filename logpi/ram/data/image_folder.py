@@ -131,7 +131,7 @@ def _images(folder: Path) -> list[Path]:
                 "as the data"
             )
         if path.suffix.lower() not in SUFFIXES:
-            raise LogpiError(f"{path} is none of {' '.join(SUFFIXES)}; convert the image, or remove the file")
+            raise LogpiError(f"{path} is not one of {' '.join(SUFFIXES)}; convert the image, or remove the file")
         check_regular(path)
     return found
 

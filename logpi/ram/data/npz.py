@@ -42,7 +42,7 @@ def read_npz(name: str, path: Path) -> Images:
     try:
         with open(path, "rb") as file:
             if not zipfile.is_zipfile(file):
-                raise LogpiError(f"{path} is no .npz (zip) file, or it is cut short; save it again with {SAVE}")
+                raise LogpiError(f"{path} is not an .npz (zip) file, or it is cut short; save it again with {SAVE}")
     except OSError as error:
         raise LogpiError(
             f"cannot read {path}: {error.strerror or error}; check the path and its permissions"
@@ -66,7 +66,7 @@ def _members(path: Path) -> dict[str, Array]:
             except Exception as error:
                 raise _unreadable(f"{path}: {key}", error) from error
             if not isinstance(arrays[key], np.ndarray):
-                raise LogpiError(f"{path}: {key} is no NumPy array; save it again with {SAVE}")
+                raise LogpiError(f"{path}: {key} is not a NumPy array; save it again with {SAVE}")
     return arrays
 
 

@@ -147,7 +147,7 @@ def from_array(given: Any) -> list[NDArray[np.uint8]]:
         pixels = pixels[None] if pixels.shape[2] in (1, 3, 4) else pixels[..., None]
     if pixels.ndim != 4 or pixels.shape[3] not in (1, 3, 4):
         raise LogpiError(
-            f"an array of shape {shape(np.asarray(given))} is no picture; allowed: [H, W], [H, W, C], [B, H, W] or "
+            f"an array of shape {shape(np.asarray(given))} is not a picture; allowed: [H, W], [H, W, C], [B, H, W] or "
             "[B, H, W, C], with C 1 (grey), 3 (colour) or 4 (colour and opacity) last"
         )
     check_size(pixels.shape[1], pixels.shape[2], "the array")

@@ -27,16 +27,19 @@ class RAM(ImageSettings):
     """The recurrent attention model (Mnih et al. 2014): glimpses over images, their places learned by REINFORCE."""
 
     n_glimpses: int = at_least(1, 7)  # Number T of glimpses per image
-    location_policy: LocationPolicy = "learned"  # Choice of places: learned, or a baseline (random, grid, centre)
-    init_location_range: float = not_negative(0.5)  # Range of the first place: ± this, in halves of the image's side
+    location_policy: LocationPolicy = "learned"  # Choice of places: learned, or a baseline that does not learn
+    # Range ± of the first place around the centre, in halves of the image's side
+    init_location_range: float = not_negative(0.5)
     std_start: float = above(0, 0.1)  # Standard deviation of sampled places at the start, in halves of the image's side
     std_end: float = above(0, 0.04)  # Standard deviation of sampled places at total_images; linear in between
     mc_samples: int = at_least(1, 1)  # Number M of Monte Carlo samples: copies of each image, each with its own places
-    glimpse_coef: float = not_negative(0.3)  # Weight of the classification loss after earlier glimpses; paper: 0
-    reward: Reward = "log-probability"  # Reward: (log-)probability of the true label, or 1 if it is likeliest (paper)
-    # Advantage A_t of a place: half of f(place) - f(mirrored place), or the paper's R - b
+    # Weight of the classification loss after all glimpses but the last; paper: 0
+    glimpse_coef: float = not_negative(0.3)
+    # Reward: log-probability or probability of the true label; correct: 1 if it is the likeliest label, else 0 (paper)
+    reward: Reward = "log-probability"
+    # Advantage of a place: antithetic (half of its reward minus that of the mirrored place), or return (paper: R - b)
     advantage_estimator: AdvantageEstimator = "antithetic"
-    gae_lambda: float = fraction(1.0)  # GAE's λ for advantage_estimator return, 0 to 1; 1: R - b, as in the paper
+    gae_lambda: float = fraction(1.0)  # Parameter λ of GAE, with advantage_estimator return; 1: R - b, as in the paper
     normalize_advantage: bool = False  # Advantage normalization to mean 0 and standard deviation 1 over each batch
     core_grad_scale: float = fraction(1.0)  # Fraction of the policy gradient that flows into the core network
     location_lr_scale: float = not_negative(1.0)  # Location network's learning rate, in multiples of learning_rate

@@ -71,7 +71,7 @@ def test_a_game_is_played_saved_and_read_back(tmp_path):
     assert "X wins with three in a row" in text
     assert "agent plays b1" in text
     assert "agent would play c3" in text
-    assert "'9' is no move" in text
+    assert "'9' is not a move" in text
     assert text.count("    a   b   c") == 0
     assert text.count("   a   b   c") == 2 * (1 + 2 + 1), "one board at first, after each pair of moves, at the end"
     (record,) = records.read(tmp_path / "mine.jsonl")

@@ -123,7 +123,7 @@ def test_actions_are_called_by_their_numbers(animals):
     game, _ = animals
     assert [game.parse(game.name(a)) for a in range(game.actions)] == list(range(132))
     for text in ("132", "-1", "a1", "", "1.0"):
-        with pytest.raises(LogpiError, match=r"is no move of pgx:animal_shogi; allowed: a number, 0 to 131"):
+        with pytest.raises(LogpiError, match=r"is not a move of pgx:animal_shogi; allowed: a number, 0 to 131"):
             game.parse(text)
 
 

@@ -298,7 +298,7 @@ def npy(array):
 def test_what_is_no_zip_is_refused(tmp_path, content):
     path = tmp_path / "own.npz"
     path.write_bytes(content)
-    refused(path, path, "no .npz (zip) file", "np.savez")
+    refused(path, path, "not an .npz (zip) file", "np.savez")
 
 
 def test_a_damaged_npz_is_refused(tmp_path):
@@ -314,7 +314,7 @@ def test_a_zip_of_something_else_is_refused(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("images", "labels"):
             archive.writestr(name, b"no array")
-    refused(path, path, "images is no NumPy array")
+    refused(path, path, "images is not a NumPy array")
 
 
 def test_an_array_that_announces_more_than_memory_is_refused(tmp_path):
