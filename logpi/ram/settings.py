@@ -61,7 +61,9 @@ class ImageSettings:
     shift: float = not_negative(1.0)  # Data augmentation: maximum shift along each axis, in pixels; 0: none
 
     def fitted(self, height: int, width: int) -> Self:
-        """These settings for images of ``height`` x ``width``: what is 0 and means "fitted" has its size."""
+        """These settings for images of ``height`` x ``width``: ``distractor_size`` has a size if there are any."""
+        if not self.num_distractors:
+            return self
         return replace(self, distractor_size=self.distractor_size or patch_for(height, width))
 
     @property
@@ -125,6 +127,8 @@ class WholeImageNetwork:
     units: int = at_least(1, 256)  # Number of units of the hidden layer after the convolutions
 
     def fitted(self, height: int, width: int) -> Self:
-        """This network for scenes of ``height`` x ``width``: ``kernel`` and ``stride`` have a size where they are 0."""
+        """This network for scenes of ``height`` x ``width``: ``kernel`` and ``stride`` of conv have a size if 0."""
+        if self.net != "conv":
+            return self
         kernel = self.kernel or kernel_for(height, width)
         return replace(self, kernel=kernel, stride=self.stride or max(kernel // 2, 1))

@@ -39,14 +39,14 @@ def test_whatever_the_images_the_fitted_network_takes_them(height, width):
     coarsest = net.patch * 2 ** (net.scales - 1)
     assert coarsest >= COVERED * max(height, width)
     whole_image.check(WholeImageNetwork(kernel=0, stride=0).fitted(height, width), (height, width, 3))
-    assert 1 <= RAM(distractor_size=0).fitted(height, width).distractor_size <= min(height, width)
+    assert 1 <= RAM(distractor_size=0, num_distractors=1).fitted(height, width).distractor_size <= min(height, width)
 
 
 def test_what_was_asked_for_is_kept():
     assert RamNetwork(patch=5, scales=2).fitted(60, 60) == RamNetwork(patch=5, scales=2)
     assert RamNetwork(patch=5, scales=0).fitted(60, 60).scales == scales_for(5, 60, 60) == 5
     assert RamNetwork(patch=0, scales=1).fitted(60, 60) == RamNetwork(patch=patch_for(60, 60), scales=1)
-    assert Classifier(distractor_size=3).fitted(60, 60).distractor_size == 3
+    assert Classifier(distractor_size=3, num_distractors=1).fitted(60, 60).distractor_size == 3
 
 
 @pytest.mark.parametrize("algo", ["ram", "classifier"])
@@ -60,10 +60,17 @@ def test_a_run_of_ones_own_images_keeps_the_fitted_sizes(tmp_path, algo):
     assert 0 not in [
         getattr(kept.network, name) for name in ("patch", "scales", "kernel") if hasattr(kept.network, name)
     ]
-    assert kept.method.distractor_size == 11
+    assert kept.method.distractor_size == 0, "there are none"
     again = task_of("ram/own").build(kept, NOTHING)
     assert again.experiment == kept, "a resumed run fits nothing anew"
     assert "40x56 pixels, grey, 3 classes; fitted to them: " in work.notes[0]
     assert "fitted" not in again.notes[0]
-    sizes = dataclasses.replace(asked, method=dataclasses.replace(asked.method, canvas=100))
-    assert task_of("ram/own").build(sizes, NOTHING).experiment.network == asked.network.fitted(100, 100)
+    sizes = dataclasses.replace(asked, method=dataclasses.replace(asked.method, canvas=100, num_distractors=2))
+    placed = task_of("ram/own").build(sizes, NOTHING).experiment
+    assert placed.network == asked.network.fitted(100, 100)
+    assert placed.method.distractor_size == 11
+
+
+def test_what_is_not_used_is_not_fitted():
+    assert WholeImageNetwork(net="fc", kernel=0).fitted(60, 60).kernel == 0
+    assert Classifier(distractor_size=0).fitted(60, 60).distractor_size == 0
