@@ -253,7 +253,7 @@ def load(path: str | Path, policy: Policy | None = None, code: Sequence[str] = (
     reads an agent without any code.
 
     Args:
-        path: of the run or the agent's folder.
+        path: folder of the run or of the agent.
         policy: the network that ``train`` was given.
         code: Python files that may be imported where the agent names them.
         trust: import whatever code the agent names, now or when it is evaluated or filmed; each file is shown on
