@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.call import python_command
+from logpi.config.call import in_sections, python_command
 from logpi.config.experiments import (
     Recipe,
     SettingsFile,
     experiment_from_table,
-    in_sections,
     promised,
     read_file,
     resolve,
@@ -106,11 +105,7 @@ def train(
     given = read_file(config) if config is not None else SettingsFile()
     name, implied, own = _named(given.env if env is None and given.env else env)
     algo = algo or given.algo or None
-    tables = in_sections(name, algo, settings)
-    for section, table in {"run": run or {}, "network": network or {}, "method": implied}.items():
-        if twice := table.keys() & tables[section].keys() if section != "method" else ():
-            raise LogpiError(f"{min(twice)} is given twice, by itself and in {section}=; leave one out")
-        tables[section] = {**table, **tables[section]}
+    tables = in_sections(name, algo, {**implied, **settings}, run=run or {}, network=network or {})
     experiment, _ = resolve(name, algo, given.sections, {**tables, "env_kwargs": env_kwargs or {}})
     source = str(given.init_from if init_from is None else init_from)
     if isinstance(policy, str) or (policy is None and given.policy):

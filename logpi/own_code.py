@@ -120,8 +120,7 @@ def import_file(path: str, attribute: str) -> ModuleType:
     if not file.is_file():
         raise LogpiError(f"no such file: {path} (looked for {file})")
     _check([f"{file}:{attribute}", str(file)], str(file), [file])
-    key = hashlib.sha256(f"{file}\0{file.stat().st_mtime_ns}".encode()).hexdigest()[:16]
-    name = f"logpi_own_{key}"
+    name = "logpi_own_" + hashlib.sha256(f"{file}\0{file.stat().st_mtime_ns}".encode()).hexdigest()[:16]
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
@@ -247,11 +246,10 @@ def _check(keys: Sequence[str], written: str, files: Sequence[Path]) -> None:
         print(inert(f"logpi: trusted: importing {shown}, which a run or an agent names"), file=sys.stderr)
         _remember(keys[0], files)
     else:
-        shown = ", ".join(map(str, files))
         raise LogpiError(
-            f"the code in {shown} is named by a run or an agent, not by this command, and has not been named on this "
-            f"machine before (or has changed since): read it, and if you trust it add --trust or --code {written} "
-            "(in Python trust=True or code=[…])"
+            f"the code in {', '.join(map(str, files))} is named by a run or an agent, not by this command, and has not "
+            "been named on this machine before (or has changed since): read it, and if you trust it add --trust or "
+            f"--code {written} (in Python trust=True or code=[…])"
         )
 
 

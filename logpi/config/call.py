@@ -1,13 +1,45 @@
-"""The call of ``logpi.train`` that began a run, as the text that ``command.txt`` keeps."""
+"""A call of ``logpi.train``: its arguments by section, and as the text that ``command.txt`` keeps."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from logpi.config.values import plain
+from logpi.config.experiments import ALIASES, parts_of
+from logpi.config.settings import Run
+from logpi.config.values import near, plain
+from logpi.errors import LogpiError
+from logpi.own_code import absolute
+from logpi.tasks import Table
+
+
+def in_sections(env: str, algo: str | None, settings: Table, **tables: Table) -> dict[str, dict[str, Any]]:
+    """``settings`` by the section that each belongs to, ``seed`` to "run", ``hidden`` to "network", beside ``tables``.
+
+    Args:
+        env: name of the task.
+        algo: name of the method; None: as ``logpi.config.experiments.resolve`` decides.
+        settings: single settings by name.
+        tables: settings that are given by section.
+
+    Raises:
+        LogpiError: no section has one of the settings (with the nearest name), one is given twice, or as ``parts_of``.
+    """
+    method = parts_of(absolute(env) if ":" in env else env, algo)[2]
+    kinds: dict[str, Any] = {"method": method.settings, "network": method.network, "run": Run}
+    known = {f.name: section for section, kind in reversed(kinds.items()) for f in dataclasses.fields(kind)}
+    found: dict[str, dict[str, Any]] = {section: dict(tables.get(section, {})) for section in kinds}
+    for name, value in settings.items():
+        if name not in known:
+            hint = f"; write {ALIASES[name]}" if name in ALIASES else near(name, known)
+            raise LogpiError(f"unknown setting {name}{hint or '; allowed: ' + ', '.join(known)}")
+        if name in found[known[name]]:
+            raise LogpiError(f"{name} is given twice, by itself and in {known[name]}=; leave one out")
+        found[known[name]][name] = value
+    return found
 
 
 def python_command(arguments: Mapping[str, Any], objects: Mapping[str, object]) -> str:

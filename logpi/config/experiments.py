@@ -90,7 +90,7 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
         LogpiError: unknown algorithm, section or key, or a value of the wrong type.
     """
     env = absolute(env) if ":" in env else env
-    task, recipe, method = _parts(env, algo)
+    task, recipe, method = parts_of(env, algo)
     layers = [{"method": task.presets(env)}, *([recipe.tables] if recipe else []), *tables]
     for layer in layers:
         if unknown := set(layer) - set(SECTIONS):
@@ -111,31 +111,17 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     return settled(Experiment(env, method.name, section("run", Run), settings, network, kwargs)), recipe
 
 
-def _parts(env: str, algo: str | None) -> tuple[Task, Recipe | None, Method[..., Any]]:
-    """The task called ``env``, its recipe, and its method."""
+def parts_of(env: str, algo: str | None) -> tuple[Task, Recipe | None, Method[..., Any]]:
+    """The task called ``env``, its recipe, and its method; ``algo``, or the one that the recipe or the task decides on.
+
+    Raises:
+        LogpiError: no such method, or not one of this task.
+    """
     asked = None if algo is None else find_method(algo)
     task, recipe = record(kind_of(env)), recipe_for(env, algo)
     method = asked or find_method(recipe.algo if recipe else task.default_method(env))
     _check_pair(env, task, method)
     return task, recipe, method
-
-
-def in_sections(env: str, algo: str | None, settings: Table) -> dict[str, dict[str, Any]]:
-    """``settings`` by the section that each belongs to: ``seed`` to "run", ``hidden`` to "network".
-
-    Raises:
-        LogpiError: no section has one of them (with the nearest name), or as ``resolve``.
-    """
-    method = _parts(absolute(env) if ":" in env else env, algo)[2]
-    kinds: dict[str, Any] = {"method": method.settings, "network": method.network, "run": Run}
-    known = {f.name: section for section, kind in reversed(kinds.items()) for f in dataclasses.fields(kind)}
-    found: dict[str, dict[str, Any]] = {section: {} for section in kinds}
-    for name, value in settings.items():
-        if name not in known:
-            hint = f"; write {ALIASES[name]}" if name in ALIASES else near(name, known)
-            raise LogpiError(f"unknown setting {name}{hint or '; allowed: ' + ', '.join(known)}")
-        found[known[name]][name] = value
-    return found
 
 
 def settled(experiment: Experiment) -> Experiment:
