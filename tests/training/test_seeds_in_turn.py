@@ -13,14 +13,14 @@ from logpi.errors import LogpiError
 from logpi.runs.metrics import read_rows
 from logpi.training import session
 
-GAME = {
-    "n_games": 8,
+GAME = {  # programs that other tests of games have compiled before
+    "n_games": 16,
     "n_steps": 8,
-    "simulations": 2,
-    "batch_size": 32,
+    "simulations": 4,
+    "batch_size": 64,
     "replay_ratio": 1.0,
-    "replay_size": 600,
-    "total_timesteps": 300,
+    "replay_size": 1500,
+    "total_timesteps": 450,
     "eval_simulations": 2,
     "eval_opponent_simulations": 2,
 }
@@ -35,7 +35,7 @@ def quick():
 def game(log_dir, run):
     """A tiny run of self-play."""
     brief = {"video": False, "tensorboard": False, "eval_episodes": 8, "final_episodes": 8, "eval_points": 2}
-    network = {"units": 16, "blocks": 1, "value_units": 8}
+    network = {"units": 32, "blocks": 1, "value_units": 8}
     tables = {"run": {**brief, "log_dir": str(log_dir), **run}, "method": GAME, "network": network}
     return resolve("tic-tac-toe", "alphazero", tables)[0]
 
