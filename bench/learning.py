@@ -25,7 +25,7 @@ from logpi.config.experiments import recipe_for
 from logpi.control.agent import load_agent
 from logpi.driver import devices
 from logpi.envs.make import DEVICE
-from logpi.view.plots import interval
+from logpi.runs.scores import interval
 
 RECIPES = [
     *(f"CartPole-v1:{algo}" for algo in ("reinforce", "actor_critic", "a2c", "ppo")),

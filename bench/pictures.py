@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from logpi.view.plots import interval
+from logpi.runs.scores import interval
 
 # Okabe & Ito's palette: told apart by colour-blind readers too
 BLUE, RED, GREEN, PURPLE, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#666666"

@@ -21,7 +21,7 @@ import numpy as np
 from report import parser, publish, table
 
 from logpi.driver import devices
-from logpi.view.plots import interval
+from logpi.runs.scores import interval
 
 VARIANTS: dict[str, tuple[str, list[str]]] = {
     "base": ("the recipe at 16 simulations", []),

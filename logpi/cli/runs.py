@@ -28,6 +28,7 @@ def runs(argv: list[str]) -> int:
     from logpi.runs.files import size_text
     from logpi.runs.lookup import find_runs
     from logpi.runs.metrics import STEPS, mean
+    from logpi.runs.scores import score as shown_score
 
     found = find_runs(root)
     if json:
@@ -40,7 +41,8 @@ def runs(argv: list[str]) -> int:
     for info in found:
         score = info.metrics.get("eval/mean_reward")
         steps = mean(info.metrics.get(STEPS, 0))
-        shown = "" if score is None else f"{mean(score):.2%}" if info.percent else f"{mean(score):.1f}"
-        rows.append([str(info.path), info.status, f"{steps:,.0f}", shown, size_text(info.bytes)])
-    print_table(("run", "status", "steps", "evaluation", "size"), rows)
+        shown = "" if score is None else shown_score(mean(score), info.percent)
+        length = f"{steps // info.each:,.0f} {info.unit}"
+        rows.append([str(info.path), info.status, length, shown, size_text(info.bytes)])
+    print_table(("run", "status", "length", "evaluation", "size"), rows)
     return 0

@@ -23,6 +23,8 @@ class RunInfo(NamedTuple):
     status: str  # "running", "finished" or "interrupted"
     started: str  # ISO 8601 with time zone
     percent: bool  # whether scores are fractions that people read in per cent
+    unit: str  # in which its length is counted: steps, moves or images
+    each: int  # timesteps of one
     metrics: Row  # the last value of each name
     bytes: int  # on the disk
 
@@ -57,11 +59,14 @@ def _info(run: RunFolder) -> tuple[float, RunInfo]:
     algo, env, started = (facts[name] for name in ("algo", "env", "started"))
     if not all(isinstance(text, str) for text in (algo, env, started)):
         raise ValueError("algo, env and started are texts")
-    score = facts.get("score")
+    score, length = facts.get("score"), facts.get("length")
     with contextlib.suppress(OSError, ValueError):  # what cannot be read is not shown
         last = last_values(run.metrics)
     percent = isinstance(score, dict) and bool(score.get("percent", False))
-    info = RunInfo(run.path, algo, env, run.status, started, percent, last, size_of(run.path))
+    unit, each = "steps", 1
+    if isinstance(length, dict) and type(length.get("each")) is int and length["each"] > 0:
+        unit, each = str(length.get("unit", unit)), length["each"]
+    info = RunInfo(run.path, algo, env, run.status, started, percent, unit, each, last, size_of(run.path))
     return datetime.fromisoformat(started).timestamp(), info
 
 

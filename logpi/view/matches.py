@@ -152,7 +152,7 @@ def _cross_table(report: Json) -> Table:
         low, high = player["interval"]
         shares = [points.get((player["name"], other["name"])) for other in players]
         numbers = [f"{player['points']:g}", *(str(player[name]) for name in ("games", "won", "drawn", "lost"))]
-        cells = ["·" if share is None else f"{share:.0%}" for share in shares]
+        cells = ["·" if share is None else f"{share:.1%}" for share in shares]
         table.add_row(
             str(place), escape(player["name"]), f"{player['elo']:+.0f}", f"{low:+.0f} to {high:+.0f}", *numbers, *cells
         )

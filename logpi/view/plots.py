@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from logpi.errors import LogpiError
 from logpi.runs.files import atomic_write
 from logpi.runs.metrics import STEPS, Value
+from logpi.runs.scores import interval
 from logpi.view.style import without_latex
 
 if TYPE_CHECKING:
@@ -179,21 +180,6 @@ def _seeds(runs: Sequence[Metrics], name: str) -> list[tuple[Floats, Floats]]:
             known = (np.abs(column) < FAR) & (np.abs(steps) < FAR)  # False of NaN
             seeds.append((steps[known], column[known]))
     return seeds
-
-
-def interval(values: Floats) -> tuple[Floats, Floats]:
-    """``(mean [N], half-width [N])`` of Student's 95 % interval of the mean over S seeds; nan for one seed.
-
-    Args:
-        values: [S, N], finite.
-    """
-    seeds = len(values)
-    mean = values.mean(axis=0)
-    if seeds == 1:
-        return mean, np.full_like(mean, math.nan)
-    from scipy.special import stdtrit  # scipy.stats has the same and takes a second to import
-
-    return mean, stdtrit(seeds - 1, 0.975) * values.std(axis=0, ddof=1) / math.sqrt(seeds)
 
 
 def clipped(values: Floats, low: float | None, high: float | None) -> tuple[Floats, Floats]:

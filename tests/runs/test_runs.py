@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from logpi.cli.runs import runs
 from logpi.errors import LogpiError
 from logpi.runs import files
 from logpi.runs.folder import create, toml_text
@@ -238,3 +239,15 @@ def test_toml_round_trip():
 def test_result_is_json(run):
     run.finish({"mean_reward": 1.5})
     assert json.loads((run.path / "result.json").read_text()) == {"mean_reward": 1.5}
+
+
+def test_a_run_of_images_is_listed_in_images(tmp_path, capsys):
+    score, length = {"percent": True}, {"unit": "images", "each": 7}
+    run = create(tmp_path, "ram", "ram/mnist", CONFIG, [], seeds=[0], score=score, length=length)
+    with MetricsWriter(run.path, tensorboard=False) as writer:
+        writer.write({"time/total_timesteps": 2_060_800, "eval/mean_reward": 0.98934})
+    assert runs(["--log-dir", str(tmp_path)]) == 0
+    assert [cell.strip() for cell in capsys.readouterr().out.splitlines()[1].split("  ") if cell.strip()][-2:] == [
+        "294,400 images",
+        "98.93 %",
+    ]
