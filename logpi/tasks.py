@@ -71,6 +71,15 @@ class Own(NamedTuple):
 NOTHING = Own()
 
 
+class Limits(NamedTuple):
+    """What the metrics of a run are read against (``logpi.training.alarms``)."""
+
+    max_entropy: float | None = None  # of a uniform policy, in nats; None where actions are continuous or searched
+    max_episode_steps: int | None = None  # time limit of an episode
+    rows: int | None = None  # of a trajectory that holds one episode, padded; None where rollouts are cut anywhere
+    greedy: bool = False  # whether evaluations take the most probable action where training draws it
+
+
 class Work(NamedTuple):
     """An experiment, ready to run: what a session needs of it."""
 
@@ -85,6 +94,9 @@ class Work(NamedTuple):
     keeps_stages: bool = False  # whether the agents of all periodic evaluations are kept
     experiment: Experiment | None = None  # with what the data decides filled in; None: nothing was left to decide
     notes: Sequence[str] = ()  # told before the training begins
+    limits: Limits = Limits()
+    scale: Mapping[str, float] | None = None  # scores to compare with, by name; then the untrained agent is one too
+    closing: Callable[[PyTree], list[str]] = lambda acting: []  # last lines on the trained agent of one learner
 
 
 class Agent(Protocol):
@@ -178,6 +190,8 @@ class Task(NamedTuple):
     report: Callable[[Any, Experiment], list[str]]  # (final scores [S, cases]) -> first lines of the outcome
     next_step: Callable[[Experiment, Path], str]  # a command for the trained agent
     presets: Callable[[str], Table] = lambda name: {}  # settings of the method that the name stands for
+    # (name, arguments) -> settings by section that suit a name without a recipe
+    untuned: Callable[[str, Table], Mapping[str, Table]] = lambda name, arguments: {}
     expected: Callable[[Table, Band], str] = in_steps  # (settings of a recipe's method, its band) -> in words
     missed: Callable[[Band], str] = lambda band: f"below the {band[0]:g}"  # said where a run ends below its band
     film_random: Callable[[str, Film], Path] = no_random_film  # of an agent that draws its actions uniformly
