@@ -50,6 +50,9 @@ class Recorder:
     def note(self, text: str) -> None:
         pass
 
+    def tell(self, text: str) -> None:
+        pass
+
     def working(self, what: str, done: int, total: int) -> None:
         pass
 

@@ -22,6 +22,7 @@ from logpi.config.experiments import (
     read_file,
     resolve,
     settled,
+    without_recipe,
 )
 from logpi.config.lengths import ending, lengthened
 from logpi.config.settings import Experiment
@@ -30,6 +31,7 @@ from logpi.errors import LogpiError
 from logpi.own_code import name_code, named_in, trust_code
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder, open_run
+from logpi.runs.scores import significant
 from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Pictures, Question, Table, record, task_of
 from logpi.training import session
 from logpi.view.live import View, live
@@ -51,7 +53,7 @@ class Outcome:
     text: str  # what `logpi train` says at the end
 
     def __repr__(self) -> str:
-        means = ", ".join(f"{mean:.4g}" for mean in self.scores.mean(1))
+        means = ", ".join(significant(mean) for mean in self.scores.mean(1))
         return f"Outcome({str(self.folder.path)!r}, score {means}, {self.timesteps:,} timesteps)"
 
     def _repr_html_(self) -> str:
@@ -177,6 +179,8 @@ def run_experiment(
     devices.prepare()
     with _display(experiment, recipe, quiet) as view:
         began = time.perf_counter()
+        if remark := without_recipe(experiment):
+            view.tell(remark)
         return _shown(session.start(experiment, command, view, own), experiment, recipe, view, own, began)
 
 
@@ -461,7 +465,7 @@ def _report(
     pictures: Mapping[str, Path],
 ) -> list[str]:
     task = task_of(experiment.env)
-    lines, length = task.report(trained.scores, experiment), task.length(experiment)
+    lines, length = [*task.report(trained.scores, experiment), *trained.lines], task.length(experiment)
     if trained.ended:
         lines.append(ending(experiment, trained.ended))
     elif band and trained.scores.mean() < band[0]:

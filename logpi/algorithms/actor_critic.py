@@ -16,7 +16,7 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced
+from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced, whole_rows
 from logpi.config.settings import ControlSettings, at_least, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
@@ -28,7 +28,8 @@ from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy
 class ActorCritic(ControlSettings):
     """The textbook actor-critic: m = n_envs trajectories, A_t = Σ γ^{t'-t} r - V_φ, two step sizes α and β."""
 
-    n_steps: int = at_least(1, 1000)  # Maximum trajectory length, in steps, of environments without a time limit
+    # Maximum trajectory length, in steps, of environments without a time limit or with one above 10,000 steps
+    n_steps: int = at_least(1, 1000)
     learning_rate: float = 3e-3  # Learning rate α of the actor θ
     vf_learning_rate: float = not_negative(3e-3)  # Learning rate β of the critic φ
 
@@ -79,5 +80,5 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
             "train/learning_rate": anneal * h.learning_rate,
         }
 
-    n_steps = spec.max_episode_steps or config.n_steps
+    n_steps = whole_rows(spec, config.n_steps)
     return Algorithm(init, make_act(policy), update, policy, hyper, n_steps, whole_episodes=True)

@@ -11,7 +11,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced
+from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced, whole_rows
 from logpi.config.settings import ControlSettings, at_least, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
@@ -54,7 +54,8 @@ class Reinforce(ControlSettings):
     """REINFORCE (Williams 1992): complete trajectories, any rung of the Ψ ladder."""
 
     rung: Rung = "value"  # Return or advantage Ψ_t that weighs ∇ log π; each is defined in docs/theme.md
-    n_steps: int = at_least(1, 1000)  # Maximum trajectory length, in steps, of environments without a time limit
+    # Maximum trajectory length, in steps, of environments without a time limit or with one above 10,000 steps
+    n_steps: int = at_least(1, 1000)
     learning_rate: float = 3e-3  # Learning rate α of the policy
     vf_learning_rate: float = not_negative(3e-3)  # Learning rate of the learned baseline V
     vf_steps: int = at_least(1, 1)  # Gradient steps on the baseline V per batch of trajectories
@@ -120,5 +121,5 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
             },
         ), metrics
 
-    n_steps = spec.max_episode_steps or config.n_steps
+    n_steps = whole_rows(spec, config.n_steps)
     return Algorithm(init, make_act(policy), update, policy, hyper, n_steps, whole_episodes=True)

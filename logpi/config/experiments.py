@@ -76,6 +76,8 @@ def promised(experiment: Experiment, resolved: tuple[Experiment, Recipe | None] 
 
     ``resolved`` is what ``resolve`` makes of the task and the method alone, where that is known already.
     """
+    if recipe_for(experiment.env, experiment.algo) is None:
+        return None
     own, recipe = resolved or resolve(experiment.env, experiment.algo)
     length = task_of(experiment.env).horizon
     method = dataclasses.replace(own.method, **{length: getattr(experiment.method, length)})
@@ -91,14 +93,16 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
     """
     env = absolute(env) if ":" in env else env
     task, recipe, method = parts_of(env, algo)
-    layers = [{"method": task.presets(env)}, *([recipe.tables] if recipe else []), *tables]
-    for layer in layers:
+    for layer in tables:
         if unknown := set(layer) - set(SECTIONS):
             name = sorted(unknown)[0]
             raise LogpiError(f"unknown section [{name}]; allowed: {', '.join(SECTIONS)}{near(name, SECTIONS)}")
         for name, part in layer.items():
             if not isinstance(part, Mapping):
                 raise LogpiError(f"{name} is {part!r}; it must be a table, [{name}] with a line for each setting")
+    kwargs = {k: v for layer in tables for k, v in layer.get("env_kwargs", {}).items()}
+    suited = recipe.tables if recipe else _untuned(task, env, kwargs, method)
+    layers = [{"method": task.presets(env)}, suited, *tables]
 
     def section(name: str, kind: type[Any]) -> Any:
         merged: dict[str, Any] = {}
@@ -106,7 +110,7 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
             merged |= layer.get(name, {})
         return from_table(kind, merged, name)
 
-    kwargs = {k: v for layer in layers for k, v in layer.get("env_kwargs", {}).items()}
+    kwargs = {**suited.get("env_kwargs", {}), **kwargs}
     settings, network = section("method", method.settings), section("network", method.network)
     return settled(Experiment(env, method.name, section("run", Run), settings, network, kwargs)), recipe
 
@@ -140,6 +144,24 @@ def settled(experiment: Experiment) -> Experiment:
         method=task_of(experiment.env).settle(experiment.method),
         env_kwargs=kwargs,
     )
+
+
+def _untuned(task: Task, env: str, env_kwargs: Table, method: Method[..., Any]) -> dict[str, Table]:
+    """What suits a task without a recipe, of the settings that ``method`` has."""
+    kinds = {"method": method.settings, "network": method.network}
+    known = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in kinds.items()}
+    found = task.untuned(env, env_kwargs)
+    return {name: {k: v for k, v in table.items() if k in known[name]} for name, table in found.items()}
+
+
+def without_recipe(experiment: Experiment) -> str:
+    """What is said of an experiment whose task and method have no recipe; "" where they have one."""
+    if recipe_for(experiment.env, experiment.algo):
+        return ""
+    found = task_of(experiment.env).untuned(experiment.env, experiment.env_kwargs)
+    suited = [f"{k} = {v}" for table in found.values() for k, v in table.items()]
+    besides = f", and {', '.join(suited)} for its spaces unless you said otherwise" if suited else ""
+    return f"no recipe for {experiment.env} with {experiment.algo}: the method's defaults{besides}"
 
 
 def _check_pair(env: str, task: Task, method: Method[..., Any]) -> None:

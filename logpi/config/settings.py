@@ -233,7 +233,7 @@ class ControlSettings:
 
 
 def _reachable(score: float, run: Any) -> bool:
-    return score == math.inf or (not math.isnan(score) and run.eval_points > 0)
+    return score == math.inf or (not math.isnan(score) and run.eval_points != 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,14 +243,17 @@ class Run:
     seed: int = ranged(0, lambda x, c: 0 <= x <= MOST_SEEDS - c.seeds, SEED_RANGE)  # Seed of all random numbers
     # Number of seeds (seed, seed + 1, …) of the run; on the host and in games they take turns within each iteration
     seeds: int = at_least(1, 1)
-    eval_episodes: int = at_least(1, 20)  # Greedy episodes (or images, or games) per periodic evaluation
-    eval_points: int = not_negative(20)  # Number of periodic evaluations, evenly spread; 0: only one, at the end
+    # Greedy episodes (or images, or games) per periodic evaluation; 0: at most 20, in a tenth of the run's time
+    eval_episodes: int = at_least(0, 0)
+    # Number of periodic evaluations, evenly spread; 0: only one, at the end; -1: at most 20, in a tenth of the time
+    eval_points: int = at_least(-1, -1)
+    eval_sampled: bool = False  # Evaluation with actions drawn from the policy, instead of the most probable one
     final_episodes: int = at_least(1, 100)  # Greedy episodes (or images, or games) of the final evaluation
     checkpoint_points: int = not_negative(10)  # Number of checkpoints, evenly spread; 0: only at the start and the end
     keep_checkpoints: int = at_least(1, 3)  # Number of newest checkpoints to keep
     log_points: int = at_least(1, 200)  # Number of logged rows of metrics, evenly spread; at most one per iteration
     # Score of a periodic evaluation (of every seed) at which training ends, in the task's own unit; inf: none
-    stop_at: float = ranged(math.inf, _reachable, "a number, with eval_points above 0")
+    stop_at: float = ranged(math.inf, _reachable, "a number, with eval_points other than 0")
     minutes: float = above(0, math.inf)  # Wall-clock time of one train or resume command in minutes; inf: no limit
     video: bool = True  # Video of the trained agent, recorded at the end of training
     tensorboard: bool = True  # TensorBoard event file in the run folder

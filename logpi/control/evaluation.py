@@ -9,8 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
+from logpi.control.plan import LONGEST
 from logpi.control.rollout import LOOK
 from logpi.driver.process import SPREAD, Case, Now, Process, Program, Programs, Scores, Spread, Watch
 from logpi.driver.stages import Evaluation, unwatched
@@ -18,7 +18,6 @@ from logpi.ops.collectives import per_device_key, where
 from logpi.types import Act, Array, DeviceVector, HostVector, Key, Learner, Policy, PyTree
 
 Actor = Callable[..., Act]  # (learner, memory, obs, key, greedy)
-LONGEST = 10_000  # moves of an evaluation episode in an environment without a time limit
 
 
 class _Play(NamedTuple):
@@ -34,16 +33,24 @@ class _Play(NamedTuple):
 def device_evaluation(
     vector: DeviceVector, policy: Policy, act: Actor, episodes: int, num_devices: int = 1, greedy: bool = True
 ) -> Evaluation:
-    """Returns and lengths of one episode in each of ``episodes`` environments; rewards unnormalised."""
+    """Returns and lengths of one episode in each of ``episodes`` environments at once; rewards unnormalised.
+
+    Where more are asked for, as at the end of a run, further groups of as many follow.
+    """
     limit, mine = vector.spec.max_episode_steps or LONGEST, -(-episodes // num_devices)
 
+    def key_of(now: Now) -> Key:
+        """The first group's key is that of the iteration, as if there were no others."""
+        key = per_device_key(now.key)
+        return where(now.begin == 0, key, jax.random.fold_in(key, now.begin))
+
     def begin(acting: Learner, cases: PyTree, now: Now) -> _Play:
-        env, first = vector.reset(jax.random.split(per_device_key(now.key))[1], mine)
+        env, first = vector.reset(jax.random.split(key_of(now))[1], mine)
         zero = jnp.zeros(mine)
         return _Play(env, first.obs, policy.memory(mine), jnp.ones(mine, bool), zero, zero, jnp.zeros(1, jnp.int32))
 
     def advance(acting: Learner, play: _Play, now: Now, until: Array) -> _Play:
-        key = jax.random.split(per_device_key(now.key))[0]
+        key = jax.random.split(key_of(now))[0]
 
         def going(play: _Play) -> Array:
             return jnp.any(play.alive) & (play.t[0] < until)
@@ -92,31 +99,32 @@ def evaluate_device(
 class HostEvaluator:
     """The same in stateful environments, which ``vector`` holds."""
 
-    def __init__(self, vector: HostVector, policy: Policy, act: Actor, obs: PyTree) -> None:
-        self._vector, self._policy, self._act, self._obs = vector, policy, act, obs
+    def __init__(self, vector: HostVector, policy: Policy, act: Actor, obs: PyTree, greedy: bool = True) -> None:
+        self._vector, self._policy, self._act, self._obs, self._greedy = vector, policy, act, obs, greedy
 
     def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Array) -> dict[str, Program]:
-        """One greedy decision for each environment."""
+        """One decision for each environment."""
         batch = self._vector.num_envs
         shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), self._obs)
         arguments = (acting, jax.eval_shape(lambda: self._policy.memory(batch)), shown, jax.random.key(0))
 
-        def greedy(acting: Learner, memory: PyTree, obs: PyTree, key: Key) -> Act:
-            return self._act(acting, memory, obs, key, True)
+        def one(acting: Learner, memory: PyTree, obs: PyTree, key: Key) -> Act:
+            return self._act(acting, memory, obs, key, self._greedy)
 
-        return {"evaluate": Program(jax.jit(greedy), arguments, hot=False)}
+        return {"evaluate": Program(jax.jit(one), arguments, hot=False)}
 
     def run(self, programs: Programs, acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
         """Scores of the episodes asked for; None where ``watch`` asked for a stop."""
         iteration = case.iteration + case.final  # other episodes at the end
         seed = (1_000_000_007 + int(case.seed) * 100_003 + iteration * case.asked) % 2**31
-        key, decide = jax.random.key(0), programs["evaluate"]
+        key, decide, calls = jax.random.key(seed), programs["evaluate"], 0
 
         def act(memory: PyTree, obs: PyTree) -> Act:
-            return decide(acting, memory, obs, key)
+            nonlocal calls
+            calls += 1
+            return decide(acting, memory, obs, key if self._greedy else jax.random.fold_in(key, calls))
 
-        found = evaluate_host(self._vector, self._policy, act, case.asked, seed, watch)
-        return None if found is None else Scores(*found)
+        return evaluate_host(self._vector, self._policy, act, case.asked, seed, watch)
 
 
 def evaluate_host(
@@ -126,28 +134,36 @@ def evaluate_host(
     episodes: int,
     seed: int,
     watch: Watch = unwatched,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Returns and lengths [episodes] from a stateful vector, seeded afresh; ``act(memory, obs)`` is compiled.
+) -> Scores | None:
+    """Returns and lengths [episodes] from a stateful vector, seeded afresh; None where ``watch`` asked for a stop.
 
-    Each of the B environments plays the same number of episodes, so that short ones are not preferred. None where
-    ``watch`` asked for a stop.
+    Args:
+        vector: B environments.
+        policy: which has the memory.
+        act: compiled, (memory, obs) -> ``Act``.
+        episodes: how many.
+        seed: of the first environment.
+        watch: told from time to time.
+
+    How many episodes each of the B environments plays is fixed beforehand, so that short ones are not preferred.
     """
     batch = vector.num_envs
-    rounds = -(-episodes // batch)
+    shares = episodes // batch + (np.arange(batch) < episodes % batch)
     vector.reset(seed)
     fresh = policy.memory(batch)
     memory = fresh
     void: PyTree = np.zeros(batch, bool)
     ret, length = np.zeros(batch), np.zeros(batch)
     finished: list[list[tuple[float, float]]] = [[] for _ in range(batch)]
-    looked = time.monotonic()
-    while min(map(len, finished)) < rounds:
+    looked, steps = time.monotonic(), 0
+    while any(len(mine) < share for mine, share in zip(finished, shares, strict=True)):
         if time.monotonic() - looked > LOOK:
             looked = time.monotonic()
             if watch("evaluate", sum(map(len, finished)), episodes):
                 return None
         chosen = act(memory, vector.start)
         vector.send(jax.tree.map(np.asarray, chosen.action))
+        steps += 1
         step = vector.recv()
         ret += np.where(void, 0.0, step.reward)
         length += ~void
@@ -157,5 +173,5 @@ def evaluate_host(
             ret[b], length[b] = 0.0, 0.0
         memory = where(void | (ended & vector.resets_within_step), fresh, chosen.memory)
         void = ended & (not vector.resets_within_step)
-    kept = np.array([pair for column in finished for pair in column[:rounds]])
-    return kept[:episodes, 0], kept[:episodes, 1]
+    kept = np.array([pair for mine, share in zip(finished, shares, strict=True) for pair in mine[:share]])
+    return Scores(kept[:, 0], kept[:, 1], steps * batch)

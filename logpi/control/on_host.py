@@ -10,7 +10,7 @@ import numpy as np
 
 from logpi.control.evaluation import HostEvaluator
 from logpi.control.on_policy import Sizes, acting, blank_trajectory, in_pieces, init, update_stage
-from logpi.control.rollout import Carry, episode_metrics, first_carry, rollout_host
+from logpi.control.rollout import Carry, Episodes, bounds_metrics, episode_metrics, first_carry, rollout_host
 from logpi.driver.process import COLLECT, Function, Process, Seconds, State, Watch
 from logpi.driver.stages import HostStage
 from logpi.types import Act, Algorithm, HostVector, Key, Learner, Metrics, PyTree, Trajectory
@@ -42,8 +42,11 @@ class HostRollout:
 
     def metrics(self, state: State) -> Metrics:
         """Shapes of what ``collect`` measures."""
-        found: Metrics = jax.eval_shape(episode_metrics, state.carry.episodes)
+        found: Metrics = jax.eval_shape(self._measured, state.carry.episodes, state.batch)
         return found
+
+    def _measured(self, episodes: Episodes, trajectory: Trajectory) -> Metrics:
+        return episode_metrics(episodes) | bounds_metrics(self._vector.spec.action_space, trajectory)
 
     def collect(
         self, state: State, key: Key, iteration: int, act: Function, watch: Watch, seconds: Seconds
@@ -68,7 +71,7 @@ class HostRollout:
         if found is None:
             return None
         carry, trajectory = found
-        return state._replace(carry=carry, batch=trajectory), episode_metrics(carry.episodes)
+        return state._replace(carry=carry, batch=trajectory), self._measured(carry.episodes, trajectory)
 
 
 def on_host(
@@ -88,7 +91,8 @@ def on_host(
         init=init(algorithm, obs, sizes),
         start=rollouts.begin,
         stages=(collect, update_stage(algorithm)),
-        evaluation=HostEvaluator(evaluation, algorithm.policy, algorithm.act, obs),
+        evaluation=HostEvaluator(evaluation, algorithm.policy, algorithm.act, obs, sizes.greedy),
+        sampled=HostEvaluator(evaluation, algorithm.policy, algorithm.act, obs, False) if sizes.greedy else None,
         acting=acting,
         hyper=algorithm.hyper,
         rows=algorithm.n_steps * vector.num_envs,

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from logpi.control.evaluation import device_evaluation
-from logpi.control.rollout import Carry, Episodes, episode_metrics, rollout, rollout_block, start
+from logpi.control.rollout import Carry, Episodes, bounds_metrics, episode_metrics, rollout, rollout_block, start
 from logpi.driver.process import COLLECT, REPLICATED, SPREAD, SPREAD_ROWS, UPDATE, Now, Places, Process, State
-from logpi.driver.stages import Stage
+from logpi.driver.stages import Evaluation, Stage
 from logpi.ops.collectives import all_finite, psum
 from logpi.ops.normalization import Statistics, init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, Begun, DeviceVector, Key, Learner, Metrics, PyTree, Steps, Trajectory
@@ -37,10 +37,11 @@ class Sizes(NamedTuple):
 
     n_envs: int
     num_devices: int  # that share one learner's environments
-    episodes: int  # most episodes of an evaluation
+    episodes: int  # of a periodic evaluation: those that a device plays at once
     normalize_obs: bool
     normalize_reward: bool
     brief: bool  # the run is too short to earn back slow compilation
+    greedy: bool = True  # whether evaluations take the most probable action
 
 
 def init(algorithm: Algorithm, obs: PyTree, sizes: Sizes) -> Callable[[Key], Learner]:
@@ -80,7 +81,8 @@ def _collect(vector: DeviceVector, algorithm: Algorithm, block: int) -> Stage:
 
     def collect(state: State, now: Now) -> tuple[State, Metrics]:
         carry, trajectory = whole(state, now) if units == 1 else blocks(state, now)
-        return state._replace(carry=carry, batch=trajectory), episode_metrics(carry.episodes)
+        metrics = episode_metrics(carry.episodes) | bounds_metrics(vector.spec.action_space, trajectory)
+        return state._replace(carry=carry, batch=trajectory), metrics
 
     return Stage("environment + policy", collect, ("carry", "batch"), COLLECT, units=units)
 
@@ -93,12 +95,16 @@ def on_device(vector: DeviceVector, algorithm: Algorithm, obs: PyTree, sizes: Si
         carry = start(vector, algorithm, key, batch)
         return carry, blank_trajectory(algorithm, learner, carry, key)
 
+    def evaluation(greedy: bool) -> Evaluation:
+        return device_evaluation(vector, algorithm.policy, algorithm.act, sizes.episodes, sizes.num_devices, greedy)
+
     block = _block(algorithm.n_steps, UNIT // (parameters(algorithm) * batch))
     process = Process(
         init=init(algorithm, obs, sizes),
         start=begin,
         stages=(_collect(vector, algorithm, block)._replace(hot=hot), update_stage(algorithm)._replace(hot=hot)),
-        evaluation=device_evaluation(vector, algorithm.policy, algorithm.act, sizes.episodes, sizes.num_devices),
+        evaluation=evaluation(sizes.greedy),
+        sampled=evaluation(False) if sizes.greedy else None,
         acting=acting,
         hyper=algorithm.hyper,
         rows=algorithm.n_steps * sizes.n_envs,

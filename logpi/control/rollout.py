@@ -9,14 +9,16 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium import spaces
 
 from logpi.envs.reset_rows import insert_void_rows
 from logpi.errors import LogpiError
-from logpi.ops.collectives import all_gather, per_device_key, where
-from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Step, Trajectory
+from logpi.ops.collectives import all_gather, per_device_key, psum, where
+from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Space, Step, Trajectory
 
 Flags: TypeAlias = PyTree  # [B] or [T, B]: JAX's on the device, NumPy's on the host
 ONE = np.float32(1)  # keeps NumPy's flags in float32
+AT_BOUND = 0.99  # of a policy's action, whose bound is 1: a squashed one comes close
 LOOK = 0.2  # seconds between two looks at a signal during a host rollout
 WINDOW = 100  # finished episodes that the reported mean return covers, as Stable-Baselines3
 
@@ -180,6 +182,18 @@ def episode_metrics(episodes: Episodes) -> dict[str, Array]:
         "rollout/ep_len_mean": jnp.where(filled, episodes.lengths, 0.0).sum() / n,
         "rollout/episodes": episodes.finished,
     }
+
+
+def bounds_metrics(space: Space, trajectory: Trajectory) -> dict[str, Array]:
+    """Fraction of the action's bounded dimensions that lie at or beyond their bounds; {} where none is bounded.
+
+    The policy's bounds are -1 and 1 (``logpi.envs.spaces.to_env``).
+    """
+    if not isinstance(space, spaces.Box) or not space.is_bounded():
+        return {}
+    mask = trajectory.mask
+    beyond = (jnp.abs(trajectory.action) >= AT_BOUND).reshape(*mask.shape, -1).mean(-1)
+    return {"rollout/actions_at_bounds": psum((beyond * mask).sum()) / psum(mask.sum())}
 
 
 class HostRow(NamedTuple):

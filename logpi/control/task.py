@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logpi.control.bounds import returns_of
 from logpi.errors import LogpiError
-from logpi.tasks import NOTHING, Agent, Answer, Facts, Film, Length, Own, Question, Score, Task, Work
+from logpi.runs import scores
+from logpi.tasks import (
+    NOTHING,
+    Agent,
+    Answer,
+    Facts,
+    Film,
+    Length,
+    Limits,
+    Own,
+    Question,
+    Score,
+    Table,
+    Task,
+    Work,
+)
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
+    from logpi.driver.budget import Plan
     from logpi.driver.process import Process
     from logpi.envs.host import HostFactory
     from logpi.runs.folder import RunFolder
     from logpi.types import Algorithm, DeviceEnv, EnvSpec, Learner
 
-EVALUATION_ENVS = 16  # side by side in a host evaluation
+EVALUATION_ENVS = 16  # side by side in a host evaluation, at most
 BRIEF = 2e6  # moves learnt from, times passes: a shorter run does not earn back the slower compilation
 EPISODES = 100  # of an evaluation
 SEED = 10_000  # of the first environment in an evaluation; training used others
@@ -32,6 +48,9 @@ class Parts(NamedTuple):
     spec: EnvSpec
     algorithm: Algorithm
     num_devices: int  # that share one learner's environments
+    plan: Plan  # of the periodic evaluations
+    notes: tuple[str, ...]  # told before the training begins
+    limits: Limits
 
 
 def _names() -> list[str]:
@@ -46,6 +65,24 @@ def _runs_on(name: str) -> str:
     from logpi.envs.make import DEVICE
 
     return "device" if name in DEVICE else "host"
+
+
+def _untuned(name: str, env_kwargs: Table) -> Mapping[str, Table]:
+    """Settings that suit the spaces of a host environment; {} where it cannot be built: training says why."""
+    from logpi.envs.load import load_own, registered
+    from logpi.envs.presets import suited
+
+    key = (name, repr(sorted(env_kwargs.items())))
+    if key not in _SUITED:
+        _SUITED[key] = {}
+        with contextlib.suppress(Exception):
+            made: Any = load_own(name) if ":" in name or name.endswith(".py") else registered(name)
+            with contextlib.closing(made(**env_kwargs)) as env:
+                _SUITED[key] = suited(env)
+    return _SUITED[key]
+
+
+_SUITED: dict[tuple[str, str], Mapping[str, Table]] = {}  # an environment is built once to see its spaces
 
 
 def _build(experiment: Experiment, own: Own) -> Work:
@@ -64,7 +101,15 @@ def _build(experiment: Experiment, own: Own) -> Work:
         return adopt(learner, folder, network)
 
     on_host = not isinstance(made.env, DeviceEnv)
-    return Work(made.num_devices, lambda seed: process(experiment, made, own, seed), save, begin_with, in_turn=on_host)
+    return Work(
+        made.num_devices,
+        lambda seed: process(experiment, made, own, seed),
+        save,
+        begin_with,
+        in_turn=on_host,
+        notes=made.notes,
+        limits=made.limits,
+    )
 
 
 def parts(experiment: Experiment, own: Own) -> Parts:
@@ -77,7 +122,9 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     from gymnasium.vector import VectorEnv
 
     from logpi.control.agent import own_policy
+    from logpi.control.plan import evaluations
     from logpi.envs.make import make, spec_of
+    from logpi.envs.spaces import max_entropy
     from logpi.envs.vectors import vector_spec
     from logpi.methods import find_method
     from logpi.nets.policy import example, make_policy
@@ -91,7 +138,12 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     algorithm = method(experiment.method, policy, spec, example(spec.observation_space))
     if isinstance(env, DeviceEnv) and ":" in experiment.env:
         try_out(env, algorithm, experiment)
-    return Parts(env, spec, algorithm, 1 if own.algorithm else _num_devices(experiment, algorithm))
+    num_devices = 1 if own.algorithm else _num_devices(experiment, algorithm)
+    plan, notes = evaluations(experiment, env, spec, algorithm)
+    rows = algorithm.n_steps if algorithm.whole_episodes else None
+    greedy = not experiment.run.eval_sampled
+    limits = Limits(max_entropy(spec.action_space), spec.max_episode_steps, rows, greedy)
+    return Parts(env, spec, algorithm, num_devices, plan, notes, limits)
 
 
 def _check_settings(experiment: Experiment, is_vector: bool) -> None:
@@ -152,21 +204,24 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING, seed: int 
     from logpi.types import DeviceEnv
 
     run, method = experiment.run, experiment.method
-    obs = example(parts.spec.observation_space)
+    obs, plan = example(parts.spec.observation_space), parts.plan
     sizes = Sizes(
         n_envs=method.n_envs,
         num_devices=parts.num_devices,
-        episodes=max(run.eval_episodes, run.final_episodes),
+        episodes=plan.episodes,
         normalize_obs=method.normalize_obs,
         normalize_reward=method.normalize_reward,
+        greedy=not run.eval_sampled,
         brief=method.total_timesteps * parts.algorithm.passes * run.seeds < BRIEF,
     )
     if isinstance(parts.env, DeviceEnv):
-        return _reusing(on_device(vectorize(parts.env), parts.algorithm, obs, sizes), parts.algorithm, method.n_envs)
+        made = on_device(vectorize(parts.env), parts.algorithm, obs, sizes)
+        return _reusing(made._replace(plan=plan), parts.algorithm, method.n_envs)
 
     from logpi.control.on_host import on_host
 
-    beside = min(EVALUATION_ENVS, run.final_episodes)
+    rounds = -(-plan.episodes // EVALUATION_ENVS)
+    beside = -(-plan.episodes // rounds)
     if isinstance(parts.env, VectorEnv):
         vector, evaluation = pair(parts.env, own.eval_env, beside)
     else:
@@ -174,7 +229,7 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING, seed: int 
         vector = make(method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
         evaluation = make(beside)
     made = on_host(vector, evaluation, parts.algorithm, obs, run.seed if seed is None else seed, sizes)
-    return _reusing(made, parts.algorithm, vector.num_envs)
+    return _reusing(made._replace(plan=plan), parts.algorithm, vector.num_envs)
 
 
 def _reusing(collecting: Process, algorithm: Algorithm, n_envs: int) -> Process:
@@ -195,12 +250,10 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
         raise LogpiError("passes and split are for agents that look at images; leave them out")
     facts = evaluate_episodes(agent, asked)
     how = "sampled" if asked.sampled else "greedy"
-    line = (
-        f"{facts['env']}: mean return {facts['mean_reward']:.2f} ± {facts['interval']:.2f} (95 % interval of the "
-        f"mean; deviation {facts['std_reward']:.2f}) over {facts['episodes']} {how} episodes on {facts['on']}, "
-        f"seed {facts['seed']}"
-    )
-    return Answer(facts, [line])
+    over = f"{facts['episodes']} {how} episodes on {facts['on']}, seed {facts['seed']}"
+    if facts["cut"]:
+        over += f", {facts['cut']} of them cut at {max(facts['lengths']):,.0f} steps"
+    return Answer(facts, [f"{facts['env']}: mean return {scores.summary(facts['returns'], over)}"])
 
 
 def evaluate_episodes(agent: Any, asked: Question) -> Facts:
@@ -213,6 +266,7 @@ def evaluate_episodes(agent: Any, asked: Question) -> Facts:
     import numpy as np
 
     from logpi.control.evaluation import evaluate_device, evaluate_host
+    from logpi.control.plan import LONGEST
     from logpi.envs.host import make_host
     from logpi.envs.make import vectorize
     from logpi.types import DeviceEnv
@@ -238,7 +292,7 @@ def evaluate_episodes(agent: Any, asked: Question) -> Facts:
         with contextlib.closing(made) as vector:
             found = evaluate_host(vector, agent.policy, decide, episodes, seed)
         assert found is not None  # nothing watches
-        returns, lengths = found
+        returns, lengths = found.score, found.length
     return {
         "env": agent.spec.id,
         "on": "device" if isinstance(source, DeviceEnv) else "Gymnasium",
@@ -247,9 +301,11 @@ def evaluate_episodes(agent: Any, asked: Question) -> Facts:
         "is_deterministic": not asked.sampled,
         "mean_reward": float(np.mean(returns)),
         "std_reward": float(np.std(returns)),
-        "interval": float(1.96 * np.std(returns, ddof=min(1, episodes - 1)) / np.sqrt(episodes)),
+        "interval": scores.half_width(returns) if episodes > 1 else None,
         "mean_ep_length": float(np.mean(lengths)),
+        "cut": int(np.sum(lengths >= LONGEST)) if agent.spec.max_episode_steps is None else 0,
         "returns": [float(x) for x in returns],
+        "lengths": [float(x) for x in lengths],
     }
 
 
@@ -312,15 +368,13 @@ def _pictures(agent: Agent, folder: RunFolder) -> dict[str, Path]:
     return {"video": _film(agent, Film(folder.videos / "best.mp4"))}
 
 
-def _report(scores: Any, experiment: Experiment) -> list[str]:
-    means, episodes = scores.mean(1), scores.shape[1]
+def _report(found: Any, experiment: Experiment) -> list[str]:
+    means, episodes = found.mean(1), found.shape[1]
     if len(means) == 1:
-        return [f"score {means[0]:.1f} ± {scores.std():.1f} (mean and deviation of {episodes} greedy episodes)"]
-    from logpi.view.plots import interval
-
-    mean, half = interval(means[:, None])
+        return [f"score {scores.summary(found[0], f'{episodes} greedy episodes')}"]
+    mean, half = scores.interval(means[:, None])
     seeds = f"95 % interval over {len(means)} seeds, {episodes} greedy episodes each"
-    return [f"score {mean[0]:.1f} ± {half[0]:.1f} ({seeds})"]
+    return [f"score {scores.plus_minus(mean[0], half[0])} ({seeds})"]
 
 
 TASK = Task(
@@ -341,4 +395,5 @@ TASK = Task(
     pictures=_pictures,
     report=_report,
     next_step=lambda experiment, path: f"logpi watch {path}",
+    untuned=_untuned,
 )

@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.config.settings import Run
-from logpi.driver import devices
+from logpi.driver import budget, devices
+from logpi.driver.budget import Plan
 from logpi.driver.ending import early
 from logpi.driver.process import (
     Case,
     Compiled,
+    Numbers,
     Process,
     Runnable,
     Scores,
@@ -62,6 +64,8 @@ class Progress(NamedTuple):
     saved: int = 0  # periodic checkpoints made
     seed: int = 0  # of seeds that take turns, those that are over in this iteration; stage and unit are the next one's
     ended: str = ""  # why the run ends before its length, once that is decided, as ``early`` says it
+    eval_steps: int = 0  # of all periodic evaluations
+    last_eval_steps: int = 0  # of the latest one
 
 
 class Driver:
@@ -76,8 +80,12 @@ class Driver:
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), process.hyper)
         self._first = initial(process, self._spread)  # once: JAX remembers the traces of a function
         self._pace: dict[str, float] = {}  # seconds of a unit
+        self.every = 1  # iterations that a timed one stands for
+        # a stage on the host measures its own parts, and the update that it waits for, in every iteration
+        self._all_on_device = all(stage.shares == (stage.name,) for stage in process.stages)
         self._synced = 0.0
         self._programs: dict[str, Compiled] = {}
+        self._sampled: dict[str, Compiled] = {}  # of the second evaluation
         self._known: State | None = None
         self._data: PyTree = process.data
 
@@ -214,16 +222,44 @@ class Driver:
         return state, progress, False
 
     def evaluate(
-        self, state: State, iteration: int, asked: int, final: bool = False, watch: Watch = unwatched
+        self,
+        state: State,
+        iteration: int,
+        asked: int,
+        final: bool = False,
+        watch: Watch = unwatched,
+        sampled: bool = False,
     ) -> Scores | None:
-        """Greedy scores of the acting part; ``final``: on what no choice was made by. None after a stop."""
+        """Scores of the acting part; None after a stop.
+
+        Args:
+            state: whose acting part is evaluated.
+            iteration: of the run, which decides about the random numbers.
+            asked: how many cases.
+            final: on what no choice was made by.
+            watch: told from time to time.
+            sampled: by the process's second evaluation, which is compiled when it is first asked for.
+        """
         self.compile(watch)
+        evaluation = self.process.sampled if sampled else self.process.evaluation
+        assert evaluation is not None
+        if sampled and not self._sampled:
+            acts = jax.eval_shape(self.process.acting, self.shapes.learner)
+            programs = evaluation.programs(self.process, self._spread, acts, self._seed)
+            self._sampled = devices.compile_all(programs, watch)
         began = time.perf_counter()
-        case = Case(self._seed, iteration, asked, final)
-        acting = self.process.acting(state.learner)
-        scores = self.process.evaluation.run(self._programs, acting, case, self._data, watch)
+        case, acting = Case(self._seed, iteration, asked, final), self.process.acting(state.learner)
+        scores = evaluation.run(self._sampled if sampled else self._programs, acting, case, self._data, watch)
         self.seconds["evaluate"] += time.perf_counter() - began
         return scores
+
+    def sample(self, every: int) -> None:
+        """Let a timed iteration stand for ``every`` ones."""
+        self.every = every
+
+    def plan(self, run: Run) -> Plan:
+        """The periodic evaluations of a run."""
+        return self.process.plan or budget.plan(run, math.inf)
 
     def close(self) -> None:
         """Free what the process holds outside of this program."""
@@ -237,7 +273,8 @@ class Driver:
         # programs of devices that wait for each other must not be under way at once: each may hold one device
         pace = self._pace.get(stage.name)
         long = stage.units > 1 and (pace is None or pace * stage.units > PIECE / 2)
-        timed = timed or long or self._spread.num_devices > 1
+        always = long or self._spread.num_devices > 1
+        timed, sampled = timed or always, not always and self._all_on_device
         while True:
             left, pace = stage.units - progress.unit, self._pace.get(stage.name)
             count = left if left == 1 else 1 if pace is None else max(1, min(left, int(PIECE / pace)))
@@ -254,7 +291,8 @@ class Driver:
             if timed:
                 self._pace[stage.name] = (self._synced - began) / count
                 if stage.name in self.seconds:
-                    self.seconds[stage.name] += self._synced - began
+                    stands_for = self.every if sampled else 1
+                    self.seconds[stage.name] += stands_for * (self._synced - began)
             progress = progress._replace(unit=span.end)
             stop = watch(stage.name, progress.unit, stage.units)
             if progress.unit == stage.units:
@@ -284,7 +322,7 @@ class Event(NamedTuple):
     progress: Progress
     timesteps: int  # of the seed that has had fewest
     row: dict[str, PyTree]  # numbers, or one for each seed; {} where the loop was stopped before the row was complete
-    scores: NDArray[np.float32] | None  # mean greedy score of a periodic evaluation, [] or [S]
+    scores: Numbers | None  # of a periodic evaluation, [cases] or [S, cases]
     checkpoint: bool  # now is the time to save
     finished: bool
 
@@ -308,8 +346,9 @@ def training(
         LogpiError: an observation, a reward or a parameter is not finite (the state before is not lost: it is in the
             last checkpoint).
     """
-    total = driver.total(state)
+    total, plan = driver.total(state), driver.plan(run)
     every = max(1, math.ceil(total / driver.process.rows / run.log_points))
+    driver.sample(every)
     # only a row ends a run: one that was stopped between two rows goes on to the next
     ended = bool(np.min(driver.timesteps(state)) >= total)
     finished = bool(progress.ended) or (ended and progress.stage == 0 and progress.iteration % every == 0)
@@ -333,23 +372,38 @@ def training(
         health.clear()
         done = int(np.min(timesteps))
         complete = last and progress.stage == len(driver.process.stages)
-        row = _row(driver, state, progress, done, run, total, watch, late) if complete else None
+        row = _row(driver, state, progress, done, plan, total, watch, late) if complete else None
         if row is None:
             yield Event(state, progress, done, {}, None, True, False)
             return
-        reason = "" if done >= total else "minutes" if late else early(run, row["scores"], 0.0)
+        scores: Scores | None = row.pop("scores")
+        reason = "minutes" if late else early(run, None if scores is None else scores.score.mean(-1), 0.0)
+        reason = "" if done >= total else reason
         finished = done >= total or bool(reason)
-        evaluated, saved = (math.floor(done / total * n) for n in (run.eval_points, run.checkpoint_points))
-        checkpoint = finished or saved > progress.saved
+        checkpoint = finished or math.floor(done / total * run.checkpoint_points) > progress.saved
         state = driver.fresh(state)
-        progress = Progress(
-            progress.iteration + 1, evaluated=max(evaluated, progress.evaluated), saved=saved, ended=reason
-        )
-        yield Event(state, progress, done, row, row.pop("scores"), checkpoint, finished)
+        progress = _next(progress, done / total, plan, run, scores, reason)
+        yield Event(state, progress, done, row, None if scores is None else scores.score, checkpoint, finished)
+
+
+def _next(progress: Progress, done: float, plan: Plan, run: Run, scores: Scores | None, reason: str) -> Progress:
+    """Where the next iteration begins, after a row at the fraction ``done`` of the run."""
+    evaluated, saved = (math.floor(done * n) for n in (plan.points, run.checkpoint_points))
+    spent, latest = progress.eval_steps, progress.last_eval_steps
+    if scores is not None:
+        spent, latest = spent + scores.steps, scores.steps
+    return Progress(
+        progress.iteration + 1,
+        evaluated=max(evaluated, progress.evaluated),
+        saved=saved,
+        ended=reason,
+        eval_steps=spent,
+        last_eval_steps=latest,
+    )
 
 
 def _row(
-    driver: Trainer, state: State, progress: Progress, done: int, run: Run, total: float, watch: Watch, late: bool
+    driver: Trainer, state: State, progress: Progress, done: int, plan: Plan, total: float, watch: Watch, late: bool
 ) -> dict[str, PyTree] | None:
     """Metrics of the iteration that is over, with ``scores`` of a periodic evaluation where one is due.
 
@@ -360,12 +414,15 @@ def _row(
     values = jax.device_get(driver.metrics(state))
     row |= {name: x for name, x in values.items() if not name.startswith(HEALTH)}
     row["scores"] = None
-    if done >= total or late or math.floor(done / total * run.eval_points) > progress.evaluated:
-        found = driver.evaluate(state, iteration, run.eval_episodes, watch=watch)
+    due = math.floor(done / total * plan.points) > progress.evaluated
+    lately = float(np.max(row.get("rollout/ep_len_mean", math.nan)))  # of seeds the slowest
+    afforded = plan.affords(done / total, progress.eval_steps, progress.last_eval_steps, lately)
+    if done >= total or late or (due and afforded):
+        found = driver.evaluate(state, iteration, plan.episodes, watch=watch)
         if found is None:
             return None
-        row["scores"] = found.score.mean(-1)
-        row |= {"eval/mean_reward": row["scores"], "eval/mean_ep_length": found.length.mean(-1)}
+        row["scores"] = found
+        row |= {"eval/mean_reward": found.score.mean(-1), "eval/mean_ep_length": found.length.mean(-1)}
     return row
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from logpi.config.settings import Run
+from logpi.driver.budget import points
 from logpi.types import AnyArray
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def rescaled(progress: Progress, done: int, total: float, run: Run) -> Progress:
     """``progress`` in a run whose length has become ``total``, of which ``done`` timesteps are over."""
-    evaluated, saved = (math.floor(done / total * n) for n in (run.eval_points, run.checkpoint_points))
+    evaluated, saved = (math.floor(done / total * n) for n in (points(run), run.checkpoint_points))
     return progress._replace(evaluated=evaluated, saved=saved, ended="")
 
 

@@ -14,6 +14,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from logpi.config.settings import Run
+from logpi.driver.budget import Plan
 from logpi.driver.driver import Driver, Facts, Progress
 from logpi.driver.process import Process, Scores, State, Watch
 from logpi.driver.stages import unwatched
@@ -130,17 +132,32 @@ class InTurn:
         return _joined([mine for _, mine in each]), progress._replace(seed=0, stage=stages), False
 
     def evaluate(
-        self, state: State, iteration: int, asked: int, final: bool = False, watch: Watch = unwatched
+        self,
+        state: State,
+        iteration: int,
+        asked: int,
+        final: bool = False,
+        watch: Watch = unwatched,
+        sampled: bool = False,
     ) -> Scores | None:
-        """As ``Driver.evaluate``: scores [S, cases]."""
+        """As ``Driver.evaluate``: scores [S, cases]; the steps are those of the slowest seed."""
         found: list[Scores] = []
         for part, mine in self._each(state):
-            scores = part.evaluate(mine, iteration, asked, final, watch)
+            scores = part.evaluate(mine, iteration, asked, final, watch, sampled)
             if scores is None:
                 return None
             found.append(scores)
-        score, length = (np.stack(numbers).astype(np.float32) for numbers in zip(*found, strict=True))
-        return Scores(score, length)
+        score, length = (np.stack([each[k] for each in found]).astype(np.float32) for k in range(2))
+        return Scores(score, length, max(each.steps for each in found))
+
+    def plan(self, run: Run) -> Plan:
+        """The periodic evaluations of each seed."""
+        return self.parts[0].plan(run)
+
+    def sample(self, every: int) -> None:
+        """As ``Driver.sample``."""
+        for part in self.parts:
+            part.sample(every)
 
     def close(self) -> None:
         """Free what the processes hold outside of this program."""

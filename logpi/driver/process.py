@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import PartitionSpec
 from numpy.typing import NDArray
 
+from logpi.driver.budget import Plan
 from logpi.ops.collectives import DATA
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
@@ -178,6 +179,7 @@ class Scores(NamedTuple):
 
     score: Numbers
     length: Numbers  # timesteps of each case
+    steps: int = 0  # that were made for them, those of places without a case under way included
 
 
 class Span(NamedTuple):
@@ -215,3 +217,5 @@ class Process(NamedTuple):
     data: PyTree = ()  # what every stage and evaluation reads and none changes; it stays on the devices
     window: Window | None = None  # the replay, where there is one
     close: Callable[[], None] | None = None  # frees what is held outside of JAX
+    sampled: Measured | None = None  # the evaluation with actions drawn, where ``evaluation`` takes the most probable
+    plan: Plan | None = None  # of the periodic evaluations; None: as the settings of the run say, and no limit

@@ -214,7 +214,7 @@ class Evaluation(NamedTuple):
         """Scores of the cases asked for; None where ``watch`` asked for a stop."""
         count, i = self.total(case.final, case.asked), np.int32(case.iteration + case.final * self.final_offset)
         found: list[tuple[PyTree, PyTree]] = []
-        done = 0
+        done = spent = 0
         while done < count:
             number, steps, piece, over = np.int32(len(found)), 0, max(1, self.limit // 100), False
             play = programs["reset"](acting, self.cases(case.final, len(found)), case.seed, i, number, data)
@@ -230,8 +230,9 @@ class Evaluation(NamedTuple):
                     return None
             found.append((score, length))
             done += score.shape[-1]
+            spent += steps * score.shape[-1]
         score, length = (np.concatenate(x, -1)[..., :count].astype(np.float32) for x in zip(*found, strict=True))
-        return Scores(score, length)
+        return Scores(score, length, spent)
 
 
 def programs_of(

@@ -84,6 +84,15 @@ def to_env(space: Space, action: AnyArray) -> PyTree:
     raise LogpiError(f"action space {space} is not supported; allowed: Discrete, Box, MultiDiscrete, MultiBinary")
 
 
+def max_entropy(space: Space) -> float | None:
+    """Entropy of uniformly drawn actions of a discrete ``space``, in nats; None of a continuous one."""
+    if isinstance(space, spaces.Discrete):
+        return math.log(space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        return float(np.log(space.nvec).sum())
+    return math.log(2) * math.prod(space.shape) if isinstance(space, spaces.MultiBinary) else None
+
+
 def encode(space: Space, obs: PyTree) -> Array:
     """A supported observation [...] as one float32 vector [..., D], D = ``size(space)``.
 

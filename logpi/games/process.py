@@ -146,9 +146,8 @@ def _evaluation(evaluators: Evaluators, num_devices: int) -> Evaluation:
         return score, jnp.ones_like(score), either.steps(play), either.done(play)
 
     def total(final: bool, asked: int) -> int:
-        """What fills the last group counts as well; at most all cases there are."""
-        size, most = len(jax.tree.leaves(of(final).group(0, num_devices))[0]), of(final).cases
-        return min(-(-min(asked, most) // size) * size, most)
+        """As many as are asked for, and at most all there are; of games an even number."""
+        return min(asked + asked % 2 if of(final).even else asked, of(final).cases)
 
     return Evaluation(
         begin=lambda params, given, now: either.begin(params, given, key_of(now)),

@@ -22,7 +22,8 @@ SEED = 10_000  # of an evaluation's games, unless another is asked for
 def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.driver import devices
     from logpi.games.agent import adopt, save_game_agent
-    from logpi.games.evaluation.judges import evaluators_of, measured
+    from logpi.games.evaluation.judges import evaluations, evaluators_of, measured, scale
+    from logpi.games.evaluation.walk import walked
     from logpi.games.process import self_play_process
     from logpi.games.rules.make import make_game
     from logpi.methods import find_method
@@ -32,6 +33,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
         raise LogpiError(f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is a game and takes none")
+    if experiment.run.eval_sampled:
+        raise LogpiError("eval_sampled is of environments; in a game the search decides on the move: leave it out")
     game = make_game(experiment.env)
     num_devices = devices.shared_by(method.n_games, method.batch_size)
     system = find_method(experiment.algo)(method, experiment.network, game, num_devices)
@@ -41,8 +44,9 @@ def _build(experiment: Experiment, own: Own) -> Work:
 
     @functools.cache
     def made() -> Process:
-        rows = method.n_games * method.n_steps
-        return self_play_process(system, evaluators_of(game, method, system.search), rows, num_devices)
+        rows, cases = method.n_games * method.n_steps, -(-plan.episodes // num_devices)
+        evaluators = evaluators_of(game, method, system.search, cases)
+        return self_play_process(system, evaluators, rows, num_devices)._replace(plan=plan)
 
     def facts(scores: Any) -> Facts:
         return measured(game, method, scores)
@@ -53,7 +57,12 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def process(seed: int) -> Process:
         return made()  # pure functions: every seed has the same
 
-    return Work(num_devices, process, save, begin_with, facts, in_turn=True, keeps_stages=True)
+    def closing(params: PyTree) -> list[str]:
+        return walked(game, system.search, params, method.eval_simulations)
+
+    plan = evaluations(experiment.run, method, game)
+    made_of = (num_devices, process, save, begin_with, facts)
+    return Work(*made_of, in_turn=True, keeps_stages=True, scale=scale(game, method), closing=closing)
 
 
 def _load(folder: Path, policy: Any = None) -> Any:
@@ -65,18 +74,16 @@ def _load(folder: Path, policy: Any = None) -> Any:
 
 
 def _evaluate(agent: Any, asked: Question) -> Answer:
-    from logpi.games.evaluation.judges import evaluate_agent
+    from logpi.games.evaluation.judges import evaluate_agent, said
+    from logpi.games.evaluation.walk import walked
 
     for name in ("sampled", "passes", "split"):
         if getattr(asked, name):
             raise LogpiError(f"--{name} is not for agents of board games; leave it out")
     seed = SEED if asked.seed is None else asked.seed
     facts = evaluate_agent(agent, 10**9 if asked.episodes is None else asked.episodes, seed)
-    line = (
-        f"{facts['game']}: {facts['what']} {facts['mean']:.4g} (95 % interval {facts['low']:.4g} to "
-        f"{facts['high']:.4g}) of {facts['count']}, {facts['simulations']} simulations a move"
-    )
-    return Answer(facts, [line])
+    config, lines = agent.config, [f"{facts['game']}: {said(facts, agent.config)}"]
+    return Answer(facts, [*lines, *walked(agent.game, agent.think, agent.params, config.eval_simulations)])
 
 
 def _film(agent: Agent, wanted: Film) -> Path:
@@ -109,13 +116,10 @@ def _score(name: str) -> Score:
 
 
 def _report(scores: Any, experiment: Experiment) -> list[str]:
-    count, each = scores.shape[1], scores.mean(1)
-    seeds = f", mean of {len(each)} seeds from {each.min():.3g} to {each.max():.3g}" if len(each) > 1 else ""
-    if experiment.env == games.LABELLED:
-        return [f"{100 * each.mean():.1f} % of {count} moves keep the game's value where the choice matters{seeds}"]
-    opponent = experiment.method.eval_opponent_simulations
-    against = f"against plain search of {opponent} games a move"
-    return [f"mean result {each.mean():+.2f} of {count} games {against}{seeds}"]
+    from logpi.games.evaluation.judges import summary
+    from logpi.games.rules.make import make_game
+
+    return [summary(make_game(experiment.env), experiment.method, scores)]
 
 
 TASK = Task(

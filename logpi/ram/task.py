@@ -47,6 +47,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
             f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is not an environment and takes no "
             "arguments; what is done to its images are settings of the method, such as --canvas and --num-distractors"
         )
+    if run.eval_sampled:
+        raise LogpiError("eval_sampled is of environments; images: `logpi eval --sampled` draws the locations")
     if experiment.env == "ram/own" and method.data == "mnist":
         raise LogpiError(
             "ram/own needs your images: --data FILE.npz (images, labels), or a folder with a folder for each class"
@@ -164,7 +166,7 @@ def _report(scores: Any, experiment: Experiment) -> list[str]:
     """The test error of one seed, or of several."""
     accuracy, images = scores.mean(1), scores.shape[1]
     if len(accuracy) > 1:
-        from logpi.view.plots import interval as over_seeds
+        from logpi.runs.scores import interval as over_seeds
 
         mean, half = over_seeds(1 - accuracy[:, None])
         of_seeds = f"95 % interval over {len(accuracy)} seeds, {images:,} test images"

@@ -45,7 +45,7 @@ class History(NamedTuple):
         return column[np.isfinite(column)]
 
     def lately(self, name: str, rows: int = IN_A_ROW) -> Floats:
-        """The last so many finite values of a column; [0] where there are fewer."""
+        """The last ``rows`` finite values of a column; [0] where there are fewer."""
         known = self.known(name)
         return known[-rows:] if len(known) >= rows else known[:0]
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from logpi.config.experiments import experiment_from_table, promised
 from logpi.config.settings import Experiment
+from logpi.driver.budget import points
 from logpi.driver.driver import Driver, Progress
 from logpi.driver.in_turn import Trainer
 from logpi.driver.process import State
@@ -62,7 +63,7 @@ def bytes_of(tree: PyTree) -> int:
 def room(driver: Trainer, experiment: Experiment, keeps_stages: bool) -> Room:
     """What the arrays of a run and its files take."""
     run, process = experiment.run, driver.process
-    agents = 2 + keeps_stages * (int(run.eval_points) + 1)
+    agents = 2 + keeps_stages * (points(run) + 1)
     rows = min(run.log_points, math.ceil(experiment.method.total_timesteps / process.rows))
     memory, files, checkpoint = _used() + PROGRAMS + bytes_of(process.data), rows * ROW * run.seeds + PICTURES, 0
     for part in driver.parts:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,9 +28,14 @@ from logpi.runs.cards import origin_of
 from logpi.runs.folder import SEED, RunFolder
 from logpi.runs.lookup import agent_folder
 from logpi.runs.manage import outcome_so_far, reopen
-from logpi.runs.metrics import MetricsWriter
+from logpi.runs.metrics import MetricsWriter, read_rows
+from logpi.runs.scores import significant, summary
 from logpi.tasks import NOTHING, Facts, Own, Work, task_of
 from logpi.training import estimate
+from logpi.training.best import Best
+from logpi.training.best import from_json as best_from
+from logpi.training.best import none as no_best
+from logpi.training.remarks import Remarks
 from logpi.training.signals import Stop, stop_on_signal
 from logpi.types import Learner, PyTree
 from logpi.view.live import View
@@ -44,6 +49,7 @@ class Trained(NamedTuple):
     timesteps: int
     iteration: int = 0  # timesteps that one iteration takes at most
     ended: str = ""  # why it ended before its length, as ``logpi.driver.ending.early`` says it
+    lines: Sequence[str] = ()  # further lines of its outcome
 
 
 class Session:
@@ -54,6 +60,7 @@ class Session:
     ) -> None:
         """``before`` is what the run was until now, where it goes on with another length."""
         self.folder, self.experiment, self.work, self.view, self.before = folder, experiment, work, view, before
+        self.scale: dict[str, float] = {}  # scores to compare with, by name
 
     def run(self, driver: Trainer, resume: bool, first: Learner | None = None) -> Trained:
         """Train to the end, from the newest checkpoint where ``resume``, else with the parameters in ``first``.
@@ -70,6 +77,7 @@ class Session:
             stop_on_signal(self.view.working, self.view.note) as stop,
         ):
             state, progress, best = self._begin(driver, writer, resume, first, stop)
+            remarks = self._remarks()
             before = int(np.min(driver.timesteps(state)))  # this process's speed is of its own work
 
             def clock() -> float:
@@ -82,13 +90,25 @@ class Session:
                     timing = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
                     writer.write(event.row | timing)
                     self.view.update(event.timesteps, event.row | timing, driver.seconds)
+                    remarks.row(event.row)
+                    spent = driver.seconds["evaluate"], seconds - driver.seconds["compile"]
+                    remarks.evaluations(*spent, asked=run.eval_episodes > 0 or run.eval_points > 0)
                 if event.scores is not None:
                     best = self._keep_best(driver, event, best)
                 if event.checkpoint or stop:
                     self._save(driver, state, progress, best, writer)
                 if stop and not event.finished:
-                    raise KeyboardInterrupt(f"saved at {event.timesteps:,} steps; {self._advice}")
-            return self._finish(driver, state, progress, stop)
+                    raise KeyboardInterrupt(f"saved at {self._counted(event.timesteps)}; {self._advice}")
+            return self._finish(driver, state, progress, stop, remarks)
+
+    def _remarks(self) -> Remarks:
+        total, rows = self.experiment.method.total_timesteps, read_rows(self.folder.metrics)
+        return Remarks(self.view.tell, total, self.work.limits, rows)
+
+    def _counted(self, timesteps: int) -> str:
+        """Timesteps as people count them, such as "294,400 images"."""
+        length = task_of(self.experiment.env).length(self.experiment)
+        return f"{timesteps // length.each:,} {length.unit}"
 
     @property
     def _advice(self) -> str:
@@ -103,7 +123,7 @@ class Session:
 
     def _begin(
         self, driver: Trainer, writer: MetricsWriter, resume: bool, first: Learner | None, stop: Stop
-    ) -> tuple[State, Progress, NDArray[np.floating]]:
+    ) -> tuple[State, Progress, Best]:
         if resume:
             found = self.folder.latest_checkpoint(lambda meta: driver.like(_progress(meta), meta.get("facts", {})))
             _, tree, meta, warning = found
@@ -123,14 +143,15 @@ class Session:
             if self.before is not None:
                 tree, progress = self._go_on(driver, tree, progress, meta["timesteps"])
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
-            self.view.note(f"resuming at {meta['timesteps']:,} steps")
+            self.view.note(f"resuming at {self._counted(meta['timesteps'])}")
+            self.scale = dict(meta.get("scale", ()))
             self._compile(driver, stop)
-            return driver.restored(tree, meta.get("facts", {})), progress, np.asarray(meta["best"])
+            return driver.restored(tree, meta.get("facts", {})), progress, best_from(meta)
         self._compile(driver, stop)
-        state, progress = driver.init(stop.watch), Progress()
+        state = driver.init(stop.watch)
         if first is not None:
             state = driver.begun_with(state, first)
-        best = np.full(self.experiment.run.seeds, -np.inf)
+        progress, best = self._place(driver, state, stop), no_best(self.experiment.run.seeds)
         self._save(driver, state, progress, best, writer)
         return state, progress, best
 
@@ -145,15 +166,26 @@ class Session:
         devices.remember_start(settings, driver.seconds["compile"])
         self.view.note("")
 
+    def _place(self, driver: Trainer, state: State, stop: Stop) -> Progress:
+        """Say where scores stand, before the first: the untrained agent's, and those of the task's scale."""
+        plan = driver.plan(self.experiment.run)
+        if self.work.scale is None or not plan.points:
+            return Progress()
+        found = driver.evaluate(state, 0, plan.episodes, watch=stop.watch)
+        if found is None:
+            raise KeyboardInterrupt("before training began: nothing has been learnt yet")
+        before = "as begun" if self.experiment.init_from else "untrained"
+        self.scale = {before: float(found.score.mean()), **self.work.scale}
+        self.view.tell(f"scores to compare with: {scale_text(self.scale)}")
+        return Progress(eval_steps=found.steps, last_eval_steps=found.steps)
+
     def _go_on(self, driver: Trainer, tree: State, progress: Progress, done: int) -> tuple[State, Progress]:
         """A checkpoint's state and progress under the new length, which the folder records."""
         assert self.before is not None
         horizon, total = task_of(self.experiment.env).horizon, self.experiment.method.total_timesteps
         if total <= done:
-            length = task_of(self.experiment.env).length(self.experiment)
             raise LogpiError(
-                f"{self.folder.path} has learnt from {done // length.each:,} {length.unit} already; "
-                f"{horizon} must be greater than that"
+                f"{self.folder.path} has learnt from {self._counted(done)} already; {horizon} must be greater than that"
             )
         self.view.note(going_on(self.before, self.experiment, done))
         was = {**limits(self.before), "timesteps": done, **outcome_so_far(self.folder)}
@@ -165,17 +197,19 @@ class Session:
         reopen(self.folder, experiment_to_table(self.experiment) | history, counted, command)
         return driver.with_settings(tree), rescaled(progress, done, total, self.experiment.run)
 
-    def _keep_best(self, driver: Trainer, event: Event, best: NDArray[np.floating]) -> NDArray[np.floating]:
+    def _keep_best(self, driver: Trainer, event: Event, best: Best) -> Best:
         assert event.scores is not None
-        scores, acting = np.atleast_1d(event.scores), driver.acting(event.state)
+        scores: NDArray[np.floating] = np.atleast_2d(event.scores)
+        acting = driver.acting(event.state)
         if self.work.keeps_stages:
             stage = self.folder.stages / f"{event.timesteps:010}"
             for number, agent in enumerate(acting):
                 self._save_agent(stage, agent, number, {"timesteps": event.timesteps})
-        for k in np.flatnonzero(scores >= best):  # of equals the later one: it has learnt from more
-            facts = {"timesteps": event.timesteps, "eval/mean_reward": float(scores[k])}
+        better = best.better(scores)
+        for k in np.flatnonzero(better):
+            facts = {"timesteps": event.timesteps, "eval/mean_reward": float(scores[k].mean())}
             self._save_agent(self.folder.best, acting[k], int(k), facts)
-        return np.maximum(scores, best)
+        return best.replaced(scores, better)
 
     def _save_agent(self, folder: Path, acting: PyTree, k: int, facts: Facts) -> None:
         """Agent number k: straight into ``folder``, or into ``folder/seed_<seed>`` where there are several."""
@@ -184,15 +218,14 @@ class Session:
             folder = folder / f"{SEED}{run.seed + k}"
         self.work.save_agent(folder, acting, {"algo": self.experiment.algo, **facts})
 
-    def _save(
-        self, driver: Trainer, state: State, progress: Progress, best: NDArray[np.floating], writer: MetricsWriter
-    ) -> None:
+    def _save(self, driver: Trainer, state: State, progress: Progress, best: Best, writer: MetricsWriter) -> None:
         timesteps = int(np.min(driver.timesteps(state)))
         meta = {
             "progress": progress._asdict(),
             "timesteps": timesteps,
             "facts": driver.facts(state, progress),
-            "best": best.tolist(),
+            **best.to_json(),
+            "scale": list(self.scale.items()),  # a list keeps its order
             "metrics_bytes": writer.offset(),
             "num_devices": self.work.num_devices,
             "data": self.work.data,
@@ -204,31 +237,73 @@ class Session:
         kept = driver.saved(state, progress)
         self.folder.save_checkpoint(progress.iteration, kept, meta, run.keep_checkpoints)
 
-    def _finish(self, driver: Trainer, state: State, progress: Progress, stop: Stop) -> Trained:
+    def _finish(self, driver: Trainer, state: State, progress: Progress, stop: Stop, remarks: Remarks) -> Trained:
         run = self.experiment.run
         timesteps = int(np.min(driver.timesteps(state)))
         found = driver.evaluate(state, progress.iteration, run.final_episodes, final=True, watch=stop.watch)
         if found is None:
             raise KeyboardInterrupt(f"trained to the end; `logpi resume {self.folder.path}` evaluates the agent")
         scores: NDArray[np.floating] = np.atleast_2d(found.score)
+        sampled, lines = self._sampled(driver, state, progress, stop, remarks, scores)
+        if self.scale:
+            lines.append(f"to compare with: {scale_text(self.scale)}")
+        lines += self._closing(driver, state)
         self.folder.finish(
             {
                 "timesteps": timesteps,
                 "ended_by": progress.ended or task_of(self.experiment.env).horizon,
                 "episodes": scores.shape[1],
-                "greedy": True,
+                "greedy": not run.eval_sampled,
                 "mean_reward": scores.mean(1).tolist(),
                 "std_reward": scores.std(1).tolist(),
                 "seeds": list(range(run.seed, run.seed + run.seeds)),
                 **self._measured(scores),
+                **({"scale": self.scale} if self.scale else {}),
+                **sampled,
             }
         )
-        return Trained(self.folder, scores, timesteps, driver.process.rows, progress.ended)
+        return Trained(self.folder, scores, timesteps, driver.process.rows, progress.ended, lines)
 
     def _measured(self, scores: NDArray[np.floating]) -> Facts:
         """What final scores [S, cases] say beside their means; of several seeds, a list."""
         found = [self.work.measured(each) for each in scores]
         return found[0] if len(found) == 1 else {"measured": found} if found[0] else {}
+
+    def _closing(self, driver: Trainer, state: State) -> list[str]:
+        """What is said of the trained agents, one a seed."""
+        agents = driver.acting(state)
+        found = [(number, line) for number, acting in enumerate(agents) for line in self.work.closing(acting)]
+        seed = self.experiment.run.seed
+        return [line if len(agents) == 1 else f"seed {seed + number}: {line}" for number, line in found]
+
+    def _sampled(
+        self,
+        driver: Trainer,
+        state: State,
+        progress: Progress,
+        stop: Stop,
+        remarks: Remarks,
+        scores: NDArray[np.floating],
+    ) -> tuple[Facts, list[str]]:
+        """The score with sampled actions where the greedy policy lies far under training: as facts, and in words."""
+        if driver.process.sampled is None or not remarks.greedy_lies_far_under(float(scores.mean())):
+            return {}, []
+        count = scores.shape[1]
+        found = driver.evaluate(state, progress.iteration, count, final=True, watch=stop.watch, sampled=True)
+        if found is None:
+            raise KeyboardInterrupt(f"trained to the end; `logpi resume {self.folder.path}` evaluates the agent")
+        drawn = np.atleast_2d(found.score)
+        said = summary(drawn.mean(0), f"{count} episodes")
+        line = (
+            f"the greedy policy lies far under training; with sampled actions {said}. `logpi eval --sampled` and "
+            "`logpi watch --sampled` show that; --eval-sampled evaluates it while training"
+        )
+        return {"sampled": {"mean_reward": drawn.mean(1).tolist(), "std_reward": drawn.std(1).tolist()}}, [line]
+
+
+def scale_text(scale: Mapping[str, float]) -> str:
+    """Scores to compare with, in words."""
+    return ", ".join(f"{name} {significant(value)}" for name, value in scale.items())
 
 
 def _progress(meta: Facts) -> Progress:
@@ -262,7 +337,7 @@ def start(experiment: Experiment, command: str | list[str], view: View, own: Own
         folder = run_folders.create(*names, table, command, seeds, score, length, begun)
         view.note(f"run folder {folder.path}" + (f", begun with the agent in {origin}" if origin else ""))
         for text in work.notes:
-            view.note(text)
+            view.tell(text)
         with _discarded_if_nothing_is_saved(folder):
             return Session(folder, experiment, work, view).run(driver, resume=False, first=first)
 

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from logpi.errors import inert
 from logpi.runs.metrics import mean
+from logpi.runs.scores import significant
 from logpi.tasks import Length
 
 _REDRAW = 1 / 8  # seconds
@@ -40,6 +41,9 @@ class View(Protocol):
 
     def note(self, text: str) -> None:
         """Show at once what happens outside the loop; an empty text clears it."""
+
+    def tell(self, text: str) -> None:
+        """Show a line that stays."""
 
     def working(self, what: str, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` parts of long work are over, such as programs that are compiled."""
@@ -129,12 +133,7 @@ class _Progress:
         kind = "accuracy" if "train/accuracy" in self.metrics else "return"  # images
         names = {kind: "rollout/ep_rew_mean", "evaluation": "eval/mean_reward"}
         found = [(label, self.metrics.get(name, math.nan)) for label, name in names.items()]
-        # of accuracies the digits behind the point count
-        return [
-            (label, f"{value:,.1f}" if abs(value) > 1 else f"{value:.3f}")
-            for label, value in found
-            if not math.isnan(value)
-        ]
+        return [(label, significant(value)) for label, value in found if not math.isnan(value)]
 
     def time_shares(self) -> list[tuple[str, int]]:
         total = sum(self.shares.values())
@@ -146,6 +145,9 @@ class _Quiet:
         pass
 
     def note(self, text: str) -> None:
+        pass
+
+    def tell(self, text: str) -> None:
         pass
 
     def working(self, what: str, done: int, total: int) -> None:
@@ -172,6 +174,9 @@ class _Plain:
     def note(self, text: str) -> None:
         if text:
             self._print(text)
+
+    def tell(self, text: str) -> None:
+        self._print(text)
 
     def working(self, what: str, done: int, total: int) -> None:
         text = self._progress.working(what, done, total)
@@ -218,6 +223,9 @@ class _Fancy:
     def note(self, text: str) -> None:
         self._note = text
         self._refresh()
+
+    def tell(self, text: str) -> None:
+        self.display.console.print(Text(text, "yellow"))
 
     def working(self, what: str, done: int, total: int) -> None:
         text = self._progress.working(what, done, total)

@@ -18,6 +18,7 @@ from logpi.cli.main import VERBS, main
 from logpi.cli.watch import watch
 from logpi.errors import LogpiError
 from logpi.runs.files import size_of, size_text
+from logpi.runs.scores import plus_minus
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -93,7 +94,8 @@ def test_eval(folder, answer):
     assert said["mean_ep_length"] == pytest.approx(said["mean_reward"]), "CartPole earns 1 a move"
     sampled = json.loads(answer("eval", folder.last, "--episodes", 6, "--sampled", "--json"))
     assert sampled["is_deterministic"] is False
-    assert f"mean return {said['mean_reward']:.2f}" in answer("eval", folder.path, "--episodes", 6, "--seed", 3)
+    shown = plus_minus(said["mean_reward"], said["interval"])
+    assert f"mean return {shown} (95 % interval" in answer("eval", folder.path, "--episodes", 6, "--seed", 3)
 
 
 def test_eval_of_an_environment_that_is_only_on_the_device(tmp_path, answer):

@@ -165,11 +165,29 @@ def test_the_agents_of_a_run_s_evaluations_climb_a_ladder(tmp_path, monkeypatch,
 
 
 @pytest.fixture(scope="module")
-def toe(tmp_path_factory):
-    """The agent of tic-tac-toe's recipe."""
+def toe_run(tmp_path_factory):
+    """(a run of tic-tac-toe's recipe, what it said meanwhile)."""
     tables = {"run": {**RUN, "eval_points": 1, "log_dir": str(tmp_path_factory.mktemp("toe"))}}
-    found = session.start(resolve("tic-tac-toe", None, tables)[0], ["test"], Watcher())
-    return load_game_agent(found.folder.last)
+    view = Watcher()
+    return session.start(resolve("tic-tac-toe", None, tables)[0], ["test"], view), view.told
+
+
+@pytest.fixture(scope="module")
+def toe(toe_run):
+    """The agent of tic-tac-toe's recipe."""
+    return load_game_agent(toe_run[0].folder.last)
+
+
+def test_a_run_says_where_its_scores_stand_and_that_its_agent_cannot_be_beaten(toe_run, toe):
+    trained, told = toe_run
+    scale = json.loads((trained.folder.path / "result.json").read_text())["scale"]
+    assert list(scale) == ["untrained", "plain MCTS, the opponent itself"]
+    assert -1 <= scale["untrained"] < trained.scores.mean()
+    assert any("scores to compare with: untrained" in text for text in told)
+    assert any("to compare with: untrained" in line for line in trained.lines)
+    lost, met = losses(toe, 0)
+    assert not lost
+    assert f"it cannot be beaten: every play of an opponent was walked through ({met:,} pos" in trained.lines[-1]
 
 
 def losses(agent, simulations):

@@ -247,7 +247,7 @@ def test_a_run_of_images_is_listed_in_images(tmp_path, capsys):
     with MetricsWriter(run.path, tensorboard=False) as writer:
         writer.write({"time/total_timesteps": 2_060_800, "eval/mean_reward": 0.98934})
     assert runs(["--log-dir", str(tmp_path)]) == 0
-    assert [cell.strip() for cell in capsys.readouterr().out.splitlines()[1].split("  ") if cell.strip()][-2:] == [
+    assert [cell.strip() for cell in capsys.readouterr().out.splitlines()[1].split("  ") if cell.strip()][-3:-1] == [
         "294,400 images",
         "98.93 %",
     ]

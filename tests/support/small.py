@@ -110,7 +110,7 @@ class Watcher:
     """A view that shows nothing, remembers every note, and kills the run at one of its rows."""
 
     def __init__(self, kill_at=None):
-        self.rows, self.kill_at, self.notes = 0, kill_at, []
+        self.rows, self.kill_at, self.notes, self.told = 0, kill_at, [], []
 
     def update(self, timesteps, metrics, shares):
         self.rows += 1
@@ -119,6 +119,9 @@ class Watcher:
 
     def note(self, text):
         self.notes.append(text)
+
+    def tell(self, text):
+        self.told.append(text)
 
     def working(self, what, done, total):
         pass

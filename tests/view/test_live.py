@@ -42,7 +42,7 @@ def test_plain_lines_are_few_and_include_the_first_and_the_last(now):
         "compiling … (once)",
         "100 / 10,100 steps  0%",
     ]
-    assert lines[-3] == "10,100 / 10,100 steps  100%  1k steps/s  0:00 left  return 101.0"
+    assert lines[-3] == "10,100 / 10,100 steps  100%  1k steps/s  0:00 left  return 101"
     assert lines[-2:] == ["time: environment 25%  update 75%", "saved"]
     assert 3 <= len(lines[2:-2]) <= 4, "10 seconds at one line in 5"
     assert not any("\x1b" in line for line in lines)

@@ -17,9 +17,10 @@ from logpi.errors import LogpiError
 from logpi.ops import losses
 from logpi.ops.collectives import psum, where
 from logpi.ops.normalization import Statistics, normalize_obs
-from logpi.types import Act, Array, Key, Learner, Metrics, Output, Policy, PyTree, Steps, Trajectory
+from logpi.types import Act, Array, EnvSpec, Key, Learner, Metrics, Output, Policy, PyTree, Steps, Trajectory
 
 C = TypeVar("C", bound=Settings)
+MOST_ROWS = 10_000  # of a trajectory that holds one episode
 
 
 def traced(config: C) -> C:
@@ -47,6 +48,15 @@ def make_act(policy: Policy) -> Any:
         return Act(action, out.pi.log_prob(action), memory)
 
     return act
+
+
+def whole_rows(spec: EnvSpec, n_steps: int) -> int:
+    """Rows of a trajectory that holds one episode: the time limit, or ``n_steps`` where there is none to speak of.
+
+    Every trajectory is padded to that many rows, so a limit of a million would be a million rows for episodes of ten.
+    """
+    limit = spec.max_episode_steps
+    return n_steps if limit is None or limit > MOST_ROWS else limit
 
 
 def unroll(policy: Policy, params: PyTree, statistics: Statistics, obs: PyTree, mask: Array, memory: PyTree) -> Output:

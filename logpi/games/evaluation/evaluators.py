@@ -21,13 +21,15 @@ from logpi.games.search.uct import uct
 from logpi.ops.collectives import per_device_key
 from logpi.types import Array, Key, PyTree
 
-GROUP = 256  # positions that a device evaluates at once
+GROUP = 256  # positions that a device evaluates at once, at most
+PARALLEL = 64  # games that a device plays at once, at most
 
 
 class Evaluator(NamedTuple):
     """A measure of strength, on numbered groups of cases, as pure functions of one device's part of a group."""
 
-    cases: int  # how many there are
+    cases: int  # how many there are; of games as many as are asked for
+    even: bool  # whether cases come in pairs, such as the two games of an opening
     limit: int  # steps of the longest case
     group: Callable[[int, int], PyTree]  # (number, devices) -> the same number of cases for each; the last ones repeat
     begin: Callable[[PyTree, PyTree, Key], PyTree]  # (params, cases, key) -> play
@@ -59,7 +61,9 @@ def evaluate(evaluator: Evaluator, params: PyTree, cases: PyTree, key: Key) -> A
     return evaluator.scores(evaluator.advance(params, play, key, evaluator.limit))
 
 
-def by_answers(search: SearchFn, state: Any, right: np.ndarray[Any, Any], simulations: int) -> Evaluator:
+def by_answers(
+    search: SearchFn, state: Any, right: np.ndarray[Any, Any], simulations: int, at_once: int = GROUP
+) -> Evaluator:
     """1 where the agent's move is one of the right ones, else 0.
 
     Args:
@@ -67,11 +71,12 @@ def by_answers(search: SearchFn, state: Any, right: np.ndarray[Any, Any], simula
         state: N positions.
         right: [N, A] bool, the moves that keep the value of the game.
         simulations: of the agent.
+        at_once: positions that a device evaluates at once.
     """
     count = len(right)
 
     def group(number: int, devices: int) -> PyTree:
-        which = np.arange(number * GROUP * devices, (number + 1) * GROUP * devices) % count
+        which = np.arange(number * at_once * devices, (number + 1) * at_once * devices) % count
         return jax.tree.map(lambda x: x[which], (state, right))
 
     def begin(params: PyTree, cases: PyTree, key: Key) -> Answers:
@@ -85,6 +90,7 @@ def by_answers(search: SearchFn, state: Any, right: np.ndarray[Any, Any], simula
 
     return Evaluator(
         cases=count,
+        even=False,
         limit=1,
         group=group,
         begin=begin,
@@ -96,7 +102,12 @@ def by_answers(search: SearchFn, state: Any, right: np.ndarray[Any, Any], simula
 
 
 def by_games(
-    game: Game, search: SearchFn, simulations: int, opponent_simulations: int, parallel_games: int = 64, plies: int = 2
+    game: Game,
+    search: SearchFn,
+    simulations: int,
+    opponent_simulations: int,
+    parallel_games: int = PARALLEL,
+    plies: int = 2,
 ) -> Evaluator:
     """1, 0 or -1 for games against plain Monte-Carlo tree search; the agent moves first in half of them.
 
@@ -105,12 +116,12 @@ def by_games(
         search: of the agent.
         simulations: of the agent.
         opponent_simulations: random games that the opponent plays at each move.
-        parallel_games: games that a device plays at once.
+        parallel_games: games that a device plays at once, an even number.
         plies: random moves at the beginning, at most.
     """
 
     def group(number: int, devices: int) -> PyTree:
-        return np.zeros(parallel_games * devices, np.int32)
+        return np.zeros(parallel_games * devices, np.int32)  # the openings are drawn on the devices
 
     def begin(params: PyTree, cases: PyTree, key: Key) -> Match:
         opening_key, _ = jax.random.split(per_device_key(key))
@@ -129,6 +140,7 @@ def by_games(
 
     return Evaluator(
         cases=2**30,
+        even=True,
         limit=game.longest,
         group=group,
         begin=begin,

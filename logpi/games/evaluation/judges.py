@@ -3,43 +3,74 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import numpy as np
 
+from logpi.config.settings import Run
+from logpi.driver.budget import Plan, plan
 from logpi.games import LABELLED
 from logpi.games.agent import GameAgent
 from logpi.games.evaluation.connect_four_labels import Labelled, labelled, shares_kept
-from logpi.games.evaluation.evaluators import Evaluator, Evaluators, by_answers, by_games, evaluate
+from logpi.games.evaluation.evaluators import (
+    GROUP,
+    PARALLEL,
+    Evaluator,
+    Evaluators,
+    by_answers,
+    by_games,
+    evaluate,
+)
 from logpi.games.evaluation.rating import mean_score
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn
 from logpi.games.settings import SelfPlaySettings
+from logpi.runs.scores import interval, plus_minus, significant
 
 GAMES = 200
+UPDATE_COST = 4.0  # of learning from one move, in network evaluations of the search (bench/results/evaluation-share.md)
+PLAYOUT_COST = 0.05  # of a move in a random game, in the same
+# Plain MCTS of 200 rollouts a move keeps the value in 0.8688 of the 3,095 validation and 0.8690 of the 3,076 test
+# positions where the choice matters (``logpi.games.search.uct``, seeds 0, 512, 1024, …)
+PLAIN_ROLLOUTS, PLAIN_KEEPS = 200, 0.869
 Scores: TypeAlias = np.ndarray[Any, Any]  # [n]
 
 
 class Judge(NamedTuple):
     """How the agents of a game are evaluated."""
 
-    what: str  # the mean score measures
-    evaluators: Callable[[Game, SelfPlaySettings, SearchFn], Evaluators]
-    cases: Callable[[int, int], int]  # (cases asked for, cases that there are) -> cases of an evaluation
+    what: Callable[[SelfPlaySettings], str]  # the mean score measures
+    over: str  # what it is the mean over
+    plain: Callable[[SelfPlaySettings], tuple[str, float]]  # name and score of plain MCTS on the same scale
+    evaluators: Callable[[Game, SelfPlaySettings, SearchFn, int], Evaluators]  # the last: cases of a device
+    cases: Callable[[int], int]  # (cases asked for) -> cases of a test
+    longest: Callable[[Game], int]  # steps of a case, at most
+    cost: Callable[[Game, SelfPlaySettings], float]  # of a step, in network evaluations
     interval: Callable[[Scores], dict[str, float]]  # scores [n] -> mean, and the bounds low, high of its 95 % interval
     facts: Callable[[SelfPlaySettings, Scores], dict[str, Any]]  # of a run's result, from its scores [n]
 
 
-def evaluators_of(game: Game, config: SelfPlaySettings, search: SearchFn) -> Evaluators:
-    """Validation and test evaluator of an agent of ``game``.
+def evaluators_of(game: Game, config: SelfPlaySettings, search: SearchFn, cases: int = GROUP) -> Evaluators:
+    """Validation and test evaluator of an agent of ``game``, for evaluations of ``cases`` cases on each device.
 
     Connect Four: the fraction of moves that keep the value of the game, where the choice matters (``agreement``), on
     two sets of positions. All other games: the mean result against plain Monte-Carlo tree search, in games that are new
     each time, so that validation and test need not differ.
     """
-    return _judge(game).evaluators(game, config, search)
+    return _judge(game).evaluators(game, config, search, cases)
+
+
+def evaluations(run: Run, config: SelfPlaySettings, game: Game) -> Plan:
+    """The periodic evaluations of a run.
+
+    How much time a step takes is estimated, in network evaluations of the search, so that no clock decides.
+    """
+    training = config.simulations * (1 - config.playout_cap_probability * bool(config.playout_cap_simulations))
+    training += UPDATE_COST * config.replay_ratio
+    cost = _judge(game).cost(game, config) / training
+    return plan(run, config.total_timesteps, cost, _judge(game).longest(game))
 
 
 def evaluate_agent(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
@@ -48,8 +79,8 @@ def evaluate_agent(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any
     Of games an even number, at least 2 and at most 200: each opening is played by both sides.
     """
     judge = _judge(agent.game)
-    test = evaluators_of(agent.game, agent.config, agent.think).test
-    count = judge.cases(count, test.cases)
+    count = judge.cases(count)
+    test = evaluators_of(agent.game, agent.config, agent.think, count).test
     scored = jax.jit(lambda params, cases, key: evaluate(test, params, cases, key))
     scores: list[float] = []
     for n in itertools.count():
@@ -59,11 +90,39 @@ def evaluate_agent(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any
         scores += np.asarray(scored(agent.params, test.group(n, 1), key)).tolist()
     return {
         "game": agent.game.id,
-        "what": judge.what,
+        "what": judge.what(agent.config),
         **judge.interval(np.asarray(scores[:count])),
         "count": count,
+        "over": judge.over,
         "simulations": agent.config.eval_simulations,
     }
+
+
+def summary(game: Game, config: SelfPlaySettings, scores: Scores) -> str:
+    """Mean and 95 % interval of the ``scores`` [S, n] of the agents of a run's S seeds, in words."""
+    judge = _judge(game)
+    if len(scores) > 1:
+        mean, half = interval(scores.mean(1)[:, None])
+        over = f"95 % interval over {len(scores)} seeds, {scores.shape[1]:,} {judge.over} each"
+        return f"{judge.what(config)} {plus_minus(mean[0], half[0])} ({over})"
+    (scores,) = scores
+    return said(
+        {"what": judge.what(config), **judge.interval(scores), "count": len(scores), "over": judge.over}, config
+    )
+
+
+def said(facts: Mapping[str, Any], config: SelfPlaySettings) -> str:
+    """What ``evaluate_agent`` found, in words."""
+    mean, low, high = (significant(facts[name]) for name in ("mean", "low", "high"))
+    return (
+        f"{facts['what']} {mean} (95 % interval {low} to {high} over {facts['count']:,} {facts['over']}; "
+        f"{config.eval_simulations} simulations a move)"
+    )
+
+
+def scale(game: Game, config: SelfPlaySettings) -> dict[str, float]:
+    """Fixed points of the score's scale: what plain Monte-Carlo tree search scores, by name."""
+    return dict([_judge(game).plain(config)])
 
 
 def measured(game: Game, config: SelfPlaySettings, scores: Scores) -> dict[str, Any]:
@@ -98,32 +157,48 @@ def _order(positions: Labelled) -> np.ndarray[Any, Any]:
     return np.random.default_rng(0).permutation(np.flatnonzero(positions.decision))
 
 
-def _answers(positions: Labelled, search: SearchFn, simulations: int) -> Evaluator:
+def _answers(positions: Labelled, search: SearchFn, simulations: int, cases: int) -> Evaluator:
     order = _order(positions)
-    return by_answers(search, positions.state[order], positions.keeping[order], simulations)
+    return by_answers(search, positions.state[order], positions.keeping[order], simulations, min(cases, GROUP))
 
 
-def _answering(game: Game, config: SelfPlaySettings, search: SearchFn) -> Evaluators:
+def _answering(game: Game, config: SelfPlaySettings, search: SearchFn, cases: int) -> Evaluators:
     n = config.eval_simulations
-    return Evaluators(_answers(labelled("validation"), search, n), _answers(labelled("test"), search, n))
+    validation, test = (_answers(labelled(name), search, n, cases) for name in ("validation", "test"))
+    return Evaluators(validation, test)
 
 
-def _playing(game: Game, config: SelfPlaySettings, search: SearchFn) -> Evaluators:
-    games = by_games(game, search, config.eval_simulations, config.eval_opponent_simulations)
+def _moves_of_both(game: Game, config: SelfPlaySettings) -> float:
+    """Of a ply, which either side makes: a search by the network, or random games of half the length on average."""
+    rollouts = config.eval_opponent_simulations * game.longest / 2
+    return (config.eval_simulations + PLAYOUT_COST * rollouts) / 2
+
+
+def _playing(game: Game, config: SelfPlaySettings, search: SearchFn, cases: int) -> Evaluators:
+    parallel = min(cases + cases % 2, PARALLEL)
+    games = by_games(game, search, config.eval_simulations, config.eval_opponent_simulations, parallel)
     return Evaluators(games, games)
 
 
 LABELS = Judge(
-    what="fraction of value-keeping moves",
+    what=lambda config: "fraction of value-keeping moves",
+    over="positions where the choice matters",
+    plain=lambda config: (f"plain MCTS of {PLAIN_ROLLOUTS} rollouts a move", PLAIN_KEEPS),
     evaluators=_answering,
-    cases=min,
+    cases=lambda asked: min(asked, int(labelled("test").decision.sum())),
+    longest=lambda game: 1,
+    cost=lambda game, config: config.eval_simulations,
     interval=_answered,
     facts=lambda config, kept: {"agreement": _shares(kept)},
 )
 MATCHES = Judge(
-    what="mean result against plain search",
+    what=lambda config: f"mean result against plain MCTS of {config.eval_opponent_simulations} rollouts a move",
+    over="games",
+    plain=lambda config: ("plain MCTS, the opponent itself", 0.0),
     evaluators=_playing,
-    cases=lambda asked, cases: 2 * max(1, min(asked, GAMES) // 2),
+    cases=lambda asked: 2 * max(1, min(asked, GAMES) // 2),
+    longest=lambda game: game.longest,
+    cost=_moves_of_both,
     interval=_won,
     facts=lambda config, results: {"opponent": f"mcts:{config.eval_opponent_simulations}"},
 )

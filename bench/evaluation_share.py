@@ -1,0 +1,236 @@
+"""How much of a run's time its periodic evaluations take by default, in every environment of `logpi envs`.
+
+    python bench/evaluation_share.py [--only PATTERN]
+
+Measured: a dozen environments are trained with their default settings, most of them for a shorter time (the budget of
+evaluations shrinks with it), and the clock is read; compilation and the final evaluation are apart. Computed: for all
+others, from the plan of their evaluations and the cost of an evaluation's step that was measured in their kind; on the
+host the environment's own step is measured in each. Recipes that ask for their evaluations are computed as they ask.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import tempfile
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from report import parser, publish, table
+
+from logpi.config.experiments import Listed, environments, resolve
+from logpi.config.settings import Experiment
+from logpi.control.plan import HOST_COST
+from logpi.control.task import parts
+from logpi.driver import devices
+from logpi.driver.budget import SHARE, Plan
+from logpi.envs.host import HostFactory
+from logpi.games.evaluation.judges import evaluations
+from logpi.games.rules.make import make_game
+from logpi.runs.checkpoint import read_meta
+from logpi.runs.folder import RunFolder
+from logpi.tasks import NOTHING, task_of
+from logpi.training import session
+from logpi.types import DeviceEnv
+
+MEASURED = {  # timesteps; None: as the recipe or the default says
+    "CartPole-v1": None,
+    "Acrobot-v1": None,
+    "Pendulum-v1": None,
+    "Taxi-v3": 60_000,
+    "CliffWalking-v1": 60_000,
+    "FrozenLake-v1": 60_000,
+    "Blackjack-v1": 60_000,
+    "LunarLander-v3": 150_000,
+    "BipedalWalker-v3": 60_000,
+    "HalfCheetah-v5": 60_000,
+    "tic-tac-toe": None,
+    "connect-four": 300_000,
+    "hex-7x7": 60_000,
+    "othello": 60_000,
+    "go-5x5": 60_000,
+    "ram/mnist": 100_000,
+}
+RUN = {"video": False, "tensorboard": False, "final_episodes": 2, "checkpoint_points": 0}
+STEPS = 400  # random ones, of which an environment's own rate is taken
+SECONDS = 1.0  # or as many as fit
+
+
+class Found(NamedTuple):
+    """One environment's share."""
+
+    env: str
+    timesteps: float
+    plan: Plan
+    evaluations: float
+    steps: float  # of all evaluations
+    share: float  # of the time of training and evaluations
+    cost: float  # of an evaluation's step, in timesteps of training
+    how: str
+
+
+class Clock:
+    """A view that keeps the last times."""
+
+    def __init__(self) -> None:
+        self.elapsed, self.evaluations, self.timesteps = 0.0, 0, 0
+        self.shares: Mapping[str, float] = {}
+
+    def update(self, timesteps: int, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+        self.elapsed, self.shares, self.timesteps = metrics["time/time_elapsed"], dict(shares), timesteps
+        self.evaluations += "eval/mean_reward" in metrics
+
+    def note(self, text: str) -> None: ...
+    def tell(self, text: str) -> None: ...
+    def working(self, what: str, done: int, total: int) -> None: ...
+    def done(self, text: str) -> None: ...
+
+
+def chosen(env: str, folder: str, timesteps: float | None) -> Experiment:
+    """Default settings, perhaps of a shorter run."""
+    task = task_of(env)
+    method = {} if timesteps is None else {task.horizon: timesteps}
+    return resolve(env, None, {"run": {**RUN, "log_dir": folder}, "method": method})[0]
+
+
+def plan_of(experiment: Experiment) -> Plan:
+    """The periodic evaluations of a run, without making anything else of it."""
+    kind = task_of(experiment.env).name
+    if kind == "games":
+        return evaluations(experiment.run, experiment.method, make_game(experiment.env))
+    if kind == "ram":
+        return Plan(experiment.run.eval_episodes, experiment.run.eval_points, longest=experiment.method.steps_an_image)
+    return parts(experiment, NOTHING).plan
+
+
+def measure(env: str, timesteps: float | None) -> Found:
+    """Train, and read the clock."""
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        experiment = chosen(env, folder, timesteps)
+        trained = session.start(experiment, ["bench/evaluation_share.py"], clock)
+        spent = _spent(trained.folder)
+    evaluating, compiling = clock.shares["evaluate"], clock.shares["compile"]
+    training = clock.elapsed - compiling - evaluating
+    cost = evaluating / max(spent, 1) / (training / clock.timesteps)
+    share = evaluating / (training + evaluating)
+    return Found(env, clock.timesteps, plan_of(experiment), clock.evaluations, spent, share, cost, "measured")
+
+
+def _spent(folder: RunFolder) -> int:
+    newest = max(folder.checkpoints.glob("*.safetensors"))
+    return int(read_meta(newest)["progress"]["eval_steps"])
+
+
+def compute(listed: Listed, measured: Mapping[str, Found]) -> Found | str:
+    """The share by the plan, at most, and the measured costs of its kind; or why there is none."""
+    try:
+        experiment = chosen(listed.env, "", None)
+        plan = plan_of(experiment)
+        cost, how = _cost(listed, experiment, plan, measured)
+    except Exception as error:  # an environment may raise anything
+        return str(error).partition("\n")[0].partition(". ")[0]
+    total = float(experiment.method.total_timesteps)
+    most = plan.points * plan.episodes * plan.longest
+    spent = min(most, plan.allowed)
+    return Found(listed.env, total, plan, plan.points, spent, spent * cost / (total + spent * cost), cost, how)
+
+
+def _cost(listed: Listed, experiment: Experiment, plan: Plan, measured: Mapping[str, Found]) -> tuple[float, str]:
+    """(cost of an evaluation's step, where it comes from)."""
+    if listed.task == "games":
+        family = listed.env.partition("-")[0] if listed.env.partition("-")[0] in ("hex", "go") else listed.env
+        like = next((f for name, f in measured.items() if name.startswith(family)), None)
+        like = like or max((f for f in measured.values() if task_of(f.env).name == "games"), key=_factor)
+        return _factor(like) * _planned(plan, experiment.method.total_timesteps), f"as {like.env}"
+    if listed.task == "ram":
+        return measured["ram/mnist"].cost, "as ram/mnist"
+    made = parts(experiment, NOTHING)
+    if isinstance(made.env, DeviceEnv):
+        like = max((measured[name] for name in ("CartPole-v1", "Acrobot-v1", "Pendulum-v1")), key=_factor)
+        return _factor(like) * _planned(plan, experiment.method.total_timesteps), f"as {like.env}"
+    seconds = step_seconds(made.env)
+    slow, quick = measured["HalfCheetah-v5"], measured["FrozenLake-v1"]
+    worst = max(slow.cost, quick.cost)
+    return min(worst, HOST_COST * max(worst, 1.0)), f"own step {1e6 * seconds:.0f} µs; as the dearer of two on the host"
+
+
+def _planned(plan: Plan, total: float) -> float:
+    return SHARE * total / plan.allowed
+
+
+def _factor(found: Found) -> float:
+    """A measured cost over the one that its plan counts with."""
+    planned = _planned(found.plan, found.timesteps)
+    return found.cost / planned if planned else 1.0
+
+
+def step_seconds(factory: HostFactory) -> float:
+    """Seconds of one random step."""
+    env = factory()
+    env.action_space.seed(0)
+    env.reset(seed=0)
+    began, made = time.perf_counter(), 0
+    while made < STEPS and time.perf_counter() - began < SECONDS:
+        _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        if terminated or truncated:
+            env.reset()
+        made += 1
+    seconds = (time.perf_counter() - began) / made
+    env.close()
+    return seconds
+
+
+def line(found: Found) -> list[str]:
+    """A row of the table."""
+    plan = found.plan
+    evaluations = f"{found.evaluations:.0f} x {plan.episodes}"
+    return [
+        found.env,
+        f"{found.timesteps:,.0f}",
+        evaluations,
+        f"{found.steps:,.0f}",
+        f"{found.cost:.3g}",
+        f"{100 * found.share:.1f} %",
+        found.how,
+    ]
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--only", default="*", metavar="PATTERN", help="environments whose names match, as hex-*")
+    args = arguments.parse_args()
+    devices.prepare()
+    every = {listed.env: listed for listed in environments()}
+    measured: dict[str, Found] = {}
+    for env, timesteps in MEASURED.items():
+        if env in every:
+            print("training", env, flush=True)
+            measured[env] = measure(env, timesteps)
+            print(*line(measured[env]), flush=True)
+    rows = [line(found) for found in measured.values()]
+    left_out = []
+    for env, listed in every.items():
+        if env not in measured and fnmatch.fnmatch(env, args.only):
+            found = compute(listed, measured)
+            if isinstance(found, str):
+                left_out.append([env, found])
+            else:
+                rows.append(line(found))
+    header = ["environment", "timesteps", "evaluations", "their steps", "cost of a step", "share", "how"]
+    about = (
+        "Share: time of the periodic evaluations, of that of training and evaluations; compilation and the final "
+        "evaluation are apart. Wanted: at most a tenth. Cost of a step: time of an evaluation's step, in timesteps of "
+        "training. Computed shares are upper bounds: every point that the plan allows, with episodes of full length."
+    )
+    publish(
+        args.results,
+        "evaluation-share",
+        "Share of evaluation",
+        {},
+        [table(header, rows), about, "Not computed:", table(["environment", "why"], left_out)],
+    )
+
+
+if __name__ == "__main__":
+    main()
