@@ -110,7 +110,7 @@ def _no_entropy(history: History) -> str:
 
 def _no_value(history: History) -> str:
     values = history.lately(EXPLAINED, 10)
-    if history.done < 0.25 or not len(values) or np.median(values) >= 0:
+    if history.done < 0.25 or not len(values) or np.median(values) >= 0 or _rises(history):
         return ""
     return f"the value function predicts worse than a constant: explained variance {significant(np.median(values))}"
 
@@ -120,6 +120,13 @@ def _at_bounds(history: History) -> str:
     if history.done < 0.1 or not len(values) or values.min() <= 0.9:
         return ""
     return f"{100 * values[-1]:.0f} % of the actions lie at or beyond their bounds"
+
+
+def _rises(history: History) -> bool:
+    """Whether training's return in the last third of the rows is above that in the first."""
+    returns = history.known(RETURN)
+    third = len(returns) // 3
+    return bool(third and returns[-third:].mean() > returns[:third].mean())
 
 
 def _constant(history: History) -> bool:
@@ -136,11 +143,10 @@ def _constant_return(history: History) -> str:
 
 
 def _only_truncated(history: History) -> str:
-    limit, lengths, returns = history.limits.max_episode_steps, history.known(LENGTH), history.known(RETURN)
+    limit, lengths = history.limits.max_episode_steps, history.known(LENGTH)
     if limit is None or history.done < 0.25 or len(lengths) < 9 or _constant(history):
         return ""
-    third = len(returns) // 3
-    if lengths.min() < limit - 0.5 or returns[-third:].mean() > returns[:third].mean():
+    if lengths.min() < limit - 0.5 or _rises(history):
         return ""
     return f"every episode was cut by the time limit of {limit:,} steps, and the return does not rise"
 

@@ -51,7 +51,7 @@ SYMPTOMS = {
     "entropy": {ENTROPY: lambda k: -0.5 if k < 10 else -0.3 if k < 12 else -0.001},
     "kl": {KL: lambda k: 0.2},
     "clip_fraction": {CLIPPED: lambda k: 0.7},
-    "explained_variance": {EXPLAINED: lambda k: -0.3},
+    "explained_variance": {EXPLAINED: lambda k: -0.3, RETURN: lambda k: 10.0 - k % 3},
     "actions_at_bounds": {BOUNDS: lambda k: 0.97},
     "constant_return": {RETURN: lambda k: -200.0},
     "truncated": {RETURN: lambda k: -100.0 - k, LENGTH: lambda k: 200.0},
@@ -87,7 +87,9 @@ def test_every_alarm_was_raised_here():
 def test_limits_of_what_is_an_alarm():
     assert raised(**{LENGTH: lambda k: 200.0}) == set(), "Pendulum: all are cut, and the return rises"
     assert raised(**{EVALUATION: lambda k: 10.0 * k - 20}) == set(), "a little under training is usual"
-    assert raised(**{EXPLAINED: lambda k: -0.3 if k < 5 else 0.1}) == set(), "in the beginning V knows nothing"
+    flat = {RETURN: lambda k: 10.0 - k % 3}
+    assert raised(**flat, **{EXPLAINED: lambda k: -0.3 if k < 5 else 0.1}) == set(), "at first V knows nothing"
+    assert raised(**{EXPLAINED: lambda k: -0.3}) == set(), "CartPole: as all returns become equal, and it learns"
     assert raised(**{RETURN: lambda k: -200.0, EPISODES: lambda k: 3}) == set(), "too few episodes"
 
 
