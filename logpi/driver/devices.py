@@ -94,11 +94,12 @@ def start() -> None:
 
     try:
         jax.devices()
-    except RuntimeError as error:
+    except Exception as error:  # RuntimeError, and AssertionError where a platform has no plug-in
         asked = os.environ.get("JAX_PLATFORMS")
         wanted = f"JAX_PLATFORMS={asked} asks for it" if asked else "no JAX_PLATFORMS is set"
+        said = str(error) or "it found no device"
         raise LogpiError(
-            f"JAX does not start: {error} ({wanted}); JAX_PLATFORMS=cpu runs on the CPU, `logpi doctor` tells more"
+            f"JAX does not start: {said} ({wanted}); JAX_PLATFORMS=cpu runs on the CPU, `logpi doctor` tells more"
         ) from error
 
 
