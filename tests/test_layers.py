@@ -36,7 +36,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "methods": {"errors", "tasks", "config.settings", "own_code"},
     "config": {"errors", "tasks", "methods", "own_code", "runs.files"},
     "config.settings": {"errors"},  # below everything that has settings
-    "view": {"errors", "runs", "tasks"},
+    "view": {"errors", "runs", "tasks", "envs.frames"},
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from logpi.envs.frames import Frame
 from logpi.runs.files import atomic_write
 from logpi.view.labels import distinct
 from logpi.view.style import without_latex
-from logpi.view.video import Frame, write_video
+from logpi.view.video import write_video
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

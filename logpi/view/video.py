@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from logpi.envs.frames import Frame, Shows, check_size, rgb
 from logpi.errors import LogpiError
 from logpi.runs.files import disk_error, sweep, temporary_name
 from logpi.view.captions import captioned
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import gymnasium
     from jaxtyping import PyTree
 
-Frame = NDArray[np.uint8]  # [H, W, 3]
 Caption = Callable[[int, int, float], str]  # (episode from 1, steps so far, return so far)
 LONGEST = 2_000  # steps of an episode that are filmed at most, unless more are asked for
 UNLIMITED = 500  # the same in an environment without a time limit: its episode may never end
@@ -65,7 +64,7 @@ def render_episodes(
         The path of the video that was written.
 
     Raises:
-        LogpiError: the environment cannot be made or does not draw, or the disk refuses.
+        LogpiError: the environment cannot be made or does not draw, every frame is of one colour, or the disk refuses.
         Exception: whatever the environment or ``act`` raises; what was filmed until then is written.
     """
     with _headless(), contextlib.closing(_make(env)) as made:
@@ -78,13 +77,13 @@ def write_video(frames: Iterable[Frame], path: str | Path, fps: float) -> Path:
     """Write frames as they come, each held in memory only once; returns the path, with its actual suffix.
 
     Args:
-        frames: uint8 [H, W, 3], all of one size. Should the iterable raise, what it gave before is written,
-            and then the exception goes on.
+        frames: uint8 [H, W, 3], all of the first one's size. Should the iterable raise, or give another size, what it
+            gave before is written, and then the exception goes on.
         path: ``.mp4`` or ``.gif``; odd sizes are padded by a row or a column, as h264 wants.
         fps: frames per second.
 
     Raises:
-        LogpiError: there is no frame, or the disk refuses.
+        LogpiError: there is no frame, frames differ in size, or the disk refuses.
     """
     path = Path(path)
     stream = _Stream(frames)
@@ -128,11 +127,12 @@ def open_file(path: str | Path) -> bool:
 
 
 class _Stream:
-    """Frames of a source; an exception of the source ends them and is kept in ``error``."""
+    """Frames of a source; an exception of the source, or another size, ends them and is kept in ``error``."""
 
     def __init__(self, frames: Iterable[Frame]) -> None:
         self.error: Exception | None = None
         self._frames = iter(frames)
+        self.first: Frame | None = None
         self.first = self._next()
 
     def __iter__(self) -> Iterator[Frame]:
@@ -143,10 +143,13 @@ class _Stream:
 
     def _next(self) -> Frame | None:
         try:
-            return next(self._frames, None)
+            frame = next(self._frames, None)
+            if frame is not None and self.first is not None:
+                check_size(frame, self.first)
         except Exception as error:
             self.error = error
             return None
+        return frame
 
     def reraise(self) -> None:
         if self.error is not None:
@@ -200,22 +203,24 @@ def _play(
     longest: int,
     tell: Callable[[str], None],
 ) -> Iterator[Frame]:
-    cut = False
+    cut, shows = False, Shows()
     for episode in range(1, episodes + 1):
         if begin:
             begin()
         obs, _ = env.reset(seed=seed if episode == 1 else None)
         episode_return, ended = 0.0, False
-        yield _frame(env, caption and caption(episode, 0, episode_return))
+        yield _frame(env, shows, caption and caption(episode, 0, episode_return))
         for step in range(1, longest + 1):
             obs, reward, terminated, truncated, _ = env.step(act(obs))
             episode_return += float(reward)
             ended = bool(terminated or truncated)
             here = "" if ended or step < longest else CUT
-            yield _frame(env, caption and caption(episode, step, episode_return) + here)
+            yield _frame(env, shows, caption and caption(episode, step, episode_return) + here)
             if ended:
                 break
         cut = cut or not ended
+    if not shows.anything:
+        raise LogpiError(f"the film of {env} shows nothing: render() gave one colour only; draw the state in it")
     if cut:
         tell(f"the film shows the first {longest:,} steps of an episode, which had not ended")
 
@@ -240,15 +245,15 @@ def time_limit(env: gymnasium.Env) -> int | None:
     return found if isinstance(found, int) else None
 
 
-def _frame(env: gymnasium.Env, text: str | None) -> Frame:
-    frame = env.render()
-    if not (isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 3):
+def _frame(env: gymnasium.Env, shows: Shows, text: str | None) -> Frame:
+    try:
+        frame = rgb(env.render())
+    except LogpiError as error:
         raise LogpiError(
-            f"{env} cannot be filmed: render() gave {type(frame).__name__}, not an RGB array [H, W, 3]; "
-            'add "rgb_array" to its metadata["render_modes"] and draw it'
-        )
-    shown = frame.astype(np.uint8)
-    return captioned(shown, text) if text else shown
+            f'{env} cannot be filmed: {error}; add "rgb_array" to its metadata["render_modes"] and draw uint8 [H, W, 3]'
+        ) from error
+    shows.look(frame)
+    return captioned(frame, text) if text else frame
 
 
 def _make(env: str | Callable[..., gymnasium.Env]) -> gymnasium.Env:

@@ -1,5 +1,6 @@
 """Videos come out readable, without a display, with and without ffmpeg, and also of a crash."""
 
+import functools
 import os
 import sys
 from typing import ClassVar
@@ -141,6 +142,58 @@ def test_environments_that_cannot_be_filmed(tmp_path):
         render_episodes(Dark, lambda obs: 0, tmp_path / "a.mp4", 1, 0)
 
 
+class Draws(Crash):
+    """Draws what the test says, for two moves."""
+
+    def __init__(self, draws, render_mode=None):
+        super().__init__()
+        self.draws = draws
+
+    def step(self, action):
+        self.steps += 1
+        return self.steps, 1.0, self.steps == 2, False, {}
+
+    def render(self):
+        return self.draws(self.steps)
+
+
+def film(draws, path):
+    made = functools.partial(Draws, draws)
+    return render_episodes(made, lambda obs: 0, path / "a.mp4", episodes=1, seed=0, caption=None)
+
+
+GREY = {  # the same pictures of grey 0, 80, 160
+    "floats": lambda t: np.full((40, 60, 3), 80 * t / 255, np.float32),
+    "alpha": lambda t: np.full((40, 60, 4), 80 * t, np.uint8),
+    "flat": lambda t: np.full((40, 60), 80 * t, np.uint8),
+    "integers": lambda t: np.full((40, 60, 1), 80 * t, np.int64),
+}
+
+
+@pytest.mark.parametrize("draws", GREY.values(), ids=GREY)
+def test_pictures_of_other_kinds_are_shown_as_they_are_meant(tmp_path, draws):
+    meta, shown = read(film(draws, tmp_path))
+    assert meta["size"] == (60, 40)
+    assert [round(frame.mean() / 20) for frame in shown] == [0, 4, 8]
+
+
+@pytest.mark.parametrize(
+    ("draws", "words"),
+    [
+        (lambda t: np.full((40, 60, 3), 300 * t), r"int64\[40, 60, 3\] from 300 to 300: of int64 values from 0 to 255"),
+        (lambda t: np.full((40, 60, 3), np.nan), "float64.* from nan to nan"),
+        (lambda t: np.zeros((40, 60, 2)), r"float64\[40, 60, 2\]"),
+        (lambda t: np.zeros((40 + 4 * t, 60, 3), np.uint8), "60 x 44 pixels came after frames of 60 x 40"),
+        (lambda t: np.zeros((40, 60, 3), np.uint8), "shows nothing"),
+        (lambda t: [[0, 0, 0]], r"render\(\) gave list"),
+    ],
+    ids=["range", "nan", "channels", "growing", "black", "list"],
+)
+def test_a_film_that_would_not_show_the_episode_is_refused(tmp_path, draws, words):
+    with pytest.raises(LogpiError, match=words):
+        film(draws, tmp_path)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
 def test_open_file_needs_a_display(tmp_path, monkeypatch):
     started = []
@@ -170,7 +223,7 @@ class Endless(gymnasium.Env):
         return 0, 1.0, False, False, {}
 
     def render(self):
-        return np.zeros((16, 240, 3), np.uint8)
+        return np.arange(16 * 240 * 3, dtype=np.uint8).reshape(16, 240, 3)
 
 
 def limited(steps):
