@@ -25,7 +25,7 @@ from logpi.config.experiments import (
     without_recipe,
 )
 from logpi.config.lengths import ending, lengthened
-from logpi.config.settings import Experiment
+from logpi.config.settings import Experiment, check_seed
 from logpi.driver import devices
 from logpi.errors import LogpiError
 from logpi.own_code import name_code, named_in, trust_code
@@ -317,8 +317,7 @@ def evaluate(
     Raises:
         LogpiError: the agent, its environment or its data cannot be used, or an argument is not for its kind.
     """
-    if episodes is not None and episodes < 1:
-        raise LogpiError(f"episodes is {episodes}; it must be at least 1")
+    _check(episodes, seed)
     agent = load(agent) if isinstance(agent, str | Path) else agent
     return record(agent.kind).evaluate(agent, Question(episodes, seed, sampled, passes, split))
 
@@ -346,8 +345,7 @@ def film(
     Raises:
         LogpiError: the environment does not draw, the agent has nothing to show, or the video cannot be written.
     """
-    if episodes is not None and episodes < 1:
-        raise LogpiError(f"episodes is {episodes}; it must be at least 1")
+    _check(episodes, seed)
     agent = load(agent) if isinstance(agent, str | Path) else agent
     return record(agent.kind).film(agent, Film(Path(path), episodes, seed, sampled, steps, tell))
 
@@ -365,8 +363,7 @@ def film_random(
     Raises:
         LogpiError: ``env`` is not an environment, it does not draw, or the video cannot be written.
     """
-    if episodes < 1:
-        raise LogpiError(f"episodes is {episodes}; it must be at least 1")
+    _check(episodes, seed)
     name_code(env)
     return task_of(env).film_random(env, Film(Path(path), episodes, seed, steps=steps, tell=tell))
 
@@ -386,6 +383,7 @@ def sheet(
     Raises:
         LogpiError: the agent has no glimpses, its data cannot be read, or the disk refuses.
     """
+    _check(count, seed)
     agent = load(agent) if isinstance(agent, str | Path) else agent
     return record(agent.kind).sheet(agent, Film(Path(folder), count, seed, sampled))
 
@@ -421,6 +419,13 @@ def look(
     agent = load(agent) if isinstance(agent, str | Path) else agent
     wanted = Pictures(images, None if folder is None else Path(folder), invert, autocontrast, passes)
     return record(agent.kind).look(agent, wanted)
+
+
+def _check(episodes: int | None, seed: int | None) -> None:
+    """Refuse numbers that no evaluation or film takes."""
+    check_seed(seed)
+    if episodes is not None and episodes < 1:
+        raise LogpiError(f"episodes is {episodes}; it must be at least 1")
 
 
 def _display(experiment: Experiment, recipe: Recipe | None, quiet: bool) -> Any:

@@ -45,3 +45,7 @@ class Checked:
     def to_json(self) -> dict[str, object]:
         """All fields, and ``ok``."""
         return {**asdict(self), "ok": self.ok}
+
+
+# said where processes are spawned, and in a process that a script without the guard has spawned
+MAIN_GUARD = "in a script of your own, train under `if __name__ == '__main__':`, as each worker runs the script"

@@ -23,7 +23,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "errors": set(),
     "ops": {"types"},
     "envs": BASE | {"ops", "own_code", "config.settings"},
-    "nets": BASE | {"ops", "config.settings", "envs.spaces"},
+    "nets": BASE | {"config.settings", "envs.spaces", "envs.actions"},
     "algorithms": BASE | {"ops", "config.settings", "methods"},
     "driver": BASE | {"ops", "config.settings"},
     "control": KIND | {"nets", "envs", "own_code", "view"},
@@ -41,7 +41,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE
     | {"training", "tasks", "config", "runs", "view", "own_code"}
-    | {"driver.devices", "envs.host", "envs.spaces"},
+    | {"driver.devices", "envs.host", "envs.space_json"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
     | {"driver.devices", "envs.checker", "games.task", "games.rules", "training.doctor"},
     "__main__": {"cli"},
@@ -50,7 +50,7 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
     "ops": (),
     "nets": (),
     "algorithms": (),
-    "envs": ("load", "checker.check", "checker.check_device"),
+    "envs": ("load", "watchdog", "checker.check", "checker.check_device", "checker.trial"),
     "driver": ("driver", "stages", "devices"),
     "control": ("agent", "evaluation", "on_host", "rollout", "task"),
     "ram": ("agent", "data", "figures", "looks", "task"),

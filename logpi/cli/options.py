@@ -6,9 +6,9 @@ from typing import Annotated
 
 import tyro
 
+from logpi.config.settings import SEEDS as SEEDS
 from logpi.errors import LogpiError
 
-SEEDS = (0, 2**31 - 1)  # range that external engines accept too
 NO_OFF = (tyro.conf.FlagCreatePairsOff,)
 Json = Annotated[bool, tyro.conf.arg(help="Output as JSON")]
 LogDir = Annotated[str, tyro.conf.arg(help="Folder that holds the runs")]

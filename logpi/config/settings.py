@@ -27,6 +27,7 @@ from logpi.errors import LogpiError
 
 T = TypeVar("T")
 RANGE = "range"  # key of a field's metadata
+SEEDS = (0, 2**31 - 1)  # range of seeds that external engines accept too
 MOST_STEPS = 2e9  # timesteps of a run: they are counted in 32 bits
 
 
@@ -81,6 +82,16 @@ def layers(default: T) -> T:
 def timesteps(default: T) -> T:
     """Length of a run in timesteps."""
     return ranged(default, lambda x, _: 0 < x <= MOST_STEPS, f"above 0 and at most {MOST_STEPS:g}")
+
+
+def check_seed(seed: int | None) -> None:
+    """Refuse a seed of evaluations, films or matches that external engines do not take.
+
+    Raises:
+        LogpiError: it is outside of ``SEEDS``.
+    """
+    if seed is not None and not SEEDS[0] <= seed <= SEEDS[1]:
+        raise LogpiError(f"seed is {seed}; allowed: {SEEDS[0]} to {SEEDS[1]}")
 
 
 def range_of(kind: type[Any], name: str) -> Range | None:
@@ -228,7 +239,7 @@ class ControlSettings:
     ent_coef: float = not_negative(0.0)  # Weight of the entropy bonus (entropy of the policy, in nats); 0: none
     max_grad_norm: float = above(0, math.inf)  # Maximum global gradient norm (gradient clipping); inf: none
     optimizer: Optimizer = "adam"  # Gradient optimizer, from Optax
-    normalize_obs: bool = False  # Observation normalization (floats) by running mean and standard deviation
+    normalize_obs: bool = False  # Observation normalization (not of pixels) by running mean and standard deviation
     normalize_reward: bool = False  # Reward scaling: division by the running deviation of the discounted return
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from gymnasium import spaces
 
 from logpi.algorithms.common.learning import make_act
 from logpi.config.experiments import from_table
 from logpi.config.settings import MOST_STEPS, Network
-from logpi.envs.spaces import space_from_json, space_to_json, to_env
+from logpi.envs.space_json import space_from_json, space_to_json
+from logpi.envs.spaces import plain, to_env
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Statistics, init_statistics
@@ -41,9 +41,7 @@ class Agent:
         self.learner = Learner(params, (), statistics, (), jnp.int32(0))
         self.act_on = make_act(policy)  # an ``Algorithm.act``
         self.decide = jax.jit(self._nth_act, static_argnames="greedy")
-        shown = example(spec.observation_space)
-        self._structure: Any = jax.tree.structure(shown)
-        self._shapes = [x.shape for x in jax.tree.leaves(shown)]
+        self._shapes = [x.shape for x in jax.tree.leaves(example(spec.observation_space))]
         self._memory: PyTree = None
         self._key, self._calls = jax.random.key(0), 0
 
@@ -60,10 +58,8 @@ class Agent:
             LogpiError: the observation does not have the shape of the agent's observation space, or an agent with a
                 memory is shown another number of episodes than it remembers.
         """
-        if not isinstance(self.spec.observation_space, spaces.Dict | spaces.Tuple):
-            obs = np.asarray(obs)  # a list of numbers is one observation, not many
-        single = self._is_single(obs)
-        batch = jax.tree.map(lambda x: np.asarray(x)[None], obs) if single else obs
+        shown, single = self._shown(obs)
+        batch = jax.tree.map(lambda x: x[None], shown) if single else shown
         size = len(jax.tree.leaves(batch)[0])
         if self._memory is None:
             self._memory = self.policy.memory(size)
@@ -80,16 +76,23 @@ class Agent:
     def _nth_act(self, learner: Learner, memory: PyTree, obs: PyTree, key: Key, calls: Array, greedy: bool) -> Act:
         return self.act_on(learner, memory, obs, jax.random.fold_in(key, calls), greedy=greedy)
 
-    def _is_single(self, obs: Any) -> bool:
-        leaves = [np.shape(x) for x in jax.tree.leaves(obs)]
-        alike = jax.tree.structure(obs) == self._structure
-        if alike and leaves == self._shapes:
-            return True
-        if alike and len({x[:1] for x in leaves}) == 1 and [x[1:] for x in leaves] == self._shapes and leaves[0]:
-            return False
-        raise LogpiError(
-            f"an observation of shape {leaves} does not fit this agent's observation space "
-            f"{self.spec.observation_space}; give one observation, or a batch of them"
+    def _shown(self, obs: Any) -> tuple[Any, bool]:
+        """The observation as it was in training, and whether it is a single one."""
+        try:
+            shown = plain(self.spec.observation_space, obs)
+        except LogpiError as error:
+            raise self._misfit(str(error)) from error
+        leaves = [x.shape for x in jax.tree.leaves(shown)]
+        if leaves == self._shapes:
+            return shown, True
+        if leaves[0] and len({x[:1] for x in leaves}) == 1 and [x[1:] for x in leaves] == self._shapes:
+            return shown, False
+        raise self._misfit(f"an observation of shape {leaves}")
+
+    def _misfit(self, what: str) -> LogpiError:
+        return LogpiError(
+            f"{what} does not fit this agent's observation space {self.spec.observation_space}; give one observation, "
+            "or a batch of them"
         )
 
 

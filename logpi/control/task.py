@@ -321,14 +321,21 @@ def _film(agent: Any, wanted: Film) -> Path:
 
 
 def _film_random(env: str, wanted: Film) -> Path:
+    from logpi.envs.checker.trial import Chooser
     from logpi.envs.make import spec_of
+    from logpi.envs.spaces import legal_in, to_env
 
     source = _gymnasium_version(env, {})
-    space = spec_of(source).action_space
+    spec = spec_of(source)
+    space, choose = spec.action_space, Chooser(spec, seed=wanted.seed)
     space.seed(wanted.seed)
+
+    def act(obs: Any) -> Any:
+        return space.sample() if legal_in(spec.observation_space, obs) is None else to_env(space, choose(obs))
+
     episodes = 1 if wanted.episodes is None else wanted.episodes
     build, options = _drawn(source, env, {}), {"steps": wanted.steps, "tell": wanted.tell}
-    return _filmed(env, build, lambda _: space.sample(), wanted.path, episodes, wanted.seed, **options)
+    return _filmed(env, build, act, wanted.path, episodes, wanted.seed, **options)
 
 
 def _filmed(name: str, *arguments: Any, **options: Any) -> Path:

@@ -5,10 +5,13 @@ Spawned workers import this module to build their environment, so it imports no 
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -17,14 +20,20 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 import gymnasium
 from gymnasium.envs.registration import EnvSpec as RegisteredSpec
 
+from logpi.envs.text import readable, without_text
 from logpi.errors import LogpiError
 from logpi.own_code import as_usual, import_file, import_module, name_code
 
 if TYPE_CHECKING:
     from logpi.types import Array, DeviceEnv, Key, PyTree, Space
 
+    Info = dict[str, object]
+
 P = ParamSpec("P")
 R = TypeVar("R")
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "hide")  # workers inherit it: pygame greets in each process
+_shown: set[str] = set()  # warnings of environments that this process has shown
+_collecting = False  # whether ``warned_once`` is at work
 DEVICE_PARTS = ("reset(key)", "step(state, action, key)", "observation_space", "action_space")
 
 
@@ -55,10 +64,36 @@ class FromFile:
 
 
 @dataclass(frozen=True)
-class InWorker:
-    """The same environment, whose errors can cross a process boundary.
+class Bare:
+    """The same environment with what is read of it alone: its ``info`` is empty, and its observations have no text.
 
-    Gymnasium sends the exception itself through a queue, and waits for ever for one that cannot be pickled.
+    Gymnasium's vectors join the infos of all copies, and fail where arrays in them differ in length.
+    """
+
+    make: Callable[[], gymnasium.Env]
+
+    def __call__(self) -> gymnasium.Env:
+        env = self.make()
+        reset, step, space = env.reset, env.step, env.observation_space
+
+        def bare_reset(*, seed: int | None = None, options: Info | None = None) -> tuple[PyTree, Info]:
+            obs, _ = reset(seed=seed, options=options)
+            return without_text(space, obs), {}
+
+        def bare_step(action: PyTree) -> tuple[PyTree, PyTree, bool, bool, Info]:
+            obs, reward, terminated, truncated, _ = step(action)
+            return without_text(space, obs), reward, terminated, truncated, {}
+
+        env.reset, env.step, env.observation_space = bare_reset, bare_step, readable(space)
+        return env
+
+
+@dataclass(frozen=True)
+class InWorker:
+    """The same environment in a process of its own, whose errors can cross the boundary.
+
+    Gymnasium sends the exception itself through a queue, and waits for ever for one that cannot be pickled. What the
+    environment warns of while it is built, its parent has shown: it builds one before it starts workers.
     """
 
     make: Callable[[], gymnasium.Env]
@@ -67,9 +102,32 @@ class InWorker:
         if multiprocessing.parent_process() is not None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which then saves and closes us
             as_usual()
-        env = self.make()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            env = Bare(self.make)()
         env.reset, env.step = _plain(env.reset), _plain(env.step)
         return env
+
+
+@contextlib.contextmanager
+def warned_once() -> Iterator[None]:
+    """Show each warning that comes within once a process, however many copies of an environment are built."""
+    global _collecting
+    if _collecting:  # the outermost shows them
+        yield
+        return
+    caught: list[warnings.WarningMessage] = []
+    _collecting = True
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            yield
+    finally:
+        _collecting = False
+        for warning in caught:
+            text = str(warning.message)
+            if text not in _shown:
+                _shown.add(text)
+                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 class OwnDeviceEnv(Protocol):

@@ -16,7 +16,7 @@ from logpi.envs.classic import CLASSIC
 from logpi.envs.host import HostFactory, host_spec
 from logpi.envs.load import load_own, registered
 from logpi.envs.probes import PROBES
-from logpi.envs.spaces import check_spaces, to_env
+from logpi.envs.spaces import check_spaces, plain, to_env
 from logpi.errors import LogpiError
 from logpi.ops.collectives import where
 from logpi.own_code import load_entry as load_entry_point
@@ -128,12 +128,12 @@ def vectorize(env: DeviceEnv) -> DeviceVector:
     A finished copy ignores its next action and resets: that row has reward 0 and no flags (``types.Trajectory.mask``
     is 0 there). Each episode draws from a key of its own, so the copies are independent of each other.
     """
-    limit = env.spec.max_episode_steps
+    limit, space = env.spec.max_episode_steps, env.spec.observation_space
 
     def begin(keys: Key) -> tuple[PyTree, PyTree, Key]:
         pairs = jax.vmap(jax.random.split)(keys)
         inner, obs = jax.vmap(env.reset)(pairs[:, 0])
-        return inner, _as_float32(obs), pairs[:, 1]
+        return inner, plain(space, obs), pairs[:, 1]
 
     def reset(key: Key, batch: int) -> tuple[VectorState, Step]:
         inner, obs, keys = begin(jax.random.split(key, batch))
@@ -144,7 +144,7 @@ def vectorize(env: DeviceEnv) -> DeviceVector:
         keys = jax.vmap(jax.random.fold_in)(state.key, state.clock + 1)
         moved = jax.vmap(env.step)(state.inner, to_env(env.spec.action_space, action), keys)
         inner, obs, reward, terminated = moved
-        obs, clock = _as_float32(obs), state.clock + 1
+        obs, clock = plain(space, obs), state.clock + 1
         live = ~state.over
         terminated = terminated.astype(bool) & live
         truncated = (clock >= limit) & live if limit else jnp.zeros_like(live)
@@ -163,7 +163,3 @@ def vectorize(env: DeviceEnv) -> DeviceVector:
         return VectorState(inner, obs, key, clock, terminated | truncated), step
 
     return DeviceVector(env.spec, reset, step)
-
-
-def _as_float32(obs: PyTree) -> PyTree:
-    return jax.tree.map(lambda x: x.astype(jnp.float32) if jnp.issubdtype(x.dtype, jnp.floating) else x, obs)

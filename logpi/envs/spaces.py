@@ -10,7 +10,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +21,8 @@ from logpi.errors import LogpiError
 from logpi.types import AnyArray, Array, EnvSpec, PyTree
 from logpi.types import Space as Space
 
-MOST_ELEMENTS = 2**27  # numbers of one observation or action
 MASK = "action_mask"  # key of the legal-action mask (1 legal) in a Dict observation; no part of the encoding
+INDEX = np.iinfo(np.int32)  # of Discrete and MultiDiscrete observations: JAX has no integers of 64 bits
 
 
 def check_spaces(spec: EnvSpec) -> None:
@@ -42,11 +41,18 @@ def check_spaces(spec: EnvSpec) -> None:
                 "MultiBinary, and Dict (string keys) or Tuple of these. "
                 "Convert it with a gymnasium.ObservationWrapper."
             )
+        if isinstance(leaf, spaces.Discrete | spaces.MultiDiscrete) and not _countable(leaf):
+            raise LogpiError(
+                f"{where}: {path} space {leaf} has numbers beyond 32 bits. Allowed: {INDEX.min:,} to {INDEX.max:,}. "
+                "Lower its start."
+            )
     if not isinstance(action, spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
         raise LogpiError(
             f"{where}: action space {action} is not supported. Allowed: Discrete, Box, MultiDiscrete, "
             "MultiBinary. Convert it with a gymnasium.ActionWrapper."
         )
+    if _leaf_size(action) == 0:
+        raise LogpiError(f"{where}: action space {action} leaves nothing to choose. Give it a dimension.")
     if isinstance(action, spaces.Box) and np.any(action.bounded_below != action.bounded_above):
         raise LogpiError(
             f"{where}: action space {action} has a dimension bounded on one side only. Allowed: both bounds "
@@ -60,11 +66,13 @@ def check_spaces(spec: EnvSpec) -> None:
 def to_env(space: Space, action: AnyArray) -> PyTree:
     """Convert a policy's action to the environment's; NumPy in, NumPy out, JAX in, JAX out.
 
+    A joint action is flat, [..., d] with d = the product of the space's shape, and becomes [..., *shape]:
+
     * Discrete: int [...] in [0, n) → plus ``start``.
-    * MultiDiscrete: ints [..., k], flat over ``nvec`` → [..., *nvec.shape] plus ``start``.
-    * MultiBinary: 0 or 1 [..., *shape] → int8.
-    * Box: each bounded dimension of [..., *shape] maps [-1, 1] affinely onto [low, high] and is clipped to it
-      (rounded for an integer Box); an unbounded dimension is left as it is.
+    * MultiDiscrete: ints [..., d], flat over ``nvec`` → plus ``start``.
+    * MultiBinary: 0 or 1 [..., d] → int8.
+    * Box: each bounded dimension of [..., d] maps [-1, 1] affinely onto [low, high] and is clipped to it (rounded
+      for an integer Box); an unbounded dimension is left as it is.
 
     Raises:
         LogpiError: any other space.
@@ -74,8 +82,8 @@ def to_env(space: Space, action: AnyArray) -> PyTree:
     dtype = _dtype(xp, space.dtype)
     if isinstance(space, spaces.Discrete):
         return action.astype(dtype) + xp.asarray(space.start, dtype)
+    action = action.reshape(action.shape[:-1] + space.shape)
     if isinstance(space, spaces.MultiDiscrete):
-        action = action.reshape(action.shape[:-1] + space.nvec.shape)
         return action.astype(dtype) + _like(action, space.start, dtype)
     if isinstance(space, spaces.MultiBinary):
         return action.astype(dtype)
@@ -93,6 +101,42 @@ def max_entropy(space: Space) -> float | None:
     return math.log(2) * math.prod(space.shape) if isinstance(space, spaces.MultiBinary) else None
 
 
+def leaf_dtype(space: Space) -> np.dtype[np.generic]:
+    """What one part of an observation is made of when a policy gets it.
+
+    Numbers of a Box are float32, however large or exact the environment's are, but uint8 (pixels) stays. Discrete and
+    MultiDiscrete are int32 and MultiBinary int8.
+    """
+    if isinstance(space, spaces.Box):
+        return np.dtype(np.uint8 if space.dtype == np.uint8 else np.float32)
+    return np.dtype(np.int8 if isinstance(space, spaces.MultiBinary) else np.int32)
+
+
+def plain(space: Space, obs: PyTree) -> PyTree:
+    """An observation [...] as every policy gets it: read by the space's keys, in dicts and tuples of plain arrays.
+
+    Environments may answer with any mapping and any sequence. Arrays are copies of ``leaf_dtype``, NumPy's; those of a
+    device environment stay JAX's. The mask of legal actions is int8.
+
+    Raises:
+        LogpiError: a part of the space is missing, or is no array of numbers.
+    """
+    return _plain(space, obs, "observation")
+
+
+def normalizable(spec: EnvSpec) -> bool:
+    """Whether observations have numbers whose scale --normalize-obs can change: those of a Box, but for pixels."""
+    return any(
+        isinstance(leaf, spaces.Box) and leaf_dtype(leaf) == np.float32
+        for _, leaf in _named_leaves("", _visible(spec.observation_space))
+    )
+
+
+def legal_in(space: Space, obs: PyTree) -> PyTree:
+    """The mask [..., n] of legal actions in an observation, or None where the space has none."""
+    return obs[MASK] if isinstance(space, spaces.Dict) and MASK in space.spaces else None
+
+
 def encode(space: Space, obs: PyTree) -> Array:
     """A supported observation [...] as one float32 vector [..., D], D = ``size(space)``.
 
@@ -105,6 +149,33 @@ def encode(space: Space, obs: PyTree) -> Array:
 def size(space: Space) -> int:
     """D, the length of ``encode``'s vector."""
     return sum(_leaf_size(leaf) for _, leaf in _named_leaves("", _visible(space)))
+
+
+def _plain(space: Space, obs: PyTree, path: str) -> PyTree:
+    parts = _parts(space)
+    if parts is None:
+        return _cast(obs, np.dtype(np.int8) if path.endswith(f"[{MASK!r}]") else leaf_dtype(space), path)
+    try:
+        read = {key: _plain(part, obs[key], f"{path}[{key!r}]") for key, part in parts}
+    except (KeyError, IndexError, TypeError) as error:
+        raise LogpiError(f"{path} is {obs!r:.80}, which lacks a part of its space {space}") from error
+    return read if isinstance(space, spaces.Dict) else tuple(read.values())
+
+
+def _cast(value: PyTree, dtype: np.dtype[np.generic], path: str) -> AnyArray:
+    if isinstance(value, jax.Array):
+        return value.astype(dtype)
+    try:
+        with np.errstate(over="ignore"):  # an overflow becomes infinite, which is reported with its place
+            return np.array(np.asarray(value), dtype)
+    except (TypeError, ValueError) as error:
+        raise LogpiError(f"{path} is {value!r:.80}, not an array of numbers") from error
+
+
+def _countable(space: spaces.Discrete | spaces.MultiDiscrete) -> bool:
+    first = np.asarray(space.start, object)
+    last = first + (space.nvec if isinstance(space, spaces.MultiDiscrete) else space.n)
+    return bool((first >= INDEX.min).all() and (last <= INDEX.max).all())
 
 
 def _library(array: AnyArray) -> ModuleType:
@@ -129,8 +200,11 @@ def _scale(xp: ModuleType, space: spaces.Box, action: AnyArray) -> AnyArray:
     ends = np.where(bounded, low, -1.0), np.where(bounded, high, 1.0)
     middle, half = ends[1] / 2 + ends[0] / 2, ends[1] / 2 - ends[0] / 2  # high - low may overflow
     moved = _like(action, middle, dtype) + action.astype(dtype) * _like(action, half, dtype)
-    moved = xp.clip(moved, _like(action, low, dtype), _like(action, high, dtype))
-    return moved if space.dtype.kind == "f" else xp.rint(moved)
+    if space.dtype.kind == "f":
+        return xp.clip(moved, _like(action, low, dtype), _like(action, high, dtype))
+    # the float above the largest integer of 64 bits is none of them, and would become the smallest
+    high = np.where(high >= 2.0 ** (8 * space.dtype.itemsize - (space.dtype.kind == "i")), np.nextafter(high, 0), high)
+    return xp.rint(xp.clip(moved, _like(action, low, dtype), _like(action, high, dtype)))
 
 
 def _visible(space: Space) -> Space:
@@ -192,113 +266,3 @@ def _check_mask(where: str, observation: Space, action: Space) -> None:
             f"{where}: {MASK!r} is {mask.dtype}{list(mask.shape)}, but there are {_leaf_size(action)} actions. "
             f"Declare it as MultiBinary({_leaf_size(action)}), 1 where the action is legal."
         )
-
-
-Json = dict[str, PyTree]  # numbers, strings, and lists and objects of them
-
-
-def space_to_json(space: Space) -> Json:
-    """A supported space as a JSON-safe dict (infinities are strings).
-
-    Raises:
-        LogpiError: unsupported space.
-    """
-    if isinstance(space, spaces.Box):
-        low, high = _bounds(space)
-        shape = list(space.shape)
-        return {"type": "Box", "shape": shape, "dtype": space.dtype.name, "low": low, "high": high}
-    if isinstance(space, spaces.Discrete):
-        return {"type": "Discrete", "n": int(space.n), "start": int(space.start), "dtype": space.dtype.name}
-    if isinstance(space, spaces.MultiDiscrete):
-        nvec, start = space.nvec.tolist(), space.start.tolist()
-        return {"type": "MultiDiscrete", "nvec": nvec, "start": start, "dtype": space.dtype.name}
-    if isinstance(space, spaces.MultiBinary):
-        n = int(space.n) if isinstance(space.n, int | np.integer) else [int(k) for k in space.n]
-        return {"type": "MultiBinary", "n": n}
-    if isinstance(space, spaces.Dict):
-        return {"type": "Dict", "spaces": [[key, space_to_json(part)] for key, part in space.spaces.items()]}
-    if isinstance(space, spaces.Tuple):
-        return {"type": "Tuple", "spaces": [space_to_json(part) for part in space.spaces]}
-    raise LogpiError(f"space {space} cannot be saved; allowed: Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple")
-
-
-def space_from_json(data: Json) -> Space:
-    """The space that ``space_to_json`` wrote.
-
-    Raises:
-        LogpiError: anything that it cannot have written.
-    """
-    try:
-        return _read(data)
-    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, OverflowError, RecursionError) as error:
-        if isinstance(error, LogpiError):
-            raise
-        raise LogpiError(f"not a saved space: {data!r:.200} ({type(error).__name__}: {error})") from error
-
-
-def _read(data: Json) -> Space:
-    kind = data["type"]
-    if kind == "Box":
-        dtype, shape = np.dtype(data["dtype"]), _sides(data["shape"])
-        low, high = (_bound(data[side], dtype) for side in ("low", "high"))
-        return spaces.Box(low, high, shape, dtype.type)
-    if kind == "Discrete":
-        # Gymnasium before 1.2 knows int64 only and takes no dtype.
-        dtypes = {} if data["dtype"] == "int64" else {"dtype": np.dtype(data["dtype"]).type}
-        return spaces.Discrete(data["n"], start=data["start"], **dtypes)
-    if kind == "MultiDiscrete":
-        return spaces.MultiDiscrete(data["nvec"], dtype=np.dtype(data["dtype"]).type, start=data["start"])
-    if kind == "MultiBinary":
-        return spaces.MultiBinary(data["n"] if _sides(data["n"]) else ())
-    if kind == "Dict":
-        return spaces.Dict(OrderedDict((str(key), _read(part)) for key, part in data["spaces"]))
-    if kind == "Tuple":
-        return spaces.Tuple([_read(part) for part in data["spaces"]])
-    raise LogpiError(
-        f"not a saved space: type {kind!r}; allowed: Box, Discrete, MultiDiscrete, MultiBinary, Dict, Tuple"
-    )
-
-
-def _sides(shape: Any) -> tuple[int, ...]:
-    """A shape, of no more elements than an observation can have."""
-    sides = tuple(shape) if isinstance(shape, list) else (shape,)
-    if not all(type(side) is int and side >= 0 for side in sides) or math.prod(sides) > MOST_ELEMENTS:
-        raise ValueError(f"shape {shape!r:.100}")
-    return sides
-
-
-def _bounds(space: spaces.Box) -> tuple[PyTree, PyTree]:
-    """Lowest and highest values, each as one number or as nested lists."""
-    low = np.where(space.bounded_below, space.low, _limit(space, -np.inf))
-    high = np.where(space.bounded_above, space.high, _limit(space, np.inf))
-    return _numbers(low), _numbers(high)
-
-
-def _limit(space: spaces.Box, infinity: float) -> float:
-    # An integer array that is bounded everywhere must not pass through float: int64 would lose digits.
-    everywhere = space.bounded_below.all() and space.bounded_above.all()
-    return space.dtype.type(0) if everywhere else infinity
-
-
-def _numbers(array: NDArray[np.number]) -> PyTree:
-    """One number where all are equal (an image has thousands of equal bounds), else nested lists."""
-    if array.size and np.all(array == array.flat[0]):
-        array = np.asarray(array.flat[0])
-    if array.dtype.kind != "f" or np.isfinite(array).all():
-        return array.tolist()
-    return _spell(array.tolist())
-
-
-def _spell(value: PyTree) -> PyTree:
-    """Nested lists with infinities as strings, which JSON lacks."""
-    if isinstance(value, list):
-        return [_spell(item) for item in value]
-    return value if np.isfinite(value) else str(value)
-
-
-def _bound(value: PyTree, dtype: np.dtype[np.generic]) -> PyTree:
-    if not isinstance(value, list):
-        return float(value) if isinstance(value, str) else value
-    numbers = np.array(value)
-    # Strings are infinities, which an integer Box takes as floats.
-    return numbers.astype(np.float64 if numbers.dtype.kind == "U" and dtype.kind != "f" else dtype)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from gymnasium.vector import VectorEnv
 
-from logpi.envs.host import GymVector, make_host
+from logpi.envs.gym_vector import GymVector
+from logpi.envs.host import make_host
 from logpi.errors import LogpiError
 
 if TYPE_CHECKING:

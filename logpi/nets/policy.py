@@ -10,19 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import Float, Shaped
 
 from logpi.config.settings import Network
-from logpi.envs.spaces import encode
+from logpi.envs.actions import action_distribution, output_size
+from logpi.envs.spaces import MASK, encode, leaf_dtype, legal_in
 from logpi.errors import LogpiError
-from logpi.ops.distributions import (
-    DiagonalGaussian,
-    Distribution,
-    MultiBinary,
-    MultiDiscrete,
-    TanhGaussian,
-    masked,
-)
 from logpi.types import Array, EnvSpec, Key, Output, Policy, PyTree, Space
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": nn.tanh, "relu": nn.relu, "silu": nn.silu}
@@ -86,42 +78,6 @@ def initial_memory(cell: str, size: int, batch: int) -> tuple[Array, ...] | Arra
     """The cell's memory at the start of an episode, [B, size] each."""
     memory: tuple[Array, ...] | Array = CELLS[cell](size).initialize_carry(jax.random.key(0), (batch, size))
     return memory
-
-
-def output_size(space: Space) -> int:
-    """Number of network outputs for a distribution over ``space``, without a Gaussian's deviations."""
-    if isinstance(space, spaces.Discrete):
-        return int(space.n)
-    if isinstance(space, spaces.MultiDiscrete):
-        return int(space.nvec.sum())
-    assert space.shape is not None
-    return int(np.prod(space.shape))
-
-
-def action_distribution(
-    space: Space,
-    raw: Float[Array, "*B n"],
-    log_std: Float[Array, " n"] | None,
-    legal: Shaped[Array, "*B n"] | None,
-    squash: bool,
-) -> Distribution:
-    """``raw``, n = ``output_size(space)``, as a distribution with batch shape ``*B``.
-
-    ``legal`` marks the legal actions of a Discrete or MultiDiscrete space, 1 legal. Joint
-    actions are flat, [..., d]; ``logpi.envs.spaces.to_env`` gives them the space's shape.
-    """
-    if isinstance(space, spaces.Discrete):
-        return masked(raw, legal)
-    if isinstance(space, spaces.MultiDiscrete):
-        cuts = np.cumsum(space.nvec.reshape(-1))[:-1].tolist()
-        parts = jnp.split(raw, cuts, axis=-1)
-        allowed = [None] * len(parts) if legal is None else jnp.split(legal, cuts, axis=-1)
-        return MultiDiscrete(tuple(masked(part, ok) for part, ok in zip(parts, allowed, strict=True)))
-    if isinstance(space, spaces.MultiBinary):
-        return MultiBinary(raw)
-    assert log_std is not None
-    log_std = jnp.broadcast_to(log_std, raw.shape)
-    return TanhGaussian(raw, log_std) if squash else DiagonalGaussian(raw, log_std)
 
 
 def is_image(space: Space) -> bool:
@@ -192,19 +148,17 @@ def make_policy(spec: EnvSpec, config: Network | None = None) -> Policy:
 
     def apply(params: PyTree, state: PyTree, obs: PyTree) -> tuple[PyTree, Output]:
         state, raw, value, log_std = net.apply({"params": params}, state, features(obs))
-        legal = obs.get("action_mask") if isinstance(obs, dict) else None
+        legal = legal_in(space, obs)
         return state, Output(action_distribution(action_space, raw, log_std, legal, config.squash), value)
 
     return Policy(init, memory, apply)
 
 
 def example(space: Space) -> PyTree:
-    """One observation's leaves, as shapes and dtypes in the structure that environments give."""
+    """One observation's leaves, as shapes and dtypes in the structure of ``logpi.envs.spaces.plain``."""
     if isinstance(space, spaces.Dict):
-        return {name: example(part) for name, part in space.spaces.items()}
+        mask = {MASK: jax.ShapeDtypeStruct(space[MASK].shape, np.int8)} if MASK in space.spaces else {}
+        return {name: example(part) for name, part in space.spaces.items()} | mask
     if isinstance(space, spaces.Tuple):
         return tuple(example(part) for part in space.spaces)
-    if isinstance(space, spaces.Discrete):
-        return jax.ShapeDtypeStruct((), jnp.int32)
-    dtype = jnp.float32 if space.dtype == "float64" else jnp.int32 if space.dtype == "int64" else space.dtype
-    return jax.ShapeDtypeStruct(space.shape, dtype)
+    return jax.ShapeDtypeStruct(space.shape, leaf_dtype(space))

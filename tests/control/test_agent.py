@@ -1,5 +1,7 @@
 """A saved agent acts as the one that was trained, wherever it is loaded."""
 
+from collections import OrderedDict
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -88,6 +90,23 @@ def test_a_loaded_agent_acts_alike(tmp_path, observation, action):
         alone = copy.act(obs)
         np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-6)
         assert agent.spec.action_space.contains(alone)
+
+
+def test_an_observation_may_come_in_any_mapping():
+    agent = made(OBSERVATIONS["dict"], ACTIONS["discrete"], Network(hidden=(8,)))
+    samples, batch = batch_of(agent.spec.observation_space)
+    ordered = OrderedDict([("b", samples[0]["b"]), ("more", 3), ("a", samples[0]["a"].astype(np.float64).tolist())])
+    assert agent.act(ordered) == agent.act(samples[0])
+    np.testing.assert_array_equal(agent.act(OrderedDict(batch)), agent.act(batch))
+    with pytest.raises(LogpiError, match=r"lacks a part.*does not fit.*give one observation, or a batch"):
+        agent.act({"b": 1})
+
+
+def test_integers_are_normalised(tmp_path):
+    network = Network(hidden=(8,))
+    agent = made(spaces.Box(0, 1000, (2,), np.int64), ACTIONS["discrete"], network, moments=True)
+    assert [x.mean.shape for x in agent.learner.statistics.obs] == [(2,)]
+    assert reloaded(agent, tmp_path, network).act([3, 700]) == agent.act(np.array([3, 700]))
 
 
 def test_normalisers_travel_with_the_agent(tmp_path):

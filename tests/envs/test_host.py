@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from typing import Any
 
 import gymnasium
@@ -14,7 +15,10 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from small import stepped
 
-from logpi.envs.host import GymVector, insert_void_rows, make_host
+from logpi.envs import host, watchdog
+from logpi.envs.gym_vector import GymVector
+from logpi.envs.host import make_host
+from logpi.envs.reset_rows import insert_void_rows
 from logpi.errors import LogpiError
 
 MODES = ["next_step", "same_step", "disabled"]
@@ -209,6 +213,98 @@ def test_async_equals_sync_in_every_mode() -> None:
         for name in ("acting", "next"):
             for part in ("clock", "episode"):
                 np.testing.assert_array_equal(stacked(sync[name])[part], stacked(spawned[name])[part])
+
+
+class Wordy(Walk):
+    """Gives what is not read: text, as MiniGrid does, and an ``info`` whose arrays differ in length between copies."""
+
+    observation_space: Any = spaces.Dict({**Walk.observation_space.spaces, "mission": spaces.Text(9)})
+
+    def step(self, action: Any) -> Any:
+        *rest, _ = super().step(action)
+        return *rest, {"found": np.zeros(self.length), "lock": threading.Lock()}
+
+    def _obs(self) -> Any:
+        return {"mission": "go", **super()._obs()}
+
+
+@pytest.mark.parametrize("vectorization", ["sync", "async"])
+def test_text_and_info_are_left_out(vectorization: str) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        vector = make_host(Wordy, 2, vectorization=vectorization)
+    assert {str(warning.message) for warning in caught} <= {
+        "environment Wordy: observation['mission'] is text, which is left out"
+    }
+    assert vector.spec.observation_space == Walk.observation_space
+    rows, expected = play(vector, 6), play(make_host(Walk, 2), 6)
+    np.testing.assert_array_equal(stacked(rows["next"])["clock"], stacked(expected["next"])["clock"])
+
+
+class OldSeed(Walk):
+    """Seeds a generator of 31 bits too, as simulators do."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        assert seed is None or 0 <= seed < 2**31
+        return super().reset(seed=seed)
+
+
+@pytest.mark.parametrize("seed", [0, 2**31 - 1, 2**32 + 5, 42_950 * 100_003, (2**32 - 1) * 100_003])
+def test_seeds_of_environments_fit_into_31_bits(seed: int) -> None:
+    first, again = (play(make_host(OldSeed, 3), 6, seed) for _ in range(2))
+    np.testing.assert_array_equal(stacked(first["next"])["clock"], stacked(again["next"])["clock"])
+
+
+class Millis(Walk):
+    """The time in milliseconds since 1970, beyond 32 bits."""
+
+    observation_space: Any = spaces.Box(0, 2**62, (2,), np.int64)
+
+    def _obs(self) -> Any:
+        return np.array([1_700_000_000_000 + self.clock, self.clock], np.int64)
+
+
+@pytest.mark.parametrize("autoreset", MODES)
+def test_large_integers_do_not_wrap(autoreset: str) -> None:
+    vector = make_host(Millis, 3, autoreset=autoreset)
+    obs = vector.reset(0).obs
+    for _ in range(8):
+        assert obs.dtype == np.float32
+        np.testing.assert_allclose(obs[:, 0], 1.7e12, rtol=1e-6)
+        obs = stepped(vector, np.zeros((3, 1), np.float32)).obs
+    vector.close()
+
+
+def test_a_script_without_a_main_guard_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reset_by_peer(*arguments: Any, **options: Any) -> Any:
+        raise ConnectionResetError("reset by peer")
+
+    monkeypatch.setattr(host, "AsyncVectorEnv", reset_by_peer)
+    with pytest.raises(LogpiError, match=r"ended before it answered: .*if __name__ == '__main__'"):
+        make_host("CartPole-v1", 2, vectorization="async")
+
+
+class Waits(Walk):
+    def step(self, action: Any) -> Any:
+        time.sleep(0.5)
+        return super().step(action)
+
+
+@pytest.mark.parametrize("vectorization", ["sync", "async"])
+def test_a_step_that_does_not_return_is_told_once(
+    vectorization: str, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.setattr(watchdog, "PATIENCE", 0.1)
+    vector = make_host(Waits, 1, vectorization=vectorization)
+    monkeypatch.setattr(watchdog, "PATIENCE", 0.1)
+    vector.reset(0)
+    capfd.readouterr()
+    stepped(vector, np.zeros((1, 1), np.float32))
+    vector.close()
+    told = capfd.readouterr().err
+    assert told.count("has not returned from step 1 of this run for 0.1 s") == 1
+    assert "logpi check-env Waits" in told
+    assert ("number 0 of 1" in told) == (vectorization == "async")
 
 
 def drive(vector: GymVector) -> None:

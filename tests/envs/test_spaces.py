@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from logpi.envs.spaces import check_spaces, encode, size, space_from_json, space_to_json, to_env
+from logpi.envs.space_json import space_from_json, space_to_json
+from logpi.envs.spaces import check_spaces, encode, plain, size, to_env
 from logpi.errors import LogpiError
 from logpi.types import EnvSpec
 
@@ -96,7 +97,9 @@ def test_actions_land_in_the_space(batch: tuple[int, ...], as_jax: bool) -> None
     cases = [
         (spaces.Discrete(3, start=-1), rng.integers(3, size=batch)),
         (spaces.MultiDiscrete([[2, 3], [4, 5]], start=[[0, -1], [7, 1]]), rng.integers(2, size=(*batch, 4))),
-        (spaces.MultiBinary([2, 3]), rng.integers(2, size=(*batch, 2, 3))),
+        (spaces.MultiBinary([2, 3]), rng.integers(2, size=(*batch, 6))),
+        (spaces.Box(-1, 1, (2, 3)), rng.normal(size=(*batch, 6))),
+        (spaces.Box(-1, 1, ()), rng.normal(size=(*batch, 1))),
         (spaces.Box(np.float32([-2, 0.5]), np.float32([2, 0.7])), rng.normal(size=(*batch, 2))),
         (spaces.Box(-np.inf, np.inf, (2,)), 100 * rng.normal(size=(*batch, 2))),
         (spaces.Box(0, 255, (2,), np.uint8), rng.normal(size=(*batch, 2))),
@@ -108,7 +111,7 @@ def test_actions_land_in_the_space(batch: tuple[int, ...], as_jax: bool) -> None
             assert isinstance(moved, jax.Array) == as_jax
             assert moved.shape == (*batch, *space.shape)
             for one in np.asarray(moved).reshape((-1, *space.shape)).astype(space.dtype):
-                assert space.contains(one)
+                assert space.contains(np.asarray(one))
 
 
 def test_the_offsets_of_discrete_actions() -> None:
@@ -136,6 +139,11 @@ def test_wide_and_open_boxes() -> None:
     levels = to_env(spaces.Box(0, 4, (1,), np.int32), np.float32([[-1], [0.1], [0.9]]))
     assert levels.dtype == np.int32
     assert levels.ravel().tolist() == [0, 2, 4]
+    for dtype in (np.int64, np.uint64):
+        ends = np.iinfo(dtype)
+        found = to_env(spaces.Box(ends.min, ends.max, (2,), dtype), np.float32([-1, 1]))
+        assert found[0] == ends.min
+        assert ends.max - found[1] < ends.max // 10**15, "not the smallest, by overflow"
 
 
 def test_encode_writes_every_part_in_order() -> None:
@@ -160,6 +168,19 @@ def test_encode_writes_every_part_in_order() -> None:
     np.testing.assert_allclose(encoded, flat, rtol=1e-6)
     batched = jax.tree.map(lambda x: jnp.broadcast_to(x, (2, 3, *np.shape(x))), obs)
     np.testing.assert_allclose(jax.jit(lambda o: encode(space, o))(batched)[1, 2], flat, rtol=1e-6)
+
+
+def test_observations_are_read_by_the_keys_of_the_space() -> None:
+    space = spaces.Dict({"b": spaces.Box(0, 2**62, (2,), np.int64), "a": spaces.Tuple([spaces.Discrete(3)])})
+    given = OrderedDict([("b", np.array([1_700_000_000_000, 7])), ("more", "text"), ("a", [np.int64(2)])])
+    found = plain(space, given)
+    assert jax.tree.structure(found) == jax.tree.structure({"a": (0,), "b": 0})
+    assert found["b"].dtype == np.float32
+    np.testing.assert_allclose(found["b"], [1.7e12, 7], rtol=1e-6)
+    assert (found["a"][0].dtype, int(found["a"][0])) == (np.int32, 2)
+    for wrong in ({"b": [0, 0]}, {"b": "text", "a": [0]}, 3):
+        with pytest.raises(LogpiError, match="observation"):
+            plain(space, wrong)
 
 
 @pytest.mark.parametrize("space", SPACES, ids=str)
@@ -187,6 +208,9 @@ def test_supported_spaces_pass(space: spaces.Space) -> None:
         (spaces.Dict({"a": spaces.Tuple([spaces.Text(3)])}), spaces.Discrete(2), r"observation\['a'\]\[0\]"),
         (BOX, spaces.Dict({"a": spaces.Discrete(2)}), "action space Dict"),
         (BOX, spaces.Box(np.float32([0, 0]), np.float32([1, np.inf])), "one side only"),
+        (BOX, spaces.Box(-1, 1, (0,)), "nothing to choose"),
+        (spaces.Discrete(3, start=2**40), spaces.Discrete(2), "beyond 32 bits"),
+        (spaces.Tuple([spaces.MultiDiscrete([2], start=[2**31])]), spaces.Discrete(2), r"observation\[0\].*beyond 32"),
         (spaces.Dict({"action_mask": spaces.MultiBinary(2)}), spaces.Discrete(2), "nothing to observe"),
         (
             spaces.Dict({"o": BOX, "action_mask": spaces.MultiBinary(3)}),

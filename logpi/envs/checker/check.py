@@ -15,15 +15,32 @@ import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper, concatenate, create_empty_array
 
 from logpi.envs.checker.check_device import check_device
-from logpi.envs.checker.diagnostics import NOT_FINITE, Play, draw, judge, mismatch
-from logpi.envs.host import HostFactory, describe, host_spec, make_host
+from logpi.envs.checker.diagnostics import (
+    NO_ACTION,
+    NOT_FINITE,
+    Play,
+    judge,
+    judge_masks,
+    mismatch,
+)
+from logpi.envs.checker.seeding import same, seeding
+from logpi.envs.checker.trial import HANG, Chooser, HangError, Trial, limited, no_legal_action
+from logpi.envs.frames import Frame, Shows, rgb
+from logpi.envs.gym_vector import describe
+from logpi.envs.host import HostFactory, host_spec, make_host
+from logpi.envs.load import warned_once
 from logpi.envs.make import make
-from logpi.envs.spaces import encode, to_env
+from logpi.envs.spaces import encode, legal_in, plain, to_env
+from logpi.envs.text import texts
 from logpi.errors import Checked, Finding, LogpiError
 from logpi.own_code import name_code
 from logpi.types import DeviceEnv, EnvSpec, PyTree
 
 PATIENCE = 10.0  # seconds of random play, however slow the environment
+FINITE = "not finite as float32"
+FRAMES = 4  # that are drawn
+VECTOR_SECONDS = 1.0  # of a vector's moves
+SLOW = 1_000.0  # steps per second of all copies; the policy takes a tenth of a millisecond of each
 STEP = "step(action) -> (obs, reward, terminated, truncated, info)"
 
 
@@ -48,11 +65,14 @@ def check_env(env: str | DeviceEnv | HostFactory, *, steps: int = 1000, num_envs
         return Report(name, [Finding("error", str(error), "correct the name or the file")], 0.0)
     if isinstance(loaded, DeviceEnv):
         return Report(name, *check_device(loaded, steps, num_envs))
-    findings = list(_check_host(loaded, steps))
-    speed = 0.0
-    if all(finding.level != "error" for finding in findings):
-        finding, speed = _vector(loaded, num_envs)
-        findings.append(finding)
+    with warned_once():
+        findings = list(_check_host(loaded, steps))
+        speed = 0.0
+        if all(finding.level != "error" for finding in findings):
+            finding, speed = _vector(loaded, num_envs)
+            findings.append(finding)
+    if 0 < speed < SLOW:
+        findings.append(_slow(speed, num_envs))
     return Report(name, findings, speed)
 
 
@@ -64,27 +84,46 @@ def _name(env: DeviceEnv | HostFactory) -> str:
 
 def _check_host(factory: HostFactory, steps: int) -> Iterator[Finding]:
     try:
-        spec = host_spec(factory)
+        with limited("building it"):
+            spec = host_spec(factory)
     except LogpiError as error:
         yield Finding("error", str(error), "make it build, with spaces that are supported")
         return
-    yield Finding("ok", "it builds, and its spaces are supported")
-    env = factory()
+    except HangError as error:
+        yield _hang(error)
+        return
+    trial = Trial(factory())
+    if left := list(texts(trial.env.observation_space)):
+        fix = "turn it into numbers with a gymnasium.ObservationWrapper, if it matters"
+        yield Finding("warn", f"it builds; {', '.join(left)} is text, which no policy reads, and is left out", fix)
+    else:
+        yield Finding("ok", "it builds, and its spaces are supported")
     try:
-        broken = list(_signature(env.unwrapped))
+        broken = list(_signature(trial.env.unwrapped, spec))
         yield from broken or [Finding("ok", "reset and step take and return what Gymnasium asks")]
         if not any(finding.level == "error" for finding in broken):
-            yield from _in_play(env, spec, steps)
-            yield _seeding(factory(), env, spec)
+            yield from _in_play(trial, spec, steps)
+            yield seeding(Trial(factory()), trial, spec)
+    except HangError as error:
+        yield _hang(error)
+        return
     except Exception as error:
         yield Finding("error", f"it raised {describe(error)}", "make reset and step run for any legal action")
     finally:
-        env.close()
+        trial.close()
+    if trial.printed:
+        what = f"it prints while it is played: {trial.printed.splitlines()[0]!r:.80}"
+        yield Finding("warn", what, "take the print out: it slows training down and breaks the display")
     yield _rendering(factory)
     yield _workers(factory)
 
 
-def _signature(env: gymnasium.Env) -> Iterator[Finding]:
+def _hang(error: HangError) -> Finding:
+    fix = "look for an endless loop, or for a wait without a time limit: a lock, a connection, another program"
+    return Finding("error", str(error), fix)
+
+
+def _signature(env: gymnasium.Env, spec: EnvSpec) -> Iterator[Finding]:
     """The first reset and move of the bare environment, whose wrappers would hide what it returns."""
     try:
         inspect.signature(env.reset).bind(seed=0, options=None)
@@ -92,15 +131,17 @@ def _signature(env: gymnasium.Env) -> Iterator[Finding]:
         fix = "def reset(self, *, seed=None, options=None), with super().reset(seed=seed) first"
         yield Finding("error", f"reset does not take seed and options: {error}", fix)
         return
-    answer = env.reset(seed=0, options=None)
+    with limited("reset"):
+        answer = env.reset(seed=0, options=None)
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict)):
         yield Finding("error", f"reset returned a {type(answer).__name__}, not (obs, info)", "return obs, {}")
         return
     if wrong := list(_outside(env, answer[0], "reset")):
         yield from wrong
         return
-    action = to_env(env.action_space, draw(env.action_space, np.random.default_rng(0), ()))
-    moved = env.step(action)
+    action = to_env(spec.action_space, Chooser(spec)(answer[0]))
+    with limited("step 1"):
+        moved = env.step(action)
     if not (isinstance(moved, tuple) and len(moved) == 5):
         found = f"{len(moved)} values" if isinstance(moved, tuple) else type(moved).__name__
         fix = f"{STEP}; one `done` is two flags: terminated by the task, truncated by the clock"
@@ -124,92 +165,73 @@ def _outside(env: gymnasium.Env, obs: PyTree, method: str) -> Iterator[Finding]:
         yield Finding("error", f"{method}: {wrong}", fix)
 
 
-def _in_play(env: gymnasium.Env, spec: EnvSpec, steps: int) -> Iterator[Finding]:
-    """Random play of one environment: spaces, finiteness, reused arrays, and the diagnostics of all rows."""
-    rng, begun = np.random.default_rng(0), time.monotonic()
+def _in_play(trial: Trial, spec: EnvSpec, steps: int) -> Iterator[Finding]:
+    """Random play of one environment: spaces, finiteness, masks, reused arrays, and the diagnostics of all rows."""
+    space, choose, begun = spec.observation_space, Chooser(spec), time.monotonic()
     T = max(steps, 2 * (spec.max_episode_steps or 0)) if (spec.max_episode_steps or 0) <= 5 * steps else steps
-    seen, rows, reused, wrong = [], [], False, None
-    obs, _ = env.reset(seed=0)
+    seen, rows, masks, reused, changes = [], [], [], False, False
+    obs = trial.reset(seed=0)
     for t in range(T):
-        kept = copy.deepcopy(obs)
-        after, reward, terminated, truncated, info = env.step(
-            to_env(spec.action_space, draw(spec.action_space, rng, ()))
-        )
-        reused = reused or not _same(kept, obs)
-        bad = next((x for x in [*jax.tree.leaves(after), reward] if not np.isfinite(x).all()), None)
-        if bad is not None:
-            yield Finding("error", f"step {t + 1} returned {np.asarray(bad)!r:.120}, not finite", NOT_FINITE)
+        kept, legal = copy.deepcopy(obs), legal_in(space, obs)
+        if legal is not None:
+            masks.append(np.array(legal))
+            if no_legal_action(spec.action_space, legal).any():
+                yield Finding("error", f"the action_mask after {t} moves allows no action", NO_ACTION)
+                return
+        after, reward, terminated, truncated = trial.step(choose(obs))
+        if fault := _fault(spec, after, reward, t + 1):
+            yield fault
             return
-        wrong = wrong or mismatch(spec.observation_space, after)
-        rows.append((float(reward), bool(terminated), bool(truncated)))
+        reused, changes = reused or not same(kept, obs), changes or not same(kept, after)
+        rows.append((float(reward), terminated, truncated))
         if t % -(-T // 200) == 0:
             seen.append(copy.deepcopy(after))
-        obs = env.reset()[0] if terminated or truncated else after
+        obs = trial.reset() if terminated or truncated else after
         if time.monotonic() - begun > PATIENCE:
             break
-    if wrong:
-        yield Finding("error", wrong, "return what observation_space declares, or declare what you return")
-        return
     yield Finding("ok", f"observations and rewards of {len(rows)} random moves are finite and in their space")
     if reused:
         what = "step writes into the array that it returned before: final observations may change later"
         yield Finding("warn", what, "return obs.copy()")
-    if isinstance(_pickled(info), str):
-        yield Finding("warn", f"info cannot go to another process: {_pickled(info)}", "keep to numbers and arrays")
-    reward, terminated, truncated = (np.array(column)[:, None] for column in zip(*rows, strict=True))
-    space = spec.observation_space
+    yield from judge_masks(masks)
+    rewards, terminations, truncations = (np.array(column)[:, None] for column in zip(*rows, strict=True))
     stacked = concatenate(space, seen, create_empty_array(space, n=len(seen), fn=np.zeros))
-    sample = np.asarray(encode(space, stacked))
-    yield from judge(Play(spec, sample, reward, terminated, truncated, np.ones_like(reward)))
+    sample = np.asarray(encode(space, plain(space, stacked)))
+    yield from judge(Play(spec, sample, rewards, terminations, truncations, np.ones_like(rewards), changes))
 
 
-def _same(a: PyTree, b: PyTree) -> bool:
-    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return all(np.array_equal(x, y) for x, y in pairs)
-
-
-def _trace(env: gymnasium.Env, spec: EnvSpec, seed: int, steps: int = 200) -> list[PyTree]:
-    rng = np.random.default_rng(7)
-    obs, _ = env.reset(seed=seed)
-    rows = [copy.deepcopy(obs)]
-    for _ in range(steps):
-        after, reward, terminated, truncated, _ = env.step(to_env(spec.action_space, draw(spec.action_space, rng, ())))
-        rows.append(copy.deepcopy((after, float(reward), bool(terminated), bool(truncated))))
-        if terminated or truncated:
-            rows.append(copy.deepcopy(env.reset()[0]))
-    return rows
-
-
-def _seeding(fresh: gymnasium.Env, used: gymnasium.Env, spec: EnvSpec) -> Finding:
-    """Whether the seed fixes the trajectory; ``used`` has played before, so state that survives ``reset`` shows."""
-    try:
-        first, again, other = _trace(fresh, spec, 0), _trace(used, spec, 0), _trace(used, spec, 1)
-    finally:
-        fresh.close()
-    if len(first) != len(again) or not _same(first, again):
-        what = "the same seed and the same actions gave another trajectory"
-        fix = "call super().reset(seed=seed), draw only from self.np_random, and clear all state in reset"
-        return Finding("error", what, fix)
-    if len(first) == len(other) and _same(first, other):
-        fix = "nothing, if it is deterministic; else call super().reset(seed=seed) and draw from self.np_random"
-        return Finding("warn", "another seed gave the same trajectory", fix)
-    return Finding("ok", "the seed fixes the trajectory, and another seed changes it")
+def _fault(spec: EnvSpec, obs: PyTree, reward: float, step: int) -> Finding | None:
+    """What training would refuse in the answer to a move."""
+    if wrong := mismatch(spec.observation_space, obs):
+        return Finding("error", wrong, "return what observation_space declares, or declare what you return")
+    with np.errstate(over="ignore"):
+        leaves = [*jax.tree.leaves(plain(spec.observation_space, obs)), np.float32(reward)]
+    bad = next((x for x in leaves if not np.isfinite(x).all()), None)
+    return None if bad is None else Finding("error", f"step {step} returned {bad!r:.120}, {FINITE}", NOT_FINITE)
 
 
 def _rendering(factory: HostFactory) -> Finding:
+    """The first frames of a film."""
     try:
-        env = factory(render_mode="rgb_array")
-        try:
-            env.reset(seed=0)
-            frame = env.render()
-        finally:
-            env.close()
-    except Exception as error:
-        reason = describe(error)
-    else:
-        if isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3:
-            return Finding("ok", f"it renders rgb_array frames of {frame.shape[1]} x {frame.shape[0]}")
-        reason = f"render() returned {getattr(frame, 'dtype', type(frame).__name__)}{np.shape(frame)}"
+        with limited("render"):
+            env = factory(render_mode="rgb_array")
+            try:
+                choose, shows = Chooser(EnvSpec("", env.observation_space, env.action_space)), Shows()
+                frames: list[Frame] = []
+                obs, ended = env.reset(seed=0)[0], False
+                while len(frames) < FRAMES and not ended:
+                    frames.append(rgb(env.render()))
+                    shows.look(frames[-1])
+                    obs, _, terminated, truncated, _ = env.step(to_env(env.action_space, choose(obs)))
+                    ended = bool(terminated or truncated)
+            finally:
+                env.close()
+        sizes = {frame.shape[:2] for frame in frames}
+        if len(sizes) == 1 and shows.anything:
+            return Finding("ok", f"it renders rgb_array frames of {frames[0].shape[1]} x {frames[0].shape[0]}")
+        reason = f"render() gave frames of {len(sizes)} sizes" if len(sizes) > 1 else "render() gave one colour only"
+    except (Exception, HangError) as error:
+        reason = str(error) if isinstance(error, LogpiError) else describe(error)
     fix = "take render_mode='rgb_array' in the constructor and return uint8 [height, width, 3] from render()"
     return Finding("warn", f"no videos: {reason}", fix)
 
@@ -232,18 +254,30 @@ def _pickled(value: object) -> str | None:
     return None
 
 
-def _vector(factory: HostFactory, num_envs: int, seconds: float = 1.0) -> tuple[Finding, float]:
-    """``seconds`` of the vector that training uses, with its checks at every step."""
+def _vector(factory: HostFactory, num_envs: int) -> tuple[Finding, float]:
+    """Some moves of the vector that training uses, with its checks at every step."""
     try:
-        vector = make_host(factory, num_envs)
-        vector.reset(0)
-        rng, moves, ends, begun = np.random.default_rng(0), 0, 0, time.perf_counter()
-        while time.perf_counter() - begun < seconds:
-            vector.send(draw(vector.spec.action_space, rng, (num_envs,)))
-            step = vector.recv()
-            moves, ends = moves + num_envs, ends + int((step.terminated | step.truncated).sum())
-        speed = moves / (time.perf_counter() - begun)
-        vector.close()
+        with limited(f"a step of {num_envs} copies", HANG + VECTOR_SECONDS):
+            vector = make_host(factory, num_envs)
+            vector.reset(0)
+            choose, moves, ends = Chooser(vector.spec, (num_envs,)), 0, 0
+            choose(vector.start)  # compiles
+            begun = time.perf_counter()
+            while time.perf_counter() - begun < VECTOR_SECONDS:
+                vector.send(choose(vector.start))
+                step = vector.recv()
+                moves, ends = moves + num_envs, ends + int((step.terminated | step.truncated).sum())
+            speed = moves / (time.perf_counter() - begun)
+            vector.close()
     except LogpiError as error:
         return Finding("error", str(error), "make several copies of it live side by side"), 0.0
+    except HangError as error:
+        return _hang(error), 0.0
     return Finding("ok", f"{num_envs} copies ran side by side; {ends} episodes ended and began again"), speed
+
+
+def _slow(speed: float, num_envs: int) -> Finding:
+    hours = 1e6 / speed / 3600
+    what = f"it is slow: {speed:.3g} steps/s of {num_envs} copies in one process, {hours:.2g} hours for a million steps"
+    fix = "train with --vectorization async, a process for each copy, and look for what step does that it need not"
+    return Finding("warn", what, fix)

@@ -9,11 +9,15 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from logpi.envs.spaces import normalizable
 from logpi.errors import Finding
 from logpi.types import EnvSpec, PyTree, Space
 
 LARGE = 10.0  # |observation| or |reward| beyond which a freshly initialised network learns badly
+NO_ACTION = "end the episode where no action is left, or set the mask to 1 for one that does nothing"
 NOT_FINITE = "look for a division by 0, a logarithm or root of a negative, an overflow"
+CLOCK = "if that is a clock and not the task, return truncated=True instead of terminated=True"
+LONG = 20  # moves; shorter tasks may have a longest episode by nature
 WIDE = 3.0  # standard deviation of the observations, likewise
 
 
@@ -26,6 +30,7 @@ class Play(NamedTuple):
     terminated: NDArray[np.bool_]  # [T, B]
     truncated: NDArray[np.bool_]  # [T, B]
     mask: NDArray[np.floating]  # [T, B] 0 where the row is void
+    changes: bool = True  # whether a move ever changed the observation within an episode
 
 
 class Episode(NamedTuple):
@@ -35,7 +40,7 @@ class Episode(NamedTuple):
 
 def judge(play: Play) -> list[Finding]:
     """Scale of the observations, rewards, and how episodes end."""
-    return [*_scale(play), *_rewards(play), *_endings(play)]
+    return [*_scale(play), *_changes(play), *_rewards(play), *_endings(play)]
 
 
 def episodes(play: Play) -> Iterator[Episode]:
@@ -62,7 +67,7 @@ def mismatch(space: Space, obs: PyTree, path: str = "observation") -> str | None
             return f"{path} is {type(obs).__name__} {obs!r:.80}, the space is a Tuple of {len(space.spaces)}"
         parts = [mismatch(part, obs[k], f"{path}[{k}]") for k, part in enumerate(space.spaces)]
         return next(filter(None, parts), None)
-    if isinstance(space, spaces.Discrete):
+    if isinstance(space, spaces.Discrete) or space.dtype is None or space.dtype.kind == "U":
         return None if space.contains(obs) else f"{path} is {obs!r:.80}, not in {space}"
     return _array_mismatch(space, obs, path)
 
@@ -81,27 +86,36 @@ def _array_mismatch(space: Space, obs: object, path: str) -> str | None:
         if len(out):
             k = tuple(int(i) for i in out[0])
             return f"{path}{list(k)} is {np.asarray(obs)[k]}, outside [{space.low[k]}, {space.high[k]}]"
+        if np.isnan(obs).any():
+            return f"{path}{np.argwhere(np.isnan(obs))[0].tolist()} is nan, not finite"
     return f"{path} is {obs!r:.80}, not in {space}"
-
-
-def draw(space: Space, rng: np.random.Generator, batch: tuple[int, ...]) -> NDArray[np.number]:
-    """Random actions [*batch, ...] as a policy draws them (see ``spaces.to_env``)."""
-    if isinstance(space, spaces.Discrete):
-        return rng.integers(space.n, size=batch)
-    if isinstance(space, spaces.MultiDiscrete):
-        return rng.integers(space.nvec.ravel(), size=(*batch, space.nvec.size))
-    if isinstance(space, spaces.MultiBinary):
-        return rng.integers(2, size=(*batch, *space.shape))
-    return rng.uniform(-1, 1, size=(*batch, *space.shape)).astype(np.float32)
 
 
 def _scale(play: Play) -> Iterator[Finding]:
     largest, spread = float(np.abs(play.obs).max()), float(play.obs.std(axis=0).max())
     what = f"observations reach |{largest:.3g}|, with a standard deviation of up to {spread:.3g}"
     if largest > LARGE or spread > WIDE:
-        yield Finding("warn", what, "train with --normalize-obs, or scale them to about [-1, 1] in the environment")
+        fix = "scale them to about [-1, 1] in the environment"
+        yield Finding("warn", what, f"train with --normalize-obs, or {fix}" if normalizable(play.spec) else fix)
     else:
         yield Finding("ok", what)
+
+
+def judge_masks(masks: list[NDArray[np.generic]]) -> list[Finding]:
+    """Whether the masks [n] of legal actions say anything."""
+    if not masks:
+        return []
+    if all((mask != 0).all() for mask in masks):
+        what = f"the action_mask of each of {len(masks)} observations allowed every action"
+        return [Finding("warn", what, "leave the key action_mask out, or set it to 0 where an action is illegal")]
+    return [Finding("ok", f"every action_mask of {len(masks)} observations allows an action")]
+
+
+def _changes(play: Play) -> Iterator[Finding]:
+    lengths = [episode.length for episode in episodes(play)]
+    if not play.changes and max(lengths, default=2) > 1:
+        what = f"the observation never changed within an episode, in {int(play.mask.sum())} random moves"
+        yield Finding("warn", what, "return the state after the move: without it a policy cannot tell the moves apart")
 
 
 def _rewards(play: Play) -> Iterator[Finding]:
@@ -127,6 +141,7 @@ def _endings(play: Play) -> Iterator[Finding]:
     found = list(episodes(play))
     lengths = [episode.length for episode in found]
     one_length = len(set(lengths)) == 1 and all(episode.terminated for episode in found)
+    longest = [episode for episode in found if episode.length == max(lengths)]
     if not found and limit is None:
         yield Finding(
             "warn",
@@ -139,18 +154,17 @@ def _endings(play: Play) -> Iterator[Finding]:
             f"all {len(found)} episodes terminated at exactly max_episode_steps = {limit}: a clock, no task",
             "return terminated=False there and leave the truncation to max_episode_steps",
         )
-    elif len(found) >= 3 and one_length and lengths[0] > 1 and limit is None:
-        yield Finding(
-            "warn",
-            f"all {len(found)} episodes terminated after exactly {lengths[0]} moves",
-            "if that is a clock and not the task, return truncated=True instead of terminated=True",
-        )
+    elif len(found) >= 2 and one_length and lengths[0] > 1:
+        yield Finding("warn", f"all {len(found)} episodes terminated after exactly {lengths[0]} moves", CLOCK)
     elif len(found) >= 3 and lengths[0] > 1 and set(lengths[1:]) == {1}:
         yield Finding(
             "error",
             f"the first episode took {lengths[0]} moves, and each of the next {len(found) - 1} only one",
             "clear all state of the last episode in reset()",
         )
+    elif len(longest) >= 3 and longest[0].length >= LONG and all(episode.terminated for episode in longest):
+        what = f"{len(longest)} of {len(found)} episodes terminated after exactly {longest[0].length} moves, none later"
+        yield Finding("warn", what, CLOCK)
     elif found:
         ended = sum(episode.terminated for episode in found)
         mean = f"{np.mean(lengths):.1f} moves on average"

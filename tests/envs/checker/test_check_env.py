@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from logpi.envs.checker import check
+from logpi.envs.checker import check, trial
 from logpi.envs.checker.check import Report, check_env
 from logpi.envs.checker.diagnostics import Play, judge
+from logpi.envs.host import make_host
 from logpi.errors import Finding
 from logpi.own_code import name_code
 from logpi.types import DeviceEnv, EnvSpec
@@ -24,8 +27,7 @@ from logpi.types import DeviceEnv, EnvSpec
 
 @pytest.fixture(autouse=True)
 def _short_timing(monkeypatch: pytest.MonkeyPatch) -> None:
-    timed = check._vector
-    monkeypatch.setattr(check, "_vector", lambda factory, num_envs: timed(factory, num_envs, 0.02))
+    monkeypatch.setattr(check, "VECTOR_SECONDS", 0.02)
 
 
 class Good(gymnasium.Env):
@@ -51,7 +53,7 @@ class Good(gymnasium.Env):
         return np.array([self.x], np.float32)
 
     def render(self) -> Any:
-        return np.zeros((8, 16, 3), np.uint8)
+        return np.arange(8 * 16 * 3, dtype=np.uint8).reshape(8, 16, 3)
 
 
 class Limited(gymnasium.wrappers.TimeLimit):
@@ -183,13 +185,148 @@ class Blind(Good):
         super().__init__()
 
 
-class LockInInfo(Good):
+class LockInInfo(Limited):
     def step(self, action: Any) -> Any:
         return *super().step(action)[:4], {"lock": threading.Lock()}
 
 
+class Masked(Good):
+    """Moves to the right alone are legal left of the middle, and to the left alone right of it."""
+
+    observation_space: Any = spaces.Dict({"x": Good.observation_space, "action_mask": spaces.MultiBinary(2)})
+
+    def step(self, action: Any) -> Any:
+        assert self.mask()[action], "an illegal move"
+        return super().step(action)
+
+    def mask(self) -> Any:
+        return np.array([self.x > -0.5, self.x < 0.5], np.int8)
+
+    def obs(self) -> Any:
+        return {"x": np.array([self.x], np.float32), "action_mask": self.mask()}
+
+
+class NoAction(Masked):
+    def mask(self) -> Any:
+        return np.array([self.x > 0, self.x > 0], np.int8)
+
+
+class IdleMask(Masked):
+    def mask(self) -> Any:
+        return np.ones(2, np.int8)
+
+
+class Stale(Good):
+    def obs(self) -> Any:
+        return np.array([0.5], np.float32)
+
+
+class Resets(Good):
+    """Shows where an episode began, all the time."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        obs, info = super().reset(seed=seed)
+        self.began = obs
+        return obs, info
+
+    def step(self, action: Any) -> Any:
+        return self.began.copy(), *super().step(action)[1:]
+
+
+class Hangs(Good):
+    def step(self, action: Any) -> Any:
+        while abs(self.x) > 0.8:
+            time.sleep(0.01)
+        return super().step(action)
+
+
+class HangsAtOnce(Good):
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        time.sleep(60)
+
+
+class Prints(Good):
+    def step(self, action: Any) -> Any:
+        print("position", round(self.x))
+        return super().step(action)
+
+
+class Slow(Good):
+    def step(self, action: Any) -> Any:
+        time.sleep(0.005)
+        return super().step(action)
+
+
+class SoftClock(Good):
+    """Ends by its task now and then, else by a clock that it takes for the task."""
+
+    max_episode_steps = None
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        self.clock = 0
+        return super().reset(seed=seed)
+
+    def step(self, action: Any) -> Any:
+        self.clock += 1
+        obs, reward, terminated, _, info = super().step(action)
+        return obs, reward, (terminated and self.clock < 15) or self.clock == 25, False, info
+
+
+class Huge(Good):
+    observation_space: Any = spaces.Box(-np.inf, np.inf, (1,), np.float64)
+
+    def obs(self) -> Any:
+        return np.array([1e40 if abs(self.x) == 1 else self.x])
+
+
+class Counts(Good):
+    """Whole numbers up to 1000: --normalize-obs helps."""
+
+    observation_space: Any = spaces.Box(0, 1000, (1,), np.int64)
+
+    def obs(self) -> Any:
+        return np.array([500 + 400 * self.x], np.int64)
+
+
+class Pixels(Good):
+    """Pixels are scaled already."""
+
+    observation_space: Any = spaces.Box(0, 255, (2, 2), np.uint8)
+
+    def obs(self) -> Any:
+        return np.full((2, 2), 100 + 100 * self.x, np.uint8)
+
+
+class Growing(Good):
+    def render(self) -> Any:
+        return np.zeros((8 + int(5 * (self.x + 1)), 16, 3), np.uint8)
+
+
+class Black(Good):
+    def render(self) -> Any:
+        return np.zeros((8, 16, 3), np.uint8)
+
+
+class Warns(Limited):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        warnings.warn("the joints are out of date", stacklevel=2)
+
+
 class Textual(Good):
     observation_space: Any = spaces.Text(3)
+
+
+class Mission(Limited):
+    observation_space: Any = spaces.Dict({"x": Good.observation_space, "mission": spaces.Text(9)})
+
+    def reset(self, **options: Any) -> Any:
+        obs, info = super().reset(**options)
+        return {"x": obs, "mission": "go"}, info
+
+    def step(self, action: Any) -> Any:
+        obs, *rest = super().step(action)
+        return {"mission": "go", "x": obs}, *rest
 
 
 def levels(report: Report, level: str) -> list[str]:
@@ -237,11 +374,22 @@ def test_it_takes_names_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (ClockAsTask, "error", "terminated at exactly max_episode_steps = 10", "terminated=False"),
         (UnclearedClock, "error", "first episode took 9 moves, and each of the next", "clear all state"),
         (NaNs, "error", "not finite", "division by 0"),
+        (Huge, "error", "not finite as float32", "overflow"),
+        (NoAction, "error", "allows no action", "set the mask"),
+        (IdleMask, "warn", "allowed every action", "leave the key"),
+        (Stale, "warn", "the observation never changed", "the state after the move"),
+        (Resets, "warn", "the observation never changed", "the state after the move"),
+        (Prints, "warn", "it prints while it is played: 'position", "take the print out"),
+        (Slow, "warn", "it is slow", "--vectorization async"),
+        (SoftClock, "warn", "terminated after exactly 25 moves, none later", "truncated=True"),
+        (Counts, "warn", "observations reach |9", "--normalize-obs"),
+        (Growing, "warn", "no videos: render() gave frames of", "uint8"),
+        (Black, "warn", "no videos: render() gave one colour", "uint8"),
         (Reuses, "warn", "writes into the array", "obs.copy()"),
         (Raises, "error", "raised ArithmeticError: too far", "any legal action"),
         (Blind, "warn", "no videos: TypeError", "render_mode='rgb_array'"),
-        (LockInInfo, "warn", "info cannot go to another process", "numbers"),
         (Textual, "error", "observation space Text", ""),
+        (Mission, "warn", "observation['mission'] is text, which no policy reads", "ObservationWrapper"),
     ],
 )
 def test_each_fault_is_named(env: Any, level: str, what: str, fix: str) -> None:
@@ -250,6 +398,39 @@ def test_each_fault_is_named(env: Any, level: str, what: str, fix: str) -> None:
     assert [finding.level for finding in found] == [level], report.findings
     assert fix in found[0].fix
     assert report.ok == (level == "warn")
+
+
+@pytest.mark.parametrize("env", [NaNs, Huge])
+def test_a_number_that_is_not_finite_is_one_finding(env: Any) -> None:
+    assert len(levels(check_env(env, steps=400), "error")) == 1
+
+
+@pytest.mark.parametrize("env", [LockInInfo, Pixels])
+def test_what_training_takes_is_no_fault(env: Any) -> None:
+    report = check_env(env, steps=200)
+    assert [what for what in levels(report, "warn") + levels(report, "error") if "worker" not in what] == []
+
+
+def test_moves_are_drawn_within_the_mask() -> None:
+    report = check_env(Masked, steps=400)
+    assert report.ok, report.findings
+    assert any("every action_mask of 400 observations" in what for what in levels(report, "ok"))
+
+
+@pytest.mark.parametrize(("env", "what"), [(Hangs, "step "), (HangsAtOnce, "reset ")])
+def test_a_call_that_hangs_is_given_up(env: Any, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "HANG", 0.3)
+    (found,) = levels(check_env(env, steps=400), "error")
+    assert found.startswith(what)
+    assert "did not return within 0.3 s" in found
+
+
+def test_a_warning_is_shown_once_however_many_copies_are_built() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        check_env(Warns, steps=50)
+        make_host(Warns, 3).close()
+    assert [str(warning.message) for warning in caught] == ["the joints are out of date"]
 
 
 def test_a_clock_without_a_limit_is_suspected() -> None:
@@ -285,11 +466,41 @@ def device(reset: Any = begin, step: Any = go, limit: int | None = 50) -> Device
     return DeviceEnv(EnvSpec("toy", spaces.Box(-1, 1, (1,)), spaces.Discrete(2), limit), reset, step)
 
 
-def test_a_good_device_environment_has_nothing_to_fix() -> None:
-    report = check_env(device(), steps=400)
+@pytest.mark.parametrize(
+    "step",
+    [go, changed(2, lambda r: (r > 0).astype(jnp.int32)), changed(1, lambda x: x.astype(jnp.float16))],
+    ids=["float", "int reward", "half precision"],
+)
+def test_a_good_device_environment_has_nothing_to_fix(step: Any) -> None:
+    report = check_env(device(step=step), steps=400)
     assert [finding for finding in report.findings if finding.level != "ok"] == []
     assert len(report.findings) >= 5
     assert report.steps_per_second > 0
+
+
+def masked(allowed: Any) -> DeviceEnv:
+    """``device`` with a mask: what ``allowed(x)`` says of the two actions. An illegal move gives NaN."""
+    space = spaces.Dict({"x": spaces.Box(-1, 1, (1,)), "action_mask": spaces.MultiBinary(2)})
+
+    def shown(x: Any) -> Any:
+        return {"x": x, "action_mask": jnp.stack(allowed(x[0])).astype(jnp.int8)}
+
+    def reset(key: Any) -> Any:
+        x, _ = begin(key)
+        return x, shown(x)
+
+    def step(state: Any, action: Any, key: Any) -> Any:
+        x, _, reward, over = go(state, action, key)
+        return x, shown(x), jnp.where(shown(state)["action_mask"][action] == 1, reward, jnp.nan), over
+
+    return DeviceEnv(EnvSpec("toy", space, spaces.Discrete(2), 50), reset, step)
+
+
+def test_moves_on_the_device_are_drawn_within_the_mask() -> None:
+    report = check_env(masked(lambda x: [x > -0.5, x < 0.5]), steps=400)
+    assert report.ok, report.findings
+    (found,) = levels(check_env(masked(lambda x: [x > 0, x > 0]), steps=400), "error")
+    assert "allows no action" in found
 
 
 @pytest.mark.parametrize(
@@ -306,6 +517,7 @@ def test_a_good_device_environment_has_nothing_to_fix() -> None:
         (device(step=changed(3, lambda t: t.astype(float))), "error", "terminated is float32[]"),
         (device(step=changed(3, lambda t: bool(t))), "error", "jit cannot trace it: TracerBool"),
         (device(step=changed(3, lambda t: t & False), limit=None), "warn", "no time limit"),
+        (device(lambda key: (begin(key)[0], jnp.zeros(1)), changed(1, lambda x: 0 * x)), "warn", "never changed"),
         (device(reset=lambda key: (jnp.zeros(1), jnp.zeros(1))), "warn", "8 keys began with the same"),
     ],
 )
