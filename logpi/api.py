@@ -281,7 +281,7 @@ def contents(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[np.gen
     Raises:
         LogpiError: nothing that can be loaded is there.
     """
-    from logpi.envs.spaces import space_from_json
+    from logpi.envs.space_json import space_from_json
     from logpi.runs.cards import WEIGHTS, reading
     from logpi.runs.checkpoint import read_arrays
 

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import math
+import multiprocessing
 import os
 import queue
 import threading
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logpi.driver.process import Compiled, Function, Jitted, Program, Watch
 from logpi.driver.stages import unwatched
-from logpi.errors import LogpiError
+from logpi.errors import MAIN_GUARD, LogpiError
 from logpi.ops.collectives import DATA
 from logpi.types import PyTree
 
@@ -64,6 +65,7 @@ def prepare() -> None:
     Raises:
         LogpiError: JAX does not start on this machine, or was told not to compile.
     """
+    _refuse_unguarded()
     os.environ.setdefault("NPROC", "1")
     import jax
 
@@ -82,6 +84,17 @@ def prepare() -> None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _refuse_unguarded() -> None:
+    """End a worker that was spawned while it runs its parent's script: it would train too, and spawn workers itself.
+
+    Raises:
+        SystemExit: with the message in the first worker; the others end without a word.
+    """
+    process = multiprocessing.current_process()
+    if getattr(process, "_inheriting", False):  # as ``multiprocessing`` itself asks before it starts a process
+        raise SystemExit(f"logpi: not started in a worker process: {MAIN_GUARD}" if process.name.endswith("-0") else 1)
 
 
 def start() -> None:
@@ -146,14 +159,17 @@ def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> di
 
 def last_start(settings: str) -> float | None:
     """Seconds that compiling took when a run of these ``settings`` last began here; None where that is not known."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):  # RuntimeError: no home
         return float(json.loads(_starts().read_text(encoding="utf-8"))[_digest(settings)])
     return None
 
 
 def remember_start(settings: str, seconds: float) -> None:
-    """Keep what ``last_start`` tells, of the newest ``STARTS`` settings; on a read-only home it is not kept."""
-    file, known = _starts(), {}
+    """Keep what ``last_start`` tells, of the newest ``STARTS`` settings; on a read-only home, or none, it is not kept."""
+    try:
+        file, known = _starts(), {}
+    except RuntimeError:  # a user without a home
+        return
     with contextlib.suppress(OSError, ValueError):
         known = dict(json.loads(file.read_text(encoding="utf-8")))
     known.pop(_digest(settings), None)
