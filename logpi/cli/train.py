@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +10,8 @@ import tyro
 
 from logpi.cli.output import warn
 from logpi.config.experiments import ALIASES, Recipe, SettingsFile, promised, read_file, resolve, settled
+from logpi.config.literals import assignment
 from logpi.config.settings import Experiment, Run, with_help
-from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
 from logpi.own_code import name_code
 from logpi.tasks import task_of
@@ -21,7 +20,7 @@ FLAT = (tyro.conf.OmitArgPrefixes,)
 CONFIG_HELP = "Settings file in TOML: [run], [method], [network], [env_kwargs]; a run's config.toml is one"
 POLICY_HELP = "Your own network, path/file.py:name: a logpi.Policy, or a function (EnvSpec) -> logpi.Policy"
 FROM_HELP = "Run, or an agent's folder, whose parameters (and observation normalizer) training begins with"
-KWARGS_HELP = "Keyword arguments of the environment, as NAME=VALUE"
+KWARGS_HELP = "Keyword arguments of the environment, NAME=VALUE: a literal of TOML or Python, or a plain word"
 ENV_HELP = "Environment: a name of `logpi envs`, a Gymnasium id, module:EnvId, or path/file.py:Class"
 ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar="ENV")]
 
@@ -67,7 +66,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     about += f" (recipe: {recipe.source})." if recipe else "."
     given: Any = tyro.cli(flags, args=argv, prog="logpi train", description=about, config=FLAT)
     chosen = {name: dataclasses.replace(section, **vars(getattr(given, name))) for name, section in sections.items()}
-    kwargs = {**experiment.env_kwargs, **dict(_assignment(a) for a in given.env_kwargs)}
+    kwargs = {**experiment.env_kwargs, **dict(map(assignment, given.env_kwargs))}
     if any(argument.partition("=")[0] == "--policy" for argument in argv):
         name_code(given.policy)
     found = Experiment(given.env, experiment.algo, env_kwargs=kwargs, policy=given.policy, **chosen)
@@ -114,13 +113,3 @@ def _alias(arg: str) -> str:
     name, sign, value = arg.partition("=")
     known = ALIASES.get(name.removeprefix("--").replace("-", "_")) if name.startswith("--") else None
     return f"--{known.replace('_', '-')}{sign}{value}" if known else arg
-
-
-def _assignment(text: str) -> tuple[str, object]:
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise LogpiError(f"--env-kwargs {text!r} is not an assignment; write NAME=VALUE, such as gravity=-5.0")
-    try:
-        return name, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name, value

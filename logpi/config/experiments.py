@@ -271,7 +271,8 @@ def settings_from(card: Table) -> tuple[Any, Any]:
 
 
 def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
-    """What ``config.toml`` of a run holds."""
+    """What ``config.toml`` of a run holds; keyword arguments that are None stand in a list, as TOML has no null."""
+    none = [name for name, value in experiment.env_kwargs.items() if value is None]
     return {
         "format_version": FORMAT_VERSION,
         "env": experiment.env,
@@ -281,7 +282,8 @@ def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
         "run": to_table(experiment.run),
         "method": to_table(experiment.method),
         "network": to_table(experiment.network),
-        "env_kwargs": dict(experiment.env_kwargs),
+        "env_kwargs": {name: value for name, value in experiment.env_kwargs.items() if value is not None},
+        **({"env_kwargs_none": none} if none else {}),
     }
 
 
@@ -301,7 +303,7 @@ def experiment_from_table(table: Table) -> Experiment:
             from_table(Run, table["run"], "run"),
             from_table(method.settings, table["method"], "method"),
             from_table(method.network, table["network"], "network"),
-            dict(table.get("env_kwargs", {})),
+            {**table.get("env_kwargs", {}), **dict.fromkeys(table.get("env_kwargs_none", []))},
             policy,
             str(table.get("init_from", "")),
         )

@@ -165,7 +165,7 @@ def last_start(settings: str) -> float | None:
 
 
 def remember_start(settings: str, seconds: float) -> None:
-    """Keep what ``last_start`` tells, of the newest ``STARTS`` settings; on a read-only home, or none, it is not kept."""
+    """Keep what ``last_start`` tells, of the newest ``STARTS`` settings; without a home it is not kept."""
     try:
         file, known = _starts(), {}
     except RuntimeError:  # a user without a home
