@@ -17,6 +17,7 @@ from logpi.config.call import in_sections, python_command
 from logpi.config.experiments import (
     Recipe,
     SettingsFile,
+    check_name,
     experiment_from_table,
     promised,
     read_file,
@@ -145,6 +146,7 @@ def _named(env: Any) -> tuple[str, Table, Own]:
     from logpi.types import DeviceEnv
 
     if isinstance(env, str):
+        check_name(env)
         return env, {}, NOTHING
     if isinstance(env, DeviceEnv):
         return env.spec.id, {}, Own(env=env)

@@ -25,6 +25,12 @@ from logpi.tasks import KINDS
 P = ParamSpec("P")
 R = TypeVar("R")
 GROUP = "logpi.algorithms"  # group of entry points: a name, and the module:name of the ``Method``
+INSTEAD = {  # well-known methods that are not here: one that learns the same tasks
+    **dict.fromkeys(("sac", "td3", "ddpg", "dqn", "rainbow", "trpo", "ppg", "impala", "dreamer"), "ppo"),
+    **dict.fromkeys(("vpg", "pg"), "reinforce"),
+    "a3c": "a2c",
+    "muzero": "alphazero",
+}
 WANTED = "a function with the decorator logpi.methods.method, as those in logpi/algorithms"
 
 
@@ -99,6 +105,8 @@ def find_method(name: str) -> Method[..., Any]:
     known = [*method_names(), *declared]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
+    if instead := INSTEAD.get(name.lower()):
+        hint = f"; logpi has no {name.upper()}, and {instead} learns the same tasks"
     raise LogpiError(f"unknown algorithm {name!r}; allowed: {', '.join(known)}, path/file.py:NAME{hint}")
 
 

@@ -197,6 +197,7 @@ class Task(NamedTuple):
     film_random: Callable[[str, Film], Path] = no_random_film  # of an agent that draws its actions uniformly
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
     look: Callable[[Agent, Pictures], Answer] = no_look  # at pictures of the user's own
+    meant: Callable[[str], str] = lambda name: ""  # for a name that is nearly one of its own: what to write; "": none
     remark: Callable[[str], str] = lambda name: ""  # known issues of a task, told before it is used; "": none
     films: bool = True  # whether ``pictures`` are drawn by default
     filmed: int = 1  # episodes or images of a film, where nothing else is asked for
@@ -229,3 +230,13 @@ def kind_of(name: str) -> str:
 def task_of(name: str) -> Task:
     """The record of the task called ``name``."""
     return record(kind_of(name))
+
+
+def near_miss(name: str) -> str:
+    """What to write for a name that is nearly a task's, of any kind; "" where nothing comes near.
+
+    Ids and code of one's own are looked up where they are made, and say there what is wrong with them.
+    """
+    if ":" in name or any(re.fullmatch(kind.pattern, name) for kind in KINDS.values()):
+        return ""
+    return next(filter(None, (record(kind).meant(name) for kind in KINDS)), "")

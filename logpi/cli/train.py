@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from logpi.cli.output import warn
-from logpi.config.experiments import ALIASES, Recipe, SettingsFile, promised, read_file, resolve, settled
+from logpi.config.experiments import ALIASES, Recipe, SettingsFile, check_name, promised, read_file, resolve, settled
 from logpi.config.literals import assignment
 from logpi.config.settings import Experiment, Run, with_help
 from logpi.methods import all_methods, find_method
@@ -47,6 +47,8 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     name_code(*filter(None, (env, algo)))  # not what the file names
     asked_for = read_file(file) if file else SettingsFile()
     env = env or asked_for.env
+    if env:
+        check_name(env)
     experiment, recipe = resolve(env or "CartPole-v1", algo or asked_for.algo or None, asked_for.sections)
     arguments: dict[str, tuple[Any, Any]] = {
         "env": (ENV, dataclasses.field(default=env) if asked_for.env else dataclasses.field()),

@@ -22,14 +22,16 @@ from logpi.errors import LogpiError
 from logpi.methods import Method, find_method, method_names
 from logpi.own_code import absolute
 from logpi.runs.files import parse_toml
-from logpi.tasks import KINDS, LAST, Table, Task, kind_of, record, task_of
+from logpi.tasks import KINDS, LAST, Table, Task, kind_of, near_miss, record, task_of
 
 SECTIONS = ("run", "method", "network", "env_kwargs")
 HISTORY = "history"  # in config.toml: the lengths that a run had before, a table each
 FORMAT_VERSION = 2  # of config.toml; 1 had no number, and other names of settings
 
-# CleanRL's spellings of Stable-Baselines3's names, where the values mean the same
+# other spellings of Stable-Baselines3's names, CleanRL's above all, where the values mean the same
 ALIASES = {
+    "lr": "learning_rate",
+    "timesteps": "total_timesteps",
     "num_envs": "n_envs",
     "num_steps": "n_steps",
     "clip_coef": "clip_range",
@@ -162,6 +164,17 @@ def without_recipe(experiment: Experiment) -> str:
     suited = [f"{k} = {v}" for table in found.values() for k, v in table.items()]
     besides = f", and {', '.join(suited)} for its spaces unless you said otherwise" if suited else ""
     return f"no recipe for {experiment.env} with {experiment.algo}: the method's defaults{besides}"
+
+
+def check_name(env: str) -> None:
+    """Refuse a name that no kind of task has, where it is nearly one.
+
+    Raises:
+        LogpiError: with the right name.
+    """
+    task = task_of(env)
+    if task.name == LAST and (meant := near_miss(env)) and env not in task.names():
+        raise LogpiError(f"unknown environment {env!r}; {meant}")
 
 
 def _check_pair(env: str, task: Task, method: Method[..., Any]) -> None:

@@ -61,6 +61,12 @@ def _names() -> list[str]:
     return sorted({*DEVICE, *entries(), *gymnasium.registry})
 
 
+def _meant(name: str) -> str:
+    from logpi.envs.near import elsewhere
+
+    return elsewhere(name)
+
+
 def _runs_on(name: str) -> str:
     from logpi.envs.make import DEVICE
 
@@ -390,6 +396,7 @@ TASK = Task(
     does="learns in environments",
     knows=lambda name: True,
     names=_names,
+    meant=_meant,
     runs_on=_runs_on,
     default_method=lambda name: "ppo",
     score=lambda name: Score("mean return of an episode", False, *returns_of(name)),

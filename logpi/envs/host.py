@@ -11,6 +11,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 
 from logpi.envs.gym_vector import GymVector, describe
 from logpi.envs.load import Bare, InWorker, registered, warned_once
+from logpi.envs.near import extra_for
 from logpi.envs.spaces import check_spaces
 from logpi.envs.text import readable, texts
 from logpi.envs.watchdog import watched
@@ -88,7 +89,7 @@ def host_spec(factory: HostFactory, env_kwargs: Mapping[str, object] | None = No
     except Exception as error:
         extra = ""
         if isinstance(error, ImportError | gymnasium.error.DependencyNotInstalled):
-            extra = ". Install what it needs, for instance 'logpi[box2d]', 'logpi[atari]' or 'logpi[mujoco]'"
+            extra = f". Install what it needs: {extra_for(error)}"
         kwargs = f" with {env_kwargs}" if env_kwargs else ""
         raise LogpiError(f"environment {name} could not be built{kwargs}: {describe(error)}{extra}") from error
     check_spaces(spec)

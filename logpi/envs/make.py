@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple, cast
@@ -15,6 +14,7 @@ from jaxtyping import Bool, Int32
 from logpi.envs.classic import CLASSIC
 from logpi.envs.host import HostFactory, host_spec
 from logpi.envs.load import load_own, registered
+from logpi.envs.near import close_to, elsewhere
 from logpi.envs.probes import PROBES
 from logpi.envs.spaces import check_spaces, plain, to_env
 from logpi.errors import LogpiError
@@ -38,6 +38,8 @@ def make(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
     """
     if name in DEVICE and not env_kwargs:
         return DEVICE[name]()
+    if name.lower().startswith("pettingzoo"):
+        raise LogpiError(f"environment {name!r}: {elsewhere(name)}")
     if ":" in name or name.endswith(".py"):
         env = load_own(name)
         if isinstance(env, DeviceEnv):
@@ -51,8 +53,8 @@ def make(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
     if name.startswith("ALE/") or "NoFrameskip" in name:
         _register_atari(name)
     elif name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        near, there = close_to(name, known), elsewhere(name)
+        hint = f"{there}; " if there else f"did you mean {' or '.join(near)}? " if near else ""
         raise LogpiError(
             f"unknown environment {name!r}; {hint}allowed: an id of `logpi envs`, any Gymnasium id, module:EnvId, or "
             "path/file.py:Class"

@@ -7,6 +7,7 @@ returns one).
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ GAMES = {  # name: module:function of the rules
     "connect-four": "logpi.games.rules.connect_four:connect_four",
     "othello": "logpi.games.rules.othello:othello",
 }
+ALSO = {"connect4": "connect-four", "reversi": "othello", "noughtsandcrosses": "tic-tac-toe", "baduk": "go-19x19"}
+OF_PGX = {"chess": "chess", "shogi": "shogi", "gardnerchess": "gardner_chess", "animalshogi": "animal_shogi"}
 SIZED = {
     "hex": Sized("logpi.games.rules.hex:hex_game", range(3, 20), (11,)),
     "go": Sized("logpi.games.rules.go:go", range(5, 20), (9, 19)),
@@ -49,6 +52,20 @@ def is_known(name: str) -> bool:
 
         return holds_game(absolute(name))
     return name in entries()
+
+
+def meant(name: str) -> str:
+    """For a name that is nearly a game's, what to write: ``connect4`` is ``connect-four``; "" where none comes near."""
+    plain = re.sub(r"[^a-z0-9]", "", re.sub(r"[-_]v\d+$", "", name.lower()))
+    own = {re.sub(r"[^a-z0-9]", "", game): game for game in GAMES}
+    for game, family in SIZED.items():
+        own |= {f"{game}{size}x{size}": f"{game}-{size}x{size}" for size in family.sizes}
+        own[game] = f"{game}-{family.examples[0]}x{family.examples[0]}"
+    if found := own.get(plain) or ALSO.get(plain):
+        return f"did you mean the game {found}?"
+    if plain in OF_PGX:
+        return f"did you mean the game {PGX}{OF_PGX[plain]}? It needs the package pgx: pip install 'logpi[pgx]'"
+    return ""
 
 
 def game_names() -> list[str]:

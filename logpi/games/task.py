@@ -128,6 +128,7 @@ TASK = Task(
     does="learns board games",
     knows=games.is_known,
     names=games.game_names,
+    meant=games.meant,
     runs_on=lambda name: "device",
     default_method=lambda name: "alphazero",
     score=_score,

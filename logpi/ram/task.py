@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,6 +189,12 @@ def _expected(method: Table, band: Band) -> str:
     return f"error {_errors(band)} after {method.get('total_images', float('nan')):,.0f} images"
 
 
+def _meant(name: str) -> str:
+    plain = re.sub(r"[^a-z0-9]", "", name.lower()).removesuffix("mnist") or "mnist"
+    known = {re.sub(r"[^a-z0-9]", "", task.removeprefix("ram/")): task for task in TASKS}
+    return f"did you mean the images {known[plain]}?" if plain in known and plain != "own" else ""
+
+
 def _length(experiment: Experiment) -> Length:
     """An image counts once, however often it is looked at."""
     method = experiment.method
@@ -215,6 +222,7 @@ TASK = Task(
     does="classifies images",
     knows=TASKS.__contains__,
     names=lambda: list(TASKS),
+    meant=_meant,
     runs_on=lambda name: "device",
     default_method=lambda name: "ram",
     presets=lambda name: TASKS.get(name, {}),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from logpi.errors import LogpiError
-from logpi.games import GAMES, PGX, SIZED, entries, game_forms, is_file
+from logpi.games import GAMES, PGX, SIZED, entries, game_forms, is_file, meant
 from logpi.games.rules.game import Game
 from logpi.own_code import absolute, name_code
 
@@ -64,5 +64,5 @@ def _unknown(name: str) -> LogpiError:
     known = [*GAMES, *(f"{game}-{size}x{size}" for game, family in SIZED.items() for size in family.sizes), *entries()]
     begun = [game for game in known if name and game.startswith(name)]
     near = begun[:3] or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    hint = f"{meant(name)} " if meant(name) else f"did you mean {' or '.join(near)}? " if near else ""
     return LogpiError(f"unknown game {name!r}; {hint}allowed: {game_forms()}")
