@@ -80,6 +80,7 @@ GAMES = (
     "--n-games 16 --n-steps 8 --total-timesteps 1000 --simulations 4 --considered 4 --window 600 --batch-size 32 "
     "--judge-simulations 4 --judge-opponent 4 --eval-episodes 8 --final-episodes 8"
 )
+PUCT_GAMES = GAMES.replace("--considered 4 ", "")  # which only a Gumbel search has
 BOARD = "--units 16 --blocks 1 --value-units 8"
 RUNGS = ("total-reward", "reward-to-go", "discounted", "moving-average", "batch-mean", "leave-one-out", "value")
 
@@ -191,11 +192,11 @@ def cases() -> dict[str, Case]:
         "alphazero-connect-four-puct",
         "connect-four",
         "alphazero",
-        f"{GAMES} {BOARD} {options} --resign 0.6 --play-on 0.3",
+        f"{PUCT_GAMES} {BOARD} {options} --resign 0.6 --play-on 0.3",
     )
     gate = "--gate-every 3 --gate-games 8 --gate-simulations 4 --gate-share 0.4 --gate-plies 2"
-    add("alphago_zero-tic-tac-toe", "tic-tac-toe", "alphago_zero", f"{GAMES} {BOARD} {gate}")
-    add("alphago_zero-tic-tac-toe-two-devices", "tic-tac-toe", "alphago_zero", f"{GAMES} {BOARD} {gate}", 2)
+    add("alphago_zero-tic-tac-toe", "tic-tac-toe", "alphago_zero", f"{PUCT_GAMES} {BOARD} {gate}")
+    add("alphago_zero-tic-tac-toe-two-devices", "tic-tac-toe", "alphago_zero", f"{PUCT_GAMES} {BOARD} {gate}", 2)
     add("alphazero-othello-margin", "othello", "alphazero", f"{GAMES} {BOARD} --margin-share 0.3 --kept 12")
     options = "--area-coef 1 --margin-share 0.3 --fast-simulations 2 --fast-share 0.5 --resign 0.5 --play-on 0.3"
     add(

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from logpi.config.asked import check_name
 from logpi.config.call import in_sections, python_command
 from logpi.config.experiments import (
     Recipe,
     SettingsFile,
-    check_name,
     experiment_from_table,
     promised,
     read_file,

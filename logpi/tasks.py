@@ -97,6 +97,7 @@ class Work(NamedTuple):
     limits: Limits = Limits()
     scale: Mapping[str, float] | None = None  # scores to compare with, by name; then the untrained agent is one too
     closing: Callable[[PyTree], list[str]] = lambda acting: []  # last lines on the trained agent of one learner
+    idle: Mapping[str, str] = {}  # "section.setting" -> why that setting does nothing here
 
 
 class Agent(Protocol):
@@ -142,6 +143,9 @@ class Film(NamedTuple):
     sampled: bool = False
     steps: int | None = None  # of an episode that are filmed at most
     tell: Callable[[str], None] = lambda text: None  # called with a sentence where the film is cut
+
+
+NO_ENVIRONMENTS = dict.fromkeys(("run.vectorization", "run.autoreset"), "it is for environments on the host")
 
 
 def scheduled(settings: Any) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Literal
 import jax.numpy as jnp
 
 from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced, whole_rows
-from logpi.config.settings import ControlSettings, at_least, not_negative
+from logpi.config.settings import ControlSettings, Use, at_least, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
 from logpi.ops.collectives import psum
@@ -38,6 +38,7 @@ def ladder(rung: str, reward: Array, discount: Array, mask: Array, value: Array,
             return psi.minus_value(reward, discount, mask, value)
 
 
+UNDISCOUNTED = ("total-reward", "reward-to-go")  # rungs
 Rung = Literal[
     "total-reward",
     "reward-to-go",
@@ -61,11 +62,20 @@ class Reinforce(ControlSettings):
     vf_steps: int = at_least(1, 1)  # Gradient steps on the baseline V per batch of trajectories
     normalize_psi: bool = False  # Normalization of the weights Ψ to mean 0 and standard deviation 1 over the batch
 
+    uses = (
+        Use(("vf_learning_rate", "vf_steps"), lambda c: c.rung == "value", "rung is value"),
+        Use(
+            ("gamma",),
+            lambda c: c.rung not in UNDISCOUNTED or c.normalize_reward,
+            f"rung is neither {' nor '.join(UNDISCOUNTED)}",
+        ),
+    )
+
 
 @method(settings=Reinforce)
 def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     """REINFORCE as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
-    undiscounted = config.rung in ("total-reward", "reward-to-go")
+    undiscounted = config.rung in UNDISCOUNTED
 
     hyper = traced(config)
 

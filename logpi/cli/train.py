@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import tyro
 
 from logpi.cli.output import warn
-from logpi.config.experiments import ALIASES, Recipe, SettingsFile, check_name, promised, read_file, resolve, settled
+from logpi.config.asked import check_name
+from logpi.config.experiments import ALIASES, Recipe, SettingsFile, promised, read_file, resolve, settled
 from logpi.config.literals import assignment
 from logpi.config.settings import Experiment, Run, with_help
+from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
 from logpi.own_code import name_code
 from logpi.tasks import task_of
@@ -68,6 +70,8 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     about += f" (recipe: {recipe.source})." if recipe else "."
     given: Any = tyro.cli(flags, args=argv, prog="logpi train", description=about, config=FLAT)
     chosen = {name: dataclasses.replace(section, **vars(getattr(given, name))) for name, section in sections.items()}
+    if "--video" in argv and not task_of(experiment.env).films:
+        raise LogpiError(f"--video: {experiment.env} is {task_of(experiment.env).what} and is not filmed; leave it out")
     kwargs = {**experiment.env_kwargs, **dict(map(assignment, given.env_kwargs))}
     if any(argument.partition("=")[0] == "--policy" for argument in argv):
         name_code(given.policy)

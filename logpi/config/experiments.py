@@ -22,7 +22,7 @@ from logpi.errors import LogpiError
 from logpi.methods import Method, find_method, method_names
 from logpi.own_code import absolute
 from logpi.runs.files import parse_toml
-from logpi.tasks import KINDS, LAST, Table, Task, kind_of, near_miss, record, task_of
+from logpi.tasks import KINDS, LAST, Table, Task, kind_of, record, task_of
 
 SECTIONS = ("run", "method", "network", "env_kwargs")
 HISTORY = "history"  # in config.toml: the lengths that a run had before, a table each
@@ -166,17 +166,6 @@ def without_recipe(experiment: Experiment) -> str:
     return f"no recipe for {experiment.env} with {experiment.algo}: the method's defaults{besides}"
 
 
-def check_name(env: str) -> None:
-    """Refuse a name that no kind of task has, where it is nearly one.
-
-    Raises:
-        LogpiError: with the right name.
-    """
-    task = task_of(env)
-    if task.name == LAST and (meant := near_miss(env)) and env not in task.names():
-        raise LogpiError(f"unknown environment {env!r}; {meant}")
-
-
 def _check_pair(env: str, task: Task, method: Method[..., Any]) -> None:
     """Images, games and environments each have their own methods."""
     known = task.knows(env)
@@ -213,6 +202,7 @@ def read_file(path: str | Path) -> SettingsFile:
     sections = _of_this_format({"format_version": FORMAT_VERSION} | table, str(path))
     head = {name: sections.pop(name) for name in SettingsFile._fields if name in sections}
     sections.pop(HISTORY, None)
+    sections = _with_none(sections) if "env_kwargs_none" in sections else sections
     for name, value in head.items():
         if not isinstance(value, str):
             raise LogpiError(f'{path}: {name} is {value!r}; it must be text, such as {name} = "..."')
@@ -300,6 +290,12 @@ def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
     }
 
 
+def _with_none(table: Table) -> dict[str, Any]:
+    """``table`` whose keyword arguments of the environment have those again that are None."""
+    rest = {name: value for name, value in table.items() if name != "env_kwargs_none"}
+    return rest | {"env_kwargs": {**table.get("env_kwargs", {}), **dict.fromkeys(table.get("env_kwargs_none", []))}}
+
+
 def experiment_from_table(table: Table) -> Experiment:
     """The experiment of a run's ``config.toml``; a setting that it lacks has its default.
 
@@ -316,7 +312,7 @@ def experiment_from_table(table: Table) -> Experiment:
             from_table(Run, table["run"], "run"),
             from_table(method.settings, table["method"], "method"),
             from_table(method.network, table["network"], "network"),
-            {**table.get("env_kwargs", {}), **dict.fromkeys(table.get("env_kwargs_none", []))},
+            _with_none(table)["env_kwargs"],
             policy,
             str(table.get("init_from", "")),
         )

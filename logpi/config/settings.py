@@ -116,6 +116,21 @@ def check_ranges(where: str, config: Any) -> None:
             raise LogpiError(f"{where}.{field.name} is {value}; it must be {wanted.text}")
 
 
+class Use(NamedTuple):
+    """When settings matter; a class of settings lists them as ``uses``."""
+
+    names: tuple[str, ...]
+    matters: Callable[[Any], bool]  # (the settings that they belong to)
+    text: str  # what an error message says after "it is used where"
+
+
+def idle_because(config: Any, name: str) -> str:
+    """Why the setting ``name`` of ``config`` does nothing beside the other settings; "" where it does something."""
+    rules = (rule for base in type(config).__mro__ for rule in vars(base).get("uses", ()))
+    found = (rule.text for rule in rules if name in rule.names and not rule.matters(config))
+    return next((f"it is used where {text}" for text in found), "")
+
+
 @functools.cache
 def help_of(kind: type[Any], name: str) -> str | None:
     """Comment of the field ``name`` of ``kind``, or of the nearest class above that has one."""
@@ -224,6 +239,11 @@ class Network:
     shared: bool = False  # One torso for policy and value instead of one each; always on with a memory or a CNN
     squash: bool = False  # Tanh-squashed Gaussian policy for Box actions; off: a Gaussian whose samples are clipped
     log_std_init: float = finite(0.0)  # Initial log standard deviation of a Gaussian, in units of half the action range
+
+    uses = (
+        Use(("memory_size",), lambda c: c.memory != "none", "memory is gru or lstm"),
+        Use(("shared",), lambda c: c.memory == "none", "memory is none: a memory always has one torso"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

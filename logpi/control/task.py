@@ -93,6 +93,7 @@ _SUITED: dict[tuple[str, str], Mapping[str, Table]] = {}  # an environment is bu
 
 def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.control.agent import adopt, save_agent
+    from logpi.control.idle import idle_settings
     from logpi.types import DeviceEnv
 
     made = parts(experiment, own)
@@ -115,6 +116,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
         in_turn=on_host,
         notes=made.notes,
         limits=made.limits,
+        idle=idle_settings(experiment, made.env, made.spec, made.algorithm, own),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from logpi.config.settings import Optimizer, above, at_least, finite, fraction, not_negative, timesteps
+from logpi.config.settings import Optimizer, Use, above, at_least, finite, fraction, not_negative, timesteps
 
 Search = Literal["gumbel", "puct"]
 
@@ -68,6 +68,35 @@ class SelfPlaySettings:
     eval_simulations: int = at_least(1, 64)  # Number of search simulations per move in evaluations
     # Number of rollouts per move of plain MCTS, the opponent in evaluations
     eval_opponent_simulations: int = at_least(1, 64)
+
+    uses = (
+        Use(
+            ("max_considered_actions", "c_visit", "c_scale", "rescale_values"),
+            lambda c: "gumbel" in (c.search, c.play_search),
+            "search or play_search is gumbel",
+        ),
+        Use(
+            ("c_init", "c_base", "fpu_reduction"),
+            lambda c: "puct" in (c.search, c.play_search),
+            "search or play_search is puct",
+        ),
+        Use(
+            (
+                *("dirichlet_fraction", "dirichlet_alpha", "forced_playouts_k"),
+                *("temperature", "temperature_plies", "temperature_end"),
+            ),
+            lambda c: c.search == "puct",
+            "search is puct",
+        ),
+        Use(("random_opening_plies",), lambda c: c.random_opening_fraction > 0, "random_opening_fraction is above 0"),
+        Use(("random_move_plies",), lambda c: c.random_move_fraction > 0, "random_move_fraction is above 0"),
+        Use(
+            ("playout_cap_probability",),
+            lambda c: c.playout_cap_simulations > 0,
+            "playout_cap_simulations is above 0",
+        ),
+        Use(("no_resign_fraction",), lambda c: c.resign_threshold <= 1, "resign_threshold is at most 1"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from logpi import games
 from logpi.errors import LogpiError
-from logpi.tasks import Agent, Answer, Facts, Film, Length, Own, Question, Score, Task, Work
+from logpi.tasks import NO_ENVIRONMENTS, Agent, Answer, Facts, Film, Length, Own, Question, Score, Task, Work
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -57,12 +57,17 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def process(seed: int) -> Process:
         return made()  # pure functions: every seed has the same
 
+    without = {
+        "method.ownership_coef": "" if game.ownership else f"{experiment.env} has no points that belong to a side",
+        "method.score_utility_weight": "" if game.margin else f"{experiment.env} is won or lost without points",
+    }
+
     def closing(params: PyTree) -> list[str]:
         return walked(game, system.search, params, method.eval_simulations)
 
     plan = evaluations(experiment.run, method, game)
-    made_of = (num_devices, process, save, begin_with, facts)
-    return Work(*made_of, in_turn=True, keeps_stages=True, scale=scale(game, method), closing=closing)
+    made_of, idle = (num_devices, process, save, begin_with, facts), NO_ENVIRONMENTS | without
+    return Work(*made_of, in_turn=True, keeps_stages=True, scale=scale(game, method), closing=closing, idle=idle)
 
 
 def _load(folder: Path, policy: Any = None) -> Any:

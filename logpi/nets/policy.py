@@ -85,6 +85,11 @@ def is_image(space: Space) -> bool:
     return isinstance(space, spaces.Box) and len(space.shape) == 3 and min(image_shape(space)[:2]) >= 36
 
 
+def sees_images(space: Space, config: Network) -> bool:
+    """Whether the standard network for ``space`` is convolutional."""
+    return config.torso == "cnn" or (config.torso == "auto" and is_image(space))
+
+
 def image_shape(space: spaces.Box) -> tuple[int, int, int]:
     """(H, W, C); frames stacked in front, [4, 84, 84], are moved last."""
     a, b, c = space.shape
@@ -123,7 +128,7 @@ def make_policy(spec: EnvSpec, config: Network | None = None) -> Policy:
     """The standard policy for an environment's spaces."""
     config = config or Network()
     space, action_space = spec.observation_space, spec.action_space
-    cnn = config.torso == "cnn" or (config.torso == "auto" and is_image(space))
+    cnn = sees_images(space, config)
     if cnn and not is_image(space):
         raise LogpiError(
             f"torso=cnn needs images of at least 36x36 pixels, [H, W, C] or stacked frames [C, H, W], not {space}; "

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from logpi.config.settings import (
     MOST_STEPS,
     Optimizer,
+    Use,
     above,
     at_least,
     between,
@@ -59,6 +60,8 @@ class ImageSettings:
     scaling: float = not_negative(0.1)  # Data augmentation: maximum absolute log scale factor of each side; 0: none
     shear: float = not_negative(0.1)  # Data augmentation: maximum shear, as the tangent of its angle; 0: none
     shift: float = not_negative(1.0)  # Data augmentation: maximum shift along each axis, in pixels; 0: none
+
+    uses = (Use(("distractor_size", "curriculum"), lambda c: c.num_distractors > 0, "num_distractors is above 0"),)
 
     def fitted(self, height: int, width: int) -> Self:
         """These settings for images of ``height`` x ``width``: ``distractor_size`` has a size if there are any."""
@@ -125,6 +128,11 @@ class WholeImageNetwork:
     kernel: int = at_least(0, 10)  # Side of a convolution's kernel, in pixels; 0: fitted to the images
     stride: int = at_least(0, 5)  # Stride of the convolutions, in pixels; 0: half of the kernel
     units: int = at_least(1, 256)  # Number of units of the hidden layer after the convolutions
+
+    uses = (
+        Use(("hidden",), lambda c: c.net == "fc", "net is fc"),
+        Use(("channels", "kernel", "stride", "units"), lambda c: c.net == "conv", "net is conv"),
+    )
 
     def fitted(self, height: int, width: int) -> Self:
         """This network for scenes of ``height`` x ``width``: ``kernel`` and ``stride`` of conv have a size if 0."""

@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from logpi.errors import LogpiError
 from logpi.ram.settings import SHIPPED, ImageSettings
-from logpi.tasks import Answer, Band, Facts, Film, Length, Own, Pictures, Question, Score, Table, Task, Work
+from logpi.tasks import (
+    NO_ENVIRONMENTS,
+    Answer,
+    Band,
+    Facts,
+    Film,
+    Length,
+    Own,
+    Pictures,
+    Question,
+    Score,
+    Table,
+    Task,
+    Work,
+)
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -76,7 +90,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
         return agent.adopt(learner, folder, fitted)
 
     notes = _notes(images, splits, experiment.network, network)
-    return Work(num_devices, process, save, begin_with, data=data["data_sha256"], experiment=fitted, notes=notes)
+    found, idle = data["data_sha256"], NO_ENVIRONMENTS
+    return Work(num_devices, process, save, begin_with, data=found, experiment=fitted, notes=notes, idle=idle)
 
 
 def _notes(images: Images, splits: Splits, asked: Any, network: Any) -> list[str]:

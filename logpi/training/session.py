@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from logpi.config.asked import check_used
 from logpi.config.experiments import HISTORY, experiment_to_table
 from logpi.config.lengths import going_on, limits
 from logpi.config.settings import Experiment
@@ -321,6 +322,7 @@ def start(experiment: Experiment, command: str | list[str], view: View, own: Own
         origin = agent_folder(experiment.init_from).resolve()
         experiment = dataclasses.replace(experiment, init_from=str(origin))
     work, score = task.build(experiment, own), task.score(experiment.env)._asdict()
+    check_used(experiment, work.idle)
     experiment = work.experiment or experiment
     with contextlib.closing(_driver(experiment, work)) as driver:
         first = work.adopt(driver.one_learner(), origin) if origin else None

@@ -1,8 +1,10 @@
 """Values of the command line: what is meant is what comes, or a refusal."""
 
+import tomllib
+
 import pytest
 
-from logpi.config.experiments import experiment_from_table, experiment_to_table, resolve
+from logpi.config.experiments import experiment_from_table, experiment_to_table, read_file, resolve
 from logpi.config.literals import assignment, literal
 from logpi.errors import LogpiError
 from logpi.runs.folder import toml_text
@@ -50,11 +52,11 @@ def test_what_is_no_assignment_is_refused(text):
         assignment(text)
 
 
-def test_a_run_keeps_its_arguments():
+def test_a_run_keeps_its_arguments(tmp_path):
     """None too, which TOML lacks."""
     kwargs = dict(map(assignment, ["a=None", "b=False", "c=(1, 2)"]))
     experiment = resolve("FrozenLake-v1", "a2c", {"env_kwargs": kwargs})[0]
-    import tomllib
-
-    again = experiment_from_table(tomllib.loads(toml_text(experiment_to_table(experiment))))
-    assert again.env_kwargs == {"a": None, "b": False, "c": [1, 2]}
+    text = toml_text(experiment_to_table(experiment))
+    (tmp_path / "config.toml").write_text(text)
+    for found in (experiment_from_table(tomllib.loads(text)).env_kwargs, read_file(tmp_path / "config.toml").sections):
+        assert found.get("env_kwargs", found) == {"a": None, "b": False, "c": [1, 2]}

@@ -30,7 +30,7 @@ def test_without_a_home_nothing_is_kept(homeless, tmp_path, monkeypatch):
     assert devices.last_start("settings") is None
     assert doctor.examine()["compilation cache"].startswith("none (")
     (tmp_path / "mine.py").write_text("ANSWER = 42")
-    own_code.name_code("mine.py")
+    own_code.name_code("mine.py:ANSWER")
     assert own_code.load_attribute("mine.py:ANSWER") == 42
     assert {path.name for path in tmp_path.iterdir()} <= {"mine.py", "__pycache__"}, "no folder called ~"
 

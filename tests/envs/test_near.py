@@ -2,7 +2,8 @@
 
 import pytest
 
-from logpi.config.experiments import check_name, resolve
+from logpi.config.asked import check_name
+from logpi.config.experiments import resolve
 from logpi.envs.make import make
 from logpi.envs.near import close_to, extra_for
 from logpi.errors import LogpiError

@@ -129,7 +129,7 @@ def test_checked_trained_resumed_loaded_and_filmed(case, tmp_path, monkeypatch):
     name, arguments = f"{FILE}:RandomEnv", kwargs(observation, action)
     monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(check, "VECTOR_SECONDS", 0.02)
-    name_code(FILE)
+    name_code(name)
     report = check_env(lambda **more: RandomEnv(**arguments, **more), steps=60)
     assert report.ok, report.findings
     chosen = experiment(name, "a2c", tmp_path, env_kwargs=arguments, n_envs=2, n_steps=4, total_timesteps=48)

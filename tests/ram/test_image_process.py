@@ -26,6 +26,7 @@ from logpi.training import session
 from logpi.view.glimpses import seen_so_far, squares
 
 RUN = {"video": False, "tensorboard": False, "eval_episodes": 60, "final_episodes": 60, "eval_points": 3}
+CONVOLVING = {"kernel": 5, "stride": 3}
 GLIMPSING = {"patch": 4, "scales": 2, "sensor_size": 16, "glimpse_size": 16, "core_size": 16, "location_size": 8}
 STILL = {"rotation": 0.0, "scaling": 0.0, "shear": 0.0, "shift": 0.0}
 
@@ -53,7 +54,10 @@ def corners(tmp_path_factory):
 def experiment(data, log_dir, algo="ram", run=None, network=None, **method):
     tables = {
         "run": {**RUN, "log_dir": str(log_dir), **(run or {})},
-        "network": {**(GLIMPSING if algo == "ram" else {"kernel": 5, "stride": 3}), **(network or {})},
+        "network": {
+            **(GLIMPSING if algo == "ram" else CONVOLVING if network != {"net": "fc"} else {}),
+            **(network or {}),
+        },
         "method": {"data": str(data), "total_images": 800, "n_updates": 5, "batch_size": 20, **STILL, **method},
     }
     if algo == "ram":

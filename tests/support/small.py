@@ -54,7 +54,7 @@ def settings(algo, log_dir, run=None, network=None, **method):
     """The tables of a tiny experiment."""
     return {
         "run": {**RUN, "log_dir": str(log_dir), **(run or {})},
-        "network": {"hidden": [8], "memory_size": 4, **(network or {})},
+        "network": {"hidden": [8], **({"memory_size": 4} if "memory" in (network or {}) else {}), **(network or {})},
         "method": {"n_envs": 4, "total_timesteps": 320, **METHODS[algo], **method},
     }
 

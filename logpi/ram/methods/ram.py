@@ -8,7 +8,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from logpi.config.settings import above, at_least, fraction, not_negative
+from logpi.config.settings import Use, above, at_least, fraction, not_negative
 from logpi.errors import LogpiError
 from logpi.methods import method
 from logpi.ram import network
@@ -43,6 +43,17 @@ class RAM(ImageSettings):
     normalize_advantage: bool = False  # Advantage normalization to mean 0 and standard deviation 1 over each batch
     core_grad_scale: float = fraction(1.0)  # Fraction of the policy gradient that flows into the core network
     location_lr_scale: float = not_negative(1.0)  # Location network's learning rate, in multiples of learning_rate
+
+    uses = (
+        Use(
+            (
+                *("init_location_range", "std_start", "std_end", "reward", "advantage_estimator", "gae_lambda"),
+                *("normalize_advantage", "core_grad_scale", "location_lr_scale"),
+            ),
+            lambda c: c.location_policy == "learned",
+            "location_policy is learned",
+        ),
+    )
 
     @property
     def steps_an_image(self) -> int:
