@@ -172,6 +172,8 @@ def delete(run: RunFolder) -> int:
 def prune(run: RunFolder, keep: int = 1) -> int:
     """Remove all but the ``keep`` newest whole checkpoints; agents, metrics and pictures stay.
 
+    The folder of a run that was killed before anything was saved goes altogether.
+
     Returns:
         The bytes that were freed.
 
@@ -181,6 +183,9 @@ def prune(run: RunFolder, keep: int = 1) -> int:
     freed = 0
     with _at_rest(run):
         saved = run.saved()
+        if not saved and not any(path.exists() for path in (run.best, run.last, run.path / "result.json")):
+            freed = size_of(run.path)
+            run.discard()
         whole = [number for number in sorted(saved) if is_whole(saved[number])]
         for number in saved.keys() - set(whole[max(0, len(whole) - keep) :]):
             freed += saved[number].stat().st_size

@@ -33,17 +33,18 @@ from logpi.types import PyTree
 from logpi.view.live import clock
 
 RECIPES_RATE = 65.0  # GFLOP/s of ``products`` on one core of the machine that the recipes' seconds were measured on
+MEMORY = "time/memory"  # column of timing.jsonl: bytes that the process has taken at most so far
 LOOKED_AT = 5  # earlier runs
 ROW = 1_000  # bytes of a row in all files of metrics
 PICTURES = 1_000_000  # bytes of curve and film
 PROCESS = 250_000_000  # bytes of a process that has imported JAX, where the system does not tell
-PROGRAMS = 300_000_000  # bytes that compiling and the compiled programs take, roughly
+PROGRAMS = 100_000_000  # bytes that the smallest programs and their compilation take
 
 
 class Room(NamedTuple):
     """Bytes that a run takes."""
 
-    memory: int  # of this process
+    memory: int  # of this process, at least: large programs take more while they are compiled
     checkpoint: int  # the largest one
     disk: int  # of the run folder, at most
 
@@ -53,6 +54,7 @@ class Pace(NamedTuple):
 
     seconds: float
     source: str
+    memory: float = 0.0  # bytes that it took; 0 where that is not known
 
 
 def bytes_of(tree: PyTree) -> int:
@@ -65,7 +67,7 @@ def room(driver: Trainer, experiment: Experiment, keeps_stages: bool) -> Room:
     run, process = experiment.run, driver.process
     agents = 2 + keeps_stages * (points(run) + 1)
     rows = min(run.log_points, math.ceil(experiment.method.total_timesteps / process.rows))
-    memory, files, checkpoint = _used() + PROGRAMS + bytes_of(process.data), rows * ROW * run.seeds + PICTURES, 0
+    memory, files, checkpoint = used() + PROGRAMS + bytes_of(process.data), rows * ROW * run.seeds + PICTURES, 0
     for part in driver.parts:
         kept = part.like(Progress())
         checkpoint += bytes_of(_at_the_end(kept, part, experiment.method.total_timesteps))
@@ -74,8 +76,8 @@ def room(driver: Trainer, experiment: Experiment, keeps_stages: bool) -> Room:
     return Room(memory, checkpoint, (run.keep_checkpoints + 1) * checkpoint + files)
 
 
-def _used() -> int:
-    """Bytes that this process has taken so far."""
+def used() -> int:
+    """Bytes that this process has taken at most so far."""
     try:
         import resource
     except ImportError:  # Windows
@@ -116,9 +118,11 @@ def pace(experiment: Experiment) -> Pace | None:
         with contextlib.suppress(LogpiError, KeyError, TypeError, ValueError):
             theirs = experiment_from_table(folder.config)
             if folder.manifest.get("machine") == machine() and _alike(theirs, experiment):
-                seconds = projected(read_rows(folder.path / "timing.jsonl"), total)
+                rows = read_rows(folder.path / "timing.jsonl")
+                seconds = projected(rows, total)
                 if seconds is not None:
-                    return Pace(seconds, f"as {folder.path} took")
+                    memory = max(mean(row.get(MEMORY, 0.0)) for row in rows)
+                    return Pace(seconds, f"as {folder.path} took", memory)
     recipe = promised(experiment)
     if recipe is None or jax.default_backend() != "cpu":
         return None
@@ -168,8 +172,10 @@ def crowding() -> float:
 
 def told(found: Room, expected: Pace | None) -> str:
     """The estimate for people."""
-    takes = f"{clock(expected.seconds)} here ({expected.source}), " if expected else ""
-    return f"about {takes}{size_text(found.memory)} of memory and at most {size_text(found.disk)} of disk"
+    takes = f"about {clock(expected.seconds)} here ({expected.source}), " if expected else ""
+    known = expected is not None and expected.memory > 0
+    memory = f"about {size_text(expected.memory)}" if expected and known else f"at least {size_text(found.memory)}"
+    return f"{takes}{memory} of memory and at most {size_text(found.disk)} of disk"
 
 
 def _earlier(experiment: Experiment) -> list[RunFolder]:

@@ -89,6 +89,7 @@ class Session:
                 if event.row:
                     seconds = clock()
                     timing = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
+                    timing[estimate.MEMORY] = estimate.used()
                     writer.write(event.row | timing)
                     self.view.update(event.timesteps, event.row | timing, driver.seconds)
                     remarks.row(event.row)

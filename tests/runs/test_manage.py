@@ -129,6 +129,11 @@ def test_prune_keeps_the_newest_checkpoints_that_can_be_read(run, capsys):
     assert main(["runs", "prune", "--all", "--keep", "0", "--log-dir", str(run.path.parents[1])]) == 0
     assert f"{run.path}  " in capsys.readouterr().out
     assert run.saved() == {}
+    (run.path / "last").mkdir()
+    assert prune(run) == 0
+    (run.path / "last").rmdir()
+    assert prune(run) > 0
+    assert not run.path.exists(), "nothing was saved"
     assert main(["runs", "prune"]) == 1
     assert "no run is named" in capsys.readouterr().err
 

@@ -59,12 +59,13 @@ def test_a_run_is_told_by_an_earlier_one_and_else_by_its_recipe(tmp_path, monkey
     own, watcher = experiment("CartPole-v1", "ppo", tmp_path), Watcher()
     assert estimate.pace(own) is None
     folder = session.start(own, ["test"], watcher).folder
-    assert not any(" here (" in note for note in watcher.notes)
+    assert any(note.startswith("at least ") and " of memory and at most" in note for note in watcher.notes)
     watcher = Watcher()
     longer = dataclasses.replace(own, method=dataclasses.replace(own.method, total_timesteps=640.0))
     session.start(longer, ["test"], watcher)
     (said,) = (note for note in watcher.notes if note.startswith("about"))
-    pattern = rf"about \d+:\d\d here \(as {re.escape(str(folder.path))} took\), .* of memory and at most .* of disk"
+    takes = rf"about \d+:\d\d here \(as {re.escape(str(folder.path))} took\)"
+    pattern = rf"{takes}, about .*B of memory and at most .*B of disk"
     assert re.fullmatch(pattern, said)
     other = dataclasses.replace(own, network=dataclasses.replace(own.network, hidden=(9,)))
     assert estimate.pace(other) is None
