@@ -13,7 +13,7 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced
+from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced, weigh
 from logpi.config.settings import ControlSettings, Optimizer, at_least, fraction, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
@@ -52,7 +52,7 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         rewards = (trajectory.reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
         advantage = psi.gae(*rewards)
         returns = advantage + value[:-1]
-        psi_t = own_psi(*rewards) if own_psi else advantage
+        psi_t = weigh(own_psi, *rewards) if own_psi else advantage
         weight = losses.standardize(psi_t, mask) if config.normalize_advantage else psi_t
 
         def loss(params: PyTree) -> tuple[Array, Metrics]:

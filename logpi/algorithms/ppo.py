@@ -30,6 +30,7 @@ from logpi.algorithms.common.learning import (
     traced,
     unroll,
     value_of,
+    weigh,
     whole,
 )
 from logpi.config.settings import ControlSettings, Schedule, above, at_least, fraction, not_negative
@@ -98,7 +99,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         rewards = (trajectory.reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
         advantage = psi.gae(*rewards)
         target = advantage + value[:-1]
-        psi_t = own_psi(*rewards) if own_psi else advantage
+        psi_t = weigh(own_psi, *rewards) if own_psi else advantage
         keys = jax.random.split(key, config.n_epochs)
         batches = shuffled(trajectory, psi_t, keys, n_minibatches, config.normalize_advantage)
         return Begun(

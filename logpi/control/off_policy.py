@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from logpi.control.on_policy import acting
+from logpi.control.on_policy import acting, health
 from logpi.control.replay import Replay, Rows, empty_replay, push, replay_rows, sample
 from logpi.control.rollout import Carry
 from logpi.driver.process import REPLICATED, SPREAD_ROWS, STORE, UPDATE, Now, Places, Process, State, Window
@@ -79,8 +79,9 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
         return Collected(envs, replay), Work(trajectory, zeros)
 
     def store(state: State, now: Now) -> tuple[State, Metrics]:
-        replay = push(state.carry.replay, state.batch.trajectory)
-        return state._replace(carry=state.carry._replace(replay=replay)), {}
+        trajectory = state.batch.trajectory
+        replay = push(state.carry.replay, trajectory)
+        return state._replace(carry=state.carry._replace(replay=replay)), health(trajectory)
 
     places = collecting.places
     return collecting._replace(

@@ -145,13 +145,17 @@ def count(algorithm: Algorithm, learner: Learner, trajectory: Trajectory) -> tup
     gamma = learner.hyper.gamma if statistics.reward != () else 1.0
     statistics = observe(statistics, trajectory, gamma, fresh=algorithm.whole_episodes)
     moves = psum(trajectory.mask.sum()).astype(jnp.int32)
-    learner = learner._replace(statistics=statistics, timesteps=learner.timesteps + moves)
+    return learner._replace(statistics=statistics, timesteps=learner.timesteps + moves), health(trajectory)
+
+
+def health(trajectory: Trajectory) -> Metrics:
+    """Flags of what is finite in a trajectory, on all devices."""
     broken = {
         "finite/observation": ~all_finite(trajectory.obs),
         "finite/reward": ~all_finite(trajectory.reward),
     }
     counts = psum({name: jnp.int32(flag) for name, flag in broken.items()})
-    return learner, {name: number == 0 for name, number in counts.items()}
+    return {name: number == 0 for name, number in counts.items()}
 
 
 class Parts(NamedTuple):

@@ -99,7 +99,9 @@ def _build(experiment: Experiment, own: Own) -> Work:
     made = parts(experiment, own)
     network = None if own.policy or experiment.policy else experiment.network
 
-    kept = {"env_kwargs": experiment.env_kwargs, "policy": experiment.policy}
+    named = own.env is None or own.env_kwargs is not None
+    kwargs = experiment.env_kwargs if own.env_kwargs is None else own.env_kwargs
+    kept = {"env_kwargs": kwargs, "policy": experiment.policy, "objects": [] if named else ["env"]}
 
     def save(folder: Path, acting: Any, facts: Facts) -> None:
         save_agent(folder, acting, made.spec, network, {**kept, **facts})
@@ -130,20 +132,30 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     from gymnasium.vector import VectorEnv
 
     from logpi.control.agent import own_policy
+    from logpi.control.fit import check_method, check_policy, made
     from logpi.control.plan import evaluations
     from logpi.envs.make import make, spec_of
     from logpi.envs.spaces import max_entropy
     from logpi.envs.vectors import vector_spec
     from logpi.methods import find_method
-    from logpi.nets.policy import example, make_policy
+    from logpi.nets.policy import make_policy
     from logpi.types import DeviceEnv
 
     env = make(experiment.env, **experiment.env_kwargs) if own.env is None else own.env
     _check_settings(experiment, isinstance(env, VectorEnv))
     spec = vector_spec(env, experiment) if isinstance(env, VectorEnv) else spec_of(env, experiment.env_kwargs)
-    policy = own.policy or own_policy(experiment.policy, spec) or make_policy(spec, experiment.network)
-    method = own.algorithm or find_method(experiment.algo)
-    algorithm = method(experiment.method, policy, spec, example(spec.observation_space))
+    policy = own.policy or own_policy(experiment.policy, spec)
+    if policy is not None:
+        check_policy(policy, spec, f"network {experiment.policy}" if experiment.policy else "policy")
+    policy, name = policy or make_policy(spec, experiment.network), experiment.algo
+    algorithm = made(own.algorithm or find_method(name), experiment.method, policy, spec, name)
+    if own.algorithm is not None or ":" in name:
+        check_method(algorithm, spec, name)
+    if algorithm.experience and (experiment.method.normalize_obs or experiment.method.normalize_reward):
+        raise LogpiError(
+            f"normalize_obs and normalize_reward are for methods that learn from what was just collected; {name} "
+            "learns from a replay: leave them out"
+        )
     if isinstance(env, DeviceEnv) and ":" in experiment.env:
         try_out(env, algorithm, experiment)
     num_devices = 1 if own.algorithm else _num_devices(experiment, algorithm)
@@ -247,10 +259,12 @@ def _reusing(collecting: Process, algorithm: Algorithm, n_envs: int) -> Process:
     return off_policy(collecting, algorithm, n_envs) if algorithm.experience else collecting
 
 
-def _load(folder: Path, policy: Any = None) -> Any:
+def _load(folder: Path, own: Own = NOTHING) -> Any:
     from logpi.control.agent import load_agent
 
-    return load_agent(folder, policy)
+    agent = load_agent(folder, own.policy)
+    agent.env = own.env
+    return agent
 
 
 def _evaluate(agent: Any, asked: Question) -> Answer:
@@ -280,8 +294,7 @@ def evaluate_episodes(agent: Any, asked: Question) -> Facts:
     from logpi.types import DeviceEnv
 
     episodes, seed = asked.episodes or EPISODES, SEED if asked.seed is None else asked.seed
-    env_kwargs = agent.facts.get("env_kwargs", {})
-    source, key, calls = _gymnasium_version(agent.spec.id, env_kwargs), jax.random.key(seed), 0
+    source, key, calls = _source(agent), jax.random.key(seed), 0
 
     def decide(memory: Any, obs: Any) -> Any:
         nonlocal calls
@@ -296,7 +309,7 @@ def evaluate_episodes(agent: Any, asked: Question) -> Facts:
         )
         returns, lengths = jax.device_get(play(agent.learner))
     else:
-        made = make_host(source, min(episodes, 20), env_kwargs=env_kwargs)
+        made = make_host(source, min(episodes, 20), env_kwargs=_arguments(agent))
         with contextlib.closing(made) as vector:
             found = evaluate_host(vector, agent.policy, decide, episodes, seed)
         assert found is not None  # nothing watches
@@ -321,8 +334,8 @@ def _film(agent: Any, wanted: Film) -> Path:
     def act(obs: Any) -> Any:
         return agent.act(obs, greedy=not wanted.sampled)
 
-    name, env_kwargs = agent.spec.id, agent.facts.get("env_kwargs", {})
-    build = _drawn(_gymnasium_version(name, env_kwargs), name, env_kwargs)
+    name = agent.spec.id
+    build = _drawn(_source(agent), name, _arguments(agent))
     episodes = 1 if wanted.episodes is None else wanted.episodes
     options = {"begin": agent.reset, "steps": wanted.steps, "tell": wanted.tell}
     return _filmed(name, build, act, wanted.path, episodes, wanted.seed, **options)
@@ -357,6 +370,31 @@ def _filmed(name: str, *arguments: Any, **options: Any) -> Path:
         raise LogpiError(
             f"filming {name} ended early: {type(error).__name__}: {error}. `logpi check-env` finds the cause"
         ) from error
+
+
+def _source(agent: Any) -> DeviceEnv | HostFactory:
+    """What an agent is evaluated and filmed in: what a program gave, else Gymnasium's environment of its name.
+
+    Raises:
+        LogpiError: it was trained in an object that has no name, and nothing was given.
+    """
+    from gymnasium.vector import VectorEnv
+
+    if agent.env is not None and not isinstance(agent.env, VectorEnv):
+        source: DeviceEnv | HostFactory = agent.env
+        return source
+    if "env" in agent.facts.get("objects", ()):
+        raise LogpiError(
+            f"this agent was trained in an object of a Python program, {agent.spec.id}, which its file cannot name: "
+            "give a function that builds one such environment, logpi.load(path, env=...)"
+        )
+    return _gymnasium_version(agent.spec.id, _arguments(agent))
+
+
+def _arguments(agent: Any) -> dict[str, Any]:
+    """Arguments of the environment that ``_source`` gives."""
+    kwargs: dict[str, Any] = {} if callable(agent.env) else agent.facts.get("env_kwargs", {})
+    return kwargs
 
 
 def _gymnasium_version(name: str, env_kwargs: dict[str, Any]) -> DeviceEnv | HostFactory:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import TYPE_CHECKING
 
+import gymnasium
 from gymnasium.vector import VectorEnv
 
 from logpi.envs.gym_vector import GymVector
@@ -14,7 +17,39 @@ if TYPE_CHECKING:
     from logpi.config.settings import Experiment
     from logpi.types import EnvSpec
 
+CHECKERS = (gymnasium.wrappers.PassiveEnvChecker, gymnasium.wrappers.OrderEnforcing)
 OF_VECTORS = ("num_envs", "vectorization_mode", "vector_kwargs", "max_episode_steps")  # of ``gymnasium.make_vec``
+
+
+def arguments_of(env: gymnasium.Env | VectorEnv) -> dict[str, object] | None:
+    """Arguments with which the registered environment of the same id is this one; None where there are none.
+
+    A single environment is compared with the registered one, wrapper by wrapper. Arguments must be plain values, which
+    an agent's file can hold.
+    """
+    spec = getattr(env, "spec", None)
+    if spec is None:
+        return None
+    kwargs = {name: value for name, value in spec.kwargs.items() if name not in (*OF_VECTORS, "render_mode")}
+    try:
+        json.dumps(kwargs, allow_nan=False)
+        if isinstance(env, gymnasium.Env):
+            with contextlib.closing(gymnasium.make(spec.id, **kwargs)) as registered:
+                if _layers(registered) != _layers(env):
+                    return None
+    except (TypeError, ValueError, gymnasium.error.Error):
+        return None
+    return kwargs
+
+
+def _layers(env: gymnasium.Env) -> list[object]:
+    """Classes of the wrappers and of the environment inside; of a time limit its length too, of checkers nothing."""
+    layers: list[object] = []
+    while isinstance(env, gymnasium.Wrapper):
+        if not isinstance(env, CHECKERS):
+            layers.append((type(env), env.spec and env.spec.max_episode_steps))
+        env = env.env
+    return [*layers, type(env)]
 
 
 def vector_spec(vector: VectorEnv, experiment: Experiment) -> EnvSpec:
@@ -43,6 +78,11 @@ def pair(vector: VectorEnv, evaluation: VectorEnv | None, beside: int) -> tuple[
         LogpiError: neither an evaluation vector nor a registered id is there.
     """
     trained = GymVector(vector)
+    if evaluation is vector:
+        raise LogpiError(
+            "eval_env is the vector that is trained in, whose episodes an evaluation would end; give another vector of "
+            "the same environments"
+        )
     if evaluation is not None:
         return trained, GymVector(evaluation)
     spec = getattr(vector, "spec", None)

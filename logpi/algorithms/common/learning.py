@@ -14,7 +14,7 @@ from jax.flatten_util import ravel_pytree
 
 from logpi.config.settings import Settings
 from logpi.errors import LogpiError
-from logpi.ops import losses
+from logpi.ops import losses, psi
 from logpi.ops.collectives import psum, where
 from logpi.ops.normalization import Statistics, normalize_obs
 from logpi.types import Act, Array, EnvSpec, Key, Learner, Metrics, Output, Policy, PyTree, Steps, Trajectory
@@ -97,6 +97,21 @@ def value_of(out: Output) -> Array:
     return out.value
 
 
+def weigh(own_psi: psi.Advantage, reward: Array, *rest: Array) -> Array:
+    """Ψ [T, B] by a function of the user's own.
+
+    Raises:
+        LogpiError: it returns another shape, which would be broadcast in silence.
+    """
+    found = own_psi(reward, *rest)
+    if found.shape != reward.shape:
+        raise LogpiError(
+            f"own_psi returned the shape {list(found.shape)}; wanted: one weight for each decision, like the rewards "
+            f"[T, B] = {list(reward.shape)}"
+        )
+    return found
+
+
 def transform(hyper: Settings) -> optax.GradientTransformation:
     """Gradient clipping and the optimizer's direction, on all parameters as one flat vector."""
     direction = {
@@ -174,10 +189,10 @@ def minibatch_count(n_steps: int, n_envs: int, batch_size: int, recurrent: bool)
     return total // batch_size
 
 
-def shuffled(trajectory: Trajectory, psi: Array, keys: Key, count: int, normalize_advantage: bool) -> Minibatches:
+def shuffled(trajectory: Trajectory, psi_t: Array, keys: Key, count: int, normalize_advantage: bool) -> Minibatches:
     """A rollout in a random order for each of ``keys``, each cut into ``count`` minibatches.
 
-    Weights, and the mean and deviation of ``psi`` [T, B] where it is normalised, are each minibatch's own.
+    Weights, and the mean and deviation of ``psi_t`` [T, B] where it is normalised, are each minibatch's own.
     """
     recurrent = bool(jax.tree.leaves(trajectory.memory))
     items = trajectory.mask.shape[1] if recurrent else trajectory.mask.size
@@ -187,7 +202,7 @@ def shuffled(trajectory: Trajectory, psi: Array, keys: Key, count: int, normaliz
 
     def epoch(key: Key) -> Minibatches:
         order = permutation(key, items).reshape(count, -1)
-        mask, advantage = cut(trajectory.mask, order), cut(psi, order)
+        mask, advantage = cut(trajectory.mask, order), cut(psi_t, order)
         within = tuple(range(1, mask.ndim))
         if normalize_advantage:
             advantage = losses.standardize(advantage, mask, within)

@@ -1,0 +1,129 @@
+"""Whether a network and a method fit an environment and each other, before anything is compiled or written.
+
+A user's own network or method is traced with shapes alone: what does not fit is told in the terms of the contract
+(``logpi.types``), not by an exception from the inside of JAX, or by numbers that were broadcast in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from logpi.config.settings import Network
+from logpi.control.on_policy import acting, blank_trajectory, learn
+from logpi.control.rollout import first_carry
+from logpi.errors import LogpiError
+from logpi.nets.policy import example, make_policy
+from logpi.ops.normalization import init_statistics
+from logpi.types import Algorithm, EnvSpec, Output, Policy, PyTree
+
+BATCH = 3  # environments of a trial; no size of a space is likely to be the same
+
+
+def _traced(what: str, f: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
+    """Shapes of what ``f`` returns; its exception as a message about ``what``."""
+    try:
+        return jax.eval_shape(f, *arguments)
+    except LogpiError:
+        raise
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        raise LogpiError(f"{what} raised {type(error).__name__}: {first}") from error
+
+
+def check_policy(policy: Policy, spec: EnvSpec, name: str) -> None:
+    """Refuse a network whose output is not what ``spec`` and ``logpi.Policy`` ask for.
+
+    Args:
+        policy: a network of the user's own.
+        spec: spaces of the environment.
+        name: what messages call the network.
+
+    Raises:
+        LogpiError: it raises, or a part of its output has another type or shape; the message names the part.
+    """
+    key = jax.random.key(0)
+    obs = jax.tree.map(lambda x: jnp.zeros((BATCH, *x.shape), x.dtype), example(spec.observation_space))
+
+    def found(policy: Policy) -> Callable[[], Any]:
+        def run() -> Any:
+            _, out = policy.apply(policy.init(key), policy.memory(BATCH), obs)
+            if not isinstance(out, Output):
+                raise LogpiError(
+                    f"{name} returns a {type(out).__name__} as its output; wanted: (memory, logpi.Output(pi, value))"
+                )
+            action = out.pi.sample(key)
+            return out, action, out.pi.log_prob(action), out.pi.entropy(), out.pi.mode()
+
+        return run
+
+    out, action, log_prob, entropy, mode = _traced(name, found(policy))
+    standard, wanted, *_ = jax.eval_shape(found(make_policy(spec, Network())))
+    each = f"one number for each of the {BATCH} observations of a trial, [{BATCH}]"
+    for part, x in (("value", out.value), ("pi.log_prob(action)", log_prob), ("pi.entropy()", entropy)):
+        if x is not None and x.shape != (BATCH,):
+            raise LogpiError(f"{name}: {part} has the shape {list(x.shape)}; wanted: {each}")
+    for part, x in (("pi.sample(key)", action), ("pi.mode()", mode)):
+        shapes, right = ([leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (x, wanted))
+        if shapes != right:
+            raise LogpiError(f"{name}: {part} has the shapes {shapes}; actions of {spec.action_space} have {right}")
+    if type(out.pi) is type(standard.pi):
+        shapes, right = ([leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (out.pi, standard.pi))
+        if shapes != right:
+            raise LogpiError(
+                f"{name}: the arrays of its {type(out.pi).__name__} have the shapes {shapes}; for {spec.action_space} "
+                f"they must be {right}"
+            )
+
+
+def made(method: Callable[..., Any], settings: Any, policy: Policy, spec: EnvSpec, name: str) -> Algorithm:
+    """The ``Algorithm`` that a method of the user's own builds.
+
+    Raises:
+        LogpiError: it raises, or returns something else.
+    """
+    try:
+        found = method(settings, policy, spec, example(spec.observation_space))
+    except LogpiError:
+        raise
+    except Exception as error:
+        raise LogpiError(f"method {name} raised {type(error).__name__}: {error}") from error
+    if not isinstance(found, Algorithm):
+        raise LogpiError(f"method {name} returned a {type(found).__name__}; wanted: a logpi.Algorithm")
+    return found
+
+
+def check_method(algorithm: Algorithm, spec: EnvSpec, name: str) -> None:
+    """Refuse a method that cannot act on B observations, or update on a trajectory of them.
+
+    Args:
+        algorithm: of the user's own method.
+        spec: spaces of the environment.
+        name: what messages call the method.
+
+    Raises:
+        LogpiError: a part of it raises, or an update changes the shape of what it learns.
+    """
+    key = jax.random.key(0)
+    obs = example(spec.observation_space)
+    shown = jax.tree.map(lambda x: jnp.zeros((BATCH, *x.shape), x.dtype), obs)
+    learner = _traced(f"method {name}: init(key)", algorithm.init, key)
+    learner = learner._replace(statistics=jax.eval_shape(lambda: init_statistics(obs, BATCH, False, False)))
+    carry = first_carry(algorithm, BATCH)._replace(obs=shown)
+    words = f"method {name}: act(learner, memory, obs, key)"
+    _traced(words, algorithm.act, acting(learner), carry.memory, shown, key)
+    if algorithm.experience is not None or algorithm.batch_size:
+        return  # what it learns from has other sizes than a trial's
+    trajectory = jax.eval_shape(lambda learner: blank_trajectory(algorithm, learner, carry, key), learner)
+    new, _ = _traced(
+        f"method {name}: update(learner, trajectory, key)",
+        lambda learner, trajectory: learn(algorithm, learner, trajectory, key),
+        learner,
+        trajectory,
+    )
+    before, after = (jax.tree.map(lambda x: x.shape, (x.params, x.opt_state, x.extra)) for x in (learner, new))
+    if before != after:
+        raise LogpiError(f"method {name}: update changes the structure or the shapes of params, opt_state or extra")
