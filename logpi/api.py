@@ -143,6 +143,7 @@ def _named(env: Any) -> tuple[str, Table, Own]:
     from gymnasium import Env
     from gymnasium.vector import VectorEnv
 
+    from logpi.envs.vectors import arguments_of
     from logpi.types import DeviceEnv
 
     if isinstance(env, str):
@@ -158,13 +159,14 @@ def _named(env: Any) -> tuple[str, Table, Own]:
         )
     if isinstance(env, VectorEnv):
         name = env.spec.id if env.spec else type(env.unwrapped).__name__
-        return name, {"n_envs": env.num_envs}, Own(env=env)
+        return name, {"n_envs": env.num_envs}, Own(env=env, env_kwargs=arguments_of(env))
     if callable(env):
         from logpi.envs.host import built
 
         with contextlib.closing(built(env)) as one:
             name = one.spec.id if one.spec else getattr(env, "__name__", type(env).__name__)
-        return name, {}, Own(env=env)
+            arguments = arguments_of(one)
+        return name, {}, Own(env=env, env_kwargs=arguments)
     raise LogpiError(
         f"env is a {type(env).__name__}; allowed: a name such as 'CartPole-v1', a function that builds a "
         "gymnasium.Env, or a gymnasium.vector.VectorEnv"
@@ -179,6 +181,7 @@ def run_experiment(
     ``recipe`` is the one whose expected score holds for this experiment, or None.
     """
     devices.prepare()
+    experiment = dataclasses.replace(experiment, objects=own.given)
     with _display(experiment, recipe, quiet) as view:
         began = time.perf_counter()
         if remark := without_recipe(experiment):
@@ -229,7 +232,8 @@ def resume(
     """
     devices.prepare()
     name_code(*code)
-    folder, own = open_run(path, root), Own(policy, algorithm, env, eval_env)
+    folder, own = open_run(path, root), NOTHING if env is None else _named(env)[2]
+    own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
     if trust:
         trust_code(*named_in(folder.config))
     lengths = {"total_timesteps": total_timesteps, "total_images": total_images}
@@ -246,7 +250,9 @@ def resume(
         return _shown(trained, experiment, recipe, view, own, began)
 
 
-def load(path: str | Path, policy: Policy | None = None, code: Sequence[str] = (), *, trust: bool = False) -> Agent:
+def load(
+    path: str | Path, policy: Policy | None = None, code: Sequence[str] = (), *, trust: bool = False, env: Any = None
+) -> Agent:
     """The agent of a run (its best, in periodic evaluation), or of a folder with ``agent.json``; of any kind.
 
     Code that the agent names (an environment, a method or a network of a file) is imported only if it is trusted: by
@@ -256,6 +262,8 @@ def load(path: str | Path, policy: Policy | None = None, code: Sequence[str] = (
     Args:
         path: folder of the run or of the agent.
         policy: the network that ``train`` was given.
+        env: the function that builds a ``gymnasium.Env`` (or the ``logpi.DeviceEnv``) that ``train`` was given, where
+            the agent is to be evaluated or filmed in it.
         code: Python files that may be imported where the agent names them.
         trust: import whatever code the agent names, now or when it is evaluated or filmed; each file is shown on
             standard error before.
@@ -265,12 +273,34 @@ def load(path: str | Path, policy: Policy | None = None, code: Sequence[str] = (
     """
     from logpi.runs.cards import read_card, task_in
 
+    if not isinstance(path, str | Path):
+        raise LogpiError(f"path is a {type(path).__name__}; allowed: a path of a run or of an agent's folder")
     devices.prepare()
     name_code(*code)
     folder = agent_folder(path)
     if trust:
         trust_code(*named_in(read_card(folder)))
-    return record(task_in(folder)).load(folder, policy)
+    return record(task_in(folder)).load(folder, Own(policy=policy, env=env))
+
+
+def _agent(given: Agent | str | Path | Outcome | RunFolder) -> Agent:
+    """The agent that an argument stands for: itself, a path, or what a training returned.
+
+    Raises:
+        LogpiError: it is something else, or cannot be loaded.
+    """
+    if isinstance(given, Outcome):
+        given = given.folder
+    if isinstance(given, RunFolder):
+        given = given.path
+    if isinstance(given, str | Path):
+        return load(given)
+    if not hasattr(given, "facts"):
+        raise LogpiError(
+            f"agent is a {type(given).__name__}; allowed: what logpi.load or logpi.train gives, or a path of a run or "
+            "of an agent"
+        )
+    return given
 
 
 def contents(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[np.generic]]]:
@@ -295,7 +325,7 @@ def contents(path: str | Path) -> tuple[dict[str, Any], dict[str, NDArray[np.gen
 
 
 def evaluate(
-    agent: Agent | str | Path,
+    agent: Agent | str | Path | Outcome | RunFolder,
     episodes: int | None = None,
     *,
     seed: int | None = None,
@@ -320,12 +350,12 @@ def evaluate(
         LogpiError: the agent, its environment or its data cannot be used, or an argument is not for its kind.
     """
     _check(episodes, seed)
-    agent = load(agent) if isinstance(agent, str | Path) else agent
+    agent = _agent(agent)
     return record(agent.kind).evaluate(agent, Question(episodes, seed, sampled, passes, split))
 
 
 def film(
-    agent: Agent | str | Path,
+    agent: Agent | str | Path | Outcome | RunFolder,
     path: str | Path,
     episodes: int | None = None,
     seed: int = 10_000,
@@ -348,7 +378,7 @@ def film(
         LogpiError: the environment does not draw, the agent has nothing to show, or the video cannot be written.
     """
     _check(episodes, seed)
-    agent = load(agent) if isinstance(agent, str | Path) else agent
+    agent = _agent(agent)
     return record(agent.kind).film(agent, Film(Path(path), episodes, seed, sampled, steps, tell))
 
 
@@ -371,7 +401,11 @@ def film_random(
 
 
 def sheet(
-    agent: Agent | str | Path, folder: str | Path, count: int | None = None, seed: int = 0, sampled: bool = False
+    agent: Agent | str | Path | Outcome | RunFolder,
+    folder: str | Path,
+    count: int | None = None,
+    seed: int = 0,
+    sampled: bool = False,
 ) -> dict[str, Path]:
     """Draw the glimpse paths of an agent that looks at images, and a map of where it looks, as PNG files.
 
@@ -386,12 +420,12 @@ def sheet(
         LogpiError: the agent has no glimpses, its data cannot be read, or the disk refuses.
     """
     _check(count, seed)
-    agent = load(agent) if isinstance(agent, str | Path) else agent
+    agent = _agent(agent)
     return record(agent.kind).sheet(agent, Film(Path(folder), count, seed, sampled))
 
 
 def look(
-    agent: Agent | str | Path,
+    agent: Agent | str | Path | Outcome | RunFolder,
     images: Any,
     folder: str | Path | None = None,
     invert: bool = False,
@@ -418,7 +452,7 @@ def look(
     """
     if passes < 1:
         raise LogpiError(f"passes is {passes}; it must be at least 1")
-    agent = load(agent) if isinstance(agent, str | Path) else agent
+    agent = _agent(agent)
     wanted = Pictures(images, None if folder is None else Path(folder), invert, autocontrast, passes)
     return record(agent.kind).look(agent, wanted)
 
@@ -456,7 +490,7 @@ def _shown(
     if experiment.run.video and task.films:
         view.note("filming the trained agent")
         try:
-            pictures |= task.pictures(task.load(folder.best_agent, own.policy), folder)
+            pictures |= task.pictures(task.load(folder.best_agent, own), folder)
         except LogpiError as error:
             view.note(f"no video: {error}")
     text = "\n".join(_report(trained, experiment, band, time.perf_counter() - began, pictures))

@@ -66,6 +66,14 @@ class Own(NamedTuple):
     algorithm: Any = None  # (settings, policy, spec, obs) -> ``logpi.Algorithm``
     env: Any = None  # a ``logpi.DeviceEnv``, a factory of environments, or a ``gymnasium.vector.VectorEnv``
     eval_env: Any = None  # a ``gymnasium.vector.VectorEnv`` to evaluate in
+    # arguments with which Gymnasium's environment of that name is the same as ``env``; None: it has no such name
+    env_kwargs: Any = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the parts that are there, as ``logpi.train`` and ``logpi.resume`` call them."""
+        parts = {"env": self.env, "policy": self.policy, "algorithm": self.algorithm}
+        return tuple(name for name, part in parts.items() if part is not None)
 
 
 NOTHING = Own()
@@ -187,7 +195,7 @@ class Task(NamedTuple):
     score: Callable[[str], Score]
     length: Callable[[Experiment], Length]
     build: Callable[[Experiment, Own], Work]
-    load: Callable[..., Agent]  # (folder of an agent, policy=None)
+    load: Callable[..., Agent]  # (folder of an agent, Own)
     evaluate: Callable[[Agent, Question], Answer]
     film: Callable[[Agent, Film], Path]
     pictures: Callable[[Agent, RunFolder], dict[str, Path]]  # what is drawn at the end of a run: what -> file

@@ -41,7 +41,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE
     | {"training", "tasks", "config", "runs", "view", "own_code"}
-    | {"driver.devices", "envs.host", "envs.space_json"},
+    | {"driver.devices", "envs.host", "envs.vectors", "envs.space_json"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
     | {"driver.devices", "envs.checker", "games.task", "games.rules", "training.doctor"},
     "__main__": {"cli"},

@@ -135,3 +135,48 @@ def test_names_that_a_caller_writes_are_imported(tmp_path):
     name = f"{tmp_path}/own.py:Own"
     assert logpi.make(name).id == name
     assert logpi.check_env(name, steps=20).steps_per_second >= 0
+
+
+SMALLEST = {**TINY, "total_timesteps": 64, "n_envs": 2, "n_steps": 8, "batch_size": 16}
+
+
+def trained(tmp_path, env, **options):
+    """The folder of a tiny run."""
+    run = {"video": False, "tensorboard": False, "eval_episodes": 1, "final_episodes": 1, "eval_points": 1}
+    return logpi.train(env, "ppo", run={**run, "log_dir": str(tmp_path)}, **SMALLEST, **options).folder
+
+
+def test_a_factory_is_asked_for_again(tmp_path):
+    folder = trained(tmp_path, lambda: gymnasium.make("FrozenLake-v1", is_slippery=False))
+    assert folder.config["objects"] == ["env"]
+    (folder.path / "result.json").unlink()
+    with pytest.raises(LogpiError, match=r"objects of a Python program.*env=\.\.\."):
+        logpi.resume(folder.path, quiet=True)
+    agent = logpi.load(folder.path)
+    assert agent.facts["env_kwargs"]["is_slippery"] is False, "it is evaluated with the arguments that it had"
+
+
+def test_an_environment_without_a_name_is_asked_for_again(tmp_path):
+    def doubled():
+        return gymnasium.wrappers.TransformReward(gymnasium.make("CartPole-v1"), lambda reward: 2 * reward)
+
+    folder = trained(tmp_path, doubled)
+    with pytest.raises(LogpiError, match=r"logpi\.load\(path, env=\.\.\.\)"):
+        logpi.evaluate(folder.path, 1)
+    found = logpi.evaluate(logpi.load(folder.path, env=doubled), 1).facts
+    assert found["mean_reward"] == 2 * found["mean_ep_length"]
+
+
+def test_a_vector_says_its_arguments(tmp_path):
+    vector, other = (gymnasium.make_vec("CartPole-v1", num_envs=2, sutton_barto_reward=True) for _ in range(2))
+    with pytest.raises(LogpiError, match="eval_env is the vector that is trained in"):
+        trained(tmp_path, vector, eval_env=vector)
+    folder = trained(tmp_path, vector, eval_env=other)
+    assert logpi.load(folder.path).facts["env_kwargs"] == {"sutton_barto_reward": True}
+
+
+@pytest.mark.parametrize("call", [logpi.load, logpi.evaluate], ids=["load", "evaluate"])
+def test_what_is_no_agent_is_named(call):
+    for given in (None, 3):
+        with pytest.raises(LogpiError, match=f"is a {type(given).__name__}; allowed"):
+            call(given)

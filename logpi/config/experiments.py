@@ -282,6 +282,7 @@ def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
         "algo": experiment.algo,
         "policy": experiment.policy,
         "init_from": experiment.init_from,
+        "objects": list(experiment.objects),
         "run": to_table(experiment.run),
         "method": to_table(experiment.method),
         "network": to_table(experiment.network),
@@ -315,6 +316,7 @@ def experiment_from_table(table: Table) -> Experiment:
             _with_none(table)["env_kwargs"],
             policy,
             str(table.get("init_from", "")),
+            tuple(map(str, table.get("objects", ()))),
         )
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise LogpiError(

@@ -306,3 +306,4 @@ class Experiment:
     env_kwargs: dict[str, object] = dataclasses.field(default_factory=dict)
     policy: str = ""  # a network of the user's own, path/file.py:name
     init_from: str = ""  # a run, or the folder of an agent, whose parameters the run begins with; "": random ones
+    objects: tuple[str, ...] = ()  # parts that a Python program gave as objects, which no file can hold: "env", …

@@ -42,6 +42,7 @@ class Agent:
         self.act_on = make_act(policy)  # an ``Algorithm.act``
         self.decide = jax.jit(self._nth_act, static_argnames="greedy")
         self._shapes = [x.shape for x in jax.tree.leaves(example(spec.observation_space))]
+        self.env: Any = None  # what it is evaluated and filmed in, where a program gave it: a function, a DeviceEnv
         self._memory: PyTree = None
         self._key, self._calls = jax.random.key(0), 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from logpi import games
 from logpi.errors import LogpiError
-from logpi.tasks import NO_ENVIRONMENTS, Agent, Answer, Facts, Film, Length, Own, Question, Score, Task, Work
+from logpi.tasks import NO_ENVIRONMENTS, NOTHING, Agent, Answer, Facts, Film, Length, Own, Question, Score, Task, Work
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -70,11 +70,13 @@ def _build(experiment: Experiment, own: Own) -> Work:
     return Work(*made_of, in_turn=True, keeps_stages=True, scale=scale(game, method), closing=closing, idle=idle)
 
 
-def _load(folder: Path, policy: Any = None) -> Any:
+def _load(folder: Path, own: Own = NOTHING) -> Any:
     from logpi.games.agent import load_game_agent
 
-    if policy is not None:
-        raise LogpiError(f"the agent in {folder} plays a board game and takes no policy of your own; leave it out")
+    if own.given:
+        raise LogpiError(
+            f"the agent in {folder} plays a board game and takes no {own.given[0]} of your own; leave it out"
+        )
     return load_game_agent(folder)
 
 

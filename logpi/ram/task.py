@@ -12,6 +12,7 @@ from logpi.errors import LogpiError
 from logpi.ram.settings import SHIPPED, ImageSettings
 from logpi.tasks import (
     NO_ENVIRONMENTS,
+    NOTHING,
     Answer,
     Band,
     Facts,
@@ -113,11 +114,13 @@ def _notes(images: Images, splits: Splits, asked: Any, network: Any) -> list[str
     return notes
 
 
-def _load(folder: Path, policy: Any = None) -> Any:
+def _load(folder: Path, own: Own = NOTHING) -> Any:
     from logpi.ram.agent import load_image_agent
 
-    if policy is not None:
-        raise LogpiError(f"the agent in {folder} classifies images and takes no policy of your own; leave it out")
+    if own.given:
+        raise LogpiError(
+            f"the agent in {folder} classifies images and takes no {own.given[0]} of your own; leave it out"
+        )
     return load_image_agent(folder)
 
 

@@ -389,6 +389,11 @@ def resume(
             f"{folder.path} has finished: `logpi resume {folder.path} --{flag} N` trains it for longer, "
             f"`logpi eval {folder.path}` plays it"
         )
+    if missing := [name for name in experiment.objects if name not in own.given]:
+        raise LogpiError(
+            f"{folder.path} was trained with objects of a Python program, which no file can hold: give the same again, "
+            f"logpi.resume({str(folder.path)!r}, {', '.join(f'{name}=...' for name in missing)})"
+        )
     work = task_of(experiment.env).build(experiment, own)
     with contextlib.closing(_driver(experiment, work)) as driver:
         return Session(folder, experiment, work, view, before).run(driver, resume=True)
