@@ -14,7 +14,9 @@ from logpi.types import Algorithm, DeviceEnv, EnvSpec
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
 
-HOST_COST = 1.0  # time of an evaluation's step, in steps of training (bench/results/evaluation-share.md)
+HOST_COST = 0.6  # time of an evaluation's step, in steps of training
+CALL_COST = 3.5  # of the policy's call, which all episodes that are played at once share; measured with 4, 5 and 10
+LANES = 10  # episodes that are played at once, of 20
 UPDATE_COST = 1.5  # of one pass of the update over a step, in steps of an evaluation on the same device
 LONGEST = 1_000  # moves of an evaluation episode in an environment without a time limit
 TRIED = 1_000  # random moves in such an environment before training; at most a hundredth of the run
@@ -39,8 +41,12 @@ def evaluations(
             f"{experiment.algo} learns from whole episodes, padded to one length; {experiment.env} allows {longest:,} "
             f"steps, so they are cut at --n-steps {algorithm.n_steps:,}",
         )
-    cost = 1 / (1 + UPDATE_COST * algorithm.passes) if isinstance(env, DeviceEnv) else HOST_COST
-    return budget.plan(experiment.run, total, cost, longest), notes
+    if isinstance(env, DeviceEnv):
+        return budget.plan(experiment.run, total, 1 / (1 + UPDATE_COST * algorithm.passes), longest), notes
+    plan = budget.plan(experiment.run, total, HOST_COST + CALL_COST / budget.EPISODES[0], longest)
+    for _ in budget.EPISODES:  # fewer episodes share a call of the policy, and each step costs more
+        plan = budget.plan(experiment.run, total, HOST_COST + CALL_COST / min(plan.episodes, LANES), longest)
+    return plan, notes
 
 
 def _without_limit(

@@ -15,6 +15,7 @@ from logpi.config.settings import Run
 SHARE = 0.1  # of the time of training that periodic evaluations may take
 POINTS = 20
 EPISODES = (20, 10, 5, 4)  # of an evaluation, the first that fits; numbers that divide 100 or nearly
+GROWTH = 20  # an episode of the next evaluation in those of training lately, at most
 AFFORDED = 5  # evaluations of full length that a run has to have room for
 
 
@@ -25,6 +26,7 @@ class Plan(NamedTuple):
     points: int  # evenly spread over the run; 0: one evaluation, at the end
     allowed: float = math.inf  # steps of all evaluations together; inf: every point is evaluated
     longest: float = math.inf  # steps of a case, at most
+    automatic: bool = False  # whether the number of episodes was left to the plan
 
     def affords(self, done: float, spent: int, last: int, length: float) -> bool:
         """Whether a point is evaluated.
@@ -37,6 +39,10 @@ class Plan(NamedTuple):
         """
         guess = min(2 * length, self.longest) if math.isfinite(length) else self.longest
         expected = last or self.episodes * guess
+        if self.automatic:  # episodes may become as long as they can be, such as those of a lander that hovers
+            bound = min(GROWTH * length, self.longest) if math.isfinite(length) else self.longest
+            if spent + max(expected, self.episodes * bound) + expected > self.allowed:
+                return False
         left = math.ceil(self.points * (1 - done)) + 1
         # all that are left as long as this one, or what is saved up for this one and the last, which is always made
         return spent + left * expected <= self.allowed or spent + 2 * expected <= self.allowed * done
@@ -59,4 +65,5 @@ def plan(run: Run, timesteps: float, cost: float = 0.0, longest: float = 1.0) ->
     allowed = SHARE * timesteps / cost if cost else math.inf
     fits = [n for n in EPISODES if AFFORDED * n * longest <= allowed]
     episodes = run.eval_episodes or (fits or EPISODES[-1:])[0]
-    return Plan(episodes, points(run), math.inf if run.eval_points >= 0 else allowed, longest)
+    allowed = math.inf if run.eval_points >= 0 else allowed
+    return Plan(episodes, points(run), allowed, longest, automatic=not run.eval_episodes)

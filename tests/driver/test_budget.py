@@ -10,7 +10,7 @@ from logpi.driver.budget import Plan, plan
 
 def test_what_was_asked_for_stands():
     asked = plan(Run(eval_episodes=500, eval_points=40), 1e4, cost=1.0, longest=1000)
-    assert asked == Plan(500, 40, math.inf, 1000)
+    assert asked == Plan(500, 40, math.inf, 1000, automatic=False)
     assert asked.affords(0.001, spent=10**9, last=10**9, length=1000)
     assert plan(Run(eval_points=0), 1e6).points == 0
 

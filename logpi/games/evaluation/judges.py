@@ -31,7 +31,7 @@ from logpi.runs.scores import interval, plus_minus, significant
 
 GAMES = 200
 UPDATE_COST = 4.0  # of learning from one move, in network evaluations of the search (bench/results/evaluation-share.md)
-PLAYOUT_COST = 0.05  # of a move in a random game, in the same
+PLAYOUT_COST = 0.2  # of a move in a random game, in the same; measured on Hex 7x7, few games at once
 # Plain MCTS of 200 rollouts a move keeps the value in 0.8688 of the 3,095 validation and 0.8690 of the 3,076 test
 # positions where the choice matters (``logpi.games.search.uct``, seeds 0, 512, 1024, …)
 PLAIN_ROLLOUTS, PLAIN_KEEPS = 200, 0.869
