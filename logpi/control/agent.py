@@ -16,15 +16,17 @@ import numpy as np
 from logpi.algorithms.common.learning import make_act
 from logpi.config.experiments import from_table
 from logpi.config.settings import MOST_STEPS, Network
+from logpi.control.fit import made
 from logpi.envs.space_json import space_from_json, space_to_json
 from logpi.envs.spaces import plain, to_env
 from logpi.errors import LogpiError
+from logpi.methods import find_method
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Statistics, init_statistics
 from logpi.own_code import load_attribute
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
-from logpi.types import Act, Array, EnvSpec, Key, Learner, Policy, PyTree
+from logpi.types import Act, Algorithm, Array, EnvSpec, Key, Learner, Policy, PyTree
 
 KIND = "control"
 
@@ -35,11 +37,19 @@ class Agent:
     kind = KIND
 
     def __init__(
-        self, spec: EnvSpec, policy: Policy, params: PyTree, statistics: Statistics, facts: dict[str, Any]
+        self,
+        spec: EnvSpec,
+        policy: Policy,
+        params: PyTree,
+        statistics: Statistics,
+        facts: dict[str, Any],
+        algorithm: Algorithm | None = None,
     ) -> None:
+        """``algorithm`` is the method that trained it; without one it acts as most methods do, by its policy alone."""
         self.spec, self.policy, self.facts = spec, policy, facts
-        self.learner = Learner(params, (), statistics, (), jnp.int32(0))
-        self.act_on = make_act(policy)  # an ``Algorithm.act``
+        hyper = () if algorithm is None else algorithm.hyper
+        self.learner = Learner(params, (), statistics, hyper, jnp.int32(0))
+        self.act_on = make_act(policy) if algorithm is None else algorithm.act
         self.decide = jax.jit(self._nth_act, static_argnames="greedy")
         self._shapes = [x.shape for x in jax.tree.leaves(example(spec.observation_space))]
         self.env: Any = None  # what it is evaluated and filmed in, where a program gave it: a function, a DeviceEnv
@@ -189,14 +199,20 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
             if network is None:
                 raise LogpiError(f"the agent in {folder} has a network of its own: pass it, load(path, policy=...)")
             policy = make_policy(spec, network)
-        obs = example(observation)
+        obs, algorithm = example(observation), None
+        if card.get("method") is not None:
+            method = find_method(str(card["algo"]))
+            settings = from_table(method.settings, card["method"], "method")
+            algorithm = made(method, settings, policy, spec, method.name)
+            policy = algorithm.policy
+        init = policy.init if algorithm is None else lambda key: algorithm.init(key).params
         like = {
-            "params": jax.eval_shape(policy.init, jax.random.key(0)),
+            "params": jax.eval_shape(init, jax.random.key(0)),
             "statistics": jax.eval_shape(lambda: init_statistics(obs, 1, normalize, False)).obs,
         }
     arrays, _ = load_tree(folder / cards.WEIGHTS, like)
     arrays = jax.tree.map(jnp.asarray, arrays)
-    return Agent(spec, policy, arrays["params"], Statistics(obs=arrays["statistics"]), card)
+    return Agent(spec, policy, arrays["params"], Statistics(obs=arrays["statistics"]), card, algorithm)
 
 
 def _limit(steps: Any) -> int | None:

@@ -92,6 +92,7 @@ _SUITED: dict[tuple[str, str], Mapping[str, Table]] = {}  # an environment is bu
 
 
 def _build(experiment: Experiment, own: Own) -> Work:
+    from logpi.config.experiments import settings_card
     from logpi.control.agent import adopt, save_agent
     from logpi.control.idle import idle_settings
     from logpi.types import DeviceEnv
@@ -101,7 +102,9 @@ def _build(experiment: Experiment, own: Own) -> Work:
 
     named = own.env is None or own.env_kwargs is not None
     kwargs = experiment.env_kwargs if own.env_kwargs is None else own.env_kwargs
-    kept = {"env_kwargs": kwargs, "policy": experiment.policy, "objects": [] if named else ["env"]}
+    kept: Facts = {"env_kwargs": kwargs, "policy": experiment.policy, "objects": [] if named else ["env"]}
+    if own.algorithm is None:
+        kept["method"] = settings_card(experiment)["method"]
 
     def save(folder: Path, acting: Any, facts: Facts) -> None:
         save_agent(folder, acting, made.spec, network, {**kept, **facts})

@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 from small import ROOT, SETTINGS, Killed, Watcher, only_run, outcome, quick_compilation
 
+from logpi import api
 from logpi.config.experiments import experiment_from_table, resolve
 from logpi.control.replay import Rows, empty_replay, push, replay_rows, sample
 from logpi.errors import LogpiError
@@ -66,6 +67,16 @@ def test_it_finds_the_optimal_values(tmp_path):
     folder = train(experiment(tmp_path))
     np.testing.assert_allclose(values_of(folder.last)[:-1], optimal(), atol=2e-3)
     assert json.loads((folder.path / "result.json").read_text())["mean_reward"] == [1.0]
+    # the agent acts by its method: no standard network has these parameters
+    agent = api.load(folder.path)
+    assert api.evaluate(agent, 4).facts["mean_reward"] == 1.0
+    assert agent.act(np.eye(LENGTH, dtype=np.float32)[:-1]).tolist() == [1] * (LENGTH - 1)
+
+
+def test_normalisers_that_a_replay_would_ignore_are_refused(tmp_path):
+    with pytest.raises(LogpiError, match="learns from a replay: leave them out"):
+        train(experiment(tmp_path, normalize_obs=True))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_killed_run_ends_with_the_same_bits(tmp_path):
