@@ -46,7 +46,7 @@ def literal(text: str) -> object:
             continue
     if WORD.fullmatch(text):
         return text
-    raise LogpiError(f"{text!r} is no value; allowed: {ALLOWED}")
+    raise LogpiError(f"{text!r} is not a value; allowed: {ALLOWED}")
 
 
 def _toml(text: str) -> object:

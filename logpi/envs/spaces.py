@@ -202,7 +202,7 @@ def _scale(xp: ModuleType, space: spaces.Box, action: AnyArray) -> AnyArray:
     moved = _like(action, middle, dtype) + action.astype(dtype) * _like(action, half, dtype)
     if space.dtype.kind == "f":
         return xp.clip(moved, _like(action, low, dtype), _like(action, high, dtype))
-    # the float above the largest integer of 64 bits is none of them, and would become the smallest
+    # the float above the largest integer of 64 bits is not one of them, and would become the smallest
     high = np.where(high >= 2.0 ** (8 * space.dtype.itemsize - (space.dtype.kind == "i")), np.nextafter(high, 0), high)
     return xp.rint(xp.clip(moved, _like(action, low, dtype), _like(action, high, dtype)))
 

@@ -42,7 +42,7 @@ def test_values(text):
 
 @pytest.mark.parametrize("text", ["1e-3x", "[a, b]", "two words", "", "[1, None]", "2020-01-01", "1\nb = 2", "-", "(1"])
 def test_what_is_neither_a_literal_nor_a_word_is_refused(text):
-    with pytest.raises(LogpiError, match="is no value; allowed: a literal of TOML or Python"):
+    with pytest.raises(LogpiError, match="is not a value; allowed: a literal of TOML or Python"):
         literal(text)
 
 

@@ -21,7 +21,7 @@ SETTINGS = sorted(
 # words of no paper and no manual, and "is no move" for "is not a move"
 PRIVATE = re.compile(
     r"\b([Mm]end(s|ed|ing)?|([Ss]ome|[Nn]o)body|[Ww]hoever|[Ss]o many)\b"
-    r"|(?<!here )\b(is|are) no(?:ne)?\b(?! longer| more| limit)"
+    r"|(?<!here )\b(is|are) no(?:ne)?\b(?! longer| more| limit|:)"
 )
 FRAGMENT = ("Of", "To", "By", "Among", "Over", "That", "Which", "Whether", "If", "How", "Use", "Set", "The", "A", "An")
 FLAG = re.compile(r"(?:-h, )?(--[a-z][\w-]*|[A-Z]{2,}(?= |$))(.*?)(?: {2,}|$)(.*)")
@@ -159,7 +159,7 @@ def test_messages_that_the_page_on_images_lists_are_in_the_code():
 
 def test_flags_that_pages_name_exist(flags):
     """Each ``--flag`` in a page is one of some command, or of the programs that a page calls."""
-    known = {flag for verb in VERBS for flag in flags(verb)} | {"--code", "--help", "--version"}
+    known = {flag for verb in VERBS for flag in flags(verb)} | {"--code", "--trust", "--help", "--version"}
     known |= {flag for verb in ("delete", "prune", "archive") for flag in flags("runs", verb)}
     known |= {f"--{name.replace('_', '-')}" for name in ALIASES}
     for kind in SETTINGS:
