@@ -34,7 +34,7 @@ def literal(text: str) -> object:
     Tuples become lists, as a run's file keeps them.
 
     Raises:
-        LogpiError: it is none of these.
+        LogpiError: it is not one of these.
     """
     text = text.strip()
     if text.lower() in CONSTANTS:

@@ -17,7 +17,7 @@ def rgb(drawn: object) -> Frame:
     0 to 1, integers in 0 to 255.
 
     Raises:
-        LogpiError: it is no picture; the message tells its type, shape and range.
+        LogpiError: it is not a picture; the message tells its type, shape and range.
     """
     if not isinstance(drawn, np.ndarray) or drawn.dtype.kind not in "uifb" or drawn.size == 0:
         raise LogpiError(f"render() gave {_told(drawn)}, not an RGB array [H, W, 3]")

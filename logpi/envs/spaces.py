@@ -119,7 +119,7 @@ def plain(space: Space, obs: PyTree) -> PyTree:
     device environment stay JAX's. The mask of legal actions is int8.
 
     Raises:
-        LogpiError: a part of the space is missing, or is no array of numbers.
+        LogpiError: a part of the space is missing, or is not an array of numbers.
     """
     return _plain(space, obs, "observation")
 
