@@ -19,9 +19,10 @@ from logpi.config.experiments import HISTORY, experiment_to_table
 from logpi.config.lengths import going_on, limits
 from logpi.config.settings import Experiment
 from logpi.driver import devices
-from logpi.driver.driver import Driver, Event, Progress, training
+from logpi.driver.driver import Driver, Progress
 from logpi.driver.ending import rescaled
 from logpi.driver.in_turn import InTurn, Trainer
+from logpi.driver.loop import Event, training
 from logpi.driver.process import State
 from logpi.errors import LogpiError
 from logpi.runs import folder as run_folders

@@ -14,9 +14,10 @@ import pytest
 
 from logpi.config.settings import Run
 from logpi.driver import devices
-from logpi.driver.driver import Driver, Progress, training
+from logpi.driver.driver import Driver, Progress
 from logpi.driver.ending import early, rescaled
 from logpi.driver.in_turn import InTurn
+from logpi.driver.loop import training
 from logpi.driver.process import COLLECT, GATE, STORE, UPDATE, Process
 from logpi.driver.stages import Evaluation, HostStage, Stage, stream, unwatched
 from logpi.errors import LogpiError
