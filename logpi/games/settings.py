@@ -55,9 +55,9 @@ class SelfPlaySettings:
     replay_size: float = above(0, 4e5)  # Replay buffer size, in moves
     replay_ratio: float = not_negative(4.0)  # Replay ratio: average number of times that each move is learned from
     batch_size: int = at_least(1, 512)  # Batch size: number of moves per gradient update
-    learning_rate: float = not_negative(2e-3)  # Initial learning rate; half a cosine to final_learning_rate
-    final_learning_rate: float = not_negative(1e-4)  # Learning rate at total_timesteps
-    weight_decay: float = not_negative(0.1)  # Decoupled weight decay (AdamW), times the learning rate; 0: none
+    learning_rate: float = not_negative(2e-3)  # Initial learning rate, falling along half a cosine
+    final_learning_rate: float = not_negative(1e-4)  # Final learning rate, reached at total_timesteps
+    weight_decay: float = not_negative(0.1)  # Weight decay per update (AdamW), as a multiple of learning rate; 0: none
     vf_coef: float = not_negative(1.0)  # Weight of the value loss
     score_utility_weight: float = fraction(0.0)  # Weight of the final margin in a game's value (Go, Othello; Wu 2019)
     ownership_coef: float = not_negative(0.0)  # Weight of the auxiliary ownership and score loss (Go; Wu 2019); 0: none

@@ -35,10 +35,10 @@ class AlphaGoZero(SelfPlaySettings):
     random_opening_fraction: float = 0.0
     td_lambda: float = 1.0
     gating_interval: int = at_least(1, 20)  # Iterations between gating matches, the newest network against the best
-    gating_games: int = at_least(1, 128)  # Games per gating match; the paper plays 400
+    gating_games: int = at_least(1, 128)  # Number of games per gating match; AlphaGo Zero plays 400
     # Gating threshold: fraction of points above which the newest network becomes the best
     gating_threshold: float = fraction(0.55)
-    gating_simulations: int = at_least(1, 32)  # Search simulations per move of a gating match
+    gating_simulations: int = at_least(1, 32)  # Number of search simulations per move of a gating match
     # Maximum random opening plies of a gating match; both sides play each opening
     gating_opening_plies: int = at_least(1, 4)
 
