@@ -48,9 +48,10 @@ class PPO(ControlSettings):
     n_steps: int = at_least(1, 128)  # Rollout length T, in steps of each environment
     batch_size: int = at_least(1, 256)  # Minibatch size, in environment steps; must divide n_steps * n_envs
     n_epochs: int = at_least(1, 4)  # Number of passes over each rollout (epochs)
-    gae_lambda: float = fraction(0.95)  # Parameter λ of GAE (Schulman et al. 2016): 0 one-step, 1 whole returns
+    # Parameter λ of GAE (Schulman et al. 2016): 0 is the one-step TD error, 1 the rollout's return minus the value
+    gae_lambda: float = fraction(0.95)
     clip_range: float = not_negative(0.2)  # Clipping range ε of the probability ratio (eq. 7)
-    clip_schedule: Schedule = "constant"  # Clipping range schedule: constant, or linear decay to 0 at total_timesteps
+    clip_schedule: Schedule = "constant"  # Clipping range schedule: constant, or linear: decay to 0 at total_timesteps
     vf_coef: float = not_negative(0.5)  # Weight of the value loss
     max_grad_norm: float = 0.5
     # Target KL divergence in nats: a rollout's updates stop at 1.5 times it; inf: off

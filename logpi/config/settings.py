@@ -235,10 +235,12 @@ class Network:
     hidden: tuple[int, ...] = layers((64, 64))  # Hidden layer sizes of the MLP, in units
     activation: Activation = "tanh"  # Activation function of the MLP's hidden layers
     memory: Memory = "none"  # Recurrent cell between torso and heads (GRU or LSTM); none: a feedforward policy
-    memory_size: int = at_least(1, 64)  # Size of the recurrent cell's state, in units
+    memory_size: int = at_least(1, 64)  # Number of units of the recurrent cell (of an LSTM: h and c each)
     shared: bool = False  # One torso for policy and value instead of one each; always on with a memory or a CNN
     squash: bool = False  # Tanh-squashed Gaussian policy for Box actions; off: a Gaussian whose samples are clipped
-    log_std_init: float = finite(0.0)  # Initial log standard deviation of a Gaussian, in units of half the action range
+    # Initial natural logarithm of a Gaussian policy's standard deviation. The deviation is in units of half the action
+    # range where that is bounded, else of the action: 0 is a deviation of 1 unit
+    log_std_init: float = finite(0.0)
 
     uses = (
         Use(("memory_size",), lambda c: c.memory != "none", "memory is gru or lstm"),
@@ -254,7 +256,7 @@ class ControlSettings:
     total_timesteps: float = timesteps(1e5)
     n_envs: int = at_least(1, 8)  # Number of parallel environments, B
     learning_rate: float = not_negative(3e-4)  # Learning rate (step size) of the optimizer
-    lr_schedule: Schedule = "constant"  # Learning rate schedule: constant, or linear decay to 0 at total_timesteps
+    lr_schedule: Schedule = "constant"  # Learning rate schedule: constant, or linear: decay to 0 at total_timesteps
     gamma: float = fraction(0.99)  # Discount factor γ per environment step
     ent_coef: float = not_negative(0.0)  # Weight of the entropy bonus (entropy of the policy, in nats); 0: none
     max_grad_norm: float = above(0, math.inf)  # Maximum global gradient norm (gradient clipping); inf: none

@@ -58,7 +58,9 @@ def checked(where: str, hint: Any, value: Any) -> Any:
         items = [plain(x) for x in value] if isinstance(value, list | tuple) else [0]
         if all(type(x) is int and 0 < x < BROADEST for x in items):
             return tuple(items)
-        raise LogpiError(f"{where} is {value!r}; it must be a list of positive integers below {BROADEST:,}")
+        raise LogpiError(
+            f"{where} is {value!r}; it must be a list of integers from 1 to {BROADEST - 1:,}, such as [64, 64]"
+        )
     if type(value) is int and abs(value) >= (LARGEST if hint is int else MOST_FLOAT):
         raise LogpiError(f"{where} is out of range: whole numbers are below {LARGEST:,}, others below 1e300")
     if hint is float and type(value) in (int, float):

@@ -178,7 +178,7 @@ def _check_settings(experiment: Experiment, is_vector: bool) -> None:
         )
     if run.autoreset != "next_step" and experiment.method.normalize_reward:
         raise LogpiError(
-            f"autoreset={run.autoreset} drops moves, from which normalize_reward cannot follow an episode's "
+            f"autoreset={run.autoreset} leaves out moves, so normalize_reward cannot sum an episode's "
             "return; choose autoreset next_step, or normalize_reward off"
         )
 

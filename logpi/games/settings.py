@@ -28,14 +28,17 @@ class SelfPlaySettings:
     # Gumbel: q rescaled to its node's range, as in mctx; off: from [-1, 1], as in the paper
     rescale_values: bool = True
     c_init: float = not_negative(1.25)  # PUCT: c_init of C(s) = log((1 + N + c_base) / c_base) + c_init
-    c_base: float = above(0, 19652.0)  # PUCT: c_base of C(s), in visits
+    # PUCT: visits N at which C(s) = c_init + log((1 + N + c_base) / c_base) begins to grow
+    c_base: float = above(0, 19652.0)
     # PUCT: first-play urgency (FPU) reduction: unvisited moves have their node's mean value minus this; negative: Q = 0
     fpu_reduction: float = finite(0.0)
     dirichlet_fraction: float = fraction(0.25)  # PUCT: fraction ε of Dirichlet noise in the root's prior
     dirichlet_alpha: float = not_negative(0.0)  # PUCT: Dirichlet concentration α; 0: 10 / number of legal moves
     temperature: float = not_negative(1.0)  # PUCT: temperature τ of sampling moves by N^(1/τ)
     temperature_plies: int = not_negative(30)  # PUCT: number of first plies whose moves are sampled at temperature
-    temperature_end: float = not_negative(0.0)  # PUCT: temperature after temperature_plies; 0: the most visited move
+    # PUCT in self-play: temperature T of moves after the first temperature_plies, drawn by visits^(1/T); 0: the most
+    # visited move
+    temperature_end: float = not_negative(0.0)
     forced_playouts_k: float = not_negative(0.0)  # PUCT: k of forced playouts, √(k P N) (Wu 2019: 2); 0: none
     # Maximum number of children per node, those of largest prior; 0: all legal moves
     max_children: int = not_negative(0)
@@ -47,7 +50,8 @@ class SelfPlaySettings:
     random_move_plies: int = not_negative(20)  # Number of first plies in which random_move_fraction holds
     # Playout cap randomization (Wu 2019): simulations of the small search, whose moves are not learned from; 0: off
     playout_cap_simulations: int = not_negative(0)
-    playout_cap_probability: float = fraction(0.75)  # Playout cap randomization: probability of the small search
+    # Playout cap randomization: probability that a move has the small search (1 - p of Wu 2019)
+    playout_cap_probability: float = fraction(0.75)
     # Resignation threshold: a player gives up where search values its position below minus this; above 1: never
     resign_threshold: float = not_negative(2.0)
     no_resign_fraction: float = fraction(0.1)  # Fraction of games without resignation, to estimate false resignations
@@ -104,6 +108,6 @@ class BoardNetwork:
     """The network for boards: residual blocks, a policy head and a value head."""
 
     torso: Literal["mlp", "tower"] = "mlp"  # Kind of residual blocks: fully connected (mlp) or 3x3 convolutions (tower)
-    units: int = at_least(1, 256)  # Width: units per layer of an mlp, channels per layer of a tower
+    units: int = at_least(1, 256)  # Width: units per layer of an mlp, channels per convolution of a residual tower
     blocks: int = not_negative(3)  # Number of residual blocks
     value_units: int = at_least(1, 64)  # Number of hidden units of the value head

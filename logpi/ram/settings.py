@@ -59,7 +59,7 @@ class ImageSettings:
     rotation: float = not_negative(10.0)  # Data augmentation: maximum rotation in degrees, either way; 0: none
     scaling: float = not_negative(0.1)  # Data augmentation: maximum absolute log scale factor of each side; 0: none
     shear: float = not_negative(0.1)  # Data augmentation: maximum shear, as the tangent of its angle; 0: none
-    shift: float = not_negative(1.0)  # Data augmentation: maximum shift along each axis, in pixels; 0: none
+    shift: float = not_negative(1.0)  # Data augmentation: maximum shift to either side on each axis, in pixels; 0: none
 
     uses = (Use(("distractor_size", "curriculum"), lambda c: c.num_distractors > 0, "num_distractors is above 0"),)
 

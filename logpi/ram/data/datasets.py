@@ -173,5 +173,7 @@ def _parse_idx(data: bytes, rank: int, path: Path, fix: str) -> NDArray[np.uint8
         raise LogpiError(f"{path} is not an IDX file of bytes with rank {rank} (it begins with {data[:4]!r}); {fix}")
     sides = np.frombuffer(data, ">u4", rank, 4).tolist()
     if len(data) - start != math.prod(sides):
-        raise LogpiError(f"{path} announces {sides} elements, but {len(data) - start} bytes follow; {fix}")
+        raise LogpiError(
+            f"{path}: its head says {sides} elements of one byte, but {len(data) - start} bytes follow it; {fix}"
+        )
     return np.frombuffer(data, np.uint8, offset=start).reshape(sides)
