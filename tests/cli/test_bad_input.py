@@ -170,7 +170,7 @@ CONFIGS = {
     "[method]\ngamma = 7": ["method.gamma is 7.0; it must be between 0 and 1"],
     "[run]\nseeds = 0": ["run.seeds is 0; it must be at least 1"],
     '[network]\nactivation = "tan"': ["network.activation is 'tan'; allowed: 'tanh', 'relu', 'silu'"],
-    "[network]\nhidden = [8, 0]": ["network.hidden is [8, 0]; it must be a list of positive integers"],
+    "[network]\nhidden = [8, 0]": ["network.hidden is [8, 0]; it must be a list of integers from 1 to 16,777,215"],
     "[method\n": ["cannot read the config file", "line 1"],
 }
 
