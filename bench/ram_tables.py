@@ -60,14 +60,14 @@ def check_alike(found: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
         ValueError: outcomes of one task differ in more than who chooses the places and the seed; or, where the whole
             image is seen, in the images that are learnt from.
     """
-    shared = {field.name for field in dataclasses.fields(ImageSettings)} - {"learning_rate"}
+    usual = {field.name: field.default for field in dataclasses.fields(ImageSettings) if field.name != "learning_rate"}
     for task in TASKS:
         alike: dict[str, str] = {}
         common: dict[str, str] = {}
         for (of, variant), runs in found.items():
             for run in runs if of == task else []:
                 method, name = run["settings"]["method"], f"{variant}, seed {run['seed']}"
-                common[json.dumps({key: method[key] for key in sorted(shared & set(method))})] = name
+                common[json.dumps({key: method.get(key, usual[key]) for key in sorted(usual)}, default=str)] = name
                 if variant not in ("conv", "fc"):
                     places = {key: x for key, x in method.items() if key != "location_policy"}
                     alike[json.dumps([places, run["settings"]["network"]])] = name

@@ -18,6 +18,7 @@ from logpi.config.call import in_sections, python_command
 from logpi.config.experiments import (
     Recipe,
     SettingsFile,
+    check_objects,
     experiment_from_table,
     promised,
     read_file,
@@ -119,6 +120,7 @@ def train(
     written |= {"config": config, "init_from": source, "policy": experiment.policy, "code": list(code), "run": run}
     written |= {"network": network, "env_kwargs": env_kwargs, **settings}
     own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
+    check_objects(given, own.given)
     command = python_command(written, objects)
     return run_experiment(experiment, command, promised(experiment), quiet=quiet, own=own)
 

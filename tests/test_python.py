@@ -152,6 +152,8 @@ def test_a_factory_is_asked_for_again(tmp_path):
     (folder.path / "result.json").unlink()
     with pytest.raises(LogpiError, match=r"objects of a Python program.*env=\.\.\."):
         logpi.resume(folder.path, quiet=True)
+    with pytest.raises(LogpiError, match=r"trained with objects of a Python program: env"):
+        logpi.train(config=folder.path / "config.toml", quiet=True)
     agent = logpi.load(folder.path)
     assert agent.facts["env_kwargs"]["is_slippery"] is False, "it is evaluated with the arguments that it had"
 

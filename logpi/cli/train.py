@@ -10,7 +10,7 @@ import tyro
 
 from logpi.cli.output import warn
 from logpi.config.asked import check_name
-from logpi.config.experiments import ALIASES, Recipe, SettingsFile, promised, read_file, resolve, settled
+from logpi.config.experiments import ALIASES, Recipe, SettingsFile, check_objects, promised, read_file, resolve, settled
 from logpi.config.literals import assignment
 from logpi.config.settings import Experiment, Run, with_help
 from logpi.errors import LogpiError
@@ -48,6 +48,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     env, algo, file = _first_look(argv)
     name_code(*filter(None, (env, algo)))  # not what the file names
     asked_for = read_file(file) if file else SettingsFile()
+    check_objects(asked_for)
     env = env or asked_for.env
     if env:
         check_name(env)

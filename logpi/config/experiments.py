@@ -10,7 +10,7 @@ import functools
 import math
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -186,6 +186,7 @@ class SettingsFile(NamedTuple):
     algo: str = ""
     policy: str = ""
     init_from: str = ""
+    objects: tuple[str, ...] = ()  # parts that a Python program gave, which no file can hold
     sections: Table = MappingProxyType({})
 
 
@@ -200,13 +201,30 @@ def read_file(path: str | Path) -> SettingsFile:
     except (OSError, ValueError) as error:
         raise LogpiError(f"cannot read the config file {path}: {error}") from error
     sections = _of_this_format({"format_version": FORMAT_VERSION} | table, str(path))
-    head = {name: sections.pop(name) for name in SettingsFile._fields if name in sections}
+    texts = ("env", "algo", "policy", "init_from")
+    head = {name: sections.pop(name) for name in texts if name in sections}
+    objects = sections.pop("objects", [])
     sections.pop(HISTORY, None)
     sections = _with_none(sections) if "env_kwargs_none" in sections else sections
     for name, value in head.items():
         if not isinstance(value, str):
             raise LogpiError(f'{path}: {name} is {value!r}; it must be text, such as {name} = "..."')
-    return SettingsFile(**head, sections=sections)
+    if not (isinstance(objects, list) and all(isinstance(name, str) for name in objects)):
+        raise LogpiError(f"{path}: objects is {objects!r}; it must be a list of names, such as []")
+    return SettingsFile(**head, objects=tuple(objects), sections=sections)
+
+
+def check_objects(file: SettingsFile, given: Sequence[str] = ()) -> None:
+    """Refuse a run's file whose run was trained with objects of a Python program that are not ``given`` again.
+
+    Raises:
+        LogpiError: which are missing.
+    """
+    if missing := [name for name in file.objects if name not in given]:
+        raise LogpiError(
+            f"the settings are of a run that was trained with objects of a Python program: {', '.join(missing)}. Give "
+            f"the same again, logpi.train({', '.join(f'{name}=...' for name in missing)}, config=...)"
+        )
 
 
 def _of_this_format(table: Table, where: str) -> dict[str, Any]:

@@ -238,8 +238,8 @@ class Network:
     memory_size: int = at_least(1, 64)  # Number of units of the recurrent cell (of an LSTM: h and c each)
     shared: bool = False  # One torso for policy and value instead of one each; always on with a memory or a CNN
     squash: bool = False  # Tanh-squashed Gaussian policy for Box actions; off: a Gaussian whose samples are clipped
-    # Initial natural logarithm of a Gaussian policy's standard deviation. The deviation is in units of half the action
-    # range where that is bounded, else of the action: 0 is a deviation of 1 unit
+    # Initial natural logarithm of a Gaussian's standard deviation, which is in units of half the action range (of 1
+    # where that is unbounded)
     log_std_init: float = finite(0.0)
 
     uses = (

@@ -233,7 +233,7 @@ def test_accuracies_are_named_and_shown_as_such(run, agent, tmp_path, capsys, mo
     folder = run.folder.path
     assert runs(["--log-dir", str(folder.parent.parent)]) == 0
     (share,) = read_metrics(run.folder.metrics)["eval/mean_reward"][-1:]
-    assert f"{share:.2%}" in capsys.readouterr().out
+    assert f"{100 * share:.2f} %" in capsys.readouterr().out
     seen = []
     monkeypatch.setattr("logpi.view.plots._dress", lambda *given: seen.append(given[2]) or dress(*given))
     assert plot([str(folder), "--out", str(tmp_path / "one.png")]) == 0

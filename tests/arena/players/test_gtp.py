@@ -175,7 +175,7 @@ def test_what_is_no_engine():
         GtpPlayer(HEX, "no-such-engine --level 1")
     with pytest.raises(LogpiError, match="the engine's command is empty"):
         GtpPlayer(HEX, " ")
-    with pytest.raises(LogpiError, match="mend its quotes"):
+    with pytest.raises(LogpiError, match="correct its quotes"):
         GtpPlayer(HEX, "engine 'half")
     with pytest.raises(LogpiError, match="engine died"):
         GtpPlayer(HEX, f"{sys.executable} -c pass")

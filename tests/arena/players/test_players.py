@@ -138,7 +138,7 @@ def test_a_report_in_words():
     assert " to +∞)" in swept
     assert "a drawn game was added" in swept
     assert "their mean is 0" in text
-    assert re.search(r"1  x\[b\] .* ·  88%", text)
+    assert re.search(r"1  x\[b\] .* ·\s+87\.5", text)
     clean = [Duel(0, 1, [result(0, 0, 1), result(0, 1, 1)])]
     assert "drawn game" not in text
     assert "x is 0" in shown(report(["x", "y"], clean, anchor=0).to_json())
