@@ -20,7 +20,7 @@ from report import parser, publish, table
 
 from logpi.config.experiments import Listed, environments, resolve
 from logpi.config.settings import Experiment
-from logpi.control.task import parts
+from logpi.control.build import parts
 from logpi.driver import devices
 from logpi.driver.budget import SHARE, Plan
 from logpi.envs.host import HostFactory

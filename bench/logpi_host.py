@@ -19,7 +19,7 @@ import numpy as np
 from logpi.algorithms.ppo import PPO
 from logpi.config.experiments import resolve
 from logpi.config.settings import Experiment, Network, Run
-from logpi.control.task import Parts, parts, process
+from logpi.control.build import Parts, parts, process
 from logpi.driver import devices
 from logpi.driver.driver import Driver, Progress
 from logpi.envs.host import make_host

@@ -21,7 +21,7 @@ import numpy as np
 from logpi.algorithms.common import learning
 from logpi.algorithms.ppo import PPO
 from logpi.config.settings import Experiment, Network, Run
-from logpi.control.task import parts, process
+from logpi.control.build import parts, process
 from logpi.driver import devices
 from logpi.driver.driver import Driver, Progress
 from logpi.driver.process import State

@@ -45,11 +45,13 @@ class Sizes(NamedTuple):
 
 
 def init(algorithm: Algorithm, obs: PyTree, sizes: Sizes) -> Callable[[Key], Learner]:
-    def init(key: Key) -> Learner:
+    """``Process.init`` of a method: its learner with empty statistics of ``obs``, one environment's shapes."""
+
+    def begun(key: Key) -> Learner:
         statistics = init_statistics(obs, sizes.n_envs, sizes.normalize_obs, sizes.normalize_reward)
         return algorithm.init(key)._replace(statistics=statistics)
 
-    return init
+    return begun
 
 
 def blank_trajectory(algorithm: Algorithm, learner: Learner, carry: Carry, key: Key) -> Trajectory:

@@ -12,7 +12,7 @@ from small import Watcher, experiment, quick_compilation
 from logpi import api
 from logpi.config.settings import Network
 from logpi.control.agent import Agent, load_agent, save_agent
-from logpi.control.task import parts, process
+from logpi.control.build import parts, process
 from logpi.driver.driver import Driver, Progress
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy

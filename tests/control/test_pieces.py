@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from logpi.config.experiments import resolve
-from logpi.control.task import parts, process
+from logpi.control.build import parts, process
 from logpi.driver.driver import Driver, Progress
 from logpi.driver.stages import unwatched
 from logpi.tasks import NOTHING
