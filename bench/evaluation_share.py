@@ -225,7 +225,7 @@ def main() -> None:
     )
     publish(
         args.results,
-        "evaluation-share",
+        "evaluation_share",
         "Share of evaluation",
         {},
         [table(header, rows), about, "Not computed:", table(["environment", "why"], left_out)],

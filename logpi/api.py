@@ -49,7 +49,7 @@ class Outcome:
     """A finished run: its folder, its scores and its pictures."""
 
     folder: RunFolder
-    scores: NDArray[np.floating]  # [S, cases] of the last agent's final greedy evaluation
+    scores: NDArray[np.floating]  # [S, cases] of the last agent's final evaluation
     timesteps: int  # learnt from
     pictures: Mapping[str, Path]  # what is drawn -> file
     text: str  # what `logpi train` says at the end
@@ -105,7 +105,7 @@ def train(
         LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
     """
     name_code(*(text for text in (env, algo, policy) if isinstance(text, str)), *code)
-    _check_objects(policy, algorithm)
+    _check_types(policy, algorithm)
     given = read_file(config) if config is not None else SettingsFile()
     name, implied, own = _named(given.env if env is None and given.env else env)
     algo = algo or given.algo or None
@@ -120,12 +120,12 @@ def train(
     written |= {"config": config, "init_from": source, "policy": experiment.policy, "code": list(code), "run": run}
     written |= {"network": network, "env_kwargs": env_kwargs, **settings}
     own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
-    check_objects(given, own.given)
+    check_objects(given.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
     command = python_command(written, objects)
     return run_experiment(experiment, command, promised(experiment), quiet=quiet, own=own)
 
 
-def _check_objects(policy: Any, algorithm: Any) -> None:
+def _check_types(policy: Any, algorithm: Any) -> None:
     """Refuse what is not a network or not a method before anything is made."""
     from logpi.types import Policy
 
@@ -351,7 +351,8 @@ def evaluate(
     Raises:
         LogpiError: the agent, its environment or its data cannot be used, or an argument is not for its kind.
     """
-    _check(episodes, seed)
+    _at_least_1("episodes", episodes)
+    check_seed(seed)
     agent = _agent(agent)
     return record(agent.kind).evaluate(agent, Question(episodes, seed, sampled, passes, split))
 
@@ -379,7 +380,8 @@ def film(
     Raises:
         LogpiError: the environment does not draw, the agent has nothing to show, or the video cannot be written.
     """
-    _check(episodes, seed)
+    _at_least_1("episodes", episodes)
+    check_seed(seed)
     agent = _agent(agent)
     return record(agent.kind).film(agent, Film(Path(path), episodes, seed, sampled, steps, tell))
 
@@ -397,7 +399,8 @@ def film_random(
     Raises:
         LogpiError: ``env`` is not an environment, it does not draw, or the video cannot be written.
     """
-    _check(episodes, seed)
+    _at_least_1("episodes", episodes)
+    check_seed(seed)
     name_code(env)
     return task_of(env).film_random(env, Film(Path(path), episodes, seed, steps=steps, tell=tell))
 
@@ -421,7 +424,8 @@ def sheet(
     Raises:
         LogpiError: the agent has no glimpses, its data cannot be read, or the disk refuses.
     """
-    _check(count, seed)
+    _at_least_1("count", count)
+    check_seed(seed)
     agent = _agent(agent)
     return record(agent.kind).sheet(agent, Film(Path(folder), count, seed, sampled))
 
@@ -459,11 +463,10 @@ def look(
     return record(agent.kind).look(agent, wanted)
 
 
-def _check(episodes: int | None, seed: int | None) -> None:
-    """Refuse numbers that no evaluation or film takes."""
-    check_seed(seed)
-    if episodes is not None and episodes < 1:
-        raise LogpiError(f"episodes is {episodes}; it must be at least 1")
+def _at_least_1(name: str, value: int | None) -> None:
+    """Refuse a number of things below 1."""
+    if value is not None and value < 1:
+        raise LogpiError(f"{name} is {value}; it must be at least 1")
 
 
 def _display(experiment: Experiment, recipe: Recipe | None, quiet: bool) -> Any:

@@ -11,7 +11,6 @@ Importing this module imports no method, and not JAX.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from logpi.config.settings import Network
+from logpi.config.values import near
 from logpi.errors import LogpiError
 from logpi.tasks import KINDS
 
@@ -103,8 +103,7 @@ def find_method(name: str) -> Method[..., Any]:
     if name in (declared := _entries()):
         return _from_entry(declared[name])
     known = [*method_names(), *declared]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = near(name, known)
     if instead := INSTEAD.get(name.lower()):
         hint = f"; logpi has no {name.upper()}, and {instead} learns the same tasks"
     raise LogpiError(f"unknown algorithm {name!r}; allowed: {', '.join(known)}, path/file.py:NAME{hint}")

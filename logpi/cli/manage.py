@@ -59,6 +59,8 @@ def prune(argv: list[str]) -> int:
 
     names, every, keep, root = tyro.cli(options, args=argv, prog="logpi runs prune", config=NO_OFF)
     within("--keep", keep, 0, 10**6)
+    if every and names:
+        raise LogpiError(f"--all prunes every run in {root}, and {names[0]} is named too; leave one of them out")
     from logpi.runs.files import size_text
     from logpi.runs.folder import RunFolder
     from logpi.runs.lookup import find_runs, open_run

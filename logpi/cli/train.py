@@ -48,7 +48,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     env, algo, file = _first_look(argv)
     name_code(*filter(None, (env, algo)))  # not what the file names
     asked_for = read_file(file) if file else SettingsFile()
-    check_objects(asked_for)
+    check_objects(asked_for.objects, (), "logpi.train(ARGUMENTS, config=...)")
     env = env or asked_for.env
     if env:
         check_name(env)

@@ -214,16 +214,22 @@ def read_file(path: str | Path) -> SettingsFile:
     return SettingsFile(**head, objects=tuple(objects), sections=sections)
 
 
-def check_objects(file: SettingsFile, given: Sequence[str] = ()) -> None:
-    """Refuse a run's file whose run was trained with objects of a Python program that are not ``given`` again.
+def check_objects(objects: Sequence[str], given: Sequence[str], call: str) -> None:
+    """Refuse to go on from a run that was trained with ``objects`` of a Python program that are not ``given`` again.
+
+    Args:
+        objects: names of the parts, such as "env".
+        given: names of those that are here.
+        call: what the message advises, with ARGUMENTS where they belong.
 
     Raises:
-        LogpiError: which are missing.
+        LogpiError: some are missing.
     """
-    if missing := [name for name in file.objects if name not in given]:
+    if missing := [name for name in objects if name not in given]:
+        call = call.replace("ARGUMENTS", ", ".join(f"{name}=..." for name in missing))
         raise LogpiError(
-            f"the settings are of a run that was trained with objects of a Python program: {', '.join(missing)}. Give "
-            f"the same again, logpi.train({', '.join(f'{name}=...' for name in missing)}, config=...)"
+            f"the run was trained with objects of a Python program: {', '.join(missing)}. No file can hold them: give "
+            f"the same again, {call}"
         )
 
 
@@ -310,9 +316,16 @@ def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
 
 
 def _with_none(table: Table) -> dict[str, Any]:
-    """``table`` whose keyword arguments of the environment have those again that are None."""
+    """``table`` whose keyword arguments of the environment have those again that are None.
+
+    Raises:
+        LogpiError: either is of another type.
+    """
+    none, kwargs = table.get("env_kwargs_none", []), table.get("env_kwargs", {})
+    if not (isinstance(none, list) and all(isinstance(name, str) for name in none) and isinstance(kwargs, Mapping)):
+        raise LogpiError(f"env_kwargs_none is {none!r}; it must be a list of names beside a table [env_kwargs]")
     rest = {name: value for name, value in table.items() if name != "env_kwargs_none"}
-    return rest | {"env_kwargs": {**table.get("env_kwargs", {}), **dict.fromkeys(table.get("env_kwargs_none", []))}}
+    return rest | {"env_kwargs": {**kwargs, **dict.fromkeys(none)}}
 
 
 def experiment_from_table(table: Table) -> Experiment:

@@ -52,11 +52,12 @@ def going_on(before: Experiment, after: Experiment, done: int) -> str:
     said += f", for at most {run.minutes:g} minutes" if run.minutes != math.inf else ""
     if old == new:
         return said
-    at = f"at {done / new.timesteps:.0%} of it, no longer at {done / old.timesteps:.0%}"
+    said += f" (the length was {old.timesteps // old.each:,})"
     schedules = task.schedules(after.method)
-    depends = f"{', '.join(schedules)}: {at}" if schedules else "no schedule of it does"
-    was = f"(the length was {old.timesteps // old.each:,})"
-    return f"{said} {was}; what depends on the length follows the new one: {depends}"
+    if not schedules:
+        return f"{said}; no schedule depends on the length"
+    at = f"at {done / new.timesteps:.0%} instead of {done / old.timesteps:.0%}"
+    return f"{said}; {', '.join(schedules)} follows the new length: it continues {at}"
 
 
 def ending(experiment: Experiment, ended: str) -> str:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 from gymnasium.vector import VectorEnv
 
 from logpi.config.settings import Experiment
 from logpi.control.agent import own_policy
-from logpi.control.fit import check_method, check_policy, made
+from logpi.control.fit import check_device_env, check_method, check_policy, made
 from logpi.control.off_policy import off_policy
 from logpi.control.on_host import on_host
 from logpi.control.on_policy import Sizes, on_device
 from logpi.control.plan import evaluations
-from logpi.control.rollout import rollout, start
 from logpi.driver import devices
 from logpi.driver.budget import Plan
 from logpi.driver.process import Process
@@ -68,7 +66,7 @@ def parts(experiment: Experiment, own: Own) -> Parts:
             "learns from a replay: leave them out"
         )
     if isinstance(env, DeviceEnv) and ":" in experiment.env:
-        try_out(env, algorithm, experiment)
+        check_device_env(env, algorithm, experiment.method.n_envs, experiment.env)
     num_devices = 1 if own.algorithm else _num_devices(experiment, algorithm)
     plan, notes = evaluations(experiment, env, spec, algorithm)
     rows = algorithm.n_steps if algorithm.whole_episodes else None
@@ -97,24 +95,6 @@ def _num_devices(experiment: Experiment, algorithm: Algorithm) -> int:
     rows = algorithm.batch_size or algorithm.n_steps * n_envs
     recurrent = experiment.network.memory != "none"
     return devices.sharing(n_envs, rows, rows // (algorithm.n_steps if recurrent else 1))
-
-
-def try_out(env: DeviceEnv, algorithm: Algorithm, experiment: Experiment) -> None:
-    """Trace a rollout of a user's own environment, so that its mistakes are told before anything is made for it."""
-
-    def collect(key: Any) -> object:
-        vector = vectorize(env)
-        carry = start(vector, algorithm, key, experiment.method.n_envs)
-        return rollout(vector, algorithm, algorithm.init(key), carry, key)
-
-    try:
-        jax.eval_shape(collect, jax.random.key(0))
-    except Exception as error:
-        first = str(error).strip().partition("\n")[0]
-        raise LogpiError(
-            f"environment {experiment.env} cannot be compiled: {type(error).__name__}: {first}. "
-            f"Find the cause with: logpi check-env {experiment.env}"
-        ) from error
 
 
 def process(experiment: Experiment, parts: Parts, own: Own = NOTHING, seed: int | None = None) -> Process:

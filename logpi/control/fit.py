@@ -14,16 +14,17 @@ import jax.numpy as jnp
 
 from logpi.config.settings import Network
 from logpi.control.on_policy import acting, blank_trajectory, learn
-from logpi.control.rollout import first_carry
+from logpi.control.rollout import first_carry, rollout, start
+from logpi.envs.make import vectorize
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import init_statistics
-from logpi.types import Algorithm, EnvSpec, Output, Policy, PyTree
+from logpi.types import Algorithm, DeviceEnv, EnvSpec, Key, Output, Policy, PyTree
 
 BATCH = 3  # environments of a trial; no size of a space is likely to be the same
 
 
-def _traced(what: str, f: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
+def _traced(what: str, f: Callable[..., PyTree], *arguments: PyTree, fault: str = "raised", advice: str = "") -> PyTree:
     """Shapes of what ``f`` returns; its exception as a message about ``what``."""
     try:
         return jax.eval_shape(f, *arguments)
@@ -31,7 +32,28 @@ def _traced(what: str, f: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
         raise
     except Exception as error:
         first = str(error).strip().partition("\n")[0]
-        raise LogpiError(f"{what} raised {type(error).__name__}: {first}") from error
+        raise LogpiError(f"{what} {fault} {type(error).__name__}: {first}{advice}") from error
+
+
+def check_device_env(env: DeviceEnv, algorithm: Algorithm, batch: int, name: str) -> None:
+    """Trace a rollout of a user's own device environment, so that its mistakes are told before anything is made for it.
+
+    Args:
+        env: the environment.
+        algorithm: that collects in it.
+        batch: environments, B.
+        name: what messages call it.
+
+    Raises:
+        LogpiError: it raises.
+    """
+
+    def collect(key: Key) -> PyTree:
+        vector = vectorize(env)
+        return rollout(vector, algorithm, algorithm.init(key), start(vector, algorithm, key, batch), key)
+
+    advice = f". Find the cause with: logpi check-env {name}"
+    _traced(f"environment {name}", collect, jax.random.key(0), fault="cannot be compiled:", advice=advice)
 
 
 def check_policy(policy: Policy, spec: EnvSpec, name: str) -> None:

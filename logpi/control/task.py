@@ -143,10 +143,11 @@ def _pictures(agent: Agent, folder: RunFolder) -> dict[str, Path]:
 
 def _report(found: Any, experiment: Experiment) -> list[str]:
     means, episodes = found.mean(1), found.shape[1]
+    how = "sampled" if experiment.run.eval_sampled else "greedy"
     if len(means) == 1:
-        return [f"score {scores.summary(found[0], f'{episodes} greedy episodes')}"]
+        return [f"score {scores.summary(found[0], f'{episodes} {how} episodes')}"]
     mean, half = scores.interval(means[:, None])
-    seeds = f"95 % interval over {len(means)} seeds, {episodes} greedy episodes each"
+    seeds = f"95 % interval over {len(means)} seeds, {episodes} {how} episodes each"
     return [f"score {scores.plus_minus(mean[0], half[0])} ({seeds})"]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.config.asked import check_used
-from logpi.config.experiments import HISTORY, experiment_to_table
+from logpi.config.experiments import HISTORY, check_objects, experiment_to_table
 from logpi.config.lengths import going_on, limits
 from logpi.config.settings import Experiment
 from logpi.driver import devices
@@ -47,7 +47,7 @@ class Trained(NamedTuple):
     """What a run has to show at its end."""
 
     folder: RunFolder
-    scores: NDArray[np.floating]  # [S, cases] of the last agent's final greedy evaluation
+    scores: NDArray[np.floating]  # [S, cases] of the last agent's final evaluation
     timesteps: int
     iteration: int = 0  # timesteps that one iteration takes at most
     ended: str = ""  # why it ended before its length, as ``logpi.driver.ending.early`` says it
@@ -390,11 +390,7 @@ def resume(
             f"{folder.path} has finished: `logpi resume {folder.path} --{flag} N` trains it for longer, "
             f"`logpi eval {folder.path}` plays it"
         )
-    if missing := [name for name in experiment.objects if name not in own.given]:
-        raise LogpiError(
-            f"{folder.path} was trained with objects of a Python program, which no file can hold: give the same again, "
-            f"logpi.resume({str(folder.path)!r}, {', '.join(f'{name}=...' for name in missing)})"
-        )
+    check_objects(experiment.objects, own.given, f"logpi.resume({str(folder.path)!r}, ARGUMENTS)")
     work = task_of(experiment.env).build(experiment, own)
     with contextlib.closing(_driver(experiment, work)) as driver:
         return Session(folder, experiment, work, view, before).run(driver, resume=True)

@@ -225,7 +225,7 @@ class _Fancy:
         self._refresh()
 
     def tell(self, text: str) -> None:
-        self.display.console.print(Text(text, "yellow"))
+        self.display.console.print(Text(inert(text), "yellow"))
 
     def working(self, what: str, done: int, total: int) -> None:
         text = self._progress.working(what, done, total)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TRAINING = "rollout/ep_rew_mean"
 EVALUATION = "eval/mean_reward"
-_KINDS = {TRAINING: "training", EVALUATION: "greedy evaluation"}
+_KINDS = {TRAINING: "training", EVALUATION: "evaluation"}
 # Okabe & Ito's palette: told apart by colour-blind readers too
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", ":", "-.")  # one after the other, once the colours are used up
@@ -84,7 +84,7 @@ def learning_curve(
     expected: tuple[float, float] | None = None,
     axis: Axis = USUAL,
 ) -> Path:
-    """Mean return against environment steps, training (thin) and greedy evaluation (bold), over all seeds.
+    """Mean return against environment steps, training (thin) and evaluation (bold), over all seeds.
 
     Args:
         runs: metrics of runs that differ in the seed alone; a run of several seeds counts as that many.
@@ -114,7 +114,7 @@ def learning_curve(
 
 @without_latex
 def compare(panels: Sequence[Panel], path: str | Path, title: str = "") -> Path:
-    """A panel for each environment, a curve for each group: greedy evaluation, or training where it has none.
+    """A panel for each environment, a curve for each group: evaluation, or training where it has none.
 
     Args:
         panels: what to draw; scores of two environments never share an axis.

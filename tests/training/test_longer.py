@@ -71,7 +71,10 @@ def test_schedules_follow_the_new_length(tmp_path):
     timesteps = [0, *read_metrics(folder.metrics)["time/total_timesteps"]]
     for number, rate in enumerate(rates):
         assert rate == pytest.approx(1 - timesteps[number] / (320 if number < before else 640), abs=1e-5)
-    assert any("lr_schedule=linear: at 5" in note and "no longer at 1" in note for note in watcher.notes)
+    assert any(
+        "lr_schedule=linear follows the new length: it continues at 5" in note and "instead of 1" in note
+        for note in watcher.notes
+    )
 
 
 def test_an_interrupted_run_gets_another_length_and_is_resumed_exactly(tmp_path):
@@ -154,9 +157,17 @@ def test_lengths_that_a_run_cannot_have(tmp_path):
 @pytest.mark.parametrize(
     ("env", "setting", "words"),
     [
-        ("CartPole-v1", "total_timesteps", r"from 50 to 200 steps \(the length was 100\); .*no schedule of it does"),
-        ("connect-four", "total_timesteps", r"50 to 200 moves .*half a cosine.*: at 25% of it, no longer at 50%"),
-        ("ram/mnist", "total_images", r"from 50 to 200 images .*half a cosine.*: at 25% of it"),
+        (
+            "CartPole-v1",
+            "total_timesteps",
+            r"from 50 to 200 steps \(the length was 100\); ; no schedule depends on the length",
+        ),
+        (
+            "connect-four",
+            "total_timesteps",
+            r"50 to 200 moves .*half a cosine.*: it continues at 25% instead of 50%",
+        ),
+        ("ram/mnist", "total_images", r"from 50 to 200 images .*half a cosine.*: it continues at 25%"),
     ],
 )
 def test_what_follows_a_new_length_is_told(env, setting, words):

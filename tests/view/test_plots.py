@@ -63,7 +63,7 @@ def test_learning_curve(tmp_path, axes):
     assert legend(drawn) == [
         "expected 475 to 500",
         "training (mean of 2 seeds, 95 % interval)",
-        "greedy evaluation (mean of 2 seeds, 95 % interval)",
+        "evaluation (mean of 2 seeds, 95 % interval)",
     ]
     training, evaluation = drawn.lines
     np.testing.assert_allclose(training.get_ydata()[-1], np.mean([100_000 / 300, 100_000 / 200]))
@@ -84,13 +84,13 @@ def test_compare_prefers_evaluation(tmp_path, axes):
     path = compare([Panel("Cart", groups)], tmp_path / "c.png")
     assert path.exists()
     assert legend(axes[0]) == [
-        "ppo, greedy evaluation (mean of 2 seeds, 95 % interval)",
+        "ppo, evaluation (mean of 2 seeds, 95 % interval)",
         "a2c, training (1 seed, no interval)",
     ]
     groups = {"ppo": [both, both], "a2c": [both, both]}
     compare([Panel("Cart", groups)], tmp_path / "c.png")
     assert legend(axes[1]) == ["ppo", "a2c"], "what is true of both is said once"
-    assert axes[1].get_legend().get_title().get_text() == "greedy evaluation (mean of 2 seeds, 95 % interval)"
+    assert axes[1].get_legend().get_title().get_text() == "evaluation (mean of 2 seeds, 95 % interval)"
     assert axes[0].lines[0].get_ydata().tolist() == [9.0]
 
 

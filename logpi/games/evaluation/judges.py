@@ -30,7 +30,7 @@ from logpi.games.settings import SelfPlaySettings
 from logpi.runs.scores import interval, plus_minus, significant
 
 GAMES = 200
-UPDATE_COST = 4.0  # of learning from one move, in network evaluations of the search (bench/results/evaluation-share.md)
+UPDATE_COST = 4.0  # of learning from one move, in network evaluations of the search (an estimate)
 PLAYOUT_COST = 0.2  # of a move in a random game, in the same; measured on Hex 7x7, few games at once
 # Plain MCTS of 200 rollouts a move keeps the value in 0.8688 of the 3,095 validation and 0.8690 of the 3,076 test
 # positions where the choice matters (``logpi.games.search.uct``, seeds 0, 512, 1024, …)
