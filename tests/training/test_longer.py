@@ -160,12 +160,12 @@ def test_lengths_that_a_run_cannot_have(tmp_path):
         (
             "CartPole-v1",
             "total_timesteps",
-            r"from 50 to 200 steps \(the length was 100\); ; no schedule depends on the length",
+            r"from 50 to 200 steps \(the length was 100\); no schedule depends on the length",
         ),
         (
             "connect-four",
             "total_timesteps",
-            r"50 to 200 moves .*half a cosine.*: it continues at 25% instead of 50%",
+            r"50 to 200 moves .*cosine.*: it continues at 25% instead of 50%",
         ),
         ("ram/mnist", "total_images", r"from 50 to 200 images .*half a cosine.*: it continues at 25%"),
     ],
