@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from gymnasium.vector import VectorEnv
 
+from logpi.algorithms.common.learning import acts_by
 from logpi.config.settings import Experiment
 from logpi.control.agent import own_policy
 from logpi.control.fit import check_device_env, check_method, check_policy, made
 from logpi.control.off_policy import off_policy
 from logpi.control.on_host import on_host
 from logpi.control.on_policy import Sizes, on_device
-from logpi.control.plan import evaluations
+from logpi.control.plan import evaluations, side_by_side
 from logpi.driver import devices
 from logpi.driver.budget import Plan
 from logpi.driver.process import Process
@@ -27,7 +28,6 @@ from logpi.nets.policy import example, make_policy
 from logpi.tasks import NOTHING, Limits, Own
 from logpi.types import Algorithm, DeviceEnv, EnvSpec
 
-EVALUATION_ENVS = 16  # side by side in a host evaluation, at most
 BRIEF = 2e6  # moves learnt from, times passes: a shorter run does not earn back the slower compilation
 
 
@@ -37,6 +37,7 @@ class Parts(NamedTuple):
     env: DeviceEnv | HostFactory
     spec: EnvSpec
     algorithm: Algorithm
+    acts_by_policy: bool  # whether an agent needs nothing of the method but its network
     num_devices: int  # that share one learner's environments
     plan: Plan  # of the periodic evaluations
     notes: tuple[str, ...]  # told before the training begins
@@ -72,7 +73,7 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     rows = algorithm.n_steps if algorithm.whole_episodes else None
     greedy = not experiment.run.eval_sampled
     limits = Limits(max_entropy(spec.action_space), spec.max_episode_steps, rows, greedy)
-    return Parts(env, spec, algorithm, num_devices, plan, notes, limits)
+    return Parts(env, spec, algorithm, acts_by(algorithm, policy), num_devices, plan, notes, limits)
 
 
 def _check_settings(experiment: Experiment, is_vector: bool) -> None:
@@ -113,8 +114,7 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING, seed: int 
     if isinstance(parts.env, DeviceEnv):
         made = on_device(vectorize(parts.env), parts.algorithm, obs, sizes)
         return _reusing(made._replace(plan=plan), parts.algorithm, method.n_envs)
-    rounds = -(-plan.episodes // EVALUATION_ENVS)
-    beside = -(-plan.episodes // rounds)
+    beside = side_by_side(plan.episodes)
     if isinstance(parts.env, VectorEnv):
         vector, evaluation = pair(parts.env, own.eval_env, beside)
     else:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HOST_COST = 0.6  # time of an evaluation's step, in steps of training
 CALL_COST = 3.5  # of the policy's call, which all episodes that are played at once share; measured with 4, 5 and 10
-LANES = 10  # episodes that are played at once, of 20
+EVALUATION_ENVS = 16  # episodes that are played at once on the host, at most
 UPDATE_COST = 1.5  # of one pass of the update over a step, in steps of an evaluation on the same device
 LONGEST = 1_000  # moves of an evaluation episode in an environment without a time limit
 TRIED = 1_000  # random moves in such an environment before training; at most a hundredth of the run
@@ -45,8 +45,13 @@ def evaluations(
         return budget.plan(experiment.run, total, 1 / (1 + UPDATE_COST * algorithm.passes), longest), notes
     plan = budget.plan(experiment.run, total, HOST_COST + CALL_COST / budget.EPISODES[0], longest)
     for _ in budget.EPISODES:  # fewer episodes share a call of the policy, and each step costs more
-        plan = budget.plan(experiment.run, total, HOST_COST + CALL_COST / min(plan.episodes, LANES), longest)
+        plan = budget.plan(experiment.run, total, HOST_COST + CALL_COST / side_by_side(plan.episodes), longest)
     return plan, notes
+
+
+def side_by_side(episodes: int) -> int:
+    """How many of ``episodes`` are played at once on the host: as many in each round, of the fewest rounds."""
+    return -(-episodes // -(-episodes // EVALUATION_ENVS))
 
 
 def _without_limit(

@@ -82,7 +82,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
     named = own.env is None or own.env_kwargs is not None
     kwargs = experiment.env_kwargs if own.env_kwargs is None else own.env_kwargs
     kept: Facts = {"env_kwargs": kwargs, "policy": experiment.policy, "objects": [] if named else ["env"]}
-    if own.algorithm is None:
+    if own.algorithm is None and not made.acts_by_policy:
         kept["method"] = settings_card(experiment)["method"]
 
     def save(folder: Path, acting: Any, facts: Facts) -> None:

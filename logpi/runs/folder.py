@@ -80,12 +80,12 @@ class RunFolder:
     @property
     def score(self) -> Json:
         """What the run's evaluations measure: ``label``, ``percent``, and the bounds ``low`` and ``high`` or None."""
-        return _table_of(self.manifest, "score", {"label": str, "percent": bool, "low": float, "high": float})
+        return score_in(self.manifest)
 
     @property
     def length(self) -> Json:
         """In what the run is counted for people: ``unit``, and ``each``, the timesteps of one; {} in older runs."""
-        return _table_of(self.manifest, "length", {"unit": str, "each": int})
+        return length_in(self.manifest)
 
     @property
     def score_label(self) -> str:
@@ -349,6 +349,16 @@ def _read(path: Path, parse: Callable[[str], Json]) -> Json:
 
 def _write(path: Path, text: str) -> None:
     atomic_write(path, text.encode("utf-8", errors="surrogateescape"))
+
+
+def score_in(manifest: Json) -> Json:
+    """``RunFolder.score`` of a manifest that was read."""
+    return _table_of(manifest, "score", {"label": str, "percent": bool, "low": float, "high": float})
+
+
+def length_in(manifest: Json) -> Json:
+    """``RunFolder.length`` of a manifest that was read."""
+    return _table_of(manifest, "length", {"unit": str, "each": int})
 
 
 def _table_of(manifest: Json, name: str, kinds: Mapping[str, type]) -> Json:

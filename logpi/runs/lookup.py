@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from logpi.errors import LogpiError
 from logpi.runs.files import size_of
-from logpi.runs.folder import SEED, RunFolder
+from logpi.runs.folder import SEED, RunFolder, length_in, score_in
 from logpi.runs.metrics import Row, last_values
 
 
@@ -59,13 +59,11 @@ def _info(run: RunFolder) -> tuple[float, RunInfo]:
     algo, env, started = (facts[name] for name in ("algo", "env", "started"))
     if not all(isinstance(text, str) for text in (algo, env, started)):
         raise ValueError("algo, env and started are texts")
-    score, length = facts.get("score"), facts.get("length")
+    length = length_in(facts)
     with contextlib.suppress(OSError, ValueError):  # what cannot be read is not shown
         last = last_values(run.metrics)
-    percent = isinstance(score, dict) and bool(score.get("percent", False))
-    unit, each = "steps", 1
-    if isinstance(length, dict) and type(length.get("each")) is int and length["each"] > 0:
-        unit, each = str(length.get("unit", unit)), length["each"]
+    percent = score_in(facts).get("percent", False)
+    unit, each = length.get("unit", "steps"), max(length.get("each", 1), 1)
     info = RunInfo(run.path, algo, env, run.status, started, percent, unit, each, last, size_of(run.path))
     return datetime.fromisoformat(started).timestamp(), info
 

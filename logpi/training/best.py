@@ -23,21 +23,21 @@ class Best(NamedTuple):
     """Periodic evaluation of the best agent of each seed, [S] each."""
 
     mean: NDArray[np.floating]
-    error: NDArray[np.floating]  # squared standard error of ``mean``
+    variance: NDArray[np.floating]  # estimated variance of ``mean``, s² / cases
 
     def better(self, scores: NDArray[np.floating]) -> NDArray[np.bool_]:
         """[S] bool: the agents that got ``scores`` [S, cases] replace the best ones."""
         found = evaluated(scores)
-        return found.mean - self.mean > Z * np.sqrt(found.error + self.error)
+        return found.mean - self.mean > Z * np.sqrt(found.variance + self.variance)
 
     def replaced(self, scores: NDArray[np.floating], which: NDArray[np.bool_]) -> Best:
         """With the agents of the seeds ``which`` [S], which got ``scores`` [S, cases]."""
         found = evaluated(scores)
-        return Best(np.where(which, found.mean, self.mean), np.where(which, found.error, self.error))
+        return Best(np.where(which, found.mean, self.mean), np.where(which, found.variance, self.variance))
 
     def to_json(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"best": self.mean.tolist(), "best_error": self.error.tolist()}
+        return {"best": self.mean.tolist(), "best_variance": self.variance.tolist()}
 
 
 def none(seeds: int) -> Best:
@@ -54,6 +54,6 @@ def evaluated(scores: NDArray[np.floating]) -> Best:
 
 
 def from_json(meta: dict[str, Any]) -> Best:
-    """What a checkpoint kept; one of an earlier version has no errors."""
+    """What a checkpoint kept; one of an earlier version has no variances."""
     mean = np.asarray(meta["best"], np.float64)
-    return Best(mean, np.asarray(meta.get("best_error", np.zeros_like(mean)), np.float64))
+    return Best(mean, np.asarray(meta.get("best_variance", np.zeros_like(mean)), np.float64))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 
 from logpi.errors import LogpiError
 from logpi.runs.files import Json
@@ -24,7 +23,7 @@ def examine() -> Json:
         facts = describe(device=str(error))
     return {
         **facts,
-        "cores": os.cpu_count(),
+        "cores": devices.cores(),
         "compilation cache": _cache(),
         "video": "mp4" if ffmpeg_works() else "gif (ffmpeg does not work here)",
         "display": has_display(),

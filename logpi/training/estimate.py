@@ -18,6 +18,7 @@ import numpy as np
 
 from logpi.config.experiments import experiment_from_table, promised
 from logpi.config.settings import Experiment
+from logpi.driver import devices
 from logpi.driver.budget import points
 from logpi.driver.driver import Driver, Progress
 from logpi.driver.in_turn import Trainer
@@ -167,7 +168,7 @@ def crowding() -> float:
         load = os.getloadavg()[0]
     except (AttributeError, OSError):
         return 1.0
-    return max(1.0, (load + 1) / (os.cpu_count() or 1))
+    return max(1.0, (load + 1) / devices.cores())
 
 
 def told(found: Room, expected: Pace | None) -> str:

@@ -17,7 +17,7 @@ from logpi.errors import LogpiError
 from logpi.ops import losses, psi
 from logpi.ops.collectives import psum, where
 from logpi.ops.normalization import Statistics, normalize_obs
-from logpi.types import Act, Array, EnvSpec, Key, Learner, Metrics, Output, Policy, PyTree, Steps, Trajectory
+from logpi.types import Act, Algorithm, Array, EnvSpec, Key, Learner, Metrics, Output, Policy, PyTree, Steps, Trajectory
 
 C = TypeVar("C", bound=Settings)
 MOST_ROWS = 10_000  # of a trajectory that holds one episode
@@ -39,6 +39,9 @@ def traced(config: C) -> C:
 _REGISTERED: set[type[Any]] = set()
 
 
+ACTS_BY = "acts_by"  # the attribute of an ``act`` that says whose it is
+
+
 def make_act(policy: Policy) -> Any:
     """``act(learner, memory, obs, key, greedy=False) -> Act`` for B environments: sample π, or take its mode."""
 
@@ -47,7 +50,13 @@ def make_act(policy: Policy) -> Any:
         action = out.pi.mode() if greedy else out.pi.sample(key)
         return Act(action, out.pi.log_prob(action), memory)
 
+    setattr(act, ACTS_BY, policy)
     return act
+
+
+def acts_by(algorithm: Algorithm, policy: Policy) -> bool:
+    """Whether an agent of ``algorithm`` needs nothing but ``policy`` to act: its network, and ``make_act``'s way."""
+    return algorithm.policy is policy and getattr(algorithm.act, ACTS_BY, None) is policy
 
 
 def whole_rows(spec: EnvSpec, n_steps: int) -> int:
