@@ -105,8 +105,8 @@ def least(value, cap):
 
 
 def few(player):
-    """The text of a player with few simulations: as many as its number has digits, so that names stay different."""
-    return re.sub(r":(\d+)$", lambda n: f":{len(n[1])}", player) if isinstance(player, str) else player
+    """The text of a player with few simulations, one more than its number has digits, so that names stay different."""
+    return re.sub(r":(\d+)$", lambda n: f":{len(n[1]) + 1}", player) if isinstance(player, str) else player
 
 
 @pytest.fixture(scope="module")
