@@ -44,6 +44,7 @@ class Method(Generic[P, R]):
     network: type[Any]  # settings of its network, a frozen dataclass
     parent: str | None  # the method that it changes
     task: str  # kind of task that it learns (``logpi.tasks.KINDS``)
+    policy: Callable[[Any, Any], Any] | None = None  # (EnvSpec, ``network``) -> Policy; None: the standard policy
 
     @property
     def about(self) -> str:
@@ -55,19 +56,25 @@ class Method(Generic[P, R]):
 
 
 def method(
-    settings: type[Any], *, network: type[Any] = Network, parent: str | None = None, task: str = "control"
+    settings: type[Any],
+    *,
+    network: type[Any] = Network,
+    policy: Callable[[Any, Any], Any] | None = None,
+    parent: str | None = None,
+    task: str = "control",
 ) -> Callable[[Callable[P, R]], Method[P, R]]:
     """Decorator that makes a method of the function that builds it; the function's name is the method's.
 
     Args:
         settings: frozen dataclass whose fields have ranges (``logpi.config.settings``).
         network: settings of the network.
+        policy: (EnvSpec, settings of the network) -> Policy, for a network that is not the standard policy.
         parent: name of the method that it changes.
         task: kind of task, one of ``logpi.tasks.KINDS``.
     """
 
     def registered(build: Callable[P, R]) -> Method[P, R]:
-        return Method(build.__name__, settings, build, network, parent, task)
+        return Method(build.__name__, settings, build, network, parent, task, policy)
 
     return registered
 

@@ -105,7 +105,7 @@ class Trajectory(NamedTuple):
 
     obs: PyTree  # [T+1, B, ...]
     action: PyTree  # [T, B, ...] as drawn, before clipping or scaling to the environment's bounds
-    log_prob: Float[Array, "T B"]  # of ``action`` under the policy that acted
+    log_prob: Float[Array, "T B"] | None  # of ``action`` under the policy that acted; None where no method asks for it
     reward: Float[Array, "T B"]
     discount: Float[Array, "T B"]  # 0 where terminated, else 1
     mask: Float[Array, "T B"]  # 0 where the row is void, else 1
@@ -144,7 +144,7 @@ class Act(NamedTuple):
     """One decision for each of B environments."""
 
     action: PyTree  # [B, ...] as the distribution drew it; ``envs.spaces.to_env`` makes the environment's own
-    log_prob: Float[Array, " B"]
+    log_prob: Float[Array, " B"] | None  # None where the method does not learn from it
     memory: PyTree  # [B, ...]
 
 
@@ -159,12 +159,34 @@ class Learner(NamedTuple):
     extra: PyTree = ()  # what only this method keeps: a moving-average baseline, a replay buffer, …
 
 
+class Transitions(NamedTuple):
+    """N decisions from a replay, each with the n rewards that followed it (``Experience.n``)."""
+
+    obs: PyTree  # [N, ...]
+    action: PyTree  # [N, ...] as drawn
+    reward: Float[Array, " N"]  # Σ_{k<m} γ^k r_{t+k}, m = n, or fewer where the episode ended before
+    discount: Float[Array, " N"]  # γ^m, what the value of ``next_obs`` counts; 0 where the environment terminated
+    next_obs: PyTree  # [N, ...] the true observation m moves later, final at a truncation
+    mask: Float[Array, " N"]  # 0 where there is nothing to learn, else 1
+    weight: Float[Array, " N"]  # importance of the decision's loss; 1 where all decisions are equally probable
+
+
+class Priority(NamedTuple):
+    """Prioritised replay (Schaul et al. 2016, §3): what makes a decision probable, and the correction for it."""
+
+    of: Callable[[Learner, Transitions], Float[Array, " N"]]  # p_i^α > 0, by the learner that an update begins with
+    beta: Callable[[Learner], Float[Array, ""]]  # exponent β of the importance weights
+
+
 class Experience(NamedTuple):
     """How an off-policy method reuses what it collects."""
 
     capacity: int  # decisions that the replay holds at least
     batch_size: int  # decisions of one update
     updates: int  # after each trajectory
+    warmup: int = 0  # decisions that are collected before the first update
+    n: int = 1  # rewards of a sampled decision before the value of what follows: n-step returns
+    priority: Priority | None = None  # None: every decision of the replay is equally probable
 
 
 class Begun(NamedTuple):

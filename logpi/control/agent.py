@@ -48,7 +48,8 @@ class Agent:
         """``algorithm`` is the method that trained it; without one it acts as most methods do, by its policy alone."""
         self.spec, self.policy, self.facts = spec, policy, facts
         hyper = () if algorithm is None else algorithm.hyper
-        self.learner = Learner(params, (), statistics, hyper, jnp.int32(0))
+        moves = facts.get("timesteps", 0)  # where schedules of the method's acting stand
+        self.learner = Learner(params, (), statistics, hyper, jnp.int32(moves))
         self.act_on = make_act(policy) if algorithm is None else algorithm.act
         self.decide = jax.jit(self._nth_act, static_argnames="greedy")
         self._shapes = [x.shape for x in jax.tree.leaves(example(spec.observation_space))]
@@ -129,6 +130,11 @@ def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network |
     cards.save(folder, KIND, arrays, card)
 
 
+def standard_policy(method: Any, spec: EnvSpec, network: Any) -> Policy:
+    """The network of ``method`` by its settings: its own, or the standard policy, as for a plain function."""
+    return (getattr(method, "policy", None) or make_policy)(spec, network)
+
+
 def own_policy(name: str, spec: EnvSpec) -> Policy | None:
     """The network that ``path/file.py:name`` holds, for an environment's spaces; None for an empty name.
 
@@ -191,17 +197,20 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
         spec = EnvSpec(card["env"], observation, action, _limit(card["max_episode_steps"]))
         if not isinstance(card.get("env_kwargs", {}), dict):
             raise TypeError("env_kwargs is not a table")
-        network = card["network"] and from_table(Network, card["network"], "network")
+        if not (type(moves := card.get("timesteps", 0)) is int and 0 <= moves < 2**31):
+            raise TypeError(f"timesteps is {moves!r}")
+        method = None if card.get("method") is None else find_method(str(card["algo"]))
+        kind = Network if method is None else method.network
+        network = card["network"] and from_table(kind, card["network"], "network")
         normalize = bool(card["normalize_obs"])
         named = str(card["policy"])
         policy = policy or own_policy(named, spec)
         if policy is None:
             if network is None:
                 raise LogpiError(f"the agent in {folder} has a network of its own: pass it, load(path, policy=...)")
-            policy = make_policy(spec, network)
+            policy = standard_policy(method, spec, network)
         obs, algorithm = example(observation), None
-        if card.get("method") is not None:
-            method = find_method(str(card["algo"]))
+        if method is not None:
             settings = from_table(method.settings, card["method"], "method")
             algorithm = made(method, settings, policy, spec, method.name)
             policy = algorithm.policy

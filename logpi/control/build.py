@@ -9,7 +9,7 @@ from gymnasium.vector import VectorEnv
 
 from logpi.algorithms.common.learning import acts_by
 from logpi.config.settings import Experiment
-from logpi.control.agent import own_policy
+from logpi.control.agent import own_policy, standard_policy
 from logpi.control.fit import check_device_env, check_method, check_policy, made
 from logpi.control.off_policy import off_policy
 from logpi.control.on_host import on_host
@@ -24,7 +24,7 @@ from logpi.envs.spaces import max_entropy
 from logpi.envs.vectors import pair, vector_spec
 from logpi.errors import LogpiError
 from logpi.methods import find_method
-from logpi.nets.policy import example, make_policy
+from logpi.nets.policy import example
 from logpi.tasks import NOTHING, Limits, Own
 from logpi.types import Algorithm, DeviceEnv, EnvSpec
 
@@ -57,15 +57,11 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     policy = own.policy or own_policy(experiment.policy, spec)
     if policy is not None:
         check_policy(policy, spec, f"network {experiment.policy}" if experiment.policy else "policy")
-    policy, name = policy or make_policy(spec, experiment.network), experiment.algo
-    algorithm = made(own.algorithm or find_method(name), experiment.method, policy, spec, name)
+    name, method = experiment.algo, own.algorithm or find_method(experiment.algo)
+    policy = policy or standard_policy(method, spec, experiment.network)
+    algorithm = made(method, experiment.method, policy, spec, name)
     if own.algorithm is not None or ":" in name:
         check_method(algorithm, spec, name)
-    if algorithm.experience and (experiment.method.normalize_obs or experiment.method.normalize_reward):
-        raise LogpiError(
-            f"normalize_obs and normalize_reward are for methods that learn from what was just collected; {name} "
-            "learns from a replay: leave them out"
-        )
     if isinstance(env, DeviceEnv) and ":" in experiment.env:
         check_device_env(env, algorithm, experiment.method.n_envs, experiment.env)
     num_devices = 1 if own.algorithm else _num_devices(experiment, algorithm)

@@ -36,7 +36,7 @@ def _of_network(experiment: Experiment, spec: EnvSpec, own: Own) -> dict[str, st
         names = (field.name for field in dataclasses.fields(network))
         return {f"network.{name}": "the network is your own" for name in names}
     idle: dict[str, str] = {}
-    if sees_images(spec.observation_space, network):
+    if hasattr(network, "torso") and sees_images(spec.observation_space, network):
         convolutions = "the torso is the convolutions of Mnih et al. 2015, which policy and value share"
         idle |= {f"network.{name}": convolutions for name in ("hidden", "activation", "shared")}
     if not isinstance(spec.action_space, spaces.Box):

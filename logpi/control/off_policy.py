@@ -12,17 +12,18 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from logpi.control.on_policy import acting, health
-from logpi.control.replay import Replay, Rows, empty_replay, push, replay_rows, sample
+from logpi.control.on_policy import acting, count
+from logpi.control.replay import Replay, Rows, empty_replay, push, replay_rows
 from logpi.control.rollout import Carry
-from logpi.driver.process import REPLICATED, SPREAD_ROWS, STORE, UPDATE, Now, Places, Process, State, Window
+from logpi.control.sampling import Sampler, sampler
+from logpi.driver.process import REPLICATED, SPREAD, SPREAD_ROWS, STORE, UPDATE, Now, Places, Process, State, Window
 from logpi.driver.stages import Stage
 from logpi.errors import LogpiError
-from logpi.ops.collectives import per_device_key, psum
+from logpi.ops.collectives import per_device_key
+from logpi.ops.normalization import normalize_reward
 from logpi.types import Algorithm, Array, Key, Learner, Metrics, PyTree, Trajectory
 
-Update: TypeAlias = Callable[[Learner, Replay, Key], tuple[Learner, Metrics]]
-_REPLAY: PyTree = Replay(Rows(*(SPREAD_ROWS,) * 5), REPLICATED, REPLICATED)
+_REPLAY: PyTree = Replay(Rows(*(SPREAD_ROWS,) * 5), REPLICATED, REPLICATED, SPREAD)
 
 
 class Collected(NamedTuple):
@@ -30,13 +31,18 @@ class Collected(NamedTuple):
 
     envs: Carry
     replay: Replay
+    chosen: PyTree  # the sampler's state
 
 
 class Work(NamedTuple):
     """What the stages of one iteration hand on."""
 
     trajectory: Trajectory
-    metrics: Metrics  # [k, ...] of each update
+    metrics: Metrics  # [k, ...] of each update; NaN before the first
+
+
+Made: TypeAlias = tuple[Learner, PyTree, Metrics]  # learner, sampler's state, and metrics
+Update: TypeAlias = Callable[[Learner, PyTree, Replay, Key], Made]
 
 
 def _put(carry: Collected, rows: Rows) -> Collected:
@@ -55,7 +61,7 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
         n_envs: environments, B.
 
     Raises:
-        LogpiError: no device has a whole sample of the batch, or the replay holds less than two trajectories.
+        LogpiError: no device has a whole sample of the batch, or the replay is too small.
     """
     experience, devices = algorithm.experience, collecting.num_devices
     assert experience is not None
@@ -63,55 +69,75 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
         raise LogpiError(
             f"batch_size is {experience.batch_size}, which {devices} devices cannot share; take a multiple of {devices}"
         )
-    rows = replay_rows(experience.capacity, n_envs, algorithm.n_steps)
+    rows = replay_rows(experience.capacity, n_envs, algorithm.n_steps, experience.n)
     collect, _ = collecting.stages
-
-    def one(learner: Learner, replay: Replay, key: Key) -> tuple[Learner, Metrics]:
-        sample_key, update_key = jax.random.split(key)
-        transitions = sample(replay, per_device_key(sample_key), experience.batch_size // devices)
-        return algorithm.update(learner, transitions, update_key)
+    choose = sampler(experience)
+    one = _update(algorithm, choose, experience.batch_size // devices)
 
     def start(learner: Learner, key: Key) -> tuple[Collected, Work]:
         envs, trajectory = collecting.start(learner, key)
         replay = empty_replay(trajectory, rows)
-        metrics = jax.eval_shape(lambda: one(learner, replay, key)[1])
-        zeros = jax.tree.map(lambda x: jnp.zeros((experience.updates, *x.shape), x.dtype), metrics)
-        return Collected(envs, replay), Work(trajectory, zeros)
+        chosen = choose.empty(replay)
+        metrics = jax.eval_shape(lambda: one(learner, chosen, replay, key)[2])
+        blank = jax.tree.map(lambda x: jnp.full((experience.updates, *x.shape), jnp.nan, x.dtype), metrics)
+        return Collected(envs, replay, chosen), Work(trajectory, blank)
 
     def store(state: State, now: Now) -> tuple[State, Metrics]:
-        trajectory = state.batch.trajectory
-        replay = push(state.carry.replay, trajectory)
-        return state._replace(carry=state.carry._replace(replay=replay)), health(trajectory)
+        replay = push(state.carry.replay, state.batch.trajectory)
+        chosen = choose.stored(state.carry.chosen, replay, algorithm.n_steps)
+        return state._replace(carry=state.carry._replace(replay=replay, chosen=chosen)), {}
 
+    wait = -(-experience.warmup // (algorithm.n_steps * n_envs))  # iterations
+    update = _updates(algorithm, one, experience.updates, max(wait, 1) - 1)
     places = collecting.places
     return collecting._replace(
         start=start,
         stages=(
             collect.within(_enter, _leave),
             Stage("store", store, ("carry",), STORE),
-            Stage("update", _updates(one, experience.updates), ("learner", "batch"), UPDATE, units=experience.updates),
+            Stage("update", update, ("learner", "carry", "batch"), UPDATE, units=experience.updates),
         ),
         acting=acting,
         window=WINDOW,
         places=Places(
-            places.learner, Collected(places.carry, _REPLAY), Work(places.batch, REPLICATED), acting=places.acting
+            places.learner,
+            Collected(places.carry, _REPLAY, choose.places),
+            Work(places.batch, REPLICATED),
+            acting=places.acting,
         ),
     )
 
 
-def _updates(one: Update, count: int) -> Callable[[State, Now], tuple[State, Metrics]]:
-    """``count`` updates, in pieces of any number."""
+def _update(algorithm: Algorithm, choose: Sampler, batch_size: int) -> Update:
+    """One update on ``batch_size`` decisions."""
+
+    def one(learner: Learner, chosen: PyTree, replay: Replay, key: Key) -> Made:
+        sample_key, update_key = jax.random.split(key)
+        leaf, drawn = choose.draw(chosen, learner, replay, per_device_key(sample_key), batch_size)
+        drawn = drawn._replace(reward=normalize_reward(learner.statistics, drawn.reward))
+        new, metrics = algorithm.update(learner, drawn, update_key)
+        return new, choose.learnt(chosen, leaf, drawn, learner), metrics
+
+    return one
+
+
+def _updates(
+    algorithm: Algorithm, one: Update, number: int, first: int
+) -> Callable[[State, Now], tuple[State, Metrics]]:
+    """``number`` updates, in pieces of any number; none before the iteration ``first``."""
 
     def update(state: State, now: Now) -> tuple[State, Metrics]:
-        def step(k: Array, made: tuple[Learner, Metrics]) -> tuple[Learner, Metrics]:
-            learner, metrics = one(made[0], state.carry.replay, jax.random.fold_in(now.key, k))
-            return learner, jax.tree.map(lambda each, x: each.at[k].set(x), made[1], metrics)
+        def step(k: Array, made: Made) -> Made:
+            learner, chosen, metrics = one(made[0], made[1], state.carry.replay, jax.random.fold_in(now.key, k))
+            return learner, chosen, jax.tree.map(lambda each, x: each.at[k].set(x), made[2], metrics)
 
-        learner, metrics = jax.lax.fori_loop(now.begin, now.end, step, (state.learner, state.batch.metrics))
-        moves = psum(state.batch.trajectory.mask.sum()).astype(jnp.int32)
-        learner = learner._replace(timesteps=learner.timesteps + jnp.where(now.end == count, moves, 0))
-        batch = state.batch._replace(metrics=metrics)
-        return state._replace(learner=learner, batch=batch), jax.tree.map(jnp.mean, metrics)
+        end = jnp.where(now.iteration < first, now.begin, now.end)
+        made = (state.learner, state.carry.chosen, state.batch.metrics)
+        learner, chosen, metrics = jax.lax.fori_loop(now.begin, end, step, made)
+        counted, health = count(algorithm, learner, state.batch.trajectory)
+        learner = jax.tree.map(lambda new, old: jnp.where(now.end == number, new, old), counted, learner)
+        carry, batch = state.carry._replace(chosen=chosen), state.batch._replace(metrics=metrics)
+        return state._replace(learner=learner, carry=carry, batch=batch), jax.tree.map(jnp.mean, metrics) | health
 
     return update
 

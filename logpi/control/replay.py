@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.errors import LogpiError
-from logpi.types import Array, Key, PyTree, Trajectory
+from logpi.types import Array, Number, PyTree, Trajectory, Transitions
 
 
 class Rows(NamedTuple):
@@ -32,30 +32,22 @@ class Replay(NamedTuple):
     rows: Rows  # [R, B, ...]
     head: Array  # [] int32: the row that is written next
     filled: Array  # [] int32: rows that hold decisions
+    following: PyTree  # [B, ...] the observation that followed the newest row
 
 
-class Transitions(NamedTuple):
-    """N decisions to learn from."""
-
-    obs: PyTree  # [N, ...]
-    action: PyTree  # [N, ...] as drawn
-    reward: Array  # [N]
-    discount: Array  # [N] 0 where the environment terminated, else 1
-    next_obs: PyTree  # [N, ...] the true next observation, final at a truncation
-    mask: Array  # [N] 0 where there is nothing to learn, else 1
-
-
-def replay_rows(capacity: int, n_envs: int, n_steps: int) -> int:
+def replay_rows(capacity: int, n_envs: int, n_steps: int, n: int = 1) -> int:
     """Rows of a ring for at least ``capacity`` decisions of ``n_envs`` environments, a multiple of ``n_steps``.
 
     Raises:
-        LogpiError: the ring would hold less than two trajectories.
+        LogpiError: the ring would hold less than two trajectories, or no decision with the ``n`` rewards behind it.
     """
     rows = -(-capacity // (n_envs * n_steps)) * n_steps
-    if rows < 2 * n_steps:
+    least = max(2, 1 + -(-n // n_steps)) * n_steps
+    if rows < least:
         raise LogpiError(
-            f"a replay of {capacity:,} decisions holds {rows} rows of {n_envs} environments, and one trajectory has "
-            f"{n_steps}; it must hold two: raise it to at least {2 * n_envs * n_steps:,}"
+            f"a replay of {capacity:,} decisions holds {rows} rows of {n_envs} environments, and it must hold {least} "
+            f"(two trajectories of {n_steps}, and the {n} rewards of a return): raise it to at least "
+            f"{least * n_envs:,}"
         )
     return rows
 
@@ -64,37 +56,55 @@ def empty_replay(trajectory: Trajectory, rows: int) -> Replay:
     """A ring of ``rows`` rows of the shapes of ``trajectory``."""
     new = _rows(trajectory)
     ring = jax.tree.map(lambda x: jnp.zeros((rows, *x.shape[1:]), x.dtype), new)
-    return Replay(ring, jnp.int32(0), jnp.int32(0))
+    following = jax.tree.map(lambda x: jnp.zeros(x.shape[1:], x.dtype), new.obs)
+    return Replay(ring, jnp.int32(0), jnp.int32(0), following)
 
 
 def push(replay: Replay, trajectory: Trajectory) -> Replay:
-    """``replay`` with the T rows of ``trajectory`` in place of its oldest; R is a multiple of T."""
+    """``replay`` with the T rows of ``trajectory`` in place of its oldest; R is a multiple of T.
+
+    Where the trajectory does not begin at the observation that followed the newest row, as when environments began new
+    episodes, that row's next observation is lost. It is not learnt from, unless it terminated: then nothing follows.
+    """
     new, size = _rows(trajectory), replay.rows.reward.shape[0]
-    count = new.reward.shape[0]
+    count, newest = new.reward.shape[0], (replay.head - 1) % size
+    kept = _same(replay.following, jax.tree.map(lambda x: x[0], new.obs)) | (replay.rows.discount[newest] == 0)
+    old = replay.rows._replace(mask=replay.rows.mask.at[newest].multiply(kept))
 
     def write(ring: Array, rows: Array) -> Array:
         return jax.lax.dynamic_update_slice_in_dim(ring, rows, replay.head, 0)
 
-    rows = jax.tree.map(write, replay.rows, new)
-    return Replay(rows, (replay.head + count) % size, jnp.minimum(replay.filled + count, size))
+    rows = jax.tree.map(write, old, new)
+    following = jax.tree.map(lambda x: x[-1], trajectory.obs)
+    return Replay(rows, (replay.head + count) % size, jnp.minimum(replay.filled + count, size), following)
 
 
-def sample(replay: Replay, key: Key, count: int) -> Transitions:
-    """``count`` decisions, each of the ring's with the same probability but those of the newest row.
+def transitions(replay: Replay, row: Array, env: Array, gamma: Number, n: int) -> Transitions:
+    """The decisions of ``row`` [N] and ``env`` [N] with the n rewards that followed (Sutton & Barto 2018, eq. 7.1).
 
-    What followed the newest row is not in the ring yet. Before there are two rows all masks are 0.
+    The ring must hold what followed: ``row`` is not one of its ``n`` newest. A return goes on to the next row only
+    where that is a decision: fewer rewards count where an episode ended, and the observation behind them is its last.
     """
-    size, n_envs = replay.rows.reward.shape
-    row_key, env_key = jax.random.split(key)
-    known = replay.filled - 1
-    back = jax.random.randint(row_key, (count,), 2, jnp.maximum(known, 1) + 2)  # 2: the row before the newest
-    row = (replay.head - back) % size
-    env = jax.random.randint(env_key, (count,), 0, n_envs)
-    obs, action, reward, discount, mask = jax.tree.map(lambda x: x[row, env], replay.rows)
-    next_obs = jax.tree.map(lambda x: x[(row + 1) % size, env], replay.rows.obs)
-    return Transitions(obs, action, reward, discount, next_obs, jnp.where(known > 0, mask, 0.0))
+    rows, size = replay.rows, replay.rows.reward.shape[0]
+    reward, factor = jnp.zeros(row.shape), jnp.ones(row.shape)
+    going, moves = jnp.ones(row.shape, bool), jnp.zeros_like(row)
+    for k in range(n):
+        at = (row + k) % size
+        going = going & (rows.mask[at, env] > 0) if k else going
+        reward = reward + jnp.where(going, factor * rows.reward[at, env], 0.0)
+        factor = jnp.where(going, factor * gamma * rows.discount[at, env], factor)
+        moves = moves + going
+    obs, action, mask = jax.tree.map(lambda x: x[row, env], (rows.obs, rows.action, rows.mask))
+    next_obs = jax.tree.map(lambda x: x[(row + moves) % size, env], rows.obs)
+    return Transitions(obs, action, reward, factor, next_obs, mask, jnp.ones(row.shape))
 
 
 def _rows(trajectory: Trajectory) -> Rows:
     obs = jax.tree.map(lambda x: x[:-1], trajectory.obs)
     return Rows(obs, trajectory.action, trajectory.reward, trajectory.discount, trajectory.mask)
+
+
+def _same(a: PyTree, b: PyTree) -> Array:
+    """[B] whether two batches of observations are equal."""
+    alike = jax.tree.map(lambda x, y: jnp.all((x == y).reshape(len(x), -1), -1), a, b)
+    return jnp.stack(jax.tree.leaves(alike)).all(0)

@@ -26,6 +26,14 @@ def psum(tree: PyTree) -> PyTree:
     return unflatten(jax.lax.psum(flat, DATA))
 
 
+def pmax(x: Array) -> Array:
+    """The largest ``x`` of the devices that share this learner's environments."""
+    try:
+        return jax.lax.pmax(x, DATA)
+    except NameError:
+        return x
+
+
 def all_gather(x: Array, axis: int) -> Array:
     """``x`` of all devices that share this learner's environments, concatenated along ``axis``."""
     try:

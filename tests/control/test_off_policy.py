@@ -15,12 +15,9 @@ from small import ROOT, SETTINGS, Killed, Watcher, only_run, outcome, quick_comp
 
 from logpi import api
 from logpi.config.experiments import experiment_from_table, resolve
-from logpi.control.replay import Rows, empty_replay, push, replay_rows, sample
-from logpi.errors import LogpiError
 from logpi.own_code import name_code
 from logpi.runs.checkpoint import load_tree
 from logpi.training import session
-from logpi.types import Trajectory
 
 FILE = Path(__file__).parents[1] / "support" / "q_chain.py"
 METHOD, CHAIN = f"{FILE}:q_chain", f"{FILE}:Chain"
@@ -71,12 +68,6 @@ def test_it_finds_the_optimal_values(tmp_path):
     agent = api.load(folder.path)
     assert api.evaluate(agent, 4).facts["mean_reward"] == 1.0
     assert agent.act(np.eye(LENGTH, dtype=np.float32)[:-1]).tolist() == [1] * (LENGTH - 1)
-
-
-def test_normalisers_that_a_replay_would_ignore_are_refused(tmp_path):
-    with pytest.raises(LogpiError, match="learns from a replay: leave them out"):
-        train(experiment(tmp_path, normalize_obs=True))
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_killed_run_ends_with_the_same_bits(tmp_path):
@@ -133,46 +124,6 @@ def test_the_ratio_of_updates_to_trajectories_is_a_setting(tmp_path, updates):
     train(experiment(tmp_path, updates=updates, total_timesteps=64), Counting())
     assert len(seen) == 4
     assert np.isfinite(seen).all()
-
-
-def rows(first, count, n_envs=2):
-    """Row t, column b has the number 10 t + b everywhere."""
-    number = 10.0 * (first + np.arange(count + 1))[:, None] + np.arange(n_envs)
-    flat = jnp.asarray(number[:-1], jnp.float32)
-    return Trajectory(jnp.asarray(number, jnp.float32)[..., None], flat, flat, flat, flat, jnp.ones_like(flat), ())
-
-
-def test_samples_are_the_newest_rows_with_what_followed_them():
-    replay = empty_replay(rows(0, 2), 6)
-    for first in range(0, 10, 2):  # the ring wraps: rows 4 to 9 are left
-        replay = push(replay, rows(first, 2))
-    found = jax.device_get(sample(replay, jax.random.key(0), 4000))
-    times = (found.obs[:, 0] // 10).astype(int)
-    assert set(times) == {4, 5, 6, 7, 8}, "what followed row 9 is not known yet"
-    np.testing.assert_array_equal(found.next_obs, found.obs + 10)
-    np.testing.assert_array_equal(found.reward, found.obs[:, 0])
-    counts = np.bincount(times)[4:]
-    assert np.all(np.abs(counts - 800) < 5 * np.sqrt(800 * 0.8)), "every row is as likely as any other"
-    assert found.mask.all()
-
-
-def test_before_there_are_two_rows_nothing_is_learnt_from():
-    replay = push(empty_replay(rows(0, 1), 4), rows(0, 1))
-    assert not sample(replay, jax.random.key(0), 8).mask.any()
-
-
-def test_a_replay_too_small_is_refused():
-    assert replay_rows(1000, 4, 5) == 250
-    with pytest.raises(LogpiError, match="raise it to at least 40"):
-        replay_rows(10, 4, 5)
-
-
-def test_the_ring_is_written_in_place():
-    replay = push(empty_replay(rows(0, 2), 6), rows(0, 2))
-    where = replay.rows.obs.unsafe_buffer_pointer()
-    pushed = jax.jit(push, donate_argnums=0)(replay, rows(2, 2))
-    assert pushed.rows.obs.unsafe_buffer_pointer() == where
-    assert isinstance(pushed.rows, Rows)
 
 
 MEMORY = """

@@ -78,7 +78,7 @@ def q_chain(config, policy, spec, obs):
     def update(learner, transitions, key):
         q, h = learner.params["q"], learner.hyper
         best = (transitions.next_obs @ q).max(-1)
-        target = transitions.reward + h.gamma * transitions.discount * best
+        target = transitions.reward + transitions.discount * best
         state = transitions.obs.argmax(-1)
         error = transitions.mask * (target - q[state, transitions.action])
         total = psum(jnp.zeros_like(q).at[state, transitions.action].add(error))
