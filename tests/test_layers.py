@@ -53,7 +53,7 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
     "algorithms": (),
     "envs": ("load", "watchdog", "checker.check", "checker.check_device", "checker.trial"),
     "driver": ("driver", "stages", "devices"),
-    "control": ("agent", "evaluation", "on_host", "play", "rollout", "task"),
+    "control": ("agent", "evaluation", "host_rollout", "on_host", "play", "task"),
     "ram": ("agent", "data", "figures", "looks", "task"),
     "games": ("agent", "evaluation.connect_four_labels", "rules.check", "task"),
 }

@@ -76,7 +76,7 @@ def watch(argv: list[str]) -> int:
         asked = {} if wanted.sheet else {"episodes": episodes, "seed": wanted.seed}
         say_json(made | asked)
         return 0
-    from logpi.view.video import open_file
+    from logpi.view.screen import open_file
 
     for path in made.values():
         say(path)

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from logpi.control.host_rollout import LOOK
 from logpi.control.plan import LONGEST
-from logpi.control.rollout import LOOK
 from logpi.driver.process import SPREAD, Case, Now, Process, Program, Programs, Scores, Spread, Watch
 from logpi.driver.stages import Evaluation, unwatched
 from logpi.ops.collectives import per_device_key, where

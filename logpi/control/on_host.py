@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.control.evaluation import HostEvaluator
+from logpi.control.host_rollout import rollout_host
 from logpi.control.on_policy import Sizes, acting, blank_trajectory, in_pieces, init, update_stage
-from logpi.control.rollout import Carry, Episodes, bounds_metrics, episode_metrics, first_carry, rollout_host
+from logpi.control.rollout import Carry, Episodes, bounds_metrics, episode_metrics, first_carry
 from logpi.driver.process import COLLECT, Function, Process, Seconds, State, Watch
 from logpi.driver.stages import HostStage
 from logpi.types import Act, Algorithm, HostVector, Key, Learner, Metrics, PyTree, Trajectory

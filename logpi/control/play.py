@@ -24,7 +24,7 @@ from logpi.errors import LogpiError
 from logpi.runs import scores
 from logpi.tasks import Facts, Film, Question
 from logpi.types import DeviceEnv
-from logpi.view.video import render_episodes
+from logpi.view.film import render_episodes
 
 EPISODES = 100  # of an evaluation
 SEED = 10_000  # of the first environment in an evaluation; training used others

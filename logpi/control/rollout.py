@@ -1,9 +1,7 @@
-"""Collecting trajectories: one contract with two bodies, a compiled scan on the device and a loop on the host."""
+"""Collecting trajectories: what a move is to learning, decided in one place, and a compiled scan over moves."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 import jax
@@ -11,15 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from logpi.envs.reset_rows import insert_void_rows
-from logpi.errors import LogpiError
 from logpi.ops.collectives import all_gather, per_device_key, psum, where
-from logpi.types import Act, Algorithm, Array, DeviceVector, HostVector, Key, Learner, PyTree, Space, Step, Trajectory
+from logpi.types import Algorithm, Array, DeviceVector, Key, Learner, PyTree, Space, Step, Trajectory
 
 Flags: TypeAlias = PyTree  # [B] or [T, B]: JAX's on the device, NumPy's on the host
 ONE = np.float32(1)  # keeps NumPy's flags in float32
 AT_BOUND = 0.99  # of a policy's action, whose bound is 1: a squashed one comes close
-LOOK = 0.2  # seconds between two looks at a signal during a host rollout
 WINDOW = 100  # finished episodes that the reported mean return covers, as Stable-Baselines3
 
 
@@ -194,108 +189,3 @@ def bounds_metrics(space: Space, trajectory: Trajectory) -> dict[str, Array]:
     mask = trajectory.mask
     beyond = (jnp.abs(trajectory.action) >= AT_BOUND).reshape(*mask.shape, -1).mean(-1)
     return {"rollout/actions_at_bounds": psum((beyond * mask).sum()) / psum(mask.sum())}
-
-
-class HostRow(NamedTuple):
-    """One row of a host rollout, [B, ...] each; ``following`` is the true next observation, final at an end."""
-
-    acting: PyTree
-    following: PyTree
-    action: PyTree
-    log_prob: Flags
-    reward: Flags
-    terminated: Flags
-    truncated: Flags
-    discount: Flags
-    mask: Flags
-
-
-def rollout_host(
-    vector: HostVector,
-    algorithm: Algorithm,
-    act: Callable[[PyTree, PyTree], Act],
-    carry: Carry,
-    seconds: dict[str, float],
-    watch: Callable[[str, int, int], bool],
-) -> tuple[Carry, Trajectory] | None:
-    """The same rows from a stateful vector that was reset; ``act(memory, obs)`` is compiled, arrays are NumPy's.
-
-    Adds the seconds spent to ``seconds`` ("policy", "environment"); returns None where ``watch`` asked for a stop.
-
-    Raises:
-        LogpiError: a policy with a memory meets a vector that resets within the step, whose void rows it would never
-            see.
-    """
-    fresh, within = algorithm.policy.memory(vector.num_envs), vector.resets_within_step
-    if within and jax.tree.leaves(fresh):
-        raise LogpiError(
-            f"environment {vector.spec.id} resets within the step, from which a policy with a memory cannot learn; "
-            "choose autoreset next_step"
-        )
-    tally = _Tally(carry.episodes)
-    memory: PyTree = carry.memory
-    void: Flags = np.asarray(carry.void)
-    if algorithm.whole_episodes:
-        vector.reset()
-        memory, void = fresh, np.zeros(vector.num_envs, bool)
-        tally.begin()
-    first_memory = memory
-    rows: list[HostRow] = []
-    looked = time.perf_counter()
-    while len(rows) < algorithm.n_steps and not (algorithm.whole_episodes and void.all()):
-        began = time.perf_counter()
-        if began - looked > LOOK:
-            looked = began
-            if watch("rollout", len(rows), algorithm.n_steps):
-                return None
-        acting, chosen = vector.start, act(memory, vector.start)
-        action, log_prob = jax.tree.map(np.asarray, (chosen.action, chosen.log_prob))
-        middle = time.perf_counter()
-        vector.send(action)
-        step = vector.recv()
-        seconds["policy"] += middle - began
-        seconds["environment"] += time.perf_counter() - middle
-        now = decide(step, void, algorithm.whole_episodes, within)
-        flags = (step.terminated, step.truncated)
-        rows.append(HostRow(acting, step.obs, action, log_prob, now.reward, *flags, now.discount, now.mask))
-        tally.add(now.reward, now.mask, now.finished)
-        memory = where(void, fresh, chosen.memory)
-        void = now.void
-    carry = Carry((), (), memory, void, tally.episodes())
-    return carry, _trajectory(rows, algorithm, first_memory, within)
-
-
-def _trajectory(rows: list[HostRow], algorithm: Algorithm, memory: PyTree, within: bool) -> Trajectory:
-    block = jax.tree.map(lambda *x: np.stack(x), *rows)
-    if within and not algorithm.whole_episodes:
-        return Trajectory(**insert_void_rows(*block[:-1]), memory=memory)
-    missing = algorithm.n_steps - len(rows)
-    if missing:  # every first episode is over: void rows to the end
-        nothing = rows[-1]._replace(reward=0 * rows[-1].reward, mask=0 * rows[-1].mask)
-        block = jax.tree.map(lambda x, last: np.concatenate([x, np.stack([last] * missing)]), block, nothing)
-    obs = jax.tree.map(lambda a, f: np.concatenate([a[:1], f]), block.acting, block.following)
-    return Trajectory(obs, block.action, block.log_prob, block.reward, block.discount, block.mask, memory)
-
-
-class _Tally:
-    """``Episodes`` while a host rollout counts into them."""
-
-    def __init__(self, episodes: Episodes) -> None:
-        arrays: Iterable[PyTree] = map(np.array, episodes)
-        self._e: PyTree = Episodes(*arrays)
-
-    def begin(self) -> None:
-        self._e.ret[:], self._e.length[:] = 0, 0
-
-    def add(self, reward: Flags, mask: Flags, ended: Flags) -> None:
-        e = self._e
-        e.ret[:] += reward
-        e.length[:] += mask
-        for b in np.flatnonzero(ended):
-            e.returns[int(e.finished) % WINDOW], e.lengths[int(e.finished) % WINDOW] = e.ret[b], e.length[b]
-            e.ret[b], e.length[b] = 0, 0
-            e.finished[...] += 1
-
-    def episodes(self) -> Episodes:
-        episodes: Episodes = self._e
-        return episodes

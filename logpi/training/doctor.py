@@ -14,7 +14,8 @@ def examine() -> Json:
     """Devices, versions, extras, compilation cache, video and display, as JSON-able facts."""
     from logpi.driver import devices
     from logpi.runs.cards import describe
-    from logpi.view.video import ffmpeg_works, has_display
+    from logpi.view.screen import has_display
+    from logpi.view.video import ffmpeg_works
 
     try:
         devices.start()

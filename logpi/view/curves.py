@@ -13,7 +13,8 @@ from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import open_run
 from logpi.runs.metrics import STEPS, read_metrics
 from logpi.view.labels import LONGEST, SECTIONS, Curve, curves, shortened
-from logpi.view.plots import USUAL, Axis, Metrics, Panel, compare, learning_curve
+from logpi.view.panels import USUAL, Axis
+from logpi.view.plots import Metrics, Panel, compare, learning_curve
 
 MOST = 1000  # characters of a name that are drawn
 

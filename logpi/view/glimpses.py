@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from logpi.envs.frames import Frame
 from logpi.runs.files import atomic_write
 from logpi.view.labels import distinct
-from logpi.view.style import without_latex
+from logpi.view.panels import without_latex
 from logpi.view.video import write_video
 
 if TYPE_CHECKING:

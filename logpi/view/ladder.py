@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from logpi.runs.files import atomic_write
 from logpi.view.labels import distinct
-from logpi.view.style import without_latex
+from logpi.view.panels import without_latex
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

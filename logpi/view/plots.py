@@ -1,8 +1,7 @@
-"""Learning curves as PNG, drawn without pyplot and so without any display."""
+"""Learning curves as PNG: means over seeds with their intervals, on the panels of ``logpi.view.panels``."""
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -13,14 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
-from logpi.runs.files import atomic_write
 from logpi.runs.metrics import STEPS, Value
 from logpi.runs.scores import interval
-from logpi.view.style import without_latex
+from logpi.view.panels import (
+    INK,
+    LETTER,
+    NARROW,
+    USUAL,
+    WIDTH,
+    Axis,
+    dress,
+    figure_of,
+    save,
+    without_latex,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.transforms import Transform
 
@@ -30,31 +39,10 @@ _KINDS = {TRAINING: "training", EVALUATION: "evaluation"}
 # Okabe & Ito's palette: told apart by colour-blind readers too
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", ":", "-.")  # one after the other, once the colours are used up
-_INK = "#333333"
-_TITLE, _LETTER, _ROW = 0.125, 0.075, 0.19  # inches: a letter of a title, a letter and a row of a legend
-_WIDTH, _HEIGHT = 8.0, 4.4  # inches of a panel; one of several is narrower
-_NARROW = 0.75
 MANY = 8  # curves: the legend of more has two columns, if their names are short
 FAR = 1e100  # numbers beyond it have no place on an axis
 Metrics = Mapping[str, Sequence[Value | None]]  # as logpi.runs.metrics.read_metrics returns them
 Floats = NDArray[np.float64]
-
-
-class Axis(NamedTuple):
-    """What a panel shows: its score, with the bounds that no score can pass, and what is counted below."""
-
-    what: str = "mean return of an episode"
-    percent: bool = False  # the score is a fraction that people read in per cent
-    low: float | None = None  # lowest possible score, where it is known
-    high: float | None = None  # highest
-    unit: str = "steps"  # what is counted from left to right
-
-    def text(self, score: float) -> str:
-        """A score with its unit."""
-        return f"{100 * score:g} %" if self.percent else f"{score:g}"
-
-
-USUAL = Axis()
 
 
 class Panel(NamedTuple):
@@ -96,8 +84,8 @@ def learning_curve(
     Raises:
         LogpiError: no return was measured yet, or the disk refuses.
     """
-    figure, ((axes,),) = _figure(1, 1, 3)
-    _dress(axes, title, axis)
+    figure, ((axes,),) = figure_of(1, 1, 3)
+    dress(axes, title, axis)
     if expected:
         low, high = expected
         label = f"expected {axis.text(low)} to {axis.text(high)}"
@@ -109,7 +97,7 @@ def learning_curve(
     if not any(drawn):
         raise _nothing(title, runs)
     _frame(axes, axis, [curve for curve in drawn if curve], expected or ())
-    return _save(figure, Path(path))
+    return save(figure, Path(path))
 
 
 @without_latex
@@ -126,20 +114,20 @@ def compare(panels: Sequence[Panel], path: str | Path, title: str = "") -> Path:
     """
     columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
     rows = math.ceil(len(panels) / columns)
-    figure, grid = _figure(rows, columns, max(len(panel.groups) for panel in panels))
+    figure, grid = figure_of(rows, columns, max(len(panel.groups) for panel in panels))
     every = [axes for row in grid for axes in row]
     for axes, panel in zip(every, panels, strict=False):
-        _draw_panel(axes, panel, 1.0 if columns == 1 else _NARROW)
+        _draw_panel(axes, panel, 1.0 if columns == 1 else NARROW)
     for axes in every[len(panels) :]:
         axes.set_axis_off()
     if title:
-        shown = _wrapped(title, 1 if columns == 1 else _NARROW * columns)
-        figure.suptitle(shown, x=0.01, ha="left", fontsize=14, fontweight="bold", color=_INK, parse_math=False)
-    return _save(figure, Path(path))
+        shown = wrapped(title, 1 if columns == 1 else NARROW * columns)
+        figure.suptitle(shown, x=0.01, ha="left", fontsize=14, fontweight="bold", color=INK, parse_math=False)
+    return save(figure, Path(path))
 
 
 def _draw_panel(axes: Axes, panel: Panel, share: float) -> None:
-    _dress(axes, panel.title, panel.axis, share)
+    dress(axes, panel.title, panel.axis, share)
     drawn = []
     for number, (label, runs) in enumerate(panel.groups.items()):
         color, style = _COLORS[number % len(_COLORS)], _STYLES[number // len(_COLORS) % len(_STYLES)]
@@ -233,7 +221,7 @@ def _frame(axes: Axes, axis: Axis, drawn: Sequence[_Drawn], expected: Sequence[f
     cut = any((end < bottom).any() or (end > top).any() for end in bands)
     axes.set_ylim(bottom, top)
     axes.set_xlim(0, max(curve.last for curve in drawn) * 1.02 or 1.0)
-    axes.set_xlabel(axis.unit + ("   (intervals leave the picture)" if cut else ""), color=_INK, parse_math=False)
+    axes.set_xlabel(axis.unit + ("   (intervals leave the picture)" if cut else ""), color=INK, parse_math=False)
     _explain(axes, drawn, share)
 
 
@@ -241,7 +229,7 @@ def _explain(axes: Axes, drawn: Sequence[_Drawn], share: float) -> None:
     """A legend under the axes; what is true of all curves is said once, over it."""
     patches, names = axes.get_legend_handles_labels()
     common = {curve.note for curve in drawn} if all(curve.name for curve in drawn) else set()
-    letters = int(share * _WIDTH / _LETTER) - 12
+    letters = int(share * WIDTH / LETTER) - 12
     for curve in drawn:
         text = curve.name if len(common) == 1 else f"{curve.name}, {curve.note}" if curve.name else curve.note
         names.append(textwrap.fill(text, letters))
@@ -258,9 +246,9 @@ def _explain(axes: Axes, drawn: Sequence[_Drawn], share: float) -> None:
         frameon=False,
         fontsize=9,
         title_fontsize=9,
-        labelcolor=_INK,
+        labelcolor=INK,
     )
-    legend.get_title().set_color(_INK)
+    legend.get_title().set_color(INK)
     for label in legend.get_texts():
         label.set_parse_math(False)  # names have no formulas
 
@@ -270,48 +258,6 @@ def _below(axes: Axes) -> Transform:
     from matplotlib.transforms import ScaledTranslation
 
     return ScaledTranslation(0, -0.55, axes.figure.dpi_scale_trans)
-
-
-def _figure(rows: int, columns: int, curves: int) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of equal panels, each with a legend of at most ``curves`` rows under it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    width = _WIDTH if columns == 1 else _NARROW * _WIDTH * columns
-    figure = Figure(figsize=(width, rows * (_HEIGHT + _ROW * curves)), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, [list(row) for row in figure.subplots(rows, columns, squeeze=False)]
-
-
-def _dress(axes: Axes, title: str, axis: Axis, share: float = 1.0) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
-
-    shown = _wrapped(title, share)
-    axes.set_title(shown, loc="left", fontsize=13, fontweight="bold", color=_INK, pad=12, parse_math=False)
-    axes.set_ylabel(axis.what, color=_INK, parse_math=False)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10], integer=True))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # as many digits as it takes: 12.5k
-    if axis.percent:
-        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-    axes.grid(color="#DDDDDD", lw=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=_INK, length=0)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color("#AAAAAA")
-
-
-def _wrapped(title: str, panels: float) -> str:
-    """``title`` in lines that fit over ``panels`` panels, three at most."""
-    letters = int(panels * _WIDTH / _TITLE)
-    return "\n".join(textwrap.wrap(title, letters, max_lines=3, placeholder=" …"))
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    atomic_write(path, picture.getvalue())
-    return path
 
 
 def _nothing(what: str, runs: Sequence[Metrics]) -> LogpiError:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from logpi.algorithms.common.learning import make_act
-from logpi.control.rollout import Carry, no_episodes, rollout, rollout_host, start
+from logpi.control.host_rollout import rollout_host
+from logpi.control.rollout import Carry, no_episodes, rollout, start
 from logpi.driver.stages import unwatched
 from logpi.envs.host import make_host
 from logpi.envs.make import vectorize

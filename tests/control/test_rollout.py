@@ -12,7 +12,8 @@ from gymnasium import spaces
 
 from logpi.algorithms.common.learning import look, make_act
 from logpi.config.settings import Network
-from logpi.control.rollout import WINDOW, Carry, episode_metrics, no_episodes, record, rollout, rollout_host, start
+from logpi.control.host_rollout import rollout_host
+from logpi.control.rollout import WINDOW, Carry, episode_metrics, no_episodes, record, rollout, start
 from logpi.driver.stages import unwatched
 from logpi.envs.host import make_host
 from logpi.envs.make import vectorize

@@ -27,7 +27,7 @@ import logpi.arena.players.make
 import logpi.cli.play
 import logpi.envs.checker.check
 import logpi.games.rules.check
-import logpi.view.video
+import logpi.view.screen
 from logpi.cli.main import main
 
 CAPS = {  # settings: the largest value in this test
@@ -82,7 +82,7 @@ def capped(monkeypatch):
     limited(logpi.envs.checker.check, "check_env", steps=200)
     limited(logpi.games.rules.check, "check_game", games=4)
     monkeypatch.setattr(logpi.cli.play, "SEARCHED", 2)
-    monkeypatch.setattr(logpi.view.video, "open_file", print)
+    monkeypatch.setattr(logpi.view.screen, "open_file", print)
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     monkeypatch.setenv("NO_COLOR", "1")
 

@@ -32,8 +32,7 @@ from logpi.training import session
 from logpi.view import glimpses
 from logpi.view.glimpses import coverage, film_glimpses, glimpse_sheet, seen_so_far, squares
 from logpi.view.looks import draw_look
-from logpi.view.plots import Axis
-from logpi.view.plots import _dress as dress
+from logpi.view.panels import Axis, dress
 
 COUNT = 60  # test images: one in six
 
@@ -235,7 +234,7 @@ def test_accuracies_are_named_and_shown_as_such(run, agent, tmp_path, capsys, mo
     (share,) = read_metrics(run.folder.metrics)["eval/mean_reward"][-1:]
     assert f"{100 * share:.2f} %" in capsys.readouterr().out
     seen = []
-    monkeypatch.setattr("logpi.view.plots._dress", lambda *given: seen.append(given[2]) or dress(*given))
+    monkeypatch.setattr("logpi.view.plots.dress", lambda *given: seen.append(given[2]) or dress(*given))
     assert plot([str(folder), "--out", str(tmp_path / "one.png")]) == 0
     assert seen == [Axis("accuracy", True, 0, 1, "images")]
 

@@ -10,7 +10,8 @@ from scipy import stats
 from logpi.errors import LogpiError
 from logpi.runs.metrics import STEPS
 from logpi.view import plots
-from logpi.view.plots import EVALUATION, TRAINING, Axis, Panel, clipped, compare, interval, learning_curve, seed_curves
+from logpi.view.panels import Axis
+from logpi.view.plots import EVALUATION, TRAINING, Panel, clipped, compare, interval, learning_curve, seed_curves
 
 
 def run(steps, values, name=TRAINING):
@@ -21,8 +22,8 @@ def run(steps, values, name=TRAINING):
 def axes(monkeypatch):
     """All axes that were drawn."""
     kept = []
-    save = plots._save
-    monkeypatch.setattr(plots, "_save", lambda figure, path: (kept.extend(figure.axes), save(figure, path))[1])
+    save = plots.save
+    monkeypatch.setattr(plots, "save", lambda figure, path: (kept.extend(figure.axes), save(figure, path))[1])
     return kept
 
 

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from logpi.errors import LogpiError
-from logpi.view import video
-from logpi.view.video import open_file, render_episodes, write_video
+from logpi.view import film, screen, video
+from logpi.view.film import render_episodes
+from logpi.view.screen import open_file
+from logpi.view.video import write_video
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +115,7 @@ def test_cartpole_with_a_caption(tmp_path):
 
     def caption(episode, steps, episode_return):
         captions.append((episode, steps, episode_return))
-        return video.episode_caption(*captions[-1])
+        return film.episode_caption(*captions[-1])
 
     path = render_episodes("CartPole-v1", act, tmp_path / "a.mp4", episodes=2, seed=7, caption=caption)
     meta, shown = read(path)
@@ -157,7 +159,7 @@ class Draws(Crash):
         return self.draws(self.steps)
 
 
-def film(draws, path):
+def film_of(draws, path):
     made = functools.partial(Draws, draws)
     return render_episodes(made, lambda obs: 0, path / "a.mp4", episodes=1, seed=0, caption=None)
 
@@ -172,7 +174,7 @@ GREY = {  # the same pictures of grey 0, 80, 160
 
 @pytest.mark.parametrize("draws", GREY.values(), ids=GREY)
 def test_pictures_of_other_kinds_are_shown_as_they_are_meant(tmp_path, draws):
-    meta, shown = read(film(draws, tmp_path))
+    meta, shown = read(film_of(draws, tmp_path))
     assert meta["size"] == (60, 40)
     assert [round(frame.mean() / 20) for frame in shown] == [0, 4, 8]
 
@@ -191,14 +193,14 @@ def test_pictures_of_other_kinds_are_shown_as_they_are_meant(tmp_path, draws):
 )
 def test_a_film_that_would_not_show_the_episode_is_refused(tmp_path, draws, words):
     with pytest.raises(LogpiError, match=words):
-        film(draws, tmp_path)
+        film_of(draws, tmp_path)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
 def test_open_file_needs_a_display(tmp_path, monkeypatch):
     started = []
-    monkeypatch.setattr(video.subprocess, "Popen", lambda command, **_: started.append(command))
-    monkeypatch.setattr(video.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(screen.subprocess, "Popen", lambda command, **_: started.append(command))
+    monkeypatch.setattr(screen.shutil, "which", lambda name: f"/bin/{name}")
     assert not open_file(tmp_path / "a.mp4")
     assert not started
     monkeypatch.setenv("DISPLAY", ":0")
@@ -233,21 +235,21 @@ def limited(steps):
 @pytest.mark.parametrize(
     ("env", "asked", "filmed", "cut"),
     [
-        (Endless, None, video.UNLIMITED, True),
+        (Endless, None, film.UNLIMITED, True),
         (Endless, 7, 7, True),
         (limited(30), None, 30, False),
-        (limited(10**6), None, video.LONGEST, True),
+        (limited(10**6), None, film.LONGEST, True),
         (limited(30), 40, 30, False),
     ],
 )
 def test_a_film_of_what_does_not_end_is_cut_and_says_so(tmp_path, monkeypatch, env, asked, filmed, cut):
     """An environment without a time limit was filmed for 20,000 steps."""
     drawn, told = [], []
-    monkeypatch.setattr(video, "write_video", lambda frames, path, fps: drawn.extend(frames) or path)
+    monkeypatch.setattr(film, "write_video", lambda frames, path, fps: drawn.extend(frames) or path)
     captions = []
-    monkeypatch.setattr(video, "captioned", lambda frame, text: captions.append(text) or frame)
+    monkeypatch.setattr(film, "captioned", lambda frame, text: captions.append(text) or frame)
     render_episodes(env, lambda obs: 0, tmp_path / "a.mp4", 1, 0, steps=asked, tell=told.append)
     assert len(drawn) == filmed + 1
     assert told == ([f"the film shows the first {filmed:,} steps of an episode, which had not ended"] if cut else [])
-    assert captions[-1].endswith(video.CUT) == cut
-    assert not any(text.endswith(video.CUT) for text in captions[:-1])
+    assert captions[-1].endswith(film.CUT) == cut
+    assert not any(text.endswith(film.CUT) for text in captions[:-1])
