@@ -128,16 +128,25 @@ class Output(NamedTuple):
     value: Float[Array, "*B"] | None  # None without a value head
 
 
+class Critics(NamedTuple):
+    """N action-value functions Q_1 … Q_N of one shape as pure functions, each with parameters of its own."""
+
+    init: Callable[[Key], PyTree]
+    apply: Callable[..., Array]  # (params, obs, action) -> [N, *B]; of discrete actions (params, obs) -> [N, *B, n]
+
+
 class Policy(NamedTuple):
     """A network as pure functions; any network library fits.
 
     ``apply(params, memory, obs)`` accepts any leading batch shape of ``obs`` when there is no memory, and exactly
-    [B, ...] when there is. ``memory(B)`` is the memory at the start of an episode.
+    [B, ...] when there is. ``memory(B)`` is the memory at the start of an episode. ``critics(N)`` builds N action-value
+    functions beside the policy; methods that learn them need it.
     """
 
     init: Callable[[Key], PyTree]
     memory: Callable[[int], PyTree]
     apply: Callable[[PyTree, PyTree, PyTree], tuple[PyTree, Output]]
+    critics: Callable[[int], Critics] | None = None
 
 
 class Act(NamedTuple):

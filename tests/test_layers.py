@@ -23,7 +23,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "errors": set(),
     "ops": {"types"},
     "envs": BASE | {"ops", "own_code", "config.settings"},
-    "nets": BASE | {"config.settings", "envs.spaces", "envs.actions"},
+    "nets": BASE | {"ops", "config.settings", "envs.spaces", "envs.actions"},
     "algorithms": BASE | {"ops", "config.settings", "methods"},
     "driver": BASE | {"ops", "config.settings"},
     "control": KIND | {"nets", "envs", "own_code", "view"},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import flax.linen as nn
 import jax
@@ -11,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
-from logpi.config.settings import Network
+from logpi.config.settings import Network, Torso
 from logpi.envs.actions import action_distribution, output_size
 from logpi.envs.spaces import MASK, encode, leaf_dtype, legal_in
 from logpi.errors import LogpiError
@@ -85,7 +87,7 @@ def is_image(space: Space) -> bool:
     return isinstance(space, spaces.Box) and len(space.shape) == 3 and min(image_shape(space)[:2]) >= 36
 
 
-def sees_images(space: Space, config: Network) -> bool:
+def sees_images(space: Space, config: HasTorso) -> bool:
     """Whether the standard network for ``space`` is convolutional."""
     return config.torso == "cnn" or (config.torso == "auto" and is_image(space))
 
@@ -94,6 +96,13 @@ def image_shape(space: spaces.Box) -> tuple[int, int, int]:
     """(H, W, C); frames stacked in front, [4, 84, 84], are moved last."""
     a, b, c = space.shape
     return (b, c, a) if a < min(b, c) else (a, b, c)
+
+
+class HasTorso(Protocol):
+    """Settings of a network with a torso."""
+
+    @property
+    def torso(self) -> Torso: ...
 
 
 class Net(nn.Module):
@@ -124,32 +133,42 @@ class Net(nn.Module):
         return memory, raw, value, log_std
 
 
+def features_of(space: Space, cnn: bool) -> Callable[[PyTree], Array]:
+    """The function from observations [...] of ``space`` to what a torso takes: vectors [..., D], or images in [0, 1].
+
+    Raises:
+        LogpiError: the torso is convolutional, and the observations are no images.
+    """
+    if not cnn:
+        return functools.partial(encode, space)
+    if not is_image(space):
+        raise LogpiError(
+            f"torso=cnn needs images of at least 36x36 pixels, [H, W, C] or stacked frames [C, H, W], not {space}; "
+            "choose torso mlp"
+        )
+    assert isinstance(space, spaces.Box)
+    scale, last = 255.0 if space.dtype == "uint8" else 1.0, image_shape(space) == space.shape
+
+    def images(obs: PyTree) -> Array:
+        x = jnp.asarray(obs, jnp.float32) / scale
+        return x if last else jnp.moveaxis(x, -3, -1)
+
+    return images
+
+
 def make_policy(spec: EnvSpec, config: Network | None = None) -> Policy:
     """The standard policy for an environment's spaces."""
     config = config or Network()
     space, action_space = spec.observation_space, spec.action_space
     cnn = sees_images(space, config)
-    if cnn and not is_image(space):
-        raise LogpiError(
-            f"torso=cnn needs images of at least 36x36 pixels, [H, W, C] or stacked frames [C, H, W], not {space}; "
-            "choose torso mlp"
-        )
     gaussian = isinstance(action_space, spaces.Box)
-    net = Net(output_size(action_space), config, cnn, gaussian)
-
-    def features(obs: PyTree) -> Array:
-        if not cnn:
-            return encode(space, obs)
-        x = jnp.asarray(obs, jnp.float32) / (255.0 if space.dtype == "uint8" else 1.0)
-        assert isinstance(space, spaces.Box)
-        return x if image_shape(space) == space.shape else jnp.moveaxis(x, -3, -1)
+    net, features = Net(output_size(action_space), config, cnn, gaussian), features_of(space, cnn)
 
     def memory(batch: int) -> PyTree:
         return () if config.memory == "none" else initial_memory(config.memory, config.memory_size, batch)
 
     def init(key: Key) -> PyTree:
-        obs = jax.tree.map(lambda x: jnp.zeros((1, *x.shape), x.dtype), example(space))
-        return net.init(key, memory(1), features(obs))["params"]
+        return net.init(key, memory(1), features(blank(space)))["params"]
 
     def apply(params: PyTree, state: PyTree, obs: PyTree) -> tuple[PyTree, Output]:
         state, raw, value, log_std = net.apply({"params": params}, state, features(obs))
@@ -167,3 +186,8 @@ def example(space: Space) -> PyTree:
     if isinstance(space, spaces.Tuple):
         return tuple(example(part) for part in space.spaces)
     return jax.ShapeDtypeStruct(space.shape, leaf_dtype(space))
+
+
+def blank(space: Space) -> PyTree:
+    """A batch of one observation of zeros."""
+    return jax.tree.map(lambda x: jnp.zeros((1, *x.shape), x.dtype), example(space))

@@ -124,6 +124,14 @@ class TanhGaussian(NamedTuple):
     def sample(self, key: Key) -> Float[Array, "*B d"]:
         return jnp.tanh(self._normal().sample(key))
 
+    def at(self, noise: Float[Array, "*B d"]) -> tuple[Float[Array, "*B d"], Float[Array, "*B"]]:
+        """(action, its log-probability) for standard normal ``noise``; gradients flow through both.
+
+        The density is taken before tanh: near its ends float32 does not hold what arctanh would need.
+        """
+        u = self.mean + jnp.exp(self.log_std) * noise
+        return jnp.tanh(u), self._normal().log_prob(u) - _log_slope_of_tanh(u).sum(-1)
+
     def log_prob(self, action: Float[Array, "*B d"]) -> Float[Array, "*B"]:
         edge = 1.0 - jnp.finfo(action.dtype).epsneg
         u = jnp.arctanh(jnp.clip(action, -edge, edge))
@@ -137,6 +145,24 @@ class TanhGaussian(NamedTuple):
 
     def mode(self) -> Float[Array, "*B d"]:
         return jnp.tanh(self.mean)
+
+
+class Deterministic(NamedTuple):
+    """All probability on one ``action`` [..., d]."""
+
+    action: Float[Array, "*B d"]
+
+    def sample(self, key: Key) -> Float[Array, "*B d"]:
+        return self.action
+
+    def log_prob(self, action: Float[Array, "*B d"]) -> Float[Array, "*B"]:
+        return jnp.where((action == self.action).all(-1), 0.0, -jnp.inf)
+
+    def entropy(self) -> Float[Array, "*B"]:
+        return jnp.zeros(self.action.shape[:-1])
+
+    def mode(self) -> Float[Array, "*B d"]:
+        return self.action
 
 
 def _log_slope_of_tanh(u: Float[Array, "*B d"]) -> Float[Array, "*B d"]:

@@ -8,6 +8,7 @@ from scipy import integrate, special, stats
 
 from logpi.ops.distributions import (
     Categorical,
+    Deterministic,
     DiagonalGaussian,
     MultiBinary,
     MultiDiscrete,
@@ -187,3 +188,35 @@ def test_a_saturated_action_has_a_finite_density_and_gradient():
         assert np.isfinite(slope).all()
     assert np.isfinite(jax.grad(lambda m: TanhGaussian(m, pi.log_std).entropy().sum())(pi.mean)).all()
     assert (np.abs(draw(pi, 100)) <= 1).all()
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (1.3, 0.4), (-0.6, 2.5)])
+def test_a_squashed_draw_has_the_density_whose_integral_is_the_chance(mean, std):
+    """``at`` says the density at the action that it gives: integrated between two actions, the normal's chance."""
+    pi = TanhGaussian(jnp.full((1,), mean), jnp.full((1,), np.log(std)))
+
+    def density(action):
+        noise = (np.arctanh(action) - mean) / std
+        drawn, log_prob = pi.at(jnp.array([noise]))
+        np.testing.assert_allclose(drawn[0], action, atol=1e-6)
+        return float(np.exp(log_prob))
+
+    for low, high in ((-0.9, -0.2), (-0.2, 0.5), (0.5, 0.97)):
+        area, _ = integrate.quad(density, low, high, epsabs=1e-7)
+        chance = np.diff(stats.norm.cdf(np.arctanh([low, high]), mean, std))[0]
+        np.testing.assert_allclose(area, chance, rtol=2e-5)
+
+
+def test_a_squashed_draw_at_the_bound_keeps_its_density_and_gradient():
+    """At u = 12 the action is 1 in float32; log p(u) - log(1 - tanh²u) is as known, and its slope 2 tanh(u)."""
+    log_prob, slope = jax.value_and_grad(lambda m: TanhGaussian(m, jnp.zeros(1)).at(jnp.zeros(1))[1])(jnp.array([12.0]))
+    known = stats.norm.logpdf(0.0) - np.log(4 * np.exp(-24.0) / (1 + np.exp(-24.0)) ** 2)
+    np.testing.assert_allclose(log_prob, known, rtol=1e-6)
+    np.testing.assert_allclose(slope, [2.0], rtol=1e-5)
+
+
+def test_a_deterministic_action_is_all_there_is():
+    pi = Deterministic(jnp.array([[0.3, -1.0], [0.0, 0.5]]))
+    np.testing.assert_array_equal(pi.sample(jax.random.key(0)), pi.mode())
+    np.testing.assert_array_equal(pi.log_prob(pi.action.at[0, 1].add(1e-3)), [-np.inf, 0.0])
+    np.testing.assert_array_equal(pi.entropy(), [0.0, 0.0])
