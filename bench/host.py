@@ -13,7 +13,7 @@ from typing import Any
 
 from report import BENCH, PEERS, answer, parser, publish, spread, table, versions
 
-from logpi.config.experiments import recipe_for
+from logpi.config.stored import recipe_for
 
 PEER_THREADS = {1: "SB3, RL Zoo's settings, one torch thread", 0: "SB3, RL Zoo's settings, torch's default threads"}
 

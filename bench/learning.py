@@ -21,7 +21,7 @@ import numpy as np
 from report import commit, parser, publish, table
 
 from logpi.api import evaluate
-from logpi.config.experiments import recipe_for
+from logpi.config.stored import recipe_for
 from logpi.control.agent import load_agent
 from logpi.driver import devices
 from logpi.envs.make import DEVICE

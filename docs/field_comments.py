@@ -4,7 +4,7 @@ from typing import Any
 
 import griffe
 
-from logpi.config.settings import field_comments
+from logpi.config.help import field_comments
 
 
 class FieldComments(griffe.Extension):

@@ -117,7 +117,8 @@ def settings() -> str:
 
 def table(kind: type[Any]) -> str:
     """The fields of a settings class, one a row."""
-    from logpi.config.settings import help_of, range_of
+    from logpi.config.help import help_of
+    from logpi.config.settings import range_of
 
     hints = typing.get_type_hints(kind)
     lines = ["| setting | default | allowed | what it is |", "|---|---|---|---|"]

@@ -13,28 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.asked import check_name
 from logpi.config.call import in_sections, python_command
-from logpi.config.experiments import (
-    Recipe,
-    SettingsFile,
-    check_objects,
-    experiment_from_table,
-    promised,
-    read_file,
-    resolve,
-    settled,
-    without_recipe,
-)
+from logpi.config.experiments import promised, resolve, without_recipe
 from logpi.config.lengths import ending, lengthened
 from logpi.config.settings import Experiment, check_seed
+from logpi.config.stored import Recipe, SettingsFile, check_objects, experiment_from_table, read_file, settled
 from logpi.driver import devices
 from logpi.errors import LogpiError
 from logpi.own_code import name_code, named_in, trust_code
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder, open_run
 from logpi.runs.scores import significant
-from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Pictures, Question, Table, record, task_of
+from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Pictures, Question, Table, check_name, record, task_of
 from logpi.training import session
 from logpi.view.live import View, live
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 # control characters but for line break and tabulator, C1 controls, other line ends, overrides of the writing direction
@@ -49,3 +50,11 @@ class Checked:
 
 # said where processes are spawned, and in a process that a script without the guard has spawned
 MAIN_GUARD = "in a script of your own, train under `if __name__ == '__main__':`, as each worker runs the script"
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean …?" with the known name that is nearest to a misspelt one, or ""."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from logpi.config.settings import Network
-from logpi.config.values import near
-from logpi.errors import LogpiError
+from logpi.errors import LogpiError, near
 from logpi.tasks import KINDS
 
 P = ParamSpec("P")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from logpi.errors import LogpiError
+from logpi.errors import LogpiError, near
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -244,11 +244,40 @@ def task_of(name: str) -> Task:
     return record(kind_of(name))
 
 
-def near_miss(name: str) -> str:
-    """What to write for a name that is nearly a task's, of any kind; "" where nothing comes near.
+def check_name(env: str) -> None:
+    """Refuse a name that no kind of task has, where it is nearly one.
 
     Ids and code of one's own are looked up where they are made, and say there what is wrong with them.
+
+    Raises:
+        LogpiError: with the right name.
     """
-    if ":" in name or any(re.fullmatch(kind.pattern, name) for kind in KINDS.values()):
-        return ""
-    return next(filter(None, (record(kind).meant(name) for kind in KINDS)), "")
+    if ":" in env or any(re.fullmatch(kind.pattern, env) for kind in KINDS.values()):
+        return
+    task = task_of(env)
+    meant = next(filter(None, (record(kind).meant(env) for kind in KINDS)), "")
+    if task.name == LAST and meant and env not in task.names():
+        raise LogpiError(f"unknown environment {env!r}; {meant}")
+
+
+def check_learns(env: str, method: str, kind: str, fitting: Sequence[str]) -> None:
+    """Refuse a method of another kind of task: images, games and environments each have their own.
+
+    Args:
+        env: name of the task.
+        method: name of the method.
+        kind: the method's, one of ``KINDS``.
+        fitting: names of the methods of the task's own kind.
+
+    Raises:
+        LogpiError: with what would fit.
+    """
+    task = task_of(env)
+    known = task.knows(env)
+    if known and kind == task.name:
+        return
+    if known and task.name != LAST:
+        raise LogpiError(f"{env} is {task.what}, which {method} does not learn; its algorithms: {', '.join(fitting)}")
+    own = record(kind) if known else task
+    name, there = method if own.name == kind else own.default_method(env), own.names()
+    raise LogpiError(f"{name} {own.does}, and {env!r} is not one of its tasks: {', '.join(there)}{near(env, there)}")

@@ -20,7 +20,8 @@ import logpi
 from logpi import own_code
 from logpi.api import Outcome
 from logpi.cli.main import main
-from logpi.config.experiments import resolve, settings_card
+from logpi.config.experiments import resolve
+from logpi.config.stored import settings_card
 from logpi.errors import LogpiError
 from logpi.runs.cards import FORMAT_VERSION, describe
 from logpi.runs.checkpoint import read_meta, save_tree

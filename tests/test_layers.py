@@ -33,9 +33,8 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "own_code": {"errors"},
     "runs": BASE,
     "tasks": BASE | {"config.settings", "driver.process", "runs.folder"},  # but for errors, types alone
-    "methods": {"errors", "tasks", "config.settings", "config.values", "own_code"},
+    "methods": {"errors", "tasks", "config.settings", "own_code"},
     "config": {"errors", "tasks", "methods", "own_code", "runs.files"},
-    "config.values": {"errors"},
     "config.settings": {"errors"},  # below everything that has settings
     "view": {"errors", "runs", "tasks", "envs.frames"},
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},

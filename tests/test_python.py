@@ -12,7 +12,8 @@ from small import RUN, only_run, quick_compilation
 import logpi
 from logpi.cli.train import parse_train
 from logpi.config.call import in_sections, python_command
-from logpi.config.experiments import experiment_from_table, experiment_to_table, resolve
+from logpi.config.experiments import resolve
+from logpi.config.stored import experiment_from_table, experiment_to_table
 from logpi.config.values import plain
 from logpi.errors import LogpiError
 

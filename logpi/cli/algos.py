@@ -16,7 +16,7 @@ def algos(argv: list[str]) -> int:
         return json
 
     json = tyro.cli(options, args=argv, prog="logpi algos", config=NO_OFF)
-    from logpi.config.experiments import to_table
+    from logpi.config.values import to_table
     from logpi.methods import all_methods
 
     methods = all_methods()

@@ -9,14 +9,16 @@ from typing import Annotated, Any
 import tyro
 
 from logpi.cli.output import warn
-from logpi.config.asked import check_name
-from logpi.config.experiments import ALIASES, Recipe, SettingsFile, check_objects, promised, read_file, resolve, settled
+from logpi.config.experiments import promised, resolve
+from logpi.config.help import with_help
 from logpi.config.literals import assignment
-from logpi.config.settings import Experiment, Run, with_help
+from logpi.config.settings import Experiment, Run
+from logpi.config.stored import Recipe, SettingsFile, check_objects, read_file, settled
+from logpi.config.values import ALIASES
 from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
 from logpi.own_code import name_code
-from logpi.tasks import task_of
+from logpi.tasks import check_name, task_of
 
 FLAT = (tyro.conf.OmitArgPrefixes,)
 CONFIG_HELP = "Settings file in TOML: [run], [method], [network], [env_kwargs]; a run's config.toml is one"

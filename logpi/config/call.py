@@ -8,10 +8,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from logpi.config.experiments import ALIASES, parts_of
+from logpi.config.experiments import parts_of
 from logpi.config.settings import Run
-from logpi.config.values import near, plain
-from logpi.errors import LogpiError
+from logpi.config.values import ALIASES, plain
+from logpi.errors import LogpiError, near
 from logpi.own_code import absolute
 from logpi.tasks import Table
 

@@ -1,21 +1,32 @@
-"""Values of settings from TOML, flags and Python: made plain, and checked against their types.
+"""Settings as plain values, from TOML, flags and Python: made plain, checked, and put into their dataclass.
 
 A run keeps its settings as text, so that what cannot be text is refused before anything is made.
 """
 
 from __future__ import annotations
 
-import difflib
+import dataclasses
 import os
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from logpi.errors import LogpiError
+from logpi.config.settings import check_ranges
+from logpi.errors import LogpiError, near
 
 LARGEST = 2**32  # whole numbers of settings are smaller: sizes, counts and seeds
 BROADEST = 2**24  # and layers have fewer units
 MOST_FLOAT = 10**300
+
+# other spellings of Stable-Baselines3's names, CleanRL's above all, where the values mean the same
+ALIASES = {
+    "lr": "learning_rate",
+    "timesteps": "total_timesteps",
+    "num_envs": "n_envs",
+    "num_steps": "n_steps",
+    "clip_coef": "clip_range",
+    "update_epochs": "n_epochs",
+}
 
 
 def plain(value: Any) -> Any:
@@ -70,7 +81,25 @@ def checked(where: str, hint: Any, value: Any) -> Any:
     return value
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean …?" with the known name that is nearest to a misspelt one, or ""."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+def from_table(kind: type[Any], table: Mapping[str, Any], where: str) -> Any:
+    """A config dataclass from plain values; everything is checked.
+
+    Raises:
+        LogpiError: unknown key, a value of the wrong type, or one that is out of its range.
+    """
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for key, given in table.items():
+        value = plain(given)
+        if key not in hints:
+            hint = f"; write {ALIASES[key]}" if key in ALIASES else near(key, hints)
+            raise LogpiError(f"unknown setting {where}.{key}{hint or '; allowed: ' + ', '.join(hints)}")
+        values[key] = checked(f"{where}.{key}", hints[key], value)
+    config = kind(**values)
+    check_ranges(where, config)
+    return config
+
+
+def to_table(config: Any) -> dict[str, Any]:
+    """A config dataclass as plain values."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}

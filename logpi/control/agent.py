@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.algorithms.common.learning import make_act
-from logpi.config.experiments import from_table
 from logpi.config.settings import MOST_STEPS, Network
+from logpi.config.values import from_table
 from logpi.control.fit import made
 from logpi.envs.space_json import space_from_json, space_to_json
 from logpi.envs.spaces import plain, to_env

@@ -70,7 +70,7 @@ _SUITED: dict[tuple[str, str], Mapping[str, Table]] = {}  # an environment is bu
 
 
 def _build(experiment: Experiment, own: Own) -> Work:
-    from logpi.config.experiments import settings_card
+    from logpi.config.stored import settings_card
     from logpi.control.agent import adopt, save_agent
     from logpi.control.build import parts, process
     from logpi.control.idle import idle_settings

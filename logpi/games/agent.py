@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.experiments import settings_card, settings_from
 from logpi.config.settings import Experiment
+from logpi.config.stored import settings_card, settings_from
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
 from logpi.games.search.tree import Searched, spread

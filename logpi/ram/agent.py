@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.experiments import settings_card, settings_from
 from logpi.config.settings import Experiment
+from logpi.config.stored import settings_card, settings_from
 from logpi.errors import LogpiError
 from logpi.methods import find_method
 from logpi.ram.data.images import Images, Split, Splits, check_size, contrast, fingerprint

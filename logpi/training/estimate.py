@@ -16,8 +16,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from logpi.config.experiments import experiment_from_table, promised
+from logpi.config.experiments import promised
 from logpi.config.settings import Experiment
+from logpi.config.stored import experiment_from_table
 from logpi.driver import devices
 from logpi.driver.budget import points
 from logpi.driver.driver import Driver, Progress

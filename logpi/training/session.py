@@ -14,10 +14,10 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.asked import check_used
-from logpi.config.experiments import HISTORY, check_objects, experiment_to_table
+from logpi.config.experiments import check_used
 from logpi.config.lengths import going_on, limits
 from logpi.config.settings import Experiment
+from logpi.config.stored import HISTORY, check_objects, experiment_to_table
 from logpi.driver import devices
 from logpi.driver.driver import Driver, Progress
 from logpi.driver.ending import rescaled

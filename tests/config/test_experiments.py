@@ -10,17 +10,10 @@ from logpi import api
 from logpi.algorithms.a2c import A2C
 from logpi.algorithms.ppo import PPO
 from logpi.cli.train import parse_train
-from logpi.config.experiments import (
-    ALIASES,
-    experiment_from_table,
-    experiment_to_table,
-    from_table,
-    promised,
-    recipe_for,
-    recipes,
-    resolve,
-)
+from logpi.config.experiments import promised, resolve
 from logpi.config.settings import Experiment, Network, Run
+from logpi.config.stored import experiment_from_table, experiment_to_table, recipe_for, recipes
+from logpi.config.values import ALIASES, from_table
 from logpi.errors import LogpiError
 from logpi.runs.folder import toml_text
 from logpi.tasks import Length, task_of

@@ -4,8 +4,9 @@ import tomllib
 
 import pytest
 
-from logpi.config.experiments import experiment_from_table, experiment_to_table, read_file, resolve
+from logpi.config.experiments import resolve
 from logpi.config.literals import assignment, literal
+from logpi.config.stored import experiment_from_table, experiment_to_table, read_file
 from logpi.errors import LogpiError
 from logpi.runs.folder import toml_text
 

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from logpi.cli.train import parse_train
-from logpi.config.experiments import experiment_from_table, experiment_to_table, resolve
+from logpi.config.experiments import resolve
+from logpi.config.stored import experiment_from_table, experiment_to_table
 from logpi.errors import LogpiError
 from logpi.methods import Method, all_methods, find_method, method_names
 from logpi.own_code import name_code

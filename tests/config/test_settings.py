@@ -6,7 +6,8 @@ import typing
 
 import pytest
 
-from logpi.config.settings import Run, above, at_least, check_ranges, finite, fraction, help_of, range_of, with_help
+from logpi.config.help import help_of, with_help
+from logpi.config.settings import Run, above, at_least, check_ranges, finite, fraction, range_of
 from logpi.errors import LogpiError
 from logpi.methods import all_methods
 

@@ -6,9 +6,9 @@ import pytest
 from gymnasium import spaces
 from small import Watcher
 
-from logpi.config.asked import check_used
-from logpi.config.experiments import recipes, resolve
+from logpi.config.experiments import check_used, resolve
 from logpi.config.settings import idle_because
+from logpi.config.stored import recipes
 from logpi.control.idle import idle_settings
 from logpi.errors import LogpiError
 from logpi.methods import all_methods

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file
 from small import ROOT, SETTINGS, Killed, Watcher, only_run, outcome, quick_compilation
 
 from logpi import api
-from logpi.config.experiments import experiment_from_table, resolve
+from logpi.config.experiments import resolve
+from logpi.config.stored import experiment_from_table
 from logpi.own_code import name_code
 from logpi.runs.checkpoint import load_tree
 from logpi.training import session

@@ -13,7 +13,8 @@ from manual import ROOT
 import logpi
 from logpi import methods
 from logpi.config import experiments
-from logpi.config.settings import Run, help_of
+from logpi.config.help import help_of
+from logpi.config.settings import Run
 from logpi.runs import cards, checkpoint
 
 CHANGES = ["Breaking changes", "New features", "Bug fixes", "Deprecations", "Documentation", "Others"]

@@ -11,8 +11,9 @@ from manual import PAGES, ROOT, name_of
 
 import logpi
 from logpi.cli.main import VERBS, main
-from logpi.config.experiments import ALIASES
-from logpi.config.settings import Run, flag_help, help_of, range_of
+from logpi.config.help import flag_help, help_of
+from logpi.config.settings import Run, range_of
+from logpi.config.values import ALIASES
 from logpi.methods import all_methods
 
 SETTINGS = sorted(

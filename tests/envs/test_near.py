@@ -2,12 +2,12 @@
 
 import pytest
 
-from logpi.config.asked import check_name
 from logpi.config.experiments import resolve
 from logpi.envs.make import make
 from logpi.envs.near import close_to, extra_for
 from logpi.errors import LogpiError
 from logpi.methods import find_method
+from logpi.tasks import check_name
 
 NAMES = {
     "SpaceInvaders": r"ALE/SpaceInvaders-v5, .*pip install 'logpi\[atari\]'",

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logpi.config.experiments import experiment_from_table, experiment_to_table, recipe_for, resolve
+from logpi.config.experiments import resolve
+from logpi.config.stored import experiment_from_table, experiment_to_table, recipe_for
 from logpi.ram import network, whole_image
 from logpi.ram.fit import COVERED, patch_for, scales_for
 from logpi.ram.methods.classifier import Classifier

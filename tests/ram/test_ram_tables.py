@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from logpi.config.experiments import resolve, to_table
+from logpi.config.experiments import resolve
+from logpi.config.values import to_table
 
 BENCH = Path(__file__).parents[2] / "bench"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import jax
 import pytest
 
-from logpi.config.experiments import experiment_from_table, resolve
+from logpi.config.experiments import resolve
+from logpi.config.stored import experiment_from_table
 from logpi.driver import devices
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import find_runs

@@ -11,7 +11,8 @@ from small import Watcher, experiment, flags, only_run, quick_compilation
 
 from logpi import api
 from logpi.cli.main import main
-from logpi.config.experiments import promised, read_file, resolve
+from logpi.config.experiments import promised, resolve
+from logpi.config.stored import read_file
 from logpi.errors import LogpiError
 from logpi.training import session
 

@@ -9,8 +9,9 @@ from small import Killed, Watcher, experiment, flags, only_run, outcome, quick_c
 from logpi import api
 from logpi.cli.main import main
 from logpi.cli.resume import resume as resume_verb
-from logpi.config.experiments import experiment_from_table, read_file, resolve
+from logpi.config.experiments import resolve
 from logpi.config.lengths import going_on, lengthened
+from logpi.config.stored import experiment_from_table, read_file
 from logpi.errors import LogpiError
 from logpi.runs.metrics import read_metrics, read_rows
 from logpi.training import session

@@ -16,7 +16,8 @@ from logpi.cli.main import main
 from logpi.cli.plot import plot
 from logpi.cli.runs import runs
 from logpi.cli.watch import watch
-from logpi.config.experiments import recipe_for, resolve
+from logpi.config.experiments import resolve
+from logpi.config.stored import recipe_for
 from logpi.driver.driver import Driver
 from logpi.errors import LogpiError
 from logpi.ram.agent import load_image_agent, splits
