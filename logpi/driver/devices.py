@@ -116,6 +116,36 @@ def start() -> None:
         ) from error
 
 
+def aside(what: str, work: Callable[[], PyTree], watch: Watch = unwatched) -> PyTree:
+    """What ``work`` returns, done in a daemon thread, so that the main thread can answer a signal at any moment.
+
+    Args:
+        what: the work is, for ``watch``.
+        work: long Python, such as a trace, which is not needed where it is left.
+        watch: told while it lasts.
+
+    Raises:
+        KeyboardInterrupt: ``watch`` asked for a stop.
+    """
+    results: queue.SimpleQueue[tuple[PyTree, BaseException | None]] = queue.SimpleQueue()
+
+    def attempt() -> None:
+        try:
+            results.put((work(), None))
+        except BaseException as error:
+            results.put((None, error))
+
+    threading.Thread(target=attempt, name=THREAD, daemon=True).start()
+    while True:
+        with contextlib.suppress(queue.Empty):
+            found, error = results.get(timeout=POLL)
+            if error is not None:
+                raise error
+            return found
+        if watch(what, 0, 1):
+            raise KeyboardInterrupt
+
+
 def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> dict[str, Compiled]:
     """Trace the programs one after the other and compile them side by side (XLA frees the GIL), the longest first.
 

@@ -27,6 +27,7 @@ from logpi.driver.process import (
     Case,
     Compiled,
     Process,
+    Program,
     Runnable,
     Scores,
     Span,
@@ -40,6 +41,7 @@ from logpi.types import Learner, Metrics, PyTree
 if TYPE_CHECKING:
     pass
 
+TRACING = "compiling: tracing"  # what a watch is told of work before the first program is compiled
 Facts = Mapping[str, Any]  # what JSON can hold
 NOTHING: Facts = {}
 
@@ -97,7 +99,8 @@ class Driver:
         return bool(np.min(self.timesteps(state)) >= self.total(state))
 
     def share(self, other: Driver) -> None:
-        """Take the compiled programs of a driver of the same process."""
+        """Take the shapes and the compiled programs of a driver of the same process."""
+        self._known = other._known and other._known._replace(seed=self._seed)
         self._programs, self._data = other._programs, other._data
 
     def metrics(self, state: State) -> Metrics:
@@ -172,6 +175,11 @@ class Driver:
         """``state``, a checkpoint's, with the settings of this process in place of its own."""
         return state._replace(learner=state.learner._replace(hyper=self._hyper))
 
+    def trace(self, watch: Watch = unwatched) -> None:
+        """Find ``shapes``, which traces how a run begins: seconds in some games; raises as ``compile``."""
+        if self._known is None:
+            self._known = devices.aside(TRACING, lambda: self.shapes, watch)
+
     def compile(self, watch: Watch = unwatched) -> None:
         """Compile all programs.
 
@@ -180,10 +188,12 @@ class Driver:
         """
         if self._programs:
             return
+        self.trace(watch)
         began = time.perf_counter()
-        self._programs = devices.compile_all(
-            programs_of(self.process, self._spread, self.shapes, self._hyper, self._first), watch
+        programs = devices.aside(
+            TRACING, lambda: programs_of(self.process, self._spread, self.shapes, self._hyper, self._first), watch
         )
+        self._programs = devices.compile_all(programs, watch)
         if jax.tree.leaves(self._data):
             self._data = jax.device_put(self._data, self._programs["evaluate"].input_shardings[0][-1])
         self.seconds["compile"] += time.perf_counter() - began
@@ -234,14 +244,17 @@ class Driver:
         evaluation = self.process.sampled if sampled else self.process.evaluation
         assert evaluation is not None
         if sampled and not self._sampled:
-            acts = jax.eval_shape(self.process.acting, self.shapes.learner)
-            programs = evaluation.programs(self.process, self._spread, acts, self._seed)
-            self._sampled = devices.compile_all(programs, watch)
+            self._sampled = devices.compile_all(devices.aside(TRACING, self._of_sampled, watch), watch)
         began = time.perf_counter()
         case, acting = Case(self._seed, iteration, asked, final), self.process.acting(state.learner)
         scores = evaluation.run(self._sampled if sampled else self._programs, acting, case, self._data, watch)
         self.seconds["evaluate"] += time.perf_counter() - began
         return scores
+
+    def _of_sampled(self) -> dict[str, Program]:
+        assert self.process.sampled is not None
+        acting = jax.eval_shape(self.process.acting, self.shapes.learner)
+        return self.process.sampled.programs(self.process, self._spread, acting, self._seed)
 
     def sample(self, every: int) -> None:
         """Let a timed iteration stand for ``every`` ones."""

@@ -99,6 +99,13 @@ class InTurn:
         """As ``Driver.with_settings``, every seed."""
         return _joined([part.with_settings(mine) for part, mine in self._each(state)])
 
+    def trace(self, watch: Watch = unwatched) -> None:
+        """As ``Driver.trace``, once for all seeds."""
+        first, *others = self.parts
+        first.trace(watch)
+        for part in others:
+            part.share(first)
+
     def compile(self, watch: Watch = unwatched) -> None:
         """Compile the programs, which all seeds share; raises as ``Driver.compile``."""
         first, *others = self.parts

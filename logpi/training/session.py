@@ -64,20 +64,18 @@ class Session:
         self.folder, self.experiment, self.work, self.view, self.before = folder, experiment, work, view, before
         self.scale: dict[str, float] = {}  # scores to compare with, by name
 
-    def run(self, driver: Trainer, resume: bool, first: Learner | None = None) -> Trained:
+    def run(self, driver: Trainer, stop: Stop, resume: bool, first: Learner | None = None) -> Trained:
         """Train to the end, from the newest checkpoint where ``resume``, else with the parameters in ``first``.
+
+        ``stop`` is what signals ask for.
 
         Raises:
             LogpiError: whatever went wrong; the folder is intact up to its last checkpoint.
-            KeyboardInterrupt: an interrupt or SIGTERM came; a checkpoint was saved, and the message tells how to go on.
+            KeyboardInterrupt: ``stop`` was asked for; a checkpoint was saved, and the message tells how to go on.
         """
         began = time.perf_counter()
         run = self.experiment.run
-        with (
-            self.folder.lock(),
-            MetricsWriter(self.folder.path, run.tensorboard) as writer,
-            stop_on_signal(self.view.working, self.view.note) as stop,
-        ):
+        with self.folder.lock(), MetricsWriter(self.folder.path, run.tensorboard) as writer:
             state, progress, best = self._begin(driver, writer, resume, first, stop)
             remarks = self._remarks()
             before = int(np.min(driver.timesteps(state)))  # this process's speed is of its own work
@@ -326,7 +324,7 @@ def start(experiment: Experiment, command: str | list[str], view: View, own: Own
     work, score = task.build(experiment, own), task.score(experiment.env)._asdict()
     check_used(experiment, work.idle)
     experiment = work.experiment or experiment
-    with contextlib.closing(_driver(experiment, work)) as driver:
+    with _driving(experiment, work, view) as (driver, stop):
         first = work.adopt(driver.one_learner(), origin) if origin else None
         takes = estimate.room(driver, experiment, work.keeps_stages)
         warning = estimate.check_disk(takes, run.log_dir)
@@ -343,7 +341,7 @@ def start(experiment: Experiment, command: str | list[str], view: View, own: Own
         for text in work.notes:
             view.tell(text)
         with _discarded_if_nothing_is_saved(folder):
-            return Session(folder, experiment, work, view).run(driver, resume=False, first=first)
+            return Session(folder, experiment, work, view).run(driver, stop, resume=False, first=first)
 
 
 @contextlib.contextmanager
@@ -358,6 +356,17 @@ def _discarded_if_nothing_is_saved(folder: RunFolder) -> Iterator[None]:
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt("before the first checkpoint: nothing was saved") from error
         raise
+
+
+@contextlib.contextmanager
+def _driving(experiment: Experiment, work: Work, view: View) -> Iterator[tuple[Trainer, Stop]]:
+    """The driver of an experiment, with its shapes known, and what signals ask for from here on."""
+    with (
+        contextlib.closing(_driver(experiment, work)) as driver,
+        stop_on_signal(view.working, view.note) as stop,
+    ):
+        driver.trace(stop.watch)
+        yield driver, stop
 
 
 def _driver(experiment: Experiment, work: Work) -> Trainer:
@@ -392,5 +401,5 @@ def resume(
         )
     check_objects(experiment.objects, own.given, f"logpi.resume({str(folder.path)!r}, ARGUMENTS)")
     work = task_of(experiment.env).build(experiment, own)
-    with contextlib.closing(_driver(experiment, work)) as driver:
-        return Session(folder, experiment, work, view, before).run(driver, resume=True)
+    with _driving(experiment, work, view) as (driver, stop):
+        return Session(folder, experiment, work, view, before).run(driver, stop, resume=True)

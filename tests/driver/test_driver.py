@@ -329,6 +329,29 @@ def test_a_stop_ends_compilation_at_once():
     release.set()
 
 
+@pytest.mark.parametrize("maker", [lambda toy: Driver(toy, [0]), lambda toy: InTurn([toy, toy], [0, 1])])
+def test_a_stop_ends_the_trace_of_a_first_state_at_once(maker):
+    release = threading.Event()
+
+    def slow(learner, key):
+        release.wait(60)  # in its trace
+        return start(learner, key)
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        maker(toy()._replace(start=slow)).trace(lambda what, done, total: what.startswith("compiling"))
+    assert time.monotonic() - began < 30
+    release.set()
+
+
+def test_what_a_trace_raises_comes_out_of_it():
+    def wrong(learner, key):
+        raise ValueError("wrong shapes")
+
+    with pytest.raises(ValueError, match="wrong shapes"):
+        Driver(toy()._replace(start=wrong), [0]).trace()
+
+
 def test_an_evaluation_measures_what_is_asked_for_or_nothing_after_a_stop(driver):
     state = driver.init()
     found = driver.evaluate(state, 4, CASES)
