@@ -156,7 +156,7 @@ def report(results: Path) -> None:
         "digits kept apart. Intervals are Student's over seeds; of differences, Welch's. M = 10: the probabilities of "
         "ten passes with sampled places, averaged. Every seed had one core, compilation, validation and checkpoints "
         "included: core-minutes / 2 is what it costs where two cores train a seed each (one alone on both: "
-        "docs/ram.md). The paper's figures are those of its two versions (arXiv "
+        "docs/ram-notes.md). The paper's figures are those of its two versions (arXiv "
         "1406.6247; NIPS 2014), as quoted by others; where there is one, the proceedings'. Commits are those that the "
         "seeds, in order, were trained at."
     )

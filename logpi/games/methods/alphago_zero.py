@@ -4,7 +4,7 @@
 
 The evaluator lets the newest network, α_θ_i, play against the best one, α_θ*, by the most visited moves (τ → 0); where
 it wins more than 55 % of the games, draws counted half, it becomes the best and from then on plays all games of
-self-play (Methods, "Evaluator"). ``docs/alphazero.md`` lists the paper's constants and every deviation.
+self-play (Methods, "Evaluator"). ``docs/alphazero-method.md`` lists the paper's constants and every deviation.
 """
 
 from __future__ import annotations

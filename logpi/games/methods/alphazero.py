@@ -4,8 +4,8 @@
 
 ``logpi.games.learning`` is this equation: ``target`` is z, ``loss`` is l and ``update`` is a step of θ down its
 gradient; π is the policy that ``logpi.games.self_play`` finds by search. No match decides which network plays: the
-newest one does, here as a moving average over the last updates, which is steadier. ``docs/alphazero.md`` lists the
-paper's constants and every deviation.
+newest one does, here as a moving average over the last updates, which is steadier.
+``docs/alphazero-method.md`` lists the paper's constants and every deviation.
 """
 
 from __future__ import annotations
