@@ -24,7 +24,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "ops": {"types"},
     "envs": BASE | {"ops", "own_code", "config.settings"},
     "nets": BASE | {"ops", "config.settings", "envs.spaces", "envs.actions"},
-    "algorithms": BASE | {"ops", "config.settings", "methods"},
+    "algorithms": BASE | {"ops", "nets", "config.settings", "methods"},
     "driver": BASE | {"ops", "config.settings"},
     "control": KIND | {"nets", "envs", "own_code", "view"},
     "ram": KIND | {"view"},

@@ -174,7 +174,7 @@ class Network:
 
 
 @dataclasses.dataclass(frozen=True)
-class ControlSettings:
+class EnvironmentSettings:
     """What every method that learns in environments needs."""
 
     # Training length in environment steps, summed over environments; schedules end there
@@ -183,11 +183,23 @@ class ControlSettings:
     learning_rate: float = not_negative(3e-4)  # Learning rate (step size) of the optimizer
     lr_schedule: Schedule = "constant"  # Learning rate schedule: constant, or linear: decay to 0 at total_timesteps
     gamma: float = fraction(0.99)  # Discount factor γ per environment step
-    ent_coef: float = not_negative(0.0)  # Weight of the entropy bonus (entropy of the policy, in nats); 0: none
-    max_grad_norm: float = above(0, math.inf)  # Maximum global gradient norm (gradient clipping); inf: none
-    optimizer: Optimizer = "adam"  # Gradient optimizer, from Optax
     normalize_obs: bool = False  # Observation normalization (not of pixels) by running mean and standard deviation
     normalize_reward: bool = False  # Reward scaling: division by the running deviation of the discounted return
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientSettings(EnvironmentSettings):
+    """What every method with a network needs."""
+
+    max_grad_norm: float = above(0, math.inf)  # Maximum global gradient norm (gradient clipping); inf: none
+    optimizer: Optimizer = "adam"  # Gradient optimizer, from Optax
+
+
+@dataclasses.dataclass(frozen=True)
+class ControlSettings(GradientSettings):
+    """What every policy-gradient method needs."""
+
+    ent_coef: float = not_negative(0.0)  # Weight of the entropy bonus (entropy of the policy, in nats); 0: none
 
 
 def _reachable(score: float, run: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
+import jax
 from gymnasium.vector import VectorEnv
 
 from logpi.algorithms.common.learning import acts_by
@@ -89,8 +90,10 @@ def _check_settings(experiment: Experiment, is_vector: bool) -> None:
 def _num_devices(experiment: Experiment, algorithm: Algorithm) -> int:
     """How many devices share one learner's environments (an algorithm of the user's own keeps to one)."""
     n_envs = experiment.method.n_envs
+    if algorithm.experience:
+        return devices.sharing(n_envs, algorithm.experience.batch_size, algorithm.experience.batch_size)
     rows = algorithm.batch_size or algorithm.n_steps * n_envs
-    recurrent = experiment.network.memory != "none"
+    recurrent = bool(jax.tree.leaves(jax.eval_shape(lambda: algorithm.policy.memory(1))))
     return devices.sharing(n_envs, rows, rows // (algorithm.n_steps if recurrent else 1))
 
 

@@ -48,16 +48,20 @@ class MLP(nn.Module):
 
     hidden: Sequence[int]
     activation: str = "tanh"
+    layer_norm: bool = False  # before each activation function
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         for units in self.hidden:
-            x = ACTIVATIONS[self.activation](dense(units, math.sqrt(2))(x))
+            x = dense(units, math.sqrt(2))(x)
+            x = ACTIVATIONS[self.activation](nn.LayerNorm()(x) if self.layer_norm else x)
         return x
 
 
 class NatureCNN(nn.Module):
     """Three convolutions and a layer of 512 (Mnih et al. 2015): images [..., H, W, C] in [0, 1] to [..., 512]."""
+
+    layer_norm: bool = False  # before each activation function
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -65,9 +69,10 @@ class NatureCNN(nn.Module):
         x = x.reshape(-1, *x.shape[-3:])
         for features, size, stride in ((32, 8, 4), (64, 4, 2), (64, 3, 1)):
             init = nn.initializers.orthogonal(math.sqrt(2))
-            x = nn.relu(nn.Conv(features, (size, size), (stride, stride), "VALID", kernel_init=init)(x))
-        x = nn.relu(dense(512, math.sqrt(2))(x.reshape(x.shape[0], -1)))
-        return x.reshape(*batch, -1)
+            x = nn.Conv(features, (size, size), (stride, stride), "VALID", kernel_init=init)(x)
+            x = nn.relu(nn.LayerNorm()(x) if self.layer_norm else x)
+        x = dense(512, math.sqrt(2))(x.reshape(x.shape[0], -1))
+        return nn.relu(nn.LayerNorm()(x) if self.layer_norm else x).reshape(*batch, -1)
 
 
 CELLS: dict[str, Callable[[int], nn.RNNCellBase]] = {

@@ -39,6 +39,43 @@ class Categorical(NamedTuple):
         return jnp.argmax(self.logits, -1).astype(jnp.int32)
 
 
+class EpsilonGreedy(NamedTuple):
+    """The best of n actions, or any legal one with probability ε (Sutton & Barto 2018, §2.2).
+
+    ``values`` [..., n] are action values, ``ILLEGAL`` where an action is not legal; of equal ones the first is best. A
+    network's output has ε = 0; the method that acts with it replaces ``epsilon``. Actions are int32 [...].
+    """
+
+    values: Float[Array, "*B n"]
+    epsilon: Float[Array, ""]
+
+    def probabilities(self) -> Float[Array, "*B n"]:
+        legal = (self.values > ILLEGAL / 2).astype(self.values.dtype)
+        best = jax.nn.one_hot(self.mode(), self.values.shape[-1], dtype=self.values.dtype)
+        return self.epsilon * legal / legal.sum(-1, keepdims=True) + (1.0 - self.epsilon) * best
+
+    def sample(self, key: Key) -> Int32[Array, "*B"]:
+        return jax.random.categorical(key, jnp.log(self.probabilities())).astype(jnp.int32)
+
+    def log_prob(self, action: Int[Array, "*B"]) -> Float[Array, "*B"]:
+        return jnp.log(_chosen(self.probabilities(), action))
+
+    def entropy(self) -> Float[Array, "*B"]:
+        return jax.scipy.special.entr(self.probabilities()).sum(-1)
+
+    def mode(self) -> Int32[Array, "*B"]:
+        return jnp.argmax(self.values, -1).astype(jnp.int32)
+
+    def value_of(self, action: Int[Array, "*B"]) -> Float[Array, "*B"]:
+        """Q(o, a) of one action each."""
+        return _chosen(self.values, action)
+
+
+def _chosen(each: Float[Array, "*B n"], action: Int[Array, "*B"]) -> Float[Array, "*B"]:
+    """``each`` at ``action``; a product, as XLA's gradient of an index is slow on CPUs."""
+    return (each * jax.nn.one_hot(action, each.shape[-1], dtype=each.dtype)).sum(-1)
+
+
 def masked(logits: Float[Array, "*B n"], legal: Shaped[Array, "*B n"] | None) -> Categorical:
     """Categorical over the legal actions only (``legal`` non-zero where legal)."""
     return Categorical(logits if legal is None else jnp.where(legal != 0, logits, ILLEGAL))

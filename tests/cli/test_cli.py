@@ -169,7 +169,8 @@ def test_envs(answer):
 
 def test_algos(answer):
     said = json.loads(answer("algos", "--json"))
-    assert list(said) == ["reinforce", "actor_critic", "a2c", "ppo", "ram", "classifier", "alphago_zero", "alphazero"]
+    values, gradients = ["q_learning", "dqn", "pqn"], ["reinforce", "actor_critic", "a2c", "ppo"]
+    assert list(said) == [*values, *gradients, "ram", "classifier", "alphago_zero", "alphazero"]
     names = list(said)
     for name, row in said.items():
         assert row["parent"] is None or names.index(row["parent"]) < names.index(name), "each after its parent"
