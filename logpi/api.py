@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +19,29 @@ from logpi.config.settings import Experiment, check_seed
 from logpi.config.stored import Recipe, SettingsFile, check_objects, experiment_from_table, read_file, settled
 from logpi.driver import devices
 from logpi.errors import LogpiError
+from logpi.methods import Method, brought
 from logpi.own_code import name_code, named_in, trust_code
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder, open_run
 from logpi.runs.scores import significant
-from logpi.tasks import NOTHING, Agent, Answer, Film, Own, Pictures, Question, Table, check_name, record, task_of
+from logpi.tasks import (
+    LAST,
+    NOTHING,
+    Agent,
+    Answer,
+    Film,
+    Own,
+    Pictures,
+    Question,
+    Table,
+    check_name,
+    kind_of,
+    record,
+    task_of,
+)
 from logpi.training import session
+from logpi.types import Policy
 from logpi.view.live import View, live
-
-if TYPE_CHECKING:
-    from logpi.types import Policy
 
 OVERSHOT = 1.1  # times the length that was asked for: what a run took beyond it is told
 
@@ -57,7 +69,7 @@ class Outcome:
 
 def train(
     env: Any = None,
-    algo: str | None = None,
+    algo: str | Method[..., Any] | None = None,
     *,
     config: str | Path | None = None,
     init_from: str | Path | None = None,
@@ -76,7 +88,8 @@ def train(
     Args:
         env: a name of ``logpi envs``, ``module:EnvId``, ``path/file.py:Class``, a function that builds a
             ``gymnasium.Env``, or a ``gymnasium.vector.VectorEnv``; None: what ``config`` names.
-        algo: name of the method, one of ``logpi algos``; None: that of ``config`` or of the environment's recipe.
+        algo: name of the method, one of ``logpi algos``; or a method of your own, what ``logpi.method`` makes of a
+            function; None: that of ``config`` or of the environment's recipe.
         config: a TOML file of settings, such as the ``config.toml`` of a run; the other arguments win over it.
         init_from: a run, or an agent's folder, whose parameters (and observation normalizer) training begins with.
         policy: a network of your own (``logpi.Policy``, or ``path/file.py:name``) instead of the standard one.
@@ -98,27 +111,26 @@ def train(
     _check_types(policy, algorithm)
     given = read_file(config) if config is not None else SettingsFile()
     name, implied, own = _named(given.env if env is None and given.env else env)
-    algo = algo or given.algo or None
-    tables = in_sections(name, algo, {**implied, **settings}, run=run or {}, network=network or {})
-    experiment, _ = resolve(name, algo, given.sections, {**tables, "env_kwargs": env_kwargs or {}})
+    algo, own = _method(algo or given.algo or None, own._replace(algorithm=algorithm, eval_env=eval_env))
+    if isinstance(policy, Policy):
+        own = own._replace(policy=policy)
+    check_objects(given.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
+    tables = in_sections(name, algo, {**implied, **settings}, own, run=run or {}, network=network or {})
+    experiment, _ = resolve(name, algo, given.sections, {**tables, "env_kwargs": env_kwargs or {}}, own=own)
     source = str(given.init_from if init_from is None else init_from)
-    if isinstance(policy, str) or (policy is None and given.policy):
-        experiment, policy = dataclasses.replace(experiment, policy=policy or given.policy), None
-    experiment = settled(dataclasses.replace(experiment, init_from=source))
-    objects = {"env": own.env, "policy": policy, "algorithm": algorithm, "eval_env": eval_env}
-    written: dict[str, Any] = {"env": experiment.env if own.env is None else None, "algo": algo and experiment.algo}
+    named = policy if isinstance(policy, str) else "" if policy else given.policy
+    experiment = settled(dataclasses.replace(experiment, init_from=source, policy=named))
+    objects = {"env": own.env, "algo": own.method, "policy": own.policy, "algorithm": algorithm, "eval_env": eval_env}
+    written: dict[str, Any] = {"env": experiment.env if own.env is None else None}
+    written |= {"algo": experiment.algo if algo and own.method is None else None}
     written |= {"config": config, "init_from": source, "policy": experiment.policy, "code": list(code), "run": run}
     written |= {"network": network, "env_kwargs": env_kwargs, **settings}
-    own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
-    check_objects(given.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
     command = python_command(written, objects)
     return run_experiment(experiment, command, promised(experiment), quiet=quiet, own=own)
 
 
 def _check_types(policy: Any, algorithm: Any) -> None:
     """Refuse what is not a network or not a method before anything is made."""
-    from logpi.types import Policy
-
     if policy is not None and not isinstance(policy, str | Policy):
         raise LogpiError(
             f"policy is a {type(policy).__name__}; allowed: a logpi.Policy, or its name, path/file.py:NAME"
@@ -130,39 +142,25 @@ def _check_types(policy: Any, algorithm: Any) -> None:
         )
 
 
+def _method(algo: Any, own: Own) -> tuple[str | None, Own]:
+    """The name of the method that ``train`` was given, and ``own`` with the object itself if it is not a name."""
+    if algo is None or isinstance(algo, str):
+        return algo, own
+    name, method = brought(algo)
+    return name, own._replace(method=method)
+
+
 def _named(env: Any) -> tuple[str, Table, Own]:
     """The name of what ``train`` was given, settings that follow from it, and the object itself if it is not a name."""
-    from gymnasium import Env
-    from gymnasium.vector import VectorEnv
-
-    from logpi.envs.vectors import arguments_of
-    from logpi.types import DeviceEnv
+    from logpi.envs.described import described
 
     if isinstance(env, str):
         check_name(env)
         return env, {}, NOTHING
-    if isinstance(env, DeviceEnv):
-        return env.spec.id, {}, Own(env=env)
-    if isinstance(env, Env):
-        name = env.spec.id if env.spec else type(env.unwrapped).__name__
-        raise LogpiError(
-            f"a single environment object ({name}) cannot be copied; give its name, train({name!r}), a function that "
-            f"builds it, train(lambda: gymnasium.make({name!r})), or a gymnasium.vector.VectorEnv"
-        )
-    if isinstance(env, VectorEnv):
-        name = env.spec.id if env.spec else type(env.unwrapped).__name__
-        return name, {"n_envs": env.num_envs}, Own(env=env, env_kwargs=arguments_of(env))
-    if callable(env):
-        from logpi.envs.host import built
-
-        with contextlib.closing(built(env)) as one:
-            name = one.spec.id if one.spec else getattr(env, "__name__", type(env).__name__)
-            arguments = arguments_of(one)
-        return name, {}, Own(env=env, env_kwargs=arguments)
-    raise LogpiError(
-        f"env is a {type(env).__name__}; allowed: a name such as 'CartPole-v1', a function that builds a "
-        "gymnasium.Env, or a gymnasium.vector.VectorEnv"
-    )
+    found = described(env)
+    own = Own(env=found.env, env_kwargs=found.env_kwargs, suited=found.suited)
+    name = found.name if kind_of(found.name) == LAST else f"own-{found.name}"  # not a game's, nor that of images
+    return name, {} if found.n_envs is None else {"n_envs": found.n_envs}, own
 
 
 def run_experiment(
@@ -176,7 +174,7 @@ def run_experiment(
     experiment = dataclasses.replace(experiment, objects=own.given)
     with _display(experiment, recipe, quiet) as view:
         began = time.perf_counter()
-        if remark := without_recipe(experiment):
+        if remark := without_recipe(experiment, own):
             view.tell(remark)
         return _shown(session.start(experiment, command, view, own), experiment, recipe, view, own, began)
 
@@ -189,6 +187,7 @@ def resume(
     stop_at: float | None = None,
     minutes: float | None = None,
     policy: Policy | None = None,
+    algo: Method[..., Any] | None = None,
     algorithm: Any = None,
     env: Any = None,
     eval_env: Any = None,
@@ -209,8 +208,9 @@ def resume(
         stop_at: score of a periodic evaluation at which training ends. If this, ``minutes`` or a length is given, they
             take the place of what the run had; what is not given is no limit.
         minutes: wall-clock time of this call's training.
-        policy: the network that ``train`` was given.
-        algorithm: the method that ``train`` was given.
+        policy: the network that ``train`` was given, if it was not a name.
+        algo: the method that ``train`` was given, if it was not a name.
+        algorithm: the function that ``train`` was given as a method.
         env: the environment that ``train`` was given, if it was not a name.
         eval_env: the environment for evaluations that ``train`` was given.
         code: Python files that may be imported where the run names them.
@@ -225,17 +225,17 @@ def resume(
     devices.prepare()
     name_code(*code)
     folder, own = open_run(path, root), NOTHING if env is None else _named(env)[2]
-    own = own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env)
+    own = _method(algo, own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env))[1]
     if trust:
         trust_code(*named_in(folder.config))
     lengths = {"total_timesteps": total_timesteps, "total_images": total_images}
     asked = {name: value for name, value in lengths.items() if value is not None}
     longer = bool(asked) or stop_at is not None or minutes is not None
-    before = experiment = experiment_from_table(folder.config)
+    before = experiment = experiment_from_table(folder.config, own)
     if longer:
         limits = (math.inf if limit is None else limit for limit in (stop_at, minutes))
         experiment = lengthened(before, asked, *limits)
-    recipe = promised(experiment) if own == NOTHING else None
+    recipe = promised(experiment)
     with _display(experiment, recipe, quiet) as view:
         began = time.perf_counter()
         trained = session.resume(folder, experiment, view, own, before if longer else None)
@@ -243,7 +243,14 @@ def resume(
 
 
 def load(
-    path: str | Path, policy: Policy | None = None, code: Sequence[str] = (), *, trust: bool = False, env: Any = None
+    path: str | Path,
+    policy: Policy | None = None,
+    code: Sequence[str] = (),
+    *,
+    trust: bool = False,
+    env: Any = None,
+    algo: Method[..., Any] | None = None,
+    algorithm: Any = None,
 ) -> Agent:
     """The agent of a run (its best, in periodic evaluation), or of a folder with ``agent.json``; of any kind.
 
@@ -253,12 +260,15 @@ def load(
 
     Args:
         path: folder of the run or of the agent.
-        policy: the network that ``train`` was given.
-        env: the function that builds a ``gymnasium.Env`` (or the ``logpi.DeviceEnv``) that ``train`` was given, where
-            the agent is to be evaluated or filmed in it.
+        policy: the network that ``train`` was given, if it was not a name.
         code: Python files that may be imported where the agent names them.
         trust: import whatever code the agent names, now or when it is evaluated or filmed; each file is shown on
             standard error before.
+        env: the function that builds an environment (or the ``logpi.DeviceEnv``) that ``train`` was given, where the
+            agent is to be evaluated or filmed in it.
+        algo: the method that ``train`` was given, if it was not a name. An agent needs it where it acts otherwise than
+            by its network alone.
+        algorithm: the function that ``train`` was given as a method; needed as ``algo``.
 
     Raises:
         LogpiError: nothing that can be loaded is there, or it names code that is not trusted.
@@ -272,7 +282,9 @@ def load(
     folder = agent_folder(path)
     if trust:
         trust_code(*named_in(read_card(folder)))
-    return record(task_in(folder)).load(folder, Own(policy=policy, env=env))
+    own = NOTHING if env is None else _named(env)[2]
+    own = _method(algo, own._replace(policy=policy, algorithm=algorithm))[1]
+    return record(task_in(folder)).load(folder, own)
 
 
 def _agent(given: Agent | str | Path | Outcome | RunFolder) -> Agent:

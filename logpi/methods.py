@@ -17,6 +17,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from logpi.config.contract import check_settings
 from logpi.config.settings import Network
 from logpi.errors import LogpiError, near
 from logpi.tasks import KINDS
@@ -101,9 +102,9 @@ def find_method(name: str) -> Method[..., Any]:
     Raises:
         LogpiError: no such method (with the nearest name), or a file or an entry point that holds no method.
     """
-    for kind, (_, _, package) in KINDS.items():
+    for kind, place in KINDS.items():
         if name in _files(kind):
-            return _checked(name, getattr(importlib.import_module(f"{package}.{name}"), name))
+            return _checked(name, getattr(importlib.import_module(f"{place.methods}.{name}"), name))
     path, colon, attribute = name.rpartition(":")
     if colon and path.endswith(".py"):
         return _from_file(path, attribute)
@@ -114,6 +115,37 @@ def find_method(name: str) -> Method[..., Any]:
     if instead := INSTEAD.get(name.lower()):
         hint = f"; logpi has no {name.upper()}, and {instead} learns the same tasks"
     raise LogpiError(f"unknown algorithm {name!r}; allowed: {', '.join(known)}, path/file.py:NAME{hint}")
+
+
+def method_of(name: str, given: Method[..., Any] | None = None) -> Method[..., Any]:
+    """The method of a run or an agent: ``given`` where a program brought it as an object, else the one called ``name``.
+
+    Raises:
+        LogpiError: ``given`` has another name, or as ``find_method``.
+    """
+    if given is None:
+        return find_method(name)
+    if given.name != name:
+        raise LogpiError(f"this was trained with the method {name}, and the one that was given is {given.name}")
+    return _checked(name, given)
+
+
+def brought(given: object) -> tuple[str, Method[..., Any] | None]:
+    """The name of a method that a program brings as an object, and the object unless ``find_method`` finds it too.
+
+    Raises:
+        LogpiError: it is no method, it does not fit the contract, or it has the name of another one.
+    """
+    if not isinstance(given, Method):
+        raise LogpiError(
+            f"algo is a {type(given).__name__}; allowed: a name of `logpi algos`, path/file.py:NAME, or what "
+            "@logpi.method(settings=…) makes of a function"
+        )
+    if given.name not in method_names() and given.name not in _entries():
+        return given.name, _checked(given.name, given)
+    if find_method(given.name) == given:
+        return given.name, None
+    raise LogpiError(f"the method {given.name} has the name of another one; give its function another name")
 
 
 def _files(kind: str) -> list[str]:
@@ -170,10 +202,15 @@ def _checked(name: str, found: object) -> Method[..., Any]:
     """``found`` as the method called ``name``."""
     if not isinstance(found, Method):
         raise LogpiError(f"algorithm {name} is a {type(found).__name__}; wanted: {WANTED}")
-    for part, kind in (("settings", found.settings), ("network", found.network)):
-        frozen = getattr(kind, "__dataclass_params__", None)
-        if frozen is None or not frozen.frozen:
-            raise LogpiError(f"algorithm {name}: its {part} are {kind!r}; write a class with dataclass(frozen=True)")
     if found.task not in KINDS:
         raise LogpiError(f"algorithm {name} learns {found.task!r}; allowed: {', '.join(KINDS)}")
+    if name in method_names():
+        return found
+    place = KINDS[found.task]
+    check_settings(f"algorithm {name}: its settings", found.settings, place.settings)
+    network = "" if found.policy else place.network
+    check_settings(f"algorithm {name}: the settings of its network", found.network, network)
+    both = {field.name for field in dataclasses.fields(found.settings)}
+    if twice := [field.name for field in dataclasses.fields(found.network) if field.name in both]:
+        raise LogpiError(f"algorithm {name}: {twice[0]} is a setting of its network too; give it another name")
     return dataclasses.replace(found, name=name)

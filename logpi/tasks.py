@@ -32,12 +32,17 @@ class Kind(NamedTuple):
     pattern: str  # regular expression of names that surely belong to it
     module: str  # which holds its record, ``TASK``
     methods: str  # package in which each module is one method
+    settings: str  # module:class of the settings that every method of it has
+    network: str = ""  # module:class of the settings of the standard network; "": each method has its own
 
 
+_SETTINGS = "logpi.config.settings"
 KINDS = {
-    "control": Kind(r".*-v\d+", "logpi.control.task", "logpi.algorithms"),
-    "ram": Kind(r"ram/.*", "logpi.ram.task", "logpi.ram.methods"),
-    "games": Kind(r"pgx:.*", "logpi.games.task", "logpi.games.methods"),
+    "control": Kind(
+        r".*-v\d+", "logpi.control.task", "logpi.algorithms", f"{_SETTINGS}:ControlSettings", f"{_SETTINGS}:Network"
+    ),
+    "ram": Kind(r"ram/.*", "logpi.ram.task", "logpi.ram.methods", "logpi.ram.settings:ImageSettings"),
+    "games": Kind(r"pgx:.*", "logpi.games.task", "logpi.games.methods", "logpi.games.settings:SelfPlaySettings"),
 }
 LAST = "control"  # it has the error message for a name that no kind knows
 
@@ -63,16 +68,18 @@ class Own(NamedTuple):
     """What a Python program brings instead of a standard part."""
 
     policy: Any = None  # a ``logpi.Policy``
-    algorithm: Any = None  # (settings, policy, spec, obs) -> ``logpi.Algorithm``
+    method: Any = None  # a ``logpi.Method``, with settings of its own
+    algorithm: Any = None  # (settings, policy, spec, obs) -> ``logpi.Algorithm``, with settings of a method by name
     env: Any = None  # a ``logpi.DeviceEnv``, a factory of environments, or a ``gymnasium.vector.VectorEnv``
     eval_env: Any = None  # a ``gymnasium.vector.VectorEnv`` to evaluate in
     # arguments with which Gymnasium's environment of that name is the same as ``env``; None: it has no such name
     env_kwargs: Any = None
+    suited: Mapping[str, Table] = {}  # settings by section that suit the spaces of ``env``
 
     @property
     def given(self) -> tuple[str, ...]:
         """Names of the parts that are there, as ``logpi.train`` and ``logpi.resume`` call them."""
-        parts = {"env": self.env, "policy": self.policy, "algorithm": self.algorithm}
+        parts = {"env": self.env, "policy": self.policy, "algo": self.method, "algorithm": self.algorithm}
         return tuple(name for name, part in parts.items() if part is not None)
 
 
@@ -232,8 +239,8 @@ def record(kind: str) -> Task:
 
 def kind_of(name: str) -> str:
     """The kind of the task called ``name``: by its form if that tells, else by asking all kinds, the last one last."""
-    for kind, (pattern, _, _) in KINDS.items():
-        if re.fullmatch(pattern, name):
+    for kind, place in KINDS.items():
+        if re.fullmatch(place.pattern, name):
             return kind
     others: Sequence[str] = [kind for kind in KINDS if kind != LAST]
     return next((kind for kind in others if record(kind).knows(name)), LAST)

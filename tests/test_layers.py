@@ -33,15 +33,17 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "own_code": {"errors"},
     "runs": BASE,
     "tasks": BASE | {"config.settings", "driver.process", "runs.folder"},  # but for errors, types alone
-    "methods": {"errors", "tasks", "config.settings", "own_code"},
+    "methods": {"errors", "tasks", "config.settings", "config.values", "config.contract", "own_code"},
     "config": {"errors", "tasks", "methods", "own_code", "runs.files"},
+    "config.values": {"errors", "config.settings"},
+    "config.contract": {"errors", "config.settings", "config.values"},
     "config.settings": {"errors"},  # below everything that has settings
     "view": {"errors", "runs", "tasks", "envs.frames"},
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE
-    | {"training", "tasks", "config", "runs", "view", "own_code"}
-    | {"driver.devices", "envs.host", "envs.vectors", "envs.space_json"},
+    | {"training", "tasks", "methods", "config", "runs", "view", "own_code"}
+    | {"driver.devices", "envs.described", "envs.space_json"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
     | {"driver.devices", "envs.checker", "games.task", "games.rules", "training.doctor"},
     "__main__": {"cli"},

@@ -13,22 +13,25 @@ from logpi.config.settings import Run
 from logpi.config.values import ALIASES, plain
 from logpi.errors import LogpiError, near
 from logpi.own_code import absolute
-from logpi.tasks import Table
+from logpi.tasks import NOTHING, Own, Table
 
 
-def in_sections(env: str, algo: str | None, settings: Table, **tables: Table) -> dict[str, dict[str, Any]]:
+def in_sections(
+    env: str, algo: str | None, settings: Table, own: Own = NOTHING, **tables: Table
+) -> dict[str, dict[str, Any]]:
     """``settings`` by the section that each belongs to, ``seed`` to "run", ``hidden`` to "network", beside ``tables``.
 
     Args:
         env: name of the task.
         algo: name of the method; None: as ``logpi.config.experiments.resolve`` decides.
         settings: single settings by name.
+        own: what a Python program brings.
         tables: settings that are given by section.
 
     Raises:
         LogpiError: no section has one of the settings (with the nearest name), one is given twice, or as ``parts_of``.
     """
-    method = parts_of(absolute(env) if ":" in env else env, algo)[2]
+    method = parts_of(absolute(env) if ":" in env else env, algo, own)[2]
     kinds: dict[str, Any] = {"method": method.settings, "network": method.network, "run": Run}
     known = {f.name: section for section, kind in reversed(kinds.items()) for f in dataclasses.fields(kind)}
     found: dict[str, dict[str, Any]] = {section: dict(tables.get(section, {})) for section in kinds}

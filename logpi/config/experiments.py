@@ -13,9 +13,9 @@ from logpi.config.settings import Experiment, Run, idle_because
 from logpi.config.stored import Recipe, recipe_for, recipes, settled
 from logpi.config.values import from_table
 from logpi.errors import LogpiError, near
-from logpi.methods import Method, find_method, method_names
+from logpi.methods import Method, find_method, method_names, method_of
 from logpi.own_code import absolute
-from logpi.tasks import KINDS, Table, Task, check_learns, kind_of, record, task_of
+from logpi.tasks import KINDS, NOTHING, Own, Table, Task, check_learns, kind_of, record, task_of
 
 SECTIONS = ("run", "method", "network", "env_kwargs")
 
@@ -23,9 +23,10 @@ SECTIONS = ("run", "method", "network", "env_kwargs")
 def promised(experiment: Experiment, resolved: tuple[Experiment, Recipe | None] | None = None) -> Recipe | None:
     """The recipe whose expected band is one of ``experiment`` too: its settings, however long it learns.
 
+    What learns with objects of a program has none: they may differ from what has their name.
     ``resolved`` is what ``resolve`` makes of the task and the method alone, where that is known already.
     """
-    if recipe_for(experiment.env, experiment.algo) is None:
+    if experiment.objects or recipe_for(experiment.env, experiment.algo) is None:
         return None
     own, recipe = resolved or resolve(experiment.env, experiment.algo)
     length = task_of(experiment.env).horizon
@@ -34,14 +35,20 @@ def promised(experiment: Experiment, resolved: tuple[Experiment, Recipe | None] 
     return recipe if same and not experiment.policy and not experiment.init_from else None
 
 
-def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Recipe | None]:
+def resolve(env: str, algo: str | None, *tables: Table, own: Own = NOTHING) -> tuple[Experiment, Recipe | None]:
     """The experiment that defaults, recipe and ``tables`` (a file's, then the flags') make together.
+
+    Args:
+        env: name of the task.
+        algo: name of the method; None: as ``parts_of`` decides.
+        tables: settings by section, the most binding ones last.
+        own: what a Python program brings.
 
     Raises:
         LogpiError: unknown algorithm, section or key, or a value of the wrong type.
     """
     env = absolute(env) if ":" in env else env
-    task, recipe, method = parts_of(env, algo)
+    task, recipe, method = parts_of(env, algo, own)
     for layer in tables:
         if unknown := set(layer) - set(SECTIONS):
             name = sorted(unknown)[0]
@@ -50,7 +57,7 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
             if not isinstance(part, Mapping):
                 raise LogpiError(f"{name} is {part!r}; it must be a table, [{name}] with a line for each setting")
     kwargs = {k: v for layer in tables for k, v in layer.get("env_kwargs", {}).items()}
-    suited = recipe.tables if recipe else _untuned(task, env, kwargs, method)
+    suited = recipe.tables if recipe else _untuned(task, env, kwargs, method, own)
     layers = [{"method": task.presets(env)}, suited, *tables]
 
     def section(name: str, kind: type[Any]) -> Any:
@@ -61,35 +68,37 @@ def resolve(env: str, algo: str | None, *tables: Table) -> tuple[Experiment, Rec
 
     kwargs = {**suited.get("env_kwargs", {}), **kwargs}
     settings, network = section("method", method.settings), section("network", method.network)
-    return settled(Experiment(env, method.name, section("run", Run), settings, network, kwargs)), recipe
+    parts = (section("run", Run), settings, network, kwargs)
+    return settled(Experiment(env, method.name, *parts, objects=own.given)), recipe
 
 
-def parts_of(env: str, algo: str | None) -> tuple[Task, Recipe | None, Method[..., Any]]:
+def parts_of(env: str, algo: str | None, own: Own = NOTHING) -> tuple[Task, Recipe | None, Method[..., Any]]:
     """The task called ``env``, its recipe, and its method; ``algo``, or the one that the recipe or the task decides on.
 
     Raises:
         LogpiError: no such method, or not one of this task.
     """
-    asked = None if algo is None else find_method(algo)
+    asked = None if algo is None else method_of(algo, own.method)
     task, recipe = record(kind_of(env)), recipe_for(env, algo)
     method = asked or find_method(recipe.algo if recipe else task.default_method(env))
     check_learns(env, method.name, method.task, method_names(task.name))
     return task, recipe, method
 
 
-def _untuned(task: Task, env: str, env_kwargs: Table, method: Method[..., Any]) -> dict[str, Table]:
+def _untuned(task: Task, env: str, env_kwargs: Table, method: Method[..., Any], own: Own) -> dict[str, Table]:
     """What suits a task without a recipe, of the settings that ``method`` has."""
     kinds = {"method": method.settings, "network": method.network}
     known = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in kinds.items()}
-    found = task.untuned(env, env_kwargs)
+    found = task.untuned(env, env_kwargs) if own.env is None else own.suited
     return {name: {k: v for k, v in table.items() if k in known[name]} for name, table in found.items()}
 
 
-def without_recipe(experiment: Experiment) -> str:
+def without_recipe(experiment: Experiment, own: Own = NOTHING) -> str:
     """What is said of an experiment whose task and method have no recipe; "" where they have one."""
     if recipe_for(experiment.env, experiment.algo):
         return ""
-    found = task_of(experiment.env).untuned(experiment.env, experiment.env_kwargs)
+    task, kwargs = task_of(experiment.env), experiment.env_kwargs
+    found = _untuned(task, experiment.env, kwargs, method_of(experiment.algo, own.method), own)
     suited = [f"{k} = {v}" for table in found.values() for k, v in table.items()]
     besides = f", and {', '.join(suited)} for its spaces unless you said otherwise" if suited else ""
     return f"no recipe for {experiment.env} with {experiment.algo}: the method's defaults{besides}"
@@ -114,17 +123,18 @@ def environments() -> list[Listed]:
     return sorted(listed, key=lambda entry: entry.env)
 
 
-def check_used(experiment: Experiment, idle: Mapping[str, str]) -> None:
+def check_used(experiment: Experiment, idle: Mapping[str, str], own: Own = NOTHING) -> None:
     """Refuse settings that were asked for and do nothing.
 
     Args:
         experiment: a value that is the default, or the recipe's, was not asked for.
         idle: "section.setting" -> why it does nothing in the task of ``experiment``.
+        own: what a Python program brings.
 
     Raises:
         LogpiError: with the reason.
     """
-    usual = resolve(experiment.env, experiment.algo, {"env_kwargs": experiment.env_kwargs})[0]
+    usual = resolve(experiment.env, experiment.algo, {"env_kwargs": experiment.env_kwargs}, own=own)[0]
     for where in ("run", "method", "network"):
         config, recipe = getattr(experiment, where), getattr(usual, where)
         for name, default in dataclasses.asdict(type(config)()).items():

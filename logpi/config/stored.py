@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 from logpi.config.settings import Experiment, Run, check_ranges
 from logpi.config.values import from_table, plain_argument, to_table
 from logpi.errors import LogpiError
-from logpi.methods import find_method
+from logpi.methods import Method, method_of
 from logpi.own_code import absolute
 from logpi.runs.files import parse_toml
-from logpi.tasks import Table, task_of
+from logpi.tasks import NOTHING, Own, Table, task_of
 
+LOAD = "logpi.load(path, ARGUMENTS)"  # what messages advise where an agent needs objects
 HISTORY = "history"  # in config.toml: the lengths that a run had before, a table each
 FORMAT_VERSION = 2  # of config.toml; 1 had no number, and other names of settings
 
@@ -180,16 +181,19 @@ def _with_none(table: Table) -> dict[str, Any]:
     return rest | {"env_kwargs": {**kwargs, **dict.fromkeys(none)}}
 
 
-def experiment_from_table(table: Table) -> Experiment:
+def experiment_from_table(table: Table, own: Own = NOTHING) -> Experiment:
     """The experiment of a run's ``config.toml``; a setting that it lacks has its default.
 
     Raises:
-        LogpiError: another format, a missing part, or an unknown setting.
+        LogpiError: another format, a missing part, an unknown setting, or a method that is an object and is not there.
     """
     table = _of_this_format(table, "config.toml")
     try:
         env, algo, policy = (_text(table, name) for name in ("env", "algo", "policy"))
-        method = find_method(algo)
+        objects = tuple(map(str, table.get("objects", ())))
+        if "algo" in objects:
+            check_objects(objects, own.given, "logpi.resume(path, ARGUMENTS)")
+        method = method_of(algo, own.method)
         experiment = Experiment(
             env,
             method.name,
@@ -199,7 +203,7 @@ def experiment_from_table(table: Table) -> Experiment:
             _with_none(table)["env_kwargs"],
             policy,
             str(table.get("init_from", "")),
-            tuple(map(str, table.get("objects", ()))),
+            objects,
         )
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise LogpiError(
@@ -224,17 +228,19 @@ def settings_card(experiment: Experiment) -> dict[str, Any]:
         return {k: v for k, v in to_table(config).items() if v != math.inf or usual[k] != math.inf}
 
     sections = {"method": finite(experiment.method), "network": finite(experiment.network)}
-    return {"env": experiment.env, "algo": experiment.algo, **sections}
+    return {"env": experiment.env, "algo": experiment.algo, "objects": list(experiment.objects), **sections}
 
 
-def settings_from(card: Table) -> tuple[Any, Any]:
-    """Settings of the method and of its network, from an agent's card.
+def settings_from(card: Table, own: Own = NOTHING) -> tuple[Method[..., Any], Any, Any]:
+    """The method, its settings and those of its network, from an agent's card.
 
     Raises:
-        KeyError, ValueError, LogpiError: the card is incomplete or altered.
+        KeyError, ValueError, LogpiError: the card is incomplete or altered, or it needs an object that is not there.
     """
+    check_objects([name for name in card.get("objects", ()) if name == "algo"], own.given, LOAD)
     try:
-        method = find_method(card["algo"])
+        method = method_of(card["algo"], own.method)
     except LogpiError as error:
         raise ValueError(str(error)) from error
-    return from_table(method.settings, card["method"], "method"), from_table(method.network, card["network"], "network")
+    settings = from_table(method.settings, card["method"], "method")
+    return method, settings, from_table(method.network, card["network"], "network")

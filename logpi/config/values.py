@@ -62,7 +62,7 @@ def checked(where: str, hint: Any, value: Any) -> Any:
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         allowed = typing.get_args(hint)
-        if value not in allowed:
+        if not any(type(value) is type(one) and value == one for one in allowed):
             raise LogpiError(f"{where} is {value!r}; allowed: {', '.join(map(repr, allowed))}")
         return value
     if origin is tuple:
@@ -87,7 +87,8 @@ def from_table(kind: type[Any], table: Mapping[str, Any], where: str) -> Any:
     Raises:
         LogpiError: unknown key, a value of the wrong type, or one that is out of its range.
     """
-    hints = typing.get_type_hints(kind)
+    types = typing.get_type_hints(kind)
+    hints = {field.name: types[field.name] for field in dataclasses.fields(kind)}
     values = {}
     for key, given in table.items():
         value = plain(given)

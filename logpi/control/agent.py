@@ -15,17 +15,19 @@ import numpy as np
 
 from logpi.algorithms.common.learning import make_act
 from logpi.config.settings import MOST_STEPS, Network
+from logpi.config.stored import LOAD, check_objects
 from logpi.config.values import from_table
 from logpi.control.fit import made
 from logpi.envs.space_json import space_from_json, space_to_json
 from logpi.envs.spaces import plain, to_env
 from logpi.errors import LogpiError
-from logpi.methods import find_method
+from logpi.methods import method_of
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Statistics, init_statistics
 from logpi.own_code import load_attribute
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
+from logpi.tasks import NOTHING, Own
 from logpi.types import Act, Algorithm, Array, EnvSpec, Key, Learner, Policy, PyTree
 
 KIND = "control"
@@ -185,11 +187,11 @@ def adopt(learner: Learner, folder: Path, network: Network | None) -> Learner:
     return learner._replace(params=found["params"], statistics=statistics)
 
 
-def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
-    """The agent saved in ``folder`` (one with ``agent.json``).
+def load_agent(folder: str | Path, own: Own = NOTHING) -> Agent:
+    """The agent saved in ``folder`` (one with ``agent.json``); ``own`` are objects that it was trained with.
 
     Raises:
-        LogpiError: no agent there, a damaged file, another format, or a policy of the user's own that is not given.
+        LogpiError: no agent there, a damaged file, another format, or an object that it needs is not given.
     """
     folder = Path(folder)
     with cards.reading(folder) as card:
@@ -199,12 +201,15 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
             raise TypeError("env_kwargs is not a table")
         if not (type(moves := card.get("timesteps", 0)) is int and 0 <= moves < 2**31):
             raise TypeError(f"timesteps is {moves!r}")
-        method = None if card.get("method") is None else find_method(str(card["algo"]))
+        method = None
+        if card.get("method") is not None:
+            check_objects([name for name in card["objects"] if name != "env"], own.given, LOAD)
+            method = method_of(str(card["algo"]), own.method)
         kind = Network if method is None else method.network
         network = card["network"] and from_table(kind, card["network"], "network")
         normalize = bool(card["normalize_obs"])
         named = str(card["policy"])
-        policy = policy or own_policy(named, spec)
+        policy = own.policy or own_policy(named, spec)
         if policy is None:
             if network is None:
                 raise LogpiError(f"the agent in {folder} has a network of its own: pass it, load(path, policy=...)")
@@ -212,7 +217,7 @@ def load_agent(folder: str | Path, policy: Policy | None = None) -> Agent:
         obs, algorithm = example(observation), None
         if method is not None:
             settings = from_table(method.settings, card["method"], "method")
-            algorithm = made(method, settings, policy, spec, method.name)
+            algorithm = made(own.algorithm or method, settings, policy, spec, method.name)
             policy = algorithm.policy
         init = policy.init if algorithm is None else lambda key: algorithm.init(key).params
         like = {

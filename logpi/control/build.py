@@ -24,7 +24,7 @@ from logpi.envs.make import make, spec_of, vectorize
 from logpi.envs.spaces import max_entropy
 from logpi.envs.vectors import pair, vector_spec
 from logpi.errors import LogpiError
-from logpi.methods import find_method
+from logpi.methods import method_of
 from logpi.nets.policy import example
 from logpi.tasks import NOTHING, Limits, Own
 from logpi.types import Algorithm, DeviceEnv, EnvSpec
@@ -58,12 +58,12 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     policy = own.policy or own_policy(experiment.policy, spec)
     if policy is not None:
         check_policy(policy, spec, f"network {experiment.policy}" if experiment.policy else "policy")
-    name, method = experiment.algo, own.algorithm or find_method(experiment.algo)
+    name, method = experiment.algo, own.algorithm or method_of(experiment.algo, own.method)
     policy = policy or standard_policy(method, spec, experiment.network)
     algorithm = made(method, experiment.method, policy, spec, name)
-    if own.algorithm is not None or ":" in name:
+    if own.algorithm or own.method or ":" in name:
         check_method(algorithm, spec, name)
-    if isinstance(env, DeviceEnv) and ":" in experiment.env:
+    if isinstance(env, DeviceEnv) and (own.env is not None or ":" in experiment.env):
         check_device_env(env, algorithm, experiment.method.n_envs, experiment.env)
     num_devices = 1 if own.algorithm else _num_devices(experiment, algorithm)
     plan, notes = evaluations(experiment, env, spec, algorithm)

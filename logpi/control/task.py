@@ -62,7 +62,7 @@ def _untuned(name: str, env_kwargs: Table) -> Mapping[str, Table]:
         with contextlib.suppress(Exception):
             made: Any = load_own(name) if ":" in name or name.endswith(".py") else registered(name)
             with contextlib.closing(made(**env_kwargs)) as env:
-                _SUITED[key] = suited(env)
+                _SUITED[key] = suited(env.observation_space, env.action_space)
     return _SUITED[key]
 
 
@@ -81,8 +81,10 @@ def _build(experiment: Experiment, own: Own) -> Work:
 
     named = own.env is None or own.env_kwargs is not None
     kwargs = experiment.env_kwargs if own.env_kwargs is None else own.env_kwargs
-    kept: Facts = {"env_kwargs": kwargs, "policy": experiment.policy, "objects": [] if named else ["env"]}
-    if own.algorithm is None and not made.acts_by_policy:
+    needed = {"env": not named, "algo": not made.acts_by_policy, "algorithm": not made.acts_by_policy}
+    objects = [name for name in own.given if needed.get(name)]
+    kept: Facts = {"env_kwargs": kwargs, "policy": experiment.policy, "objects": objects}
+    if not made.acts_by_policy:
         kept["method"] = settings_card(experiment)["method"]
 
     def save(folder: Path, acting: Any, facts: Facts) -> None:
@@ -107,7 +109,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
 def _load(folder: Path, own: Own = NOTHING) -> Any:
     from logpi.control.agent import load_agent
 
-    agent = load_agent(folder, own.policy)
+    agent = load_agent(folder, own)
     agent.env = own.env
     return agent
 

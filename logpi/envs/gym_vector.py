@@ -32,13 +32,18 @@ class GymVector:
     observation; otherwise the next row is void: it only resets, with reward 0 and no flag.
 
     Raises:
-        LogpiError: unsupported space, unknown autoreset mode, a non-finite observation or reward, or any
-            exception of the environment or of one of its workers (chained); the vector is then closed.
+        LogpiError: a closed vector, unsupported space, unknown autoreset mode, a non-finite observation or reward, or
+            any exception of the environment or of one of its workers (chained); the vector is then closed.
     """
 
     def __init__(self, vector: VectorEnv, name: str = "", max_episode_steps: int | None = None) -> None:
         registered_as = getattr(vector, "spec", None)
         name = name or getattr(registered_as, "id", "") or type(vector).__name__
+        if getattr(vector.unwrapped, "closed", False):
+            raise LogpiError(
+                f"the vector of environments {name} is closed, as every vector is that a training has ended with: "
+                "build another one"
+            )
         limit = max_episode_steps or getattr(registered_as, "max_episode_steps", None)
         self.spec = EnvSpec(name, vector.single_observation_space, vector.single_action_space, limit)
         self.num_envs = int(vector.num_envs)

@@ -94,21 +94,3 @@ def host_spec(factory: HostFactory, env_kwargs: Mapping[str, object] | None = No
         raise LogpiError(f"environment {name} could not be built{kwargs}: {describe(error)}{extra}") from error
     check_spaces(spec)
     return spec
-
-
-def built(factory: HostFactory) -> gymnasium.Env:
-    """One environment of ``factory``.
-
-    Raises:
-        LogpiError: it cannot be built (chained), or the result is not a ``gymnasium.Env``.
-    """
-    name = getattr(factory, "__name__", type(factory).__name__)
-    try:
-        env = factory()
-    except Exception as error:
-        raise LogpiError(
-            f"{name}() raised {describe(error)}; a function that builds a gymnasium.Env is wanted"
-        ) from error
-    if not isinstance(env, gymnasium.Env):
-        raise LogpiError(f"{name}() returned a {type(env).__name__}; a function that builds a gymnasium.Env is wanted")
-    return env

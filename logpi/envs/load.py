@@ -183,7 +183,7 @@ def load_own(name: str) -> DeviceEnv | Registered | FromFile:
         instance = maker()
     except Exception as error:
         raise LogpiError(f"{name} could not be built: {part}() raised {type(error).__name__}: {error}") from error
-    return host if isinstance(instance, gymnasium.Env) else _device(name, instance)
+    return host if isinstance(instance, gymnasium.Env) else device(name, instance)
 
 
 def registered(name: str) -> Registered:
@@ -211,7 +211,12 @@ def registered(name: str) -> Registered:
         ) from error
 
 
-def _device(name: str, instance: DeviceEnv | OwnDeviceEnv) -> DeviceEnv:
+def device(name: str, instance: DeviceEnv | OwnDeviceEnv) -> DeviceEnv:
+    """A user's environment of pure functions as a ``DeviceEnv`` called ``name``.
+
+    Raises:
+        LogpiError: it lacks a part.
+    """
     from logpi.types import DeviceEnv, EnvSpec
 
     if isinstance(instance, DeviceEnv):

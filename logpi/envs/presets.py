@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
 
@@ -12,14 +11,13 @@ JOINTS = 2  # continuous actions at once, as in a robot; one alone is left to th
 FIRST = -0.7  # log of the first standard deviation: half of half the range
 
 
-def suited(env: gymnasium.Env[Any, Any]) -> dict[str, dict[str, Any]]:
-    """Settings by section that suit the spaces of ``env``; {} where the defaults do.
+def suited(seen: spaces.Space[Any], acts: spaces.Space[Any]) -> dict[str, dict[str, Any]]:
+    """Settings by section that suit the spaces of observations and of actions; {} where the defaults do.
 
     Continuous joints, which is two bounded actions or more on a vector of real numbers: observations are normalized,
     and the first standard deviation is 0.5 of half the range instead of 1, at which a third of the actions is clipped
     (Andrychowicz et al. 2021, §3.2 and §3.4: of all choices these two matter most there).
     """
-    seen, acts = env.observation_space, env.action_space
     if not (isinstance(acts, spaces.Box) and acts.shape[0:1] >= (JOINTS,) and acts.is_bounded()):
         return {}
     if not (isinstance(seen, spaces.Box) and len(seen.shape) == 1 and np.issubdtype(seen.dtype, np.floating)):

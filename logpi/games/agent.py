@@ -19,9 +19,10 @@ from logpi.config.stored import settings_card, settings_from
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
 from logpi.games.search.tree import Searched, spread
-from logpi.methods import find_method
+from logpi.methods import method_of
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
+from logpi.tasks import NOTHING, Own
 from logpi.types import Learner, PyTree
 
 KIND = "games"
@@ -32,9 +33,12 @@ class GameAgent:
 
     kind = KIND
 
-    def __init__(self, game: Game, config: Any, net: Any, params: PyTree, facts: dict[str, Any]) -> None:
+    def __init__(
+        self, game: Game, config: Any, net: Any, params: PyTree, facts: dict[str, Any], own: Own = NOTHING
+    ) -> None:
+        """``own`` has the method, where a program brought it as an object."""
         self.game, self.config, self.net, self.params, self.facts = game, config, net, params, facts
-        system = find_method(facts["algo"])(config, net, game)
+        system = method_of(facts["algo"], own.method)(config, net, game)
         self.think = jax.jit(system.search, static_argnums=3)
 
     def search(self, states: PyTree, simulations: int = 0, seed: int = 0) -> Searched:
@@ -71,15 +75,15 @@ def adopt(learner: Learner, folder: Path, experiment: Experiment) -> Learner:
     return learner._replace(params=params, extra=learner.extra._replace(params=params))
 
 
-def load_game_agent(folder: Path) -> GameAgent:
-    """The agent in ``folder``.
+def load_game_agent(folder: Path, own: Own = NOTHING) -> GameAgent:
+    """The agent in ``folder``; ``own`` as of ``GameAgent``.
 
     Raises:
         LogpiError: its files are missing, damaged, or of another format.
     """
     with cards.reading(folder) as card:
-        config, net = settings_from(card)
+        method, config, net = settings_from(card, own)
         game = make_game(str(card["env"]))
-        like = {"params": jax.eval_shape(find_method(card["algo"])(config, net, game).init, jax.random.key(0)).params}
+        like = {"params": jax.eval_shape(method(config, net, game).init, jax.random.key(0)).params}
     arrays, _ = load_tree(folder / cards.WEIGHTS, like)
-    return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), card)
+    return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), card, own)

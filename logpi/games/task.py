@@ -26,10 +26,10 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.games.evaluation.walk import walked
     from logpi.games.process import self_play_process
     from logpi.games.rules.make import make_game
-    from logpi.methods import find_method
+    from logpi.methods import method_of
 
     method = experiment.method
-    if own != Own() or experiment.policy:
+    if own._replace(method=None) != NOTHING or experiment.policy:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
         raise LogpiError(f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is a game and takes none")
@@ -37,7 +37,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
         raise LogpiError("eval_sampled is of environments; in a game the search decides on the move: leave it out")
     game = make_game(experiment.env)
     num_devices = devices.shared_by(method.n_games, method.batch_size)
-    system = find_method(experiment.algo)(method, experiment.network, game, num_devices)
+    system = method_of(experiment.algo, own.method)(method, experiment.network, game, num_devices)
 
     def save(folder: Path, acting: PyTree, facts: Facts) -> None:
         save_game_agent(folder, acting, experiment, facts)
@@ -73,11 +73,9 @@ def _build(experiment: Experiment, own: Own) -> Work:
 def _load(folder: Path, own: Own = NOTHING) -> Any:
     from logpi.games.agent import load_game_agent
 
-    if own.given:
-        raise LogpiError(
-            f"the agent in {folder} plays a board game and takes no {own.given[0]} of your own; leave it out"
-        )
-    return load_game_agent(folder)
+    if others := [name for name in own.given if name != "algo"]:
+        raise LogpiError(f"the agent in {folder} plays a board game and takes no {others[0]} of your own; leave it out")
+    return load_game_agent(folder, own)
 
 
 def _evaluate(agent: Any, asked: Question) -> Answer:

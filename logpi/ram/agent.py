@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from logpi.config.settings import Experiment
 from logpi.config.stored import settings_card, settings_from
 from logpi.errors import LogpiError
-from logpi.methods import find_method
+from logpi.methods import method_of
 from logpi.ram.data.images import Images, Split, Splits, check_size, contrast, fingerprint
 from logpi.ram.data.pictures import batch_of
 from logpi.ram.learning import ImageTask
@@ -25,6 +25,7 @@ from logpi.ram.scenes import Scene
 from logpi.ram.settings import SHIPPED, ImageSettings
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
+from logpi.tasks import NOTHING, Own
 from logpi.types import Learner, PyTree
 
 KIND = "ram"
@@ -55,11 +56,13 @@ class ImageAgent:
         params: PyTree,
         facts: dict[str, Any],
         light_on_dark: float | None = None,
+        own: Own = NOTHING,
     ) -> None:
+        """``own`` has the method, where a program brought it as an object."""
         self.config, self.net, self.task, self.classes, self.facts = config, net, task, classes, facts
         self.params = params
         self.light_on_dark = light_on_dark  # fraction of the training images; None where it was not saved
-        self._look = jax.jit(find_method(facts["algo"])(config, net, task).look, static_argnums=4)
+        self._look = jax.jit(method_of(facts["algo"], own.method)(config, net, task).look, static_argnums=4)
 
     def act(self, images: Any) -> Any:
         """The most probable class of one image, or [B] of a batch; ``classes`` has the names. Arguments as of ``look``.
@@ -193,14 +196,14 @@ def adopt(learner: Learner, folder: Path, experiment: Experiment) -> Learner:
     return learner._replace(params={**learner.params, **found}, extra={**learner.extra, **found})
 
 
-def load_image_agent(folder: Path) -> ImageAgent:
-    """The agent in ``folder``.
+def load_image_agent(folder: Path, own: Own = NOTHING) -> ImageAgent:
+    """The agent in ``folder``; ``own`` as of ``ImageAgent``.
 
     Raises:
         LogpiError: its files are missing, damaged, or of another format.
     """
     with cards.reading(folder) as card:
-        config, net = settings_from(card)
+        method, config, net = settings_from(card, own)
         classes = tuple(str(name) for name in card["classes"])
         height, width, channels = shape = tuple(int(n) for n in card["shape"])
         check_size(height, width, "shape")
@@ -210,6 +213,7 @@ def load_image_agent(folder: Path) -> ImageAgent:
         task = task_of(config, shape, len(classes))
         net = net.fitted(task.scene.height, task.scene.width)
         light = float(card["light_on_dark"]) if "light_on_dark" in card else None
-        learner = jax.eval_shape(find_method(card["algo"])(config, net, task).init, jax.random.key(0))
+        learner = jax.eval_shape(method(config, net, task).init, jax.random.key(0))
     arrays, _ = load_tree(folder / cards.WEIGHTS, {"params": _acting(learner.params)})
-    return ImageAgent(config, net, task, classes, jax.tree.map(jnp.asarray, arrays["params"]), card, light)
+    params = jax.tree.map(jnp.asarray, arrays["params"])
+    return ImageAgent(config, net, task, classes, params, card, light, own)

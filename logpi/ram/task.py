@@ -50,13 +50,13 @@ PASSES = 10  # over an image, whose class probabilities are averaged
 
 def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.driver import devices
-    from logpi.methods import find_method
+    from logpi.methods import method_of
     from logpi.ram import agent
     from logpi.ram.data import datasets
     from logpi.ram.process import image_process
 
     method, run = experiment.method, experiment.run
-    if own != Own() or experiment.policy:
+    if own._replace(method=None) != NOTHING or experiment.policy:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
         raise LogpiError(
@@ -75,7 +75,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
     splits, task = agent.splits(images, method), agent.task_of(method, shape, len(images.classes))
     network = experiment.network.fitted(task.scene.height, task.scene.width)
     fitted = dataclasses.replace(experiment, method=method, network=network)
-    made = find_method(experiment.algo)(method, network, task)
+    made = method_of(experiment.algo, own.method)(method, network, task)
     worth = ROWS_AN_IMAGE * method.batch_size * method.copies_per_image
     num_devices = 1 if run.seeds > 1 else devices.sharing(method.batch_size, worth, worth)
 
@@ -117,11 +117,9 @@ def _notes(images: Images, splits: Splits, asked: Any, network: Any) -> list[str
 def _load(folder: Path, own: Own = NOTHING) -> Any:
     from logpi.ram.agent import load_image_agent
 
-    if own.given:
-        raise LogpiError(
-            f"the agent in {folder} classifies images and takes no {own.given[0]} of your own; leave it out"
-        )
-    return load_image_agent(folder)
+    if others := [name for name in own.given if name != "algo"]:
+        raise LogpiError(f"the agent in {folder} classifies images and takes no {others[0]} of your own; leave it out")
+    return load_image_agent(folder, own)
 
 
 def _evaluate(agent: Any, asked: Question) -> Answer:

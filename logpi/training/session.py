@@ -322,7 +322,7 @@ def start(experiment: Experiment, command: str | list[str], view: View, own: Own
         origin = agent_folder(experiment.init_from).resolve()
         experiment = dataclasses.replace(experiment, init_from=str(origin))
     work, score = task.build(experiment, own), task.score(experiment.env)._asdict()
-    check_used(experiment, work.idle)
+    check_used(experiment, work.idle, own)
     experiment = work.experiment or experiment
     with _driving(experiment, work, view) as (driver, stop):
         first = work.adopt(driver.one_learner(), origin) if origin else None

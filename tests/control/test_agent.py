@@ -19,7 +19,7 @@ from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Moments, Statistics, init_statistics
 from logpi.runs import folder as run_folders
 from logpi.runs.lookup import agent_folder, siblings
-from logpi.tasks import NOTHING
+from logpi.tasks import NOTHING, Own
 from logpi.training import session
 from logpi.types import EnvSpec, Learner
 
@@ -151,7 +151,7 @@ def test_a_policy_of_ones_own_is_asked_for(tmp_path):
     with pytest.raises(LogpiError, match="policy="):
         load_agent(tmp_path)
     _, batch = batch_of(BOX)
-    loaded = load_agent(tmp_path, policy=make_policy(agent.spec, network))
+    loaded = load_agent(tmp_path, Own(policy=make_policy(agent.spec, network)))
     np.testing.assert_array_equal(loaded.act(batch), agent.act(batch))
 
 
