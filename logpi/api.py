@@ -176,7 +176,8 @@ def run_experiment(
         began = time.perf_counter()
         if remark := without_recipe(experiment, own):
             view.tell(remark)
-        return _shown(session.start(experiment, command, view, own), experiment, recipe, view, own, began)
+        trained = session.start(experiment, command, view, own, recipe.band if recipe else None)
+        return _shown(trained, experiment, recipe, view, own, began)
 
 
 def resume(
@@ -482,24 +483,21 @@ def _shown(
     trained: session.Trained, experiment: Experiment, recipe: Recipe | None, view: View, own: Own, began: float
 ) -> Outcome:
     """Draw what a finished run has to show; a run without pictures is still a good run."""
-    from logpi.view.curves import axis_of, metrics_of
-    from logpi.view.labels import title_of
-    from logpi.view.plots import learning_curve
+    from logpi.view.curves import plot
 
     folder, task = trained.folder, task_of(experiment.env)
     band = recipe.band if recipe else None
     pictures: dict[str, Path] = {}
     try:
-        title = f"{title_of(experiment.env)}, {experiment.algo}"
-        pictures["curve"] = learning_curve([metrics_of(folder)], folder.curve, title, band, axis_of(folder))
+        pictures["curve"] = plot([folder.path])
     except LogpiError as error:
-        view.note(f"no curve: {error}; `logpi plot {folder.path}` draws it")
+        view.tell(f"no curve: {error}; `logpi plot {folder.path}` draws it")
     if experiment.run.video and task.films:
         view.note("filming the trained agent")
         try:
             pictures |= task.pictures(task.load(folder.best_agent, own), folder)
         except LogpiError as error:
-            view.note(f"no video: {error}")
+            view.tell(f"no video: {error}")
     text = "\n".join(_report(trained, experiment, band, time.perf_counter() - began, pictures))
     view.done(text)
     return Outcome(folder, trained.scores, trained.timesteps, pictures, text)

@@ -134,7 +134,7 @@ def brought(given: object) -> tuple[str, Method[..., Any] | None]:
     """The name of a method that a program brings as an object, and the object unless ``find_method`` finds it too.
 
     Raises:
-        LogpiError: it is no method, it does not fit the contract, or it has the name of another one.
+        LogpiError: it is not a method, does not fit the contract, or has the name of another one.
     """
     if not isinstance(given, Method):
         raise LogpiError(

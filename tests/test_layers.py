@@ -33,7 +33,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "own_code": {"errors"},
     "runs": BASE,
     "tasks": BASE | {"config.settings", "driver.process", "runs.folder"},  # but for errors, types alone
-    "methods": {"errors", "tasks", "config.settings", "config.values", "config.contract", "own_code"},
+    "methods": {"errors", "tasks", "config.settings", "config.contract", "own_code"},
     "config": {"errors", "tasks", "methods", "own_code", "runs.files"},
     "config.values": {"errors", "config.settings"},
     "config.contract": {"errors", "config.settings", "config.values"},

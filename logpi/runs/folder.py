@@ -79,7 +79,10 @@ class RunFolder:
 
     @property
     def score(self) -> Json:
-        """What the run's evaluations measure: ``label``, ``percent``, and the bounds ``low`` and ``high`` or None."""
+        """What the run's evaluations measure: ``label``, ``percent``, and the bounds ``low`` and ``high`` or None.
+
+        ``expected_low`` and ``expected_high`` are there where a recipe expects scores.
+        """
         return score_in(self.manifest)
 
     @property
@@ -353,7 +356,8 @@ def _write(path: Path, text: str) -> None:
 
 def score_in(manifest: Json) -> Json:
     """``RunFolder.score`` of a manifest that was read."""
-    return _table_of(manifest, "score", {"label": str, "percent": bool, "low": float, "high": float})
+    bounds = dict.fromkeys(("low", "high", "expected_low", "expected_high"), float)
+    return _table_of(manifest, "score", {"label": str, "percent": bool, **bounds})
 
 
 def length_in(manifest: Json) -> Json:

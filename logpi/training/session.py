@@ -32,7 +32,7 @@ from logpi.runs.lookup import agent_folder
 from logpi.runs.manage import outcome_so_far, reopen
 from logpi.runs.metrics import MetricsWriter, read_rows
 from logpi.runs.scores import significant, summary
-from logpi.tasks import NOTHING, Facts, Own, Work, task_of
+from logpi.tasks import NOTHING, Band, Facts, Own, Work, task_of
 from logpi.training import estimate
 from logpi.training.best import Best
 from logpi.training.best import from_json as best_from
@@ -129,14 +129,14 @@ class Session:
             found = self.folder.latest_checkpoint(lambda meta: driver.like(_progress(meta), meta.get("facts", {})))
             _, tree, meta, warning = found
             if warning:
-                self.view.note(warning)
+                self.view.tell(warning)
             if meta.get("data", self.work.data) != self.work.data:
                 raise LogpiError(
                     f"the images or labels of {self.experiment.method.data} are not those that this run began with: "
                     "put the old data back, or train anew with `logpi train`"
                 )
             if meta["num_devices"] != self.work.num_devices:
-                self.view.note(
+                self.view.tell(
                     f"begun on {meta['num_devices']} devices, resumed on {self.work.num_devices}: it goes on, "
                     "but not bit for bit"
                 )
@@ -144,7 +144,7 @@ class Session:
             if self.before is not None:
                 tree, progress = self._go_on(driver, tree, progress, meta["timesteps"])
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
-            self.view.note(f"resuming at {self._counted(meta['timesteps'])}")
+            self.view.tell(f"resuming at {self._counted(meta['timesteps'])}")
             self.scale = dict(meta.get("scale", ()))
             self._compile(driver, stop)
             return driver.restored(tree, meta.get("facts", {})), progress, best_from(meta)
@@ -188,7 +188,7 @@ class Session:
             raise LogpiError(
                 f"{self.folder.path} has learnt from {self._counted(done)} already; {horizon} must be greater than that"
             )
-        self.view.note(going_on(self.before, self.experiment, done))
+        self.view.tell(going_on(self.before, self.experiment, done))
         was = {**limits(self.before), "timesteps": done, **outcome_so_far(self.folder)}
         history = {HISTORY: [*self.folder.config.get(HISTORY, []), was]}
         command = ["logpi", "resume", str(self.folder.path)]
@@ -311,8 +311,12 @@ def _progress(meta: Facts) -> Progress:
     return Progress(**meta["progress"])
 
 
-def start(experiment: Experiment, command: str | list[str], view: View, own: Own = NOTHING) -> Trained:
+def start(
+    experiment: Experiment, command: str | list[str], view: View, own: Own = NOTHING, expected: Band | None = None
+) -> Trained:
     """Make a new run folder for ``experiment`` and train.
+
+    ``expected`` are the lowest and the highest score that a recipe expects of it.
 
     Raises:
         LogpiError, KeyboardInterrupt: as ``Session.run``; a folder is made only when all the parts fit together.
@@ -322,22 +326,24 @@ def start(experiment: Experiment, command: str | list[str], view: View, own: Own
         origin = agent_folder(experiment.init_from).resolve()
         experiment = dataclasses.replace(experiment, init_from=str(origin))
     work, score = task.build(experiment, own), task.score(experiment.env)._asdict()
+    if expected is not None:
+        score |= {"expected_low": expected[0], "expected_high": expected[1]}
     check_used(experiment, work.idle, own)
     experiment = work.experiment or experiment
     with _driving(experiment, work, view) as (driver, stop):
         first = work.adopt(driver.one_learner(), origin) if origin else None
         takes = estimate.room(driver, experiment, work.keeps_stages)
         warning = estimate.check_disk(takes, run.log_dir)
-        view.note(estimate.told(takes, estimate.pace(experiment)))
+        view.tell(estimate.told(takes, estimate.pace(experiment)))
         if warning:
-            view.note(warning)
+            view.tell(warning)
         if len(driver.parts) > 1:
-            view.note(f"{run.seeds} seeds take turns in each iteration: about {run.seeds} times the time of one")
+            view.tell(f"{run.seeds} seeds take turns in each iteration: about {run.seeds} times the time of one")
         seeds, table = range(run.seed, run.seed + run.seeds), experiment_to_table(experiment)
         length, begun = task.length(experiment)._asdict(), origin_of(origin) if origin else None
         names = (run.log_dir, experiment.algo, experiment.env)
         folder = run_folders.create(*names, table, command, seeds, score, length, begun)
-        view.note(f"run folder {folder.path}" + (f", begun with the agent in {origin}" if origin else ""))
+        view.tell(f"run folder {folder.path}" + (f", begun with the agent in {origin}" if origin else ""))
         for text in work.notes:
             view.tell(text)
         with _discarded_if_nothing_is_saved(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,7 +49,17 @@ def plot(
     (curve,) = found
     usual = folders[0].curve if len(folders) == 1 else "compare.png"
     name = title or f"{curve.panel}, {configs[0]['algo']}"
-    return learning_curve([metrics_of(folder) for folder in folders], out or usual, name, axis=axis_of(folders[0]))
+    metrics, expected = [metrics_of(folder) for folder in folders], expected_of(folders)
+    return learning_curve(metrics, out or usual, name, expected, axis_of(folders[0]))
+
+
+def expected_of(folders: Sequence[RunFolder]) -> tuple[float, float] | None:
+    """Lowest and highest score that the recipe of runs expects; None where there is none, or not the same."""
+    found = {(folder.score.get("expected_low"), folder.score.get("expected_high")) for folder in folders}
+    low, high = found.pop()
+    if found or low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return None
+    return float(low), float(high)
 
 
 def axis_of(folder: RunFolder) -> Axis:

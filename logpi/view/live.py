@@ -234,7 +234,7 @@ class _Fancy:
             self._refresh()
 
     def done(self, text: str) -> None:
-        self._note = ""
+        self._note = self._working = ""
         self._refresh()
         self.display.stop()
         self._console.print(Text(inert(text)))

@@ -59,11 +59,11 @@ def test_a_run_is_told_by_an_earlier_one_and_else_by_its_recipe(tmp_path, monkey
     own, watcher = experiment("CartPole-v1", "ppo", tmp_path), Watcher()
     assert estimate.pace(own) is None
     folder = session.start(own, ["test"], watcher).folder
-    assert any(note.startswith("at least ") and " of memory and at most" in note for note in watcher.notes)
+    assert any(note.startswith("at least ") and " of memory and at most" in note for note in watcher.told)
     watcher = Watcher()
     longer = dataclasses.replace(own, method=dataclasses.replace(own.method, total_timesteps=640.0))
     session.start(longer, ["test"], watcher)
-    (said,) = (note for note in watcher.notes if note.startswith("about"))
+    (said,) = (note for note in watcher.told if note.startswith("about"))
     takes = rf"about \d+:\d\d here \(as {re.escape(str(folder.path))} took\)"
     pattern = rf"{takes}, about .*B of memory and at most .*B of disk"
     assert re.fullmatch(pattern, said)
@@ -108,7 +108,7 @@ def test_a_disk_that_is_too_small_is_refused_before_a_folder_is_made(tmp_path, m
     assert not (tmp_path / "runs").exists()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(0, 0, found.disk - 1))
     session.start(chosen, ["test"], watcher)
-    assert any("this run may take" in note for note in watcher.notes)
+    assert any("this run may take" in note for note in watcher.told)
 
 
 def test_the_speed_of_a_core_is_measured_quickly():

@@ -56,9 +56,7 @@ def test_a_finished_run_learns_on_as_if_it_had_been_longer(tmp_path):
     assert read_file(folder.path / "config.toml").sections["method"]["total_timesteps"] == 640
     commands = (folder.path / "command.txt").read_text().splitlines()
     assert commands == ["logpi train", f"logpi resume {folder.path} --total-timesteps 640"]
-    assert any(
-        f"going on from {first['timesteps']} to 640 steps (the length was 320)" in note for note in watcher.notes
-    )
+    assert any(f"going on from {first['timesteps']} to 640 steps (the length was 320)" in note for note in watcher.told)
 
     longer(folder, 700)
     assert [entry["total_timesteps"] for entry in folder.config["history"]] == [320.0, 640.0]
@@ -74,7 +72,7 @@ def test_schedules_follow_the_new_length(tmp_path):
         assert rate == pytest.approx(1 - timesteps[number] / (320 if number < before else 640), abs=1e-5)
     assert any(
         "lr_schedule=linear follows the new length: it continues at 5" in note and "instead of 1" in note
-        for note in watcher.notes
+        for note in watcher.told
     )
 
 
@@ -111,7 +109,7 @@ def test_a_run_ends_early_and_goes_on(tmp_path):
     assert folder.config["run"]["stop_at"] == float("inf")
     (was,) = folder.config["history"]
     assert (was["total_timesteps"], was["stop_at"], was["timesteps"]) == (640.0, 1.0, done)
-    assert any(note == f"going on from {done} to 640 steps" for note in watcher.notes)
+    assert any(note == f"going on from {done} to 640 steps" for note in watcher.told)
     whole = trained(tmp_path / "whole", total_timesteps=640, run={"eval_points": 4})
     assert folder.metrics.read_bytes() == whole.metrics.read_bytes()
 

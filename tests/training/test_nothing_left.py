@@ -32,7 +32,7 @@ def test_before_the_first_checkpoint(tmp_path, monkeypatch, error, words):
     watcher = Watcher()
     with pytest.raises(type(error), match=words):
         session.start(experiment("CartPole-v1", "ppo", tmp_path), ["test"], watcher)
-    assert any("run folder" in note for note in watcher.notes)
+    assert any("run folder" in note for note in watcher.told)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -69,7 +69,7 @@ def assert_resumes_exactly(tmp_path, env, algo, **options):
     watcher = Watcher()
     resume(folder, watcher)
     assert 0 < watcher.rows < rows
-    assert any("resuming at" in note for note in watcher.notes)
+    assert any("resuming at" in note for note in watcher.told)
     assert outcome(folder) == outcome(whole)
     assert outcome(folder)["metrics.jsonl"].startswith(written)
 

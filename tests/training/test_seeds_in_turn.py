@@ -48,7 +48,7 @@ def host(log_dir, run):
 def test_each_seed_learns_as_it_would_alone(tmp_path, kind):
     watcher = Watcher()
     both = session.start(kind(tmp_path / "both", {"seeds": 2, "seed": 3}), ["test"], watcher).folder
-    assert any(note == "2 seeds take turns in each iteration: about 2 times the time of one" for note in watcher.notes)
+    assert any(note == "2 seeds take turns in each iteration: about 2 times the time of one" for note in watcher.told)
     alone = session.start(kind(tmp_path / "alone", {"seed": 4}), ["test"], Watcher()).folder
     for name in ("agent.safetensors",):
         assert (both.last / "seed_4" / name).read_bytes() == (alone.last / name).read_bytes()

@@ -108,3 +108,17 @@ def test_texts():
     assert [clock(s) for s in (0, 7.4, 750, 3723)] == ["0:00", "0:07", "12:30", "1:02:03"]
     assert sparkline([0.0, 3.5, 7.0]) == "▁▅█"
     assert sparkline([2.0, 2.0]) == "▁▁"
+
+
+def test_what_is_told_stays_above_the_display_and_passing_work_goes():
+    file = io.StringIO()
+    console = Console(file=file, width=120, force_terminal=True, _environ={})
+    with live(Length(100), "CartPole-v1 · ppo", console=console) as view:
+        view.tell("about 0:04 here")
+        view.note("compiling")
+        view.working("evaluate", 0, 5)
+        view.done("saved")
+    frames = file.getvalue().split("\x1b[2K")
+    assert sum("about 0:04 here" in frame for frame in frames) == 1, "it is printed once, and not redrawn"
+    assert "evaluate: 0 of 5" not in frames[-1]
+    assert "compiling" not in frames[-1]
