@@ -13,6 +13,7 @@ from gymnasium import spaces
 from logpi.config.settings import Activation, Torso, layers
 from logpi.envs.actions import action_distribution, output_size
 from logpi.envs.spaces import legal_in
+from logpi.errors import LogpiError
 from logpi.nets.policy import MLP, Head, NatureCNN, blank, features_of, sees_images
 from logpi.ops.distributions import Deterministic, Distribution, TanhGaussian
 from logpi.types import Array, Critics, EnvSpec, Key, Output, Policy, PyTree
@@ -49,14 +50,23 @@ class Torsos(nn.Module):
 
 
 def discrete_actor_critics(spec: EnvSpec, config: ActorCriticNetwork) -> Policy:
-    """A categorical policy and critics of discrete actions."""
+    """A categorical policy and critics of discrete actions.
+
+    Raises:
+        LogpiError: the actions are not Discrete.
+    """
 
     def pi(raw: tuple[Array, ...], obs: PyTree) -> Distribution:
         legal = legal_in(spec.observation_space, obs)
         return action_distribution(spec.action_space, raw[0], None, legal, squash=False)
 
-    n = output_size(spec.action_space)
-    return _actor(spec, config, ((n, 0.01),), pi)
+    if not isinstance(spec.action_space, spaces.Discrete):
+        instead = "sac, td3 or ppo" if isinstance(spec.action_space, spaces.Box) else "ppo"
+        raise LogpiError(
+            f"the actions of {spec.id} are {spec.action_space}, and this method's critic has one value for each of a "
+            f"Discrete space: take {instead}"
+        )
+    return _actor(spec, config, ((output_size(spec.action_space), 0.01),), pi)
 
 
 def squashed_actor_critics(spec: EnvSpec, config: ActorCriticNetwork) -> Policy:
