@@ -26,7 +26,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 GROUP = "logpi.algorithms"  # group of entry points: a name, and the module:name of the ``Method``
 INSTEAD = {  # well-known methods that are not here: one that learns the same tasks
-    **dict.fromkeys(("sac", "td3", "ddpg", "trpo", "ppg", "impala", "dreamer"), "ppo"),
+    **dict.fromkeys(("trpo", "ppg", "impala", "dreamer"), "ppo"),
+    **dict.fromkeys(("tqc", "crossq", "redq", "droq"), "sac"),
     **dict.fromkeys(("vpg", "pg"), "reinforce"),
     **dict.fromkeys(("rainbow", "ddqn", "c51", "qrdqn", "iqn"), "dqn"),
     "a3c": "a2c",

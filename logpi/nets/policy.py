@@ -142,7 +142,7 @@ def features_of(space: Space, cnn: bool) -> Callable[[PyTree], Array]:
     """The function from observations [...] of ``space`` to what a torso takes: vectors [..., D], or images in [0, 1].
 
     Raises:
-        LogpiError: the torso is convolutional, and the observations are no images.
+        LogpiError: the torso is convolutional, and the observations are not images.
     """
     if not cnn:
         return functools.partial(encode, space)

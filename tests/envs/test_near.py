@@ -61,7 +61,7 @@ def test_an_import_that_fails_names_its_extra():
 
 
 @pytest.mark.parametrize(
-    ("name", "instead"), [("sac", "ppo"), ("Rainbow", "dqn"), ("muzero", "alphazero"), ("a3c", "a2c")]
+    ("name", "instead"), [("trpo", "ppo"), ("Rainbow", "dqn"), ("TQC", "sac"), ("muzero", "alphazero"), ("a3c", "a2c")]
 )
 def test_well_known_methods_lead_to_one_that_is_here(name, instead):
     with pytest.raises(LogpiError, match=f"logpi has no {name.upper()}, and {instead} learns the same tasks"):
