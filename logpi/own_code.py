@@ -14,9 +14,7 @@ import importlib.util
 import json
 import os
 import re
-import site
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import EntryPoint
@@ -24,10 +22,12 @@ from pathlib import Path
 from types import ModuleType
 
 from logpi.errors import LogpiError, inert
+from logpi.neighbours import import_own, imported, installed_places
 
 IN_FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[^:/\\]+)", re.DOTALL)  # path/file.py:name
 IN_MODULE = re.compile(r"(?P<module>[A-Za-z_]\w*)(?:\.[\w.]*)?:.+", re.DOTALL)  # module:name, by its top package
 SAFE, OURS = "PYTHONSAFEPATH", "logpi"  # Python's variable for processes without the working folder; its value
+SHOWN = 6  # files in a message
 NO_FILE = ("built-in", "frozen")  # where modules of Python itself come from
 
 # What may be imported: absolute paths of files, such a path with ":" and an attribute, and names of top packages.
@@ -109,32 +109,24 @@ def load_attribute(name: str) -> object:
 
 
 def import_file(path: str, attribute: str) -> ModuleType:
-    """Import a Python file, for one attribute, under a name of its own; once, as long as the file does not change.
+    """Import a Python file, for one attribute, under a name of its own; once, as long as no file that it needs changes.
 
-    Its folder is put at the end of ``sys.path``, so that it finds its neighbours.
+    It finds the modules beside it (``logpi.neighbours``), and so does what it starts: its folder is put at the end of
+    ``sys.path``.
 
     Raises:
-        LogpiError: no such file, it is not trusted here, or it raises while it is imported (chained).
+        LogpiError: no such file, it or a neighbour that it imports is not trusted here, or it raises while it is
+            imported (chained).
     """
     file = _file(path)
     if not file.is_file():
         raise LogpiError(f"no such file: {path} (looked for {file})")
-    _check([f"{file}:{attribute}", str(file)], str(file), [file])
-    name = "logpi_own_" + hashlib.sha256(f"{file}\0{file.stat().st_mtime_ns}".encode()).hexdigest()[:16]
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise LogpiError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look here while the file is being executed
+    _check([f"{file}:{attribute}", str(file)], str(file), imported(file))
     _find_in(file.parent)
     try:
-        spec.loader.exec_module(module)
+        return import_own(file)
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
         raise LogpiError(f"importing {path} raised {type(error).__name__}: {error}") from error
-    return module
 
 
 def import_module(name: str) -> ModuleType:
@@ -152,6 +144,8 @@ def import_module(name: str) -> ModuleType:
         folder = Path.cwd()
         spec = PathFinder.find_spec(top, [str(folder)])
     files = [] if spec is None else _sources(name, spec)
+    if folder is not None:
+        files = list(dict.fromkeys(each for file in files for each in imported(file, folder)))
     if files:
         _check([top], f"{name}:ID", files)
         if folder is not None:
@@ -201,8 +195,7 @@ def _find_in(folder: Path) -> None:
 
 
 def _is_installed(folder: Path) -> bool:
-    places = [*map(sysconfig.get_path, ("purelib", "platlib")), *site.getsitepackages(), site.getusersitepackages()]
-    return folder.resolve() in {Path(place).resolve() for place in places}
+    return folder.resolve() in {Path(place).resolve() for place in installed_places()}
 
 
 def _spec(top: str) -> ModuleSpec | None:
@@ -242,15 +235,21 @@ def _check(keys: Sequence[str], written: str, files: Sequence[Path]) -> None:
     elif (entry := _entry(keys[0], files)) and entry in _known():
         pass
     elif _everything or any(key in _trusted for key in keys):
-        shown = ", ".join(f"{file} ({_facts(file)})" for file in files)
+        shown = _listed([f"{file} ({_facts(file)})" for file in files])
         print(inert(f"logpi: trusted: importing {shown}, which a run or an agent names"), file=sys.stderr)
         _remember(keys[0], files)
     else:
         raise LogpiError(
-            f"the code in {', '.join(map(str, files))} is named by a run or an agent, not by this command, and has not "
+            f"the code in {_listed(files)} is named by a run or an agent, not by this command, and has not "
             "been named on this machine before (or has changed since): read it, and if you trust it add --trust or "
             f"--code {written} (in Python trust=True or code=[…])"
         )
+
+
+def _listed(files: Sequence[object]) -> str:
+    """The first few of them, and how many more there are."""
+    more = f" and {len(files) - SHOWN} more files" if len(files) > SHOWN else ""
+    return ", ".join(map(str, files[:SHOWN])) + more
 
 
 def _facts(file: Path) -> str:

@@ -30,7 +30,8 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "ram": KIND | {"view"},
     "games": KIND | {"nets", "own_code"},
     "recipes": set(),
-    "own_code": {"errors"},
+    "neighbours": set(),
+    "own_code": {"errors", "neighbours"},
     "runs": BASE,
     "tasks": BASE | {"config.settings", "driver.process", "runs.folder"},  # but for errors, types alone
     "methods": {"errors", "tasks", "config.settings", "config.contract", "own_code"},
