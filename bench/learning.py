@@ -14,8 +14,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from report import commit, parser, publish, table
@@ -27,18 +28,35 @@ from logpi.driver import devices
 from logpi.envs.make import DEVICE
 from logpi.runs.scores import interval
 
-RECIPES = [
-    *(f"CartPole-v1:{algo}" for algo in ("reinforce", "actor_critic", "a2c", "ppo")),
-    *(f"{env}:ppo" for env in ("Acrobot-v1", "Pendulum-v1", "MountainCarContinuous-v0", "MountainCar-v0")),
-    "LunarLander-v3:ppo",
-]
-TARGETS = {
-    "CartPole-v1": 475,
-    "Acrobot-v1": -85,
-    "Pendulum-v1": -200,
-    "MountainCarContinuous-v0": 90,
-    "LunarLander-v3": 200,
-}
+
+class Subject(NamedTuple):
+    """What a table is about."""
+
+    name: str  # of its file
+    title: str
+    recipes: Mapping[str, Sequence[str]]  # ENV:ALGO, or ENV:ALGO:VARIANT -> flags of the variant
+    targets: Mapping[str, float]  # ENV -> the mean that is wanted
+
+
+POLICY_GRADIENTS = Subject(
+    "learning",
+    "Learning",
+    dict.fromkeys(
+        [
+            *(f"CartPole-v1:{algo}" for algo in ("reinforce", "actor_critic", "a2c", "ppo")),
+            *(f"{env}:ppo" for env in ("Acrobot-v1", "Pendulum-v1", "MountainCarContinuous-v0", "MountainCar-v0")),
+            "LunarLander-v3:ppo",
+        ],
+        (),
+    ),
+    {
+        "CartPole-v1": 475,
+        "Acrobot-v1": -85,
+        "Pendulum-v1": -200,
+        "MountainCarContinuous-v0": 90,
+        "LunarLander-v3": 200,
+    },
+)
 FIRST_EPISODE = 5_000_000  # seeds of the environments that the agents are judged in; no run trains on these
 HEADER = [
     *("environment", "algorithm", "seeds", "mean return, 95 % interval", "lowest seed", "wanted", "met"),
@@ -46,9 +64,10 @@ HEADER = [
 ]
 
 
-def train(env: str, algo: str, seeds: range, work: Path, flags: list[str], episodes: int) -> dict[str, Any]:
+def train(recipe: str, seeds: range, work: Path, flags: list[str], episodes: int) -> dict[str, Any]:
     """Train ``seeds`` in one run and judge each seed's last agent."""
-    logs = work / "runs" / f"{env}_{algo}_{seeds.start}"
+    env, algo, *_ = recipe.split(":")
+    logs = work / "runs" / f"{recipe.replace(':', '_')}_{seeds.start}"
     shutil.rmtree(logs, ignore_errors=True)
     command = [sys.executable, "-m", "logpi", "train", env, "--algo", algo, "--quiet", "--no-video"]
     command += ["--seed", str(seeds.start), "--seeds", str(len(seeds)), "--log-dir", str(logs)]
@@ -64,6 +83,7 @@ def train(env: str, algo: str, seeds: range, work: Path, flags: list[str], episo
     ]
     assert all(p["on"] == "Gymnasium" for p in played)
     return {
+        "recipe": recipe,
         "env": env,
         "algo": algo,
         "seeds": list(seeds),
@@ -82,44 +102,50 @@ def finished(work: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(work.glob("*.json"))]
 
 
-def row(outcomes: list[dict[str, Any]]) -> list[object]:
+def recipe_of(outcome: dict[str, Any]) -> str:
+    """ENV:ALGO, or ENV:ALGO:VARIANT."""
+    return outcome.get("recipe", f"{outcome['env']}:{outcome['algo']}")
+
+
+def row(subject: Subject, outcomes: list[dict[str, Any]]) -> list[object]:
     """The table's row of all the runs of one recipe."""
-    env, algo = outcomes[0]["env"], outcomes[0]["algo"]
+    env, *algo = recipe_of(outcomes[0]).split(":")
     scores = np.array([score for outcome in outcomes for score in outcome["mean_reward"]])
     mean, half = (float(x[0]) for x in interval(scores[:, None]))
     seconds = sum(outcome["training_seconds"] for outcome in outcomes)
-    wanted = TARGETS.get(env)
+    wanted = subject.targets.get(env)
     return [
-        *(env, algo, len(scores), f"{mean:.1f} ± {half:.1f}", f"{scores.min():.1f}"),
+        *(env, ", ".join(algo), len(scores), f"{mean:.1f} ± {half:.1f}", f"{scores.min():.1f}"),
         *(("", "") if wanted is None else (wanted, "yes" if mean >= wanted else "NO")),
         f"{statistics.median(outcome['timesteps'] for outcome in outcomes):,.0f}",
         *(f"{seconds:.1f}", f"{seconds / len(scores):.1f}"),
     ]
 
 
-def chosen(only: list[str] | None, skip: list[str]) -> list[str]:
-    """The recipes asked for, each as ENV:ALGO."""
-    more = [name for name in only or [] if ":" in name and name not in RECIPES]
-    names = [r for r in RECIPES + more if only is None or r in only or r.split(":")[0] in only]
+def chosen(subject: Subject, only: list[str] | None, skip: list[str]) -> list[str]:
+    """The recipes asked for, each as ENV:ALGO or ENV:ALGO:VARIANT."""
+    more = [name for name in only or [] if ":" in name and name not in subject.recipes]
+    names = [r for r in [*subject.recipes, *more] if only is None or r in only or r.split(":")[0] in only]
     return [r for r in names if r not in skip and r.split(":")[0] not in skip]
 
 
-def train_missing(recipes: list[str], args: argparse.Namespace, flags: list[str]) -> list[str]:
+def train_missing(subject: Subject, args: argparse.Namespace, flags: list[str]) -> list[str]:
     """Train what is not in ``args.work`` yet; returns what went wrong, in words."""
     problems = []
-    for recipe in recipes:
-        env, algo = recipe.split(":")
+    for recipe in chosen(subject, args.only, args.skip):
+        env, algo, *_ = recipe.split(":")
         if recipe_for(env, algo) is None:
             problems.append(f"{recipe}: there is no such recipe.")
             continue
         groups = [range(args.seeds)] if env in DEVICE else [range(k, k + 1) for k in range(args.host_seeds)]
         for seeds in groups:
-            path = args.work / f"{env}_{algo}_{seeds.start}.json"
+            path = args.work / f"{recipe.replace(':', '_')}_{seeds.start}.json"
             if path.exists():
                 continue
             print(f"training {recipe}, seeds {seeds.start} to {seeds.stop - 1}", file=sys.stderr, flush=True)
             try:
-                outcome = train(env, algo, seeds, args.work, flags, args.episodes)
+                variant = [*subject.recipes.get(recipe, ()), *flags]
+                outcome = train(recipe, seeds, args.work, variant, args.episodes)
             except subprocess.CalledProcessError as error:
                 problems.append(f"{recipe}, seed {seeds.start}: training ended with exit code {error.returncode}.")
             else:
@@ -127,8 +153,8 @@ def train_missing(recipes: list[str], args: argparse.Namespace, flags: list[str]
     return problems
 
 
-def main() -> None:
-    arguments = parser(__doc__)
+def main(subject: Subject = POLICY_GRADIENTS, doc: str | None = __doc__) -> None:
+    arguments = parser(doc)
     arguments.add_argument("--work", type=Path, required=True, metavar="DIR", help="outcomes so far, and run folders")
     arguments.add_argument("--only", nargs="+", metavar="ENV[:ALGO]")
     arguments.add_argument("--skip", nargs="+", default=[], metavar="ENV[:ALGO]")
@@ -140,13 +166,14 @@ def main() -> None:
     args, flags = arguments.parse_args(own[:cut]), own[cut + 1 :]
     devices.prepare()
     args.work.mkdir(parents=True, exist_ok=True)
-    problems = train_missing(chosen(args.only, args.skip), args, flags)
+    problems = train_missing(subject, args, flags)
     outcomes = finished(args.work)
     groups: dict[str, list[dict[str, Any]]] = {}
     for outcome in outcomes:
-        groups.setdefault(f"{outcome['env']}:{outcome['algo']}", []).append(outcome)
-    order = sorted(groups, key=lambda r: (RECIPES.index(r) if r in RECIPES else len(RECIPES), r))
-    rows = [row(groups[recipe]) for recipe in order]
+        groups.setdefault(recipe_of(outcome), []).append(outcome)
+    known = list(subject.recipes)
+    order = sorted(groups, key=lambda r: (known.index(r) if r in known else len(known), r))
+    rows = [row(subject, groups[recipe]) for recipe in order]
     about = (
         f"The last agent of each seed, {args.episodes} greedy episodes of the Gymnasium environment, on seeds that no "
         "training used. The interval is Student's, of the mean over seeds. Seconds are the training run's, from its "
@@ -154,7 +181,7 @@ def main() -> None:
         "environment in one run, those of a host environment in one run each, added up. "
         f"Trained at commit {', '.join(sorted({o['commit'] for o in outcomes}))}."
     )
-    publish(args.results, "learning", "Learning", {}, [table(HEADER, rows), about, *problems])
+    publish(args.results, subject.name, subject.title, {}, [table(HEADER, rows), about, *problems])
     sys.exit(1 if problems else 0)
 
 
