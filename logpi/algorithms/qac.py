@@ -36,7 +36,7 @@ from logpi.algorithms.common.learning import improve, init_optimizer, make_act, 
 from logpi.config.settings import ControlSettings, Use, at_least, fraction, not_negative
 from logpi.methods import method
 from logpi.nets.critics import ActorCriticNetwork, discrete_actor_critics
-from logpi.ops import losses
+from logpi.ops import losses, psi
 from logpi.ops.normalization import Statistics, normalize_obs
 from logpi.types import (
     Algorithm,
@@ -106,8 +106,8 @@ def qac(config: QAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         """-Ψ log π of the actions of ``b``."""
         _, out = policy.apply(params, (), b.obs)
         q = critics.apply(learner.params.critics, b.obs)[0]
-        psi = chosen(q, b.action) - (probabilities(out) * q).sum(-1)
-        loss = losses.decision_mean(losses.policy_gradient(out.pi.log_prob(b.action), psi), b.mask)
+        psi_t = psi.action_advantage(q, probabilities(out), b.action)
+        loss = losses.decision_mean(losses.policy_gradient(out.pi.log_prob(b.action), psi_t), b.mask)
         entropy = losses.decision_mean(out.pi.entropy(), b.mask)
         return loss - learner.hyper.ent_coef * entropy, {
             "train/policy_gradient_loss": loss,

@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from logpi.ops.collectives import psum
 from logpi.types import Array, Number, Rows, Values
@@ -141,3 +141,19 @@ def gae(reward: Rows, discount: Rows, mask: Rows, value: Values, lam: Number) ->
     Equal to the λ-return minus V(o_t); λ = 1 is ``minus_value``, λ = 0 the one-step TD error.
     """
     return lambda_returns(reward, discount, mask, value, lam) - value[:-1]
+
+
+def action_advantage(
+    q: Float[Array, "*B n"], chance: Float[Array, "*B n"], action: Int[Array, "*B"]
+) -> Float[Array, "*B"]:
+    """Q(o_t, a_t) - V(o_t), V(o) = Σ_a π(a|o) Q(o, a), by a learnt Q-function; needs no reward that lies ahead.
+
+    Biased by the error of Q alone, E[Σ_t (Q - Q^π)(o_t, a_t) ∇ log π]; V is a baseline (Sutton et al. 2000, thm. 1).
+
+    Args:
+        q: action values of each action.
+        chance: probability of each action.
+        action: the action taken.
+    """
+    taken = jax.nn.one_hot(action, q.shape[-1], dtype=q.dtype)
+    return (q * (taken - chance)).sum(-1)
