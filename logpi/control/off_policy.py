@@ -131,13 +131,15 @@ def _updates(
             learner, chosen, metrics = one(made[0], made[1], state.carry.replay, jax.random.fold_in(now.key, k))
             return learner, chosen, jax.tree.map(lambda each, x: each.at[k].set(x), made[2], metrics)
 
-        end = jnp.where(now.iteration < first, now.begin, now.end)
+        waits = now.iteration < first
+        end = jnp.where(waits, now.begin, now.end)
         made = (state.learner, state.carry.chosen, state.batch.metrics)
         learner, chosen, metrics = jax.lax.fori_loop(now.begin, end, step, made)
         counted, health = count(algorithm, learner, state.batch.trajectory)
         learner = jax.tree.map(lambda new, old: jnp.where(now.end == number, new, old), counted, learner)
         carry, batch = state.carry._replace(chosen=chosen), state.batch._replace(metrics=metrics)
-        return state._replace(learner=learner, carry=carry, batch=batch), jax.tree.map(jnp.mean, metrics) | health
+        measured = jax.tree.map(lambda x: jnp.where(waits, jnp.nan, jnp.mean(x)), metrics)  # a batch is not resumed
+        return state._replace(learner=learner, carry=carry, batch=batch), measured | health
 
     return update
 
