@@ -31,16 +31,18 @@ from logpi.algorithms.common.critics import (
     followed,
     in_force,
     probabilities,
+    seen,
 )
 from logpi.algorithms.common.learning import improve, init_optimizer, make_act, remaining, traced
 from logpi.config.settings import ControlSettings, Use, at_least, fraction, not_negative
 from logpi.methods import method
 from logpi.nets.critics import ActorCriticNetwork, discrete_actor_critics
 from logpi.ops import losses, psi
-from logpi.ops.normalization import Statistics, normalize_obs
+from logpi.ops.normalization import Statistics
 from logpi.types import (
     Algorithm,
     Array,
+    Critics,
     EnvSpec,
     Experience,
     Key,
@@ -84,6 +86,29 @@ class QAC(ControlSettings):
     )
 
 
+def target(config: QAC, policy: Policy, critics: Critics, learner: Learner, copy: PyTree, b: Transitions) -> Array:
+    """y [N]."""
+    _, out = policy.apply(learner.params.actor, (), b.next_obs)
+    chance, q = probabilities(out), critics.apply(copy, b.next_obs)[0]
+    best = jnp.where(chance > 0, q, -jnp.inf).max(-1)
+    return b.reward + b.discount * ((chance * q).sum(-1) if config.target == "expected-sarsa" else best)
+
+
+def actor_loss(
+    policy: Policy, critics: Critics, learner: Learner, b: Transitions, params: PyTree
+) -> tuple[Array, Metrics]:
+    """-Ψ log π of the actions of ``b``."""
+    _, out = policy.apply(params, (), b.obs)
+    q = critics.apply(learner.params.critics, b.obs)[0]
+    psi_t = psi.action_advantage(q, probabilities(out), b.action)
+    loss = losses.decision_mean(losses.policy_gradient(out.pi.log_prob(b.action), psi_t), b.mask)
+    entropy = losses.decision_mean(out.pi.entropy(), b.mask)
+    return loss - learner.hyper.ent_coef * entropy, {
+        "train/policy_gradient_loss": loss,
+        "train/entropy_loss": -entropy,
+    }
+
+
 @method(settings=QAC, parent="actor_critic", network=QACNetwork, policy=discrete_actor_critics)
 def qac(config: QAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     """Actor-critic with a Q-function as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
@@ -95,30 +120,11 @@ def qac(config: QAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         optimizers = Params(init_optimizer(hyper, params.actor), init_optimizer(hyper, params.critics))
         return Learner(params, optimizers, Statistics(), hyper, jnp.int32(0), first_copy(params.critics))
 
-    def target(learner: Learner, copy: PyTree, b: Transitions) -> Array:
-        """y [N]."""
-        _, out = policy.apply(learner.params.actor, (), b.next_obs)
-        chance, q = probabilities(out), critics.apply(copy, b.next_obs)[0]
-        best = jnp.where(chance > 0, q, -jnp.inf).max(-1)
-        return b.reward + b.discount * ((chance * q).sum(-1) if config.target == "expected-sarsa" else best)
-
-    def actor_loss(learner: Learner, b: Transitions, params: PyTree) -> tuple[Array, Metrics]:
-        """-Ψ log π of the actions of ``b``."""
-        _, out = policy.apply(params, (), b.obs)
-        q = critics.apply(learner.params.critics, b.obs)[0]
-        psi_t = psi.action_advantage(q, probabilities(out), b.action)
-        loss = losses.decision_mean(losses.policy_gradient(out.pi.log_prob(b.action), psi_t), b.mask)
-        entropy = losses.decision_mean(out.pi.entropy(), b.mask)
-        return loss - learner.hyper.ent_coef * entropy, {
-            "train/policy_gradient_loss": loss,
-            "train/entropy_loss": -entropy,
-        }
-
     def learn(learner: Learner, b: Transitions, fresh: Key | None, steps: int) -> tuple[Learner, Metrics]:
         """Critic, then actor: on the actions of ``b``, or on ones drawn with the key ``fresh``."""
         anneal, h = remaining(learner, config.lr_schedule), learner.hyper
         copy = learner.extra._replace(params=in_force(learner.extra, learner.params.critics))
-        y = target(learner, copy.params, b)
+        y = target(config, policy, critics, learner, copy.params, b)
 
         def critic_loss(params: PyTree) -> tuple[Array, Metrics]:
             q = chosen(critics.apply(params, b.obs)[0], b.action)
@@ -133,7 +139,7 @@ def qac(config: QAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
             _, out = policy.apply(learner.params.actor, (), b.obs)
             b = b._replace(action=out.pi.sample(fresh))
         theta, actor, more = improve(
-            lambda params: actor_loss(learner, b, params),
+            lambda params: actor_loss(policy, critics, learner, b, params),
             h,
             learner.params.actor,
             learner.opt_state.actor,
@@ -143,10 +149,6 @@ def qac(config: QAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
             params=Params(theta, phi),
             opt_state=Params(actor, critic),
         ), metrics | more | {"train/learning_rate": anneal * h.learning_rate}
-
-    def seen(learner: Learner, b: Transitions) -> Transitions:
-        obs, following = (normalize_obs(learner.statistics, x) for x in (b.obs, b.next_obs))
-        return b._replace(obs=obs, next_obs=following)
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         b = seen(learner, decisions(trajectory, learner.hyper.gamma))

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.algorithms.common.continuous import Exploring, dimensions, warming
-from logpi.algorithms.common.critics import both, critics_of, followed, in_force
+from logpi.algorithms.common.critics import both, critics_of, followed, in_force, seen
 from logpi.algorithms.common.learning import improve, remaining, traced
 from logpi.algorithms.common.soft import Soft, cooled, first_learner
 from logpi.config.settings import above, finite
@@ -75,22 +75,22 @@ def sac(config: SAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     def update(learner: Learner, b: Transitions, key: Key) -> tuple[Learner, Metrics]:
         h, params, optimizers = learner.hyper, learner.params, learner.opt_state
         alpha, anneal = jnp.exp(params.log_alpha), remaining(learner, config.lr_schedule)
-        now, following = (normalize_obs(learner.statistics, x) for x in (b.obs, b.next_obs))
+        b = seen(learner, b)
         copy = learner.extra._replace(params=in_force(learner.extra, params.critics))
         next_key, this_key = jax.random.split(key)
-        action, log_prob = drawn(params.actor, following, next_key)
-        y = b.reward + b.discount * (critics.apply(copy.params, following, action).min(0) - alpha * log_prob)
+        action, log_prob = drawn(params.actor, b.next_obs, next_key)
+        y = b.reward + b.discount * (critics.apply(copy.params, b.next_obs, action).min(0) - alpha * log_prob)
 
         def critic_loss(phi: PyTree) -> tuple[Array, Metrics]:
-            q = critics.apply(phi, now, b.action)
+            q = critics.apply(phi, b.obs, b.action)
             loss = losses.decision_mean(0.5 * losses.squared_error(q, jnp.broadcast_to(y, q.shape)).sum(0), b.mask)
             return loss, {"train/critic_loss": loss, "train/q": losses.decision_mean(q[0], b.mask)}
 
         phi, critic, metrics = improve(critic_loss, h, params.critics, optimizers.critics, anneal * h.qf_learning_rate)
 
         def actor_loss(theta: PyTree) -> tuple[Array, Metrics]:
-            action, log_prob = drawn(theta, now, this_key)
-            q = critics.apply(phi, now, action).min(0)
+            action, log_prob = drawn(theta, b.obs, this_key)
+            q = critics.apply(phi, b.obs, action).min(0)
             loss, entropy = (losses.decision_mean(x, b.mask) for x in (alpha * log_prob - q, -log_prob))
             return loss, {"train/actor_loss": loss, "train/entropy_loss": -entropy}
 
@@ -105,7 +105,8 @@ def sac(config: SAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
             extra=followed(copy, phi, h.tau),
         ), {**metrics, **more, "train/ent_coef": alpha, "train/learning_rate": anneal * h.learning_rate}
 
-    return Algorithm(init, act, update, acting, hyper, config.n_steps, experience=config.experience)
+    reuse = config.experience
+    return Algorithm(init, act, update, acting, hyper, config.n_steps, passes=config.passes, experience=reuse)
 
 
 def squashed(out: Output) -> TanhGaussian:

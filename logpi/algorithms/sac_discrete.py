@@ -17,14 +17,13 @@ import dataclasses
 import jax.numpy as jnp
 
 from logpi.algorithms.common.continuous import Replayed
-from logpi.algorithms.common.critics import both, chosen, critics_of, followed, in_force, probabilities
+from logpi.algorithms.common.critics import both, chosen, critics_of, followed, in_force, probabilities, seen
 from logpi.algorithms.common.learning import improve, make_act, remaining, traced
 from logpi.algorithms.common.soft import Soft, cooled, first_learner
 from logpi.config.settings import above, fraction
 from logpi.methods import method
 from logpi.nets.critics import ActorCriticNetwork, discrete_actor_critics
 from logpi.ops import losses
-from logpi.ops.normalization import normalize_obs
 from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Transitions
 
 
@@ -57,21 +56,21 @@ def sac_discrete(config: SACDiscrete, policy: Policy, spec: EnvSpec, obs: PyTree
     def update(learner: Learner, b: Transitions, key: Key) -> tuple[Learner, Metrics]:
         h, params, optimizers = learner.hyper, learner.params, learner.opt_state
         alpha, anneal = jnp.exp(params.log_alpha), remaining(learner, config.lr_schedule)
-        now, following = (normalize_obs(learner.statistics, x) for x in (b.obs, b.next_obs))
+        b = seen(learner, b)
         copy = learner.extra._replace(params=in_force(learner.extra, params.critics))
-        ahead, _, _ = soft(params.actor, following, critics.apply(copy.params, following).min(0), alpha)
+        ahead, _, _ = soft(params.actor, b.next_obs, critics.apply(copy.params, b.next_obs).min(0), alpha)
         y = b.reward + b.discount * ahead
 
         def critic_loss(phi: PyTree) -> tuple[Array, Metrics]:
-            q = chosen(critics.apply(phi, now), b.action)
+            q = chosen(critics.apply(phi, b.obs), b.action)
             loss = losses.decision_mean(0.5 * losses.squared_error(q, jnp.broadcast_to(y, q.shape)).sum(0), b.mask)
             return loss, {"train/critic_loss": loss, "train/q": losses.decision_mean(q[0], b.mask)}
 
         phi, critic, metrics = improve(critic_loss, h, params.critics, optimizers.critics, anneal * h.qf_learning_rate)
-        q = critics.apply(phi, now).min(0)
+        q = critics.apply(phi, b.obs).min(0)
 
         def actor_loss(theta: PyTree) -> tuple[Array, Metrics]:
-            value, entropy, uniform = soft(theta, now, q, alpha)
+            value, entropy, uniform = soft(theta, b.obs, q, alpha)
             loss, missing = -value, h.target_entropy * uniform - entropy
             loss, entropy, missing = (losses.decision_mean(x, b.mask) for x in (loss, entropy, missing))
             return loss, {"train/actor_loss": loss, "train/entropy_loss": -entropy, "missing": missing}
@@ -87,4 +86,5 @@ def sac_discrete(config: SACDiscrete, policy: Policy, spec: EnvSpec, obs: PyTree
             extra=followed(copy, phi, h.tau),
         ), {**metrics, **more, "train/ent_coef": alpha, "train/learning_rate": anneal * h.learning_rate}
 
-    return Algorithm(init, make_act(acting), update, acting, hyper, config.n_steps, experience=config.experience)
+    act, reuse = make_act(acting), config.experience
+    return Algorithm(init, act, update, acting, hyper, config.n_steps, passes=config.passes, experience=reuse)

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.algorithms.common.continuous import Exploring, dimensions, warming
-from logpi.algorithms.common.critics import Params, both, critics_of, first_copy, followed, in_force
+from logpi.algorithms.common.critics import Params, both, critics_of, first_copy, followed, in_force, seen
 from logpi.algorithms.common.learning import improve, init_optimizer, remaining, traced
 from logpi.config.settings import Use, at_least, not_negative
 from logpi.methods import method
@@ -73,15 +73,15 @@ def td3(config: TD3, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
 
     def update(learner: Learner, b: Transitions, key: Key) -> tuple[Learner, Metrics]:
         h, params, anneal = learner.hyper, learner.params, remaining(learner, config.lr_schedule)
-        now, following = (normalize_obs(learner.statistics, x) for x in (b.obs, b.next_obs))
+        b = seen(learner, b)
         copy = learner.extra._replace(params=in_force(learner.extra, params))
         blur = h.target_noise * jax.random.normal(key, b.action.shape)
         blur = jnp.clip(blur, -h.target_noise_clip, h.target_noise_clip)
-        action = jnp.clip(pi(copy.params.actor, following) + blur, -1.0, 1.0)
-        y = b.reward + b.discount * critics.apply(copy.params.critics, following, action).min(0)
+        action = jnp.clip(pi(copy.params.actor, b.next_obs) + blur, -1.0, 1.0)
+        y = b.reward + b.discount * critics.apply(copy.params.critics, b.next_obs, action).min(0)
 
         def critic_loss(phi: PyTree) -> tuple[Array, Metrics]:
-            q = critics.apply(phi, now, b.action)
+            q = critics.apply(phi, b.obs, b.action)
             loss = losses.decision_mean(losses.squared_error(q, jnp.broadcast_to(y, q.shape)).sum(0), b.mask)
             return loss, {"train/critic_loss": loss, "train/q": losses.decision_mean(q[0], b.mask)}
 
@@ -90,7 +90,7 @@ def td3(config: TD3, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         )
 
         def actor_loss(theta: PyTree) -> tuple[Array, Metrics]:
-            loss = losses.decision_mean(-critics.apply(phi, now, pi(theta, now))[0], b.mask)
+            loss = losses.decision_mean(-critics.apply(phi, b.obs, pi(theta, b.obs))[0], b.mask)
             return loss, {"train/actor_loss": loss}
 
         climbed = improve(actor_loss, h, params.actor, learner.opt_state.actor, anneal * h.learning_rate)
@@ -103,4 +103,5 @@ def td3(config: TD3, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
             extra=followed(copy, learnt, h.tau, due),
         ), {**metrics, **climbed[2], "train/learning_rate": anneal * h.learning_rate}
 
-    return Algorithm(init, act, update, acting, hyper, config.n_steps, experience=config.experience)
+    reuse = config.experience
+    return Algorithm(init, act, update, acting, hyper, config.n_steps, passes=config.passes, experience=reuse)

@@ -34,6 +34,11 @@ class Replayed(GradientSettings):
         """The replay."""
         return Experience(self.buffer_size, self.batch_size, self.gradient_steps, self.learning_starts)
 
+    @property
+    def passes(self) -> int:
+        """How often a move is learnt from, about."""
+        return max(1, self.gradient_steps * self.batch_size // (self.n_steps * self.n_envs))
+
 
 @dataclasses.dataclass(frozen=True)
 class Exploring(Replayed):

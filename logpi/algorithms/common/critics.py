@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from logpi.errors import LogpiError
 from logpi.ops.collectives import where
 from logpi.ops.distributions import Categorical
-from logpi.types import Array, Critics, Key, Number, Output, Policy, PyTree, Trajectory, Transitions
+from logpi.ops.normalization import normalize_obs
+from logpi.types import Array, Critics, Key, Learner, Number, Output, Policy, PyTree, Trajectory, Transitions
 
 
 class Params(NamedTuple):
@@ -99,6 +100,12 @@ def decisions(trajectory: Trajectory, gamma: Number) -> Transitions:
     action, reward, discount, mask = flat((*trajectory[1:2], *trajectory[3:6]), slice(None))
     obs, next_obs = flat(trajectory.obs, slice(None, -1)), flat(trajectory.obs, slice(1, None))
     return Transitions(obs, action, reward, gamma * discount, next_obs, mask, jnp.ones(mask.shape))
+
+
+def seen(learner: Learner, b: Transitions) -> Transitions:
+    """``b`` with its observations as the networks see them."""
+    obs, following = (normalize_obs(learner.statistics, x) for x in (b.obs, b.next_obs))
+    return b._replace(obs=obs, next_obs=following)
 
 
 def chosen(q: Array, action: Array) -> Array:
