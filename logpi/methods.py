@@ -75,6 +75,9 @@ def method(
         task: kind of task, one of ``logpi.tasks.KINDS``.
     """
 
+    if not isinstance(settings, type):
+        raise LogpiError(f"settings is a {type(settings).__name__}; write @logpi.method(settings=CLASS), a dataclass")
+
     def registered(build: Callable[P, R]) -> Method[P, R]:
         return Method(build.__name__, settings, build, network, parent, task, policy)
 

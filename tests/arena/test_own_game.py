@@ -29,12 +29,26 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_it_is_trained_evaluated_and_rated_by_its_file(folder, capsys):
+def resumed(run, monkeypatch):
+    """The metrics of a run that goes on, from another folder, as if killed after its last checkpoint but one."""
+    (run / "result.json").unlink()
+    checkpoints = sorted((run / "checkpoints").glob("*.safetensors"))
+    assert len(checkpoints) > 1
+    checkpoints[-1].unlink()
+    with monkeypatch.context() as patch:
+        patch.chdir("/")
+        assert main(["resume", str(run), "--quiet"]) == 0
+    return (run / "metrics.jsonl").read_bytes()
+
+
+def test_it_is_trained_evaluated_resumed_and_rated_by_its_file(folder, monkeypatch, capsys):
     with quick_compilation():
         assert main(["train", NAME, *SMALL]) == 0
         (run,) = (folder / "runs").glob("*/*")
         assert f"{folder}/{NAME}" in (run / "config.toml").read_text()
         assert main(["eval", str(run), "--episodes", "4"]) == 0
+        whole = (run / "metrics.jsonl").read_bytes()
+        assert resumed(run, monkeypatch) == whole, "it goes on bit for bit from the checkpoint before the last"
         capsys.readouterr()
         assert main(["arena", NAME, f"{run}:4", "random", "--games", "2", "--json", "--quiet"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -9,7 +9,7 @@ from logpi.cli.train import parse_train
 from logpi.config.experiments import resolve
 from logpi.config.stored import experiment_from_table, experiment_to_table
 from logpi.errors import LogpiError
-from logpi.methods import Method, all_methods, find_method, method_names
+from logpi.methods import Method, all_methods, find_method, method, method_names
 from logpi.own_code import name_code
 
 OWN = '''
@@ -125,3 +125,8 @@ def test_a_run_keeps_the_absolute_path_of_its_data(tmp_path, monkeypatch):
     ):
         assert experiment.method.data == str(tmp_path / "mine.npz")
     assert parse_train(["ram/mnist"])[0].method.data == "mnist"
+
+
+def test_a_decorator_without_settings_says_how_it_is_written():
+    with pytest.raises(LogpiError, match=r"settings is a function; write @logpi\.method\(settings=CLASS\)"):
+        method(lambda config, policy, spec, obs: None)
