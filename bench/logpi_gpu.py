@@ -62,7 +62,8 @@ def iterations(experiment: Any) -> Iterations:
     import jax.numpy as jnp
     import numpy as np
 
-    from logpi.driver.driver import Driver, Progress
+    from logpi.driver.driver import Driver
+    from logpi.driver.progress import Progress
     from logpi.tasks import Own, task_of
 
     process = task_of(experiment.env).build(experiment, Own()).process(experiment.run.seed)

@@ -21,8 +21,10 @@ from logpi.config.experiments import resolve
 from logpi.config.settings import Experiment, Network, Run
 from logpi.control.build import Parts, parts, process
 from logpi.driver import devices
-from logpi.driver.driver import Driver, Progress
+from logpi.driver.driver import Driver
+from logpi.driver.progress import Progress
 from logpi.envs.host import make_host
+from logpi.envs.make import make
 from logpi.tasks import NOTHING
 from logpi.types import DeviceEnv
 
@@ -39,11 +41,12 @@ ZOO = PPO(
 )
 
 
-def random_rates(asked: Experiment, made: Parts, steps: int, repeats: int) -> list[float]:
+def random_rates(asked: Experiment, steps: int, repeats: int) -> list[float]:
     """Moves per second of the vector that training would use."""
     run, batch = asked.run, asked.method.n_envs
-    assert not isinstance(made.env, DeviceEnv)
-    vector = make_host(made.env, batch, vectorization=run.vectorization, autoreset=run.autoreset)
+    factory = make(asked.env, **asked.env_kwargs)
+    assert not isinstance(factory, DeviceEnv)
+    vector = make_host(factory, batch, vectorization=run.vectorization, autoreset=run.autoreset)
     vector.reset(0)
     actions = np.random.default_rng(0).integers(4, size=(-(-steps // batch), batch))
     rates: list[float] = []
@@ -93,7 +96,7 @@ def main() -> None:
     made = parts(asked, NOTHING)
     shares: dict[str, float] = {}
     if args.random:
-        rates = random_rates(asked, made, args.steps, args.repeats)
+        rates = random_rates(asked, args.steps, args.repeats)
     else:
         rates, shares = training_rates(asked, made, args.steps, args.repeats)
     result = {

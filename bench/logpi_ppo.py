@@ -23,8 +23,9 @@ from logpi.algorithms.ppo import PPO
 from logpi.config.settings import Experiment, Network, Run
 from logpi.control.build import parts, process
 from logpi.driver import devices
-from logpi.driver.driver import Driver, Progress
+from logpi.driver.driver import Driver
 from logpi.driver.process import State
+from logpi.driver.progress import Progress
 from logpi.ops import psi
 from logpi.tasks import NOTHING
 from logpi.types import Algorithm

@@ -62,7 +62,8 @@ def own(
     devices.prepare()
     import numpy as np
 
-    from logpi.driver.driver import Driver, Progress
+    from logpi.driver.driver import Driver
+    from logpi.driver.progress import Progress
     from logpi.ram.data.images import Split, Splits
     from logpi.ram.learning import ImageTask
     from logpi.ram.methods.ram import RAM, ram

@@ -38,7 +38,8 @@ def own(games: int, simulations: int, cores: int, seconds: float) -> dict[str, A
     devices.prepare()
     import jax
 
-    from logpi.driver.driver import Driver, Progress
+    from logpi.driver.driver import Driver
+    from logpi.driver.progress import Progress
     from logpi.games.evaluation.evaluators import Evaluators, by_games
     from logpi.games.methods.alphazero import AlphaZero, alphazero
     from logpi.games.process import self_play_process

@@ -15,6 +15,11 @@ def inert(text: str) -> str:
     return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def one_line(text: str) -> str:
+    """``text`` as ``inert`` gives it, line breaks and all else that is not printable escaped too: a cell of a table."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class LogpiError(ValueError):
     """Says what is wrong, where, what is allowed and the next step; the command line prints it and exits 1."""
 

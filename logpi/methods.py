@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
 from logpi.config.contract import check_settings
-from logpi.config.settings import Network
+from logpi.config.settings import Network, Section
 from logpi.errors import LogpiError, near
 from logpi.tasks import KINDS
 
@@ -41,9 +41,9 @@ class Method(Generic[P, R]):
     """A method of learning; called like the function that builds it."""
 
     name: str  # by which ``find_method`` finds it
-    settings: type[Any]  # frozen dataclass
+    settings: type[Section]  # frozen dataclass
     build: Callable[P, R]  # (settings, …): what follows depends on the kind of task
-    network: type[Any]  # settings of its network, a frozen dataclass
+    network: type[Section]  # settings of its network, a frozen dataclass
     parent: str | None  # the method that it changes
     task: str  # kind of task that it learns (``logpi.tasks.KINDS``)
     policy: Callable[[Any, Any], Any] | None = None  # (EnvSpec, ``network``) -> Policy; None: the standard policy
@@ -57,10 +57,13 @@ class Method(Generic[P, R]):
         return self.build(*args, **kwargs)
 
 
+AnyMethod: TypeAlias = Method[..., Any]
+
+
 def method(
-    settings: type[Any],
+    settings: type[Section],
     *,
-    network: type[Any] = Network,
+    network: type[Section] = Network,
     policy: Callable[[Any, Any], Any] | None = None,
     parent: str | None = None,
     task: str = "control",
@@ -84,21 +87,21 @@ def method(
     return registered
 
 
-def method_names(task: str | None = None) -> list[str]:
-    """The methods that come with logpi (of one kind of task), without importing them."""
-    return [name for kind in KINDS if task in (None, kind) for name in _files(kind)]
+def method_names(kinds: Iterable[str] = KINDS) -> list[str]:
+    """The methods that come with logpi for these kinds of tasks, without importing them."""
+    return [name for kind in kinds for name in _files(kind)]
 
 
-def all_methods() -> list[Method[..., Any]]:
+def all_methods() -> list[AnyMethod]:
     """The methods that come with logpi, each behind its parent, and those of installed packages."""
-    found: list[Method[..., Any]] = []
+    found: list[AnyMethod] = []
     for kind in KINDS:
         mine = [find_method(name) for name in _files(kind)]
         found += _in_order(mine)
     return [*found, *(find_method(name) for name in _entries() if name not in method_names())]
 
 
-def find_method(name: str) -> Method[..., Any]:
+def find_method(name: str) -> AnyMethod:
     """The method called ``name``: one of ``method_names``, ``path/file.py:name``, or an entry point.
 
     Of ``path/file.py:name`` the method's name becomes the same with the absolute path, so that a run finds it again.
@@ -158,11 +161,11 @@ def _files(kind: str) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
-def _in_order(methods: list[Method[..., Any]]) -> Iterator[Method[..., Any]]:
+def _in_order(methods: list[AnyMethod]) -> Iterator[AnyMethod]:
     """``methods`` depth first from those without a parent among them."""
     names = {m.name for m in methods}
 
-    def below(parent: str | None) -> Iterator[Method[..., Any]]:
+    def below(parent: str | None) -> Iterator[AnyMethod]:
         for m in methods:
             if (m.parent if m.parent in names else None) == parent:
                 yield m
@@ -176,7 +179,7 @@ def _entries() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _from_file(path: str, attribute: str) -> Method[..., Any]:
+def _from_file(path: str, attribute: str) -> AnyMethod:
     from logpi.own_code import import_file
 
     file = Path(path).expanduser().resolve()
@@ -187,7 +190,7 @@ def _from_file(path: str, attribute: str) -> Method[..., Any]:
     return _checked(f"{file}:{attribute}", getattr(module, attribute))
 
 
-def _from_entry(entry: EntryPoint) -> Method[..., Any]:
+def _from_entry(entry: EntryPoint) -> AnyMethod:
     from logpi.own_code import load_entry
 
     try:
@@ -202,7 +205,7 @@ def _from_entry(entry: EntryPoint) -> Method[..., Any]:
     return _checked(entry.name, found)
 
 
-def _checked(name: str, found: object) -> Method[..., Any]:
+def _checked(name: str, found: object) -> AnyMethod:
     """``found`` as the method called ``name``."""
     if not isinstance(found, Method):
         raise LogpiError(f"algorithm {name} is a {type(found).__name__}; wanted: {WANTED}")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from logpi.errors import LogpiError, near
 
 if TYPE_CHECKING:
-    from logpi.config.settings import Experiment
+    from logpi.config.settings import Experiment, Section
     from logpi.driver.process import Process
     from logpi.runs.folder import RunFolder
     from logpi.types import Learner, PyTree
@@ -163,7 +163,7 @@ class Film(NamedTuple):
 NO_ENVIRONMENTS = dict.fromkeys(("run.vectorization", "run.autoreset"), "it is for environments on the host")
 
 
-def scheduled(settings: Any) -> list[str]:
+def scheduled(settings: Section) -> list[str]:
     """The settings that are schedules over a run's length."""
     given = {name: value for name, value in vars(settings).items() if name.endswith("_schedule")}
     return [f"{name}={value}" for name, value in given.items() if value != "constant"]
@@ -187,6 +187,11 @@ def no_look(agent: Agent, wanted: Pictures) -> Answer:
 def no_random_film(name: str, wanted: Film) -> Path:
     """Refuses a task that is not an environment."""
     raise LogpiError(f"{name} is not an environment; a random agent is filmed in one, such as CartPole-v1")
+
+
+def refuse_object(env: object) -> tuple[str, Table, Own]:
+    """Refuses an object where a name is wanted."""
+    raise LogpiError(f"env is a {type(env).__name__}; allowed: a name of `logpi envs`")
 
 
 class Task(NamedTuple):
@@ -217,6 +222,8 @@ class Task(NamedTuple):
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
     look: Callable[[Agent, Pictures], Answer] = no_look  # at pictures of the user's own
     meant: Callable[[str], str] = lambda name: ""  # for a name that is nearly one of its own: what to write; "": none
+    # what a Python program brings instead of a name -> the name, settings that follow, and the object
+    given: Callable[[object], tuple[str, Table, Own]] = refuse_object
     remark: Callable[[str], str] = lambda name: ""  # known issues of a task, told before it is used; "": none
     films: bool = True  # whether ``pictures`` are drawn by default
     filmed: int = 1  # episodes or images of a film, where nothing else is asked for

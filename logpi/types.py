@@ -64,6 +64,18 @@ class DeviceEnv(NamedTuple):
     reset: Callable[[Key], tuple[PyTree, PyTree]]
     step: Callable[[PyTree, Array, Key], tuple[PyTree, PyTree, Array, Array]]
 
+    @property
+    def observation_space(self) -> Space:
+        return self.spec.observation_space
+
+    @property
+    def action_space(self) -> Space:
+        return self.spec.action_space
+
+    @property
+    def max_episode_steps(self) -> int | None:
+        return self.spec.max_episode_steps
+
 
 class DeviceVector(NamedTuple):
     """B device environments with next-step autoreset: ``reset(key, B)`` and ``step(state, action)``.

@@ -22,10 +22,10 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "types": set(),
     "errors": set(),
     "ops": {"types"},
-    "envs": BASE | {"ops", "own_code", "config.settings"},
+    "envs": BASE | {"ops", "own_code"},
     "nets": BASE | {"ops", "config.settings", "envs.spaces", "envs.actions"},
     "algorithms": BASE | {"ops", "nets", "config.settings", "methods"},
-    "driver": BASE | {"ops", "config.settings"},
+    "driver": BASE | {"ops", "config.settings", "runs.cards", "runs.files"},
     "control": KIND | {"nets", "envs", "own_code", "view"},
     "ram": KIND | {"view"},
     "games": KIND | {"nets", "own_code"},
@@ -43,10 +43,10 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE
-    | {"training", "tasks", "methods", "config", "runs", "view", "own_code"}
-    | {"driver.devices", "envs.described", "envs.space_json"},
+    | {"training", "tasks", "methods", "config", "runs", "own_code"}
+    | {"driver.devices", "envs.space_json"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
-    | {"driver.devices", "envs.checker", "games.task", "games.rules", "training.doctor"},
+    | {"driver.devices", "envs.checker", "games.task", "games.rules", "training"},
     "__main__": {"cli"},
 }
 PURE = {  # folders without file, clock or logger: the modules in them that have one all the same

@@ -1,7 +1,9 @@
 """Parts of a run that a Python program brings as objects: trained with, asked for again, named where they are bad."""
 
+import contextlib
 import dataclasses
 import typing
+from unittest import mock
 
 import gymnasium
 import jax
@@ -275,7 +277,9 @@ def test_a_closed_vector_is_refused(tmp_path):
 
 def test_no_score_is_promised_to_what_an_object_changes(tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr("logpi.api.run_experiment", lambda experiment, command, recipe, **_: said.append(recipe))
+    shown = contextlib.nullcontext(mock.Mock())
+    monkeypatch.setattr("logpi.api.runs.presented", lambda experiment, recipe, *_: said.append(recipe) or shown)
+    monkeypatch.setattr("logpi.training.session.start", mock.Mock())
     logpi.train("CartPole-v1", "ppo")
     logpi.train(lambda: gymnasium.make("CartPole-v1"), "ppo")
     logpi.train("CartPole-v1", "ppo", algorithm=ppo)

@@ -13,7 +13,7 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced, weigh
+from logpi.algorithms.common.learning import forward, improve, init_optimizer, make_act, remaining, traced, weigh
 from logpi.config.settings import ControlSettings, Optimizer, at_least, fraction, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
@@ -48,7 +48,7 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
-        _, value = look(policy, learner.params, statistics, trajectory)
+        _, value = forward(policy, learner.params, statistics, trajectory)
         rewards = (trajectory.reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
         advantage = psi.gae(*rewards)
         returns = advantage + value[:-1]
@@ -56,7 +56,7 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         weight = losses.standardize(psi_t, mask) if config.normalize_advantage else psi_t
 
         def loss(params: PyTree) -> tuple[Array, Metrics]:
-            pi, v = look(policy, params, statistics, trajectory)
+            pi, v = forward(policy, params, statistics, trajectory)
             policy_loss = losses.decision_mean(losses.policy_gradient(pi.log_prob(trajectory.action), weight), mask)
             value_loss = losses.decision_mean(losses.squared_error(v[:-1], returns), mask)
             entropy = losses.decision_mean(pi.entropy(), mask)

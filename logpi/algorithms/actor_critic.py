@@ -16,7 +16,7 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced, whole_rows
+from logpi.algorithms.common.learning import forward, improve, init_optimizer, make_act, remaining, traced, whole_rows
 from logpi.config.settings import ControlSettings, at_least, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
@@ -47,12 +47,12 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
-        _, value = look(policy, learner.params, statistics, trajectory)
+        _, value = forward(policy, learner.params, statistics, trajectory)
         advantage = psi.minus_value(trajectory.reward, h.gamma * trajectory.discount, mask, value)
         returns = advantage + value[:-1]
 
         def actor_loss(params: PyTree) -> tuple[Array, Metrics]:
-            pi, _ = look(policy, params, statistics, trajectory)
+            pi, _ = forward(policy, params, statistics, trajectory)
             loss = losses.policy_gradient(pi.log_prob(trajectory.action), advantage)
             loss, bonus = losses.trajectory_mean(loss, mask), losses.trajectory_mean(pi.entropy(), mask)
             return loss - h.ent_coef * bonus, {
@@ -61,7 +61,7 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
             }
 
         def critic_loss(params: PyTree) -> tuple[Array, Metrics]:
-            _, v = look(policy, params, statistics, trajectory)
+            _, v = forward(policy, params, statistics, trajectory)
             error = losses.squared_error(v[:-1], returns)
             return losses.trajectory_mean(error, mask), {"train/value_loss": losses.decision_mean(error, mask)}
 

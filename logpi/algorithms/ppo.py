@@ -18,10 +18,10 @@ import jax
 import jax.numpy as jnp
 
 from logpi.algorithms.common.learning import (
-    Rows,
+    MinibatchRows,
+    forward,
     improve,
     init_optimizer,
-    look,
     make_act,
     minibatch,
     minibatch_count,
@@ -60,7 +60,7 @@ class PPO(ControlSettings):
 
 
 def loss(
-    policy: Policy, statistics: Statistics, h: PPO, clip_range: Array, params: PyTree, b: Rows
+    policy: Policy, statistics: Statistics, h: PPO, clip_range: Array, params: PyTree, b: MinibatchRows
 ) -> tuple[Array, Metrics]:
     """L(θ) of a minibatch, with what is logged of it."""
     out = unroll(policy, params, statistics, b.obs, b.mask, b.memory)
@@ -96,7 +96,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
 
     def begin(learner: Learner, trajectory: Trajectory, key: Key) -> Begun:
         h, mask = learner.hyper, trajectory.mask
-        _, value = look(policy, learner.params, learner.statistics, trajectory)
+        _, value = forward(policy, learner.params, learner.statistics, trajectory)
         rewards = (trajectory.reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
         advantage = psi.gae(*rewards)
         target = advantage + value[:-1]

@@ -11,7 +11,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.learning import improve, init_optimizer, look, make_act, remaining, traced, whole_rows
+from logpi.algorithms.common.learning import forward, improve, init_optimizer, make_act, remaining, traced, whole_rows
 from logpi.config.settings import ControlSettings, Use, at_least, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
@@ -88,14 +88,14 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         h, mask, statistics, reward = learner.hyper, trajectory.mask, learner.statistics, trajectory.reward
         discount = trajectory.discount * (1.0 if undiscounted else h.gamma)
-        _, value = look(policy, learner.params, statistics, trajectory)
+        _, value = forward(policy, learner.params, statistics, trajectory)
         average = learner.extra["sum"] / jnp.maximum(learner.extra["count"], 1.0)
         weight = ladder(config.rung, reward, discount, mask, value, average)
         if config.normalize_psi:
             weight = losses.standardize(weight, mask)
 
         def actor_loss(params: PyTree) -> tuple[Array, Metrics]:
-            pi, _ = look(policy, params, statistics, trajectory)
+            pi, _ = forward(policy, params, statistics, trajectory)
             loss = losses.policy_gradient(pi.log_prob(trajectory.action), weight)
             loss, bonus = losses.trajectory_mean(loss, mask), losses.trajectory_mean(pi.entropy(), mask)
             return loss - h.ent_coef * bonus, {
@@ -104,7 +104,7 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
             }
 
         def baseline_loss(params: PyTree) -> tuple[Array, Metrics]:
-            _, v = look(policy, params, statistics, trajectory)
+            _, v = forward(policy, params, statistics, trajectory)
             loss = losses.decision_mean(losses.squared_error(v[:-1], target), mask)
             return loss, {"train/value_loss": loss}
 

@@ -16,7 +16,7 @@ from logpi.errors import LogpiError
 from logpi.games import is_file
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
-from logpi.runs.files import AppendFile
+from logpi.runs.files import AppendFile, Json
 
 TEXTS = ("reason", "note", "date")  # fields that are texts
 
@@ -126,7 +126,7 @@ def _named(name: str, own: Game | None) -> Game:
     return make_game(name)
 
 
-def _fields(line: str, where: str) -> dict[str, Any]:
+def _fields(line: str, where: str) -> Json:
     """The fields of one line, of the right types."""
     try:
         fields = json.loads(line)

@@ -32,11 +32,13 @@ ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar=
 def train(argv: list[str]) -> int:
     """Train. Every setting of method, network and run is a flag; ``--help`` shows it with its value."""
     experiment, recipe, quiet = parse_train(argv)
-    import logpi.api as api
+    from logpi.training import session
+    from logpi.training.outcome import presented
 
     if remark := task_of(experiment.env).remark(experiment.env):
         warn(f"logpi: {remark}")
-    api.run_experiment(experiment, ["logpi", "train", *argv], recipe, quiet=quiet)
+    with presented(experiment, recipe, quiet) as show:
+        show(session.start(experiment, ["logpi", "train", *argv], show.view, expected=show.band))
     return 0
 
 
@@ -80,7 +82,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
         name_code(given.policy)
     found = Experiment(given.env, experiment.algo, env_kwargs=kwargs, policy=given.policy, **chosen)
     asked = settled(dataclasses.replace(found, init_from=given.init_from))
-    return asked, promised(asked, None if file else (experiment, recipe)), given.quiet
+    return asked, promised(asked), given.quiet
 
 
 def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:

@@ -87,9 +87,10 @@ def watch(argv: list[str]) -> int:
 def filmed_random(wanted: Wanted) -> tuple[dict[str, Path], int]:
     """(path of the video of a random agent, number of episodes)."""
     import logpi.api as api
+    from logpi.runs.folder import RunFolder
 
     target = wanted.target
-    if (Path(target) / "manifest.json").is_file():
+    if RunFolder(Path(target)).manifest_file.is_file():
         raise LogpiError(f"{target} is a run; --random films an environment: logpi watch CartPole-v1 --random")
     name = "".join(c if c.isalnum() else "-" for c in target)
     path = _film_path(wanted.out, Path(), f"random-{name}.mp4")
@@ -104,7 +105,7 @@ def filmed(wanted: Wanted) -> tuple[dict[str, Path], int]:
     from logpi.tasks import record
 
     run = RunFolder(Path(wanted.target))
-    is_run = (run.path / "manifest.json").is_file()
+    is_run = run.manifest_file.is_file()
     if is_run:
         refuse_traps(run.path)
     agent = api.load(wanted.target)

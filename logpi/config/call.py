@@ -6,19 +6,17 @@ import dataclasses
 import math
 import shlex
 from collections.abc import Mapping
-from typing import Any
 
 from logpi.config.experiments import parts_of
-from logpi.config.settings import Run
+from logpi.config.settings import Run, Section
 from logpi.config.values import ALIASES, plain
 from logpi.errors import LogpiError, near
 from logpi.own_code import absolute
+from logpi.runs.files import Json
 from logpi.tasks import NOTHING, Own, Table
 
 
-def in_sections(
-    env: str, algo: str | None, settings: Table, own: Own = NOTHING, **tables: Table
-) -> dict[str, dict[str, Any]]:
+def in_sections(env: str, algo: str | None, settings: Table, own: Own = NOTHING, **tables: Table) -> dict[str, Json]:
     """``settings`` by the section that each belongs to, ``seed`` to "run", ``hidden`` to "network", beside ``tables``.
 
     Args:
@@ -32,9 +30,9 @@ def in_sections(
         LogpiError: no section has one of the settings (with the nearest name), one is given twice, or as ``parts_of``.
     """
     method = parts_of(absolute(env) if ":" in env else env, algo, own)[2]
-    kinds: dict[str, Any] = {"method": method.settings, "network": method.network, "run": Run}
+    kinds: dict[str, type[Section]] = {"method": method.settings, "network": method.network, "run": Run}
     known = {f.name: section for section, kind in reversed(kinds.items()) for f in dataclasses.fields(kind)}
-    found: dict[str, dict[str, Any]] = {section: dict(tables.get(section, {})) for section in kinds}
+    found: dict[str, Json] = {section: dict(tables.get(section, {})) for section in kinds}
     for name, value in settings.items():
         if name not in known:
             hint = f"; write {ALIASES[name]}" if name in ALIASES else near(name, known)
@@ -45,7 +43,7 @@ def in_sections(
     return found
 
 
-def python_command(arguments: Mapping[str, Any], objects: Mapping[str, object]) -> str:
+def python_command(arguments: Table, objects: Mapping[str, object]) -> str:
     """A shell command that makes the call again, or a comment that says why there is none.
 
     Args:
@@ -61,7 +59,7 @@ def python_command(arguments: Mapping[str, Any], objects: Mapping[str, object]) 
     return shlex.join(["python", "-c", f"import logpi; {call}"])
 
 
-def literal(value: Any) -> str:
+def literal(value: object) -> str:
     """Source text of a plain value."""
     value = plain(value)
     if isinstance(value, Mapping):

@@ -7,32 +7,34 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
-from logpi.config.settings import Experiment, Run, idle_because
+from logpi.config.settings import Experiment, Run, Section, idle_because
 from logpi.config.stored import Recipe, recipe_for, recipes, settled
 from logpi.config.values import from_table
 from logpi.errors import LogpiError, near
-from logpi.methods import Method, find_method, method_names, method_of
+from logpi.methods import AnyMethod, find_method, method_names, method_of
 from logpi.own_code import absolute
 from logpi.tasks import KINDS, NOTHING, Own, Table, Task, check_learns, kind_of, record, task_of
 
+S = TypeVar("S", bound=Section)
 SECTIONS = ("run", "method", "network", "env_kwargs")
 
 
-def promised(experiment: Experiment, resolved: tuple[Experiment, Recipe | None] | None = None) -> Recipe | None:
+def promised(experiment: Experiment) -> Recipe | None:
     """The recipe whose expected band is one of ``experiment`` too: its settings, however long it learns.
 
     What learns with objects of a program has none: they may differ from what has their name.
-    ``resolved`` is what ``resolve`` makes of the task and the method alone, where that is known already.
     """
-    if experiment.objects or recipe_for(experiment.env, experiment.algo) is None:
+    recipe, task = recipe_for(experiment.env, experiment.algo), task_of(experiment.env)
+    if recipe is None or experiment.objects or experiment.policy or experiment.init_from:
         return None
-    own, recipe = resolved or resolve(experiment.env, experiment.algo)
-    length = task_of(experiment.env).horizon
-    method = dataclasses.replace(own.method, **{length: getattr(experiment.method, length)})
-    same = (experiment.method, experiment.network, experiment.env_kwargs) == (method, own.network, own.env_kwargs)
-    return recipe if same and not experiment.policy and not experiment.init_from else None
+    suited = _suited(experiment, recipe)
+    own = task.settle(from_table(type(experiment.method), suited["method"], "method"))
+    method = dataclasses.replace(own, **{task.horizon: getattr(experiment.method, task.horizon)})
+    network = from_table(type(experiment.network), suited.get("network", {}), "network")
+    same = (experiment.method, experiment.network, experiment.env_kwargs)
+    return recipe if same == (method, network, suited.get("env_kwargs", {})) else None
 
 
 def resolve(env: str, algo: str | None, *tables: Table, own: Own = NOTHING) -> tuple[Experiment, Recipe | None]:
@@ -57,22 +59,22 @@ def resolve(env: str, algo: str | None, *tables: Table, own: Own = NOTHING) -> t
             if not isinstance(part, Mapping):
                 raise LogpiError(f"{name} is {part!r}; it must be a table, [{name}] with a line for each setting")
     kwargs = {k: v for layer in tables for k, v in layer.get("env_kwargs", {}).items()}
-    suited = recipe.tables if recipe else _untuned(task, env, kwargs, method, own)
-    layers = [{"method": task.presets(env)}, suited, *tables]
+    kinds = {"method": method.settings, "network": method.network}
+    layers = [_suited_to(task, env, kwargs, recipe, kinds, own), *tables]
 
-    def section(name: str, kind: type[Any]) -> Any:
-        merged: dict[str, Any] = {}
+    def section(name: str, kind: type[S]) -> S:
+        merged: dict[str, object] = {}
         for layer in layers:
             merged |= layer.get(name, {})
         return from_table(kind, merged, name)
 
-    kwargs = {**suited.get("env_kwargs", {}), **kwargs}
+    kwargs = {**layers[0].get("env_kwargs", {}), **kwargs}
     settings, network = section("method", method.settings), section("network", method.network)
     parts = (section("run", Run), settings, network, kwargs)
     return settled(Experiment(env, method.name, *parts, objects=own.given)), recipe
 
 
-def parts_of(env: str, algo: str | None, own: Own = NOTHING) -> tuple[Task, Recipe | None, Method[..., Any]]:
+def parts_of(env: str, algo: str | None, own: Own = NOTHING) -> tuple[Task, Recipe | None, AnyMethod]:
     """The task called ``env``, its recipe, and its method; ``algo``, or the one that the recipe or the task decides on.
 
     Raises:
@@ -81,16 +83,37 @@ def parts_of(env: str, algo: str | None, own: Own = NOTHING) -> tuple[Task, Reci
     asked = None if algo is None else method_of(algo, own.method)
     task, recipe = record(kind_of(env)), recipe_for(env, algo)
     method = asked or find_method(recipe.algo if recipe else task.default_method(env))
-    check_learns(env, method.name, method.task, method_names(task.name))
+    check_learns(env, method.name, method.task, method_names([task.name]))
     return task, recipe, method
 
 
-def _untuned(task: Task, env: str, env_kwargs: Table, method: Method[..., Any], own: Own) -> dict[str, Table]:
-    """What suits a task without a recipe, of the settings that ``method`` has."""
-    kinds = {"method": method.settings, "network": method.network}
+def _suited_to(
+    task: Task, env: str, env_kwargs: Table, recipe: Recipe | None, kinds: Mapping[str, type[Section]], own: Own
+) -> dict[str, Table]:
+    """By section, what is taken beside the defaults where nothing is asked for: a recipe's, or what suits the spaces.
+
+    ``kinds`` are the classes of "method" and "network".
+    """
+    suited = recipe.tables if recipe else _untuned(task, env, env_kwargs, kinds, own)
+    return {**suited, "method": {**task.presets(env), **suited.get("method", {})}}
+
+
+def _untuned(
+    task: Task, env: str, env_kwargs: Table, kinds: Mapping[str, type[Section]], own: Own
+) -> Mapping[str, Table]:
+    """What suits a task without a recipe, of the settings that ``kinds`` have."""
     known = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in kinds.items()}
     found = task.untuned(env, env_kwargs) if own.env is None else own.suited
     return {name: {k: v for k, v in table.items() if k in known[name]} for name, table in found.items()}
+
+
+def _kinds(experiment: Experiment) -> dict[str, type[Section]]:
+    return {"method": type(experiment.method), "network": type(experiment.network)}
+
+
+def _suited(experiment: Experiment, recipe: Recipe | None, own: Own = NOTHING) -> dict[str, Table]:
+    task = task_of(experiment.env)
+    return _suited_to(task, experiment.env, experiment.env_kwargs, recipe, _kinds(experiment), own)
 
 
 def without_recipe(experiment: Experiment, own: Own = NOTHING) -> str:
@@ -98,7 +121,7 @@ def without_recipe(experiment: Experiment, own: Own = NOTHING) -> str:
     if recipe_for(experiment.env, experiment.algo):
         return ""
     task, kwargs = task_of(experiment.env), experiment.env_kwargs
-    found = _untuned(task, experiment.env, kwargs, method_of(experiment.algo, own.method), own)
+    found = _untuned(task, experiment.env, kwargs, _kinds(experiment), own)
     suited = [f"{k} = {v}" for table in found.values() for k, v in table.items()]
     besides = f", and {', '.join(suited)} for its spaces unless you said otherwise" if suited else ""
     return f"no recipe for {experiment.env} with {experiment.algo}: the method's defaults{besides}"
@@ -134,10 +157,11 @@ def check_used(experiment: Experiment, idle: Mapping[str, str], own: Own = NOTHI
     Raises:
         LogpiError: with the reason.
     """
-    usual = resolve(experiment.env, experiment.algo, {"env_kwargs": experiment.env_kwargs}, own=own)[0]
+    suited = _suited(experiment, recipe_for(experiment.env, experiment.algo), own)
     for where in ("run", "method", "network"):
-        config, recipe = getattr(experiment, where), getattr(usual, where)
+        config = getattr(experiment, where)
+        usual = from_table(type(config), suited.get(where, {}), where)
         for name, default in dataclasses.asdict(type(config)()).items():
             value, why = getattr(config, name), idle.get(f"{where}.{name}") or idle_because(config, name)
-            if why and value not in (default, getattr(recipe, name)):
+            if why and value not in (default, getattr(usual, name)):
                 raise LogpiError(f"{where}.{name} is {value}, which would do nothing: {why}; leave it out")

@@ -13,23 +13,23 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from logpi.config.settings import range_of
+from logpi.config.settings import Section, range_of
 
 
 @functools.cache
-def help_of(kind: type[Any], name: str) -> str | None:
+def help_of(kind: type[Section], name: str) -> str | None:
     """Comment of the field ``name`` of ``kind``, or of the nearest class above that has one."""
     return next((found for base in kind.__mro__ if (found := _comments(base).get(name))), None)
 
 
-def flag_help(kind: type[Any], name: str) -> str | None:
+def flag_help(kind: type[Section], name: str) -> str | None:
     """Help of the flag of a field: its comment, and the range that it has; None where neither is known."""
-    about, wanted = help_of(typing.cast(Any, kind), name), range_of(kind, name)
+    about, wanted = help_of(kind, name), range_of(kind, name)
     return ". ".join(filter(None, (about, f"Range: {wanted.text}" if wanted else None))) or None
 
 
 @functools.cache
-def _comments(kind: type[Any]) -> dict[str, str]:
+def _comments(kind: type) -> dict[str, str]:
     """Comments of the fields in the body of ``kind``; {} where its source is not known."""
     if not dataclasses.is_dataclass(kind):
         return {}
@@ -67,7 +67,7 @@ def field_comments(source: str) -> dict[str, str]:
     return found
 
 
-def with_help(kind: type[Any], default: Any, described: Callable[[str], Any]) -> type[Any]:
+def with_help(kind: type[Section], default: Section, described: Callable[[str], object]) -> type[Any]:
     """A dataclass with the fields of ``kind``, the defaults of ``default``, and the help of their flags in the types.
 
     Args:
@@ -75,10 +75,10 @@ def with_help(kind: type[Any], default: Any, described: Callable[[str], Any]) ->
         default: settings.
         described: (help) -> what stands beside the type, as in ``Annotated[type, described(help)]``.
     """
-    hints, documented = typing.get_type_hints(kind), typing.cast(Any, kind)
+    hints = typing.get_type_hints(kind)
     fields: list[tuple[str, Any, Any]] = []
     for field in dataclasses.fields(kind):
-        about = flag_help(documented, field.name)
+        about = flag_help(kind, field.name)
         hint = typing.Annotated[hints[field.name], described(about)] if about else hints[field.name]
         fields.append((field.name, hint, dataclasses.field(default=getattr(default, field.name))))
     return dataclasses.make_dataclass(kind.__name__, fields, frozen=True, namespace={"__doc__": kind.__doc__})

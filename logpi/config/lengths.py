@@ -61,7 +61,7 @@ def going_on(before: Experiment, after: Experiment, done: int) -> str:
 
 
 def ending(experiment: Experiment, ended: str) -> str:
-    """Why a run ended before its length, in words; ``ended`` as ``logpi.driver.ending.early`` says it."""
+    """Why a run ended before its length, in words; ``ended`` as ``logpi.driver.progress.early`` says it."""
     run = experiment.run
     return {
         "stop_at": f"ended early: an evaluation reached the score {run.stop_at:g} (stop_at)",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from logpi.errors import LogpiError
 
@@ -24,14 +24,23 @@ SEEDS = (0, 2**31 - 1)  # range of seeds that external engines accept too
 MOST_STEPS = 2e9  # timesteps of a run: they are counted in 32 bits
 
 
+class Section(Protocol):
+    """A dataclass of settings: one part of an experiment."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
+Allows: TypeAlias = Callable[[Any, Any], bool]  # (value, the section that it belongs to)
+
+
 class Range(NamedTuple):
     """Allowed values of a setting."""
 
-    allows: Callable[[Any, Any], bool]  # (value, the settings that it belongs to)
+    allows: Allows
     text: str  # what an error message says after "it must be"
 
 
-def ranged(default: T, allows: Callable[[Any, Any], bool], text: str) -> T:
+def ranged(default: T, allows: Allows, text: str) -> T:
     """Field with a range of its own; ``allows(value, settings)`` may look at the other settings."""
     found: T = dataclasses.field(default=default, metadata={RANGE: Range(allows, text)})
     return found
@@ -87,7 +96,7 @@ def check_seed(seed: int | None) -> None:
         raise LogpiError(f"seed is {seed}; allowed: {SEEDS[0]} to {SEEDS[1]}")
 
 
-def range_of(kind: type[Any], name: str) -> Range | None:
+def range_of(kind: type[Section], name: str) -> Range | None:
     """Range of the field ``name`` of ``kind``: its own, or that of the nearest class above that has one."""
     for base in kind.__mro__:
         field = getattr(base, "__dataclass_fields__", {}).get(name)
@@ -97,7 +106,7 @@ def range_of(kind: type[Any], name: str) -> Range | None:
     return None
 
 
-def check_ranges(where: str, config: Any) -> None:
+def check_ranges(where: str, config: Section) -> None:
     """Refuse settings that no run can use; ``config`` is the section ``where`` of an experiment.
 
     Raises:
@@ -117,7 +126,7 @@ class Use(NamedTuple):
     text: str  # what an error message says after "it is used where"
 
 
-def idle_because(config: Any, name: str) -> str:
+def idle_because(config: Section, name: str) -> str:
     """Why the setting ``name`` of ``config`` does nothing beside the other settings; "" where it does something."""
     rules = (rule for base in type(config).__mro__ for rule in vars(base).get("uses", ()))
     found = (rule.text for rule in rules if name in rule.names and not rule.matters(config))
@@ -133,10 +142,8 @@ MOST_SEEDS = 2**32
 SEED_RANGE = "between 0 and 4294967295 - seeds"
 
 
-class Settings(Protocol):
+class Settings(Section, Protocol):
     """Settings of a method: a frozen dataclass with these fields at least."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def total_timesteps(self) -> float: ...
@@ -202,7 +209,7 @@ class ControlSettings(GradientSettings):
     ent_coef: float = not_negative(0.0)  # Weight of the entropy bonus (entropy of the policy, in nats); 0: none
 
 
-def _reachable(score: float, run: Any) -> bool:
+def _reachable(score: float, run: Run) -> bool:
     return score == math.inf or (not math.isnan(score) and run.eval_points != 0)
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from logpi.config.settings import Experiment, Run, check_ranges
+from logpi.config.settings import Experiment, Run, Section, check_ranges
 from logpi.config.values import from_table, plain_argument, to_table
 from logpi.errors import LogpiError
 from logpi.methods import Method, method_of
 from logpi.own_code import absolute
-from logpi.runs.files import parse_toml
+from logpi.runs.files import Json, parse_toml
 from logpi.tasks import NOTHING, Own, Table, task_of
 
 LOAD = "logpi.load(path, ARGUMENTS)"  # what messages advise where an agent needs objects
@@ -116,7 +116,7 @@ def check_objects(objects: Sequence[str], given: Sequence[str], call: str) -> No
         )
 
 
-def _of_this_format(table: Table, where: str) -> dict[str, Any]:
+def _of_this_format(table: Table, where: str) -> Json:
     """``table`` without its ``format_version``.
 
     Raises:
@@ -150,7 +150,7 @@ def settled(experiment: Experiment) -> Experiment:
     )
 
 
-def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
+def experiment_to_table(experiment: Experiment) -> Json:
     """What ``config.toml`` of a run holds; keyword arguments that are None stand in a list, as TOML has no null."""
     none = [name for name, value in experiment.env_kwargs.items() if value is None]
     return {
@@ -168,7 +168,7 @@ def experiment_to_table(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _with_none(table: Table) -> dict[str, Any]:
+def _with_none(table: Table) -> Json:
     """``table`` whose keyword arguments of the environment have those again that are None.
 
     Raises:
@@ -220,10 +220,10 @@ def _text(table: Table, name: str) -> str:
     return value
 
 
-def settings_card(experiment: Experiment) -> dict[str, Any]:
+def settings_card(experiment: Experiment) -> Json:
     """What an agent's card says of its experiment, without infinite defaults: JSON has no infinity."""
 
-    def finite(config: Any) -> dict[str, Any]:
+    def finite(config: Section) -> Json:
         usual = to_table(type(config)())
         return {k: v for k, v in to_table(config).items() if v != math.inf or usual[k] != math.inf}
 

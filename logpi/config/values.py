@@ -9,11 +9,12 @@ import dataclasses
 import os
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from logpi.config.settings import check_ranges
+from logpi.config.settings import Section, check_ranges
 from logpi.errors import LogpiError, near
 
+S = TypeVar("S", bound=Section)
 LARGEST = 2**32  # whole numbers of settings are smaller: sizes, counts and seeds
 BROADEST = 2**24  # and layers have fewer units
 MOST_FLOAT = 10**300
@@ -36,7 +37,7 @@ def plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def plain_argument(where: str, value: Any) -> Any:
+def plain_argument(where: str, value: object) -> object:
     """An argument of the environment as a run can keep it."""
     value = plain(value)
     if isinstance(value, Mapping):
@@ -81,7 +82,7 @@ def checked(where: str, hint: Any, value: Any) -> Any:
     return value
 
 
-def from_table(kind: type[Any], table: Mapping[str, Any], where: str) -> Any:
+def from_table(kind: type[S], table: Mapping[str, object], where: str) -> S:
     """A config dataclass from plain values; everything is checked.
 
     Raises:
@@ -101,6 +102,6 @@ def from_table(kind: type[Any], table: Mapping[str, Any], where: str) -> Any:
     return config
 
 
-def to_table(config: Any) -> dict[str, Any]:
+def to_table(config: Section) -> dict[str, Any]:
     """A config dataclass as plain values."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}

@@ -27,7 +27,7 @@ from logpi.ops.normalization import Statistics, init_statistics
 from logpi.own_code import load_attribute
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
-from logpi.tasks import NOTHING, Own
+from logpi.tasks import NOTHING, Facts, Own
 from logpi.types import Act, Algorithm, Array, EnvSpec, Key, Learner, Policy, PyTree
 
 KIND = "control"
@@ -44,7 +44,7 @@ class Agent:
         policy: Policy,
         params: PyTree,
         statistics: Statistics,
-        facts: dict[str, Any],
+        facts: Facts,
         algorithm: Algorithm | None = None,
     ) -> None:
         """``algorithm`` is the method that trained it; without one it acts as most methods do, by its policy alone."""
@@ -110,7 +110,7 @@ class Agent:
         )
 
 
-def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network | None, facts: dict[str, Any]) -> None:
+def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network | None, facts: Facts) -> None:
     """Write ``agent.safetensors`` and ``agent.json`` into ``folder``, each atomically.
 
     ``network`` is None for a policy of the user's own, which ``load_agent`` must then be given. ``facts`` are

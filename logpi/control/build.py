@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 from typing import NamedTuple
 
 import jax
-from gymnasium.vector import VectorEnv
+from gymnasium import spaces
 
 from logpi.algorithms.common.learning import acts_by
 from logpi.config.settings import Experiment
 from logpi.control.agent import own_policy, standard_policy
-from logpi.control.fit import check_device_env, check_method, check_policy, made
+from logpi.control.evaluation import LONGEST
+from logpi.control.fit import check_method, check_policy, made
 from logpi.control.off_policy import off_policy
-from logpi.control.on_host import on_host
-from logpi.control.on_policy import Sizes, on_device
-from logpi.control.plan import evaluations, side_by_side
+from logpi.control.on_policy import Sizes
+from logpi.control.sources import Source, source_of
 from logpi.driver import devices
 from logpi.driver.budget import Plan
 from logpi.driver.process import Process
-from logpi.envs.host import HostFactory, make_host
-from logpi.envs.make import make, spec_of, vectorize
-from logpi.envs.spaces import max_entropy
-from logpi.envs.vectors import pair, vector_spec
+from logpi.envs.make import make
+from logpi.envs.spaces import max_entropy, normalizable
 from logpi.errors import LogpiError
 from logpi.methods import method_of
-from logpi.nets.policy import example
-from logpi.tasks import NOTHING, Limits, Own
-from logpi.types import Algorithm, DeviceEnv, EnvSpec
+from logpi.nets.policy import example, sees_images
+from logpi.tasks import Limits, Own
+from logpi.types import Algorithm, EnvSpec
 
+TRIED = 1_000  # random moves in an environment without a time limit before training; at most a hundredth of the run
+LONGER = 4  # a trained agent's episodes, in those of random moves: a guess
 BRIEF = 2e6  # moves learnt from, times passes: a shorter run does not earn back the slower compilation
 
 
 class Parts(NamedTuple):
     """What an experiment is made of."""
 
-    env: DeviceEnv | HostFactory
+    source: Source
     spec: EnvSpec
     algorithm: Algorithm
     acts_by_policy: bool  # whether an agent needs nothing of the method but its network
@@ -53,33 +53,32 @@ def parts(experiment: Experiment, own: Own) -> Parts:
             seeds on a vector of environments.
     """
     env = make(experiment.env, **experiment.env_kwargs) if own.env is None else own.env
-    _check_settings(experiment, isinstance(env, VectorEnv))
-    spec = vector_spec(env, experiment) if isinstance(env, VectorEnv) else spec_of(env, experiment.env_kwargs)
+    source = source_of(env, experiment.env_kwargs, own.eval_env)
+    _check_settings(experiment)
+    spec = source.spec()
     policy = own.policy or own_policy(experiment.policy, spec)
     if policy is not None:
         check_policy(policy, spec, f"network {experiment.policy}" if experiment.policy else "policy")
     name, method = experiment.algo, own.algorithm or method_of(experiment.algo, own.method)
     policy = policy or standard_policy(method, spec, experiment.network)
-    algorithm = made(method, experiment.method, policy, spec, name)
     if own.algorithm or own.method or ":" in name:
+        algorithm = made(method, experiment.method, policy, spec, name)
         check_method(algorithm, spec, name)
-    if isinstance(env, DeviceEnv) and (own.env is not None or ":" in experiment.env):
-        check_device_env(env, algorithm, experiment.method.n_envs, experiment.env)
+    else:
+        algorithm = method(experiment.method, policy, spec, example(spec.observation_space))
+    if own.env is not None or ":" in experiment.env:
+        source.check_own(experiment, algorithm)
+    source.check(experiment)
     num_devices = 1 if own.algorithm else _num_devices(experiment, algorithm)
-    plan, notes = evaluations(experiment, env, spec, algorithm)
+    plan, notes = evaluations(experiment, source, spec, algorithm)
     rows = algorithm.n_steps if algorithm.whole_episodes else None
     greedy = not experiment.run.eval_sampled
     limits = Limits(max_entropy(spec.action_space), spec.max_episode_steps, rows, greedy)
-    return Parts(env, spec, algorithm, acts_by(algorithm, policy), num_devices, plan, notes, limits)
+    return Parts(source, spec, algorithm, acts_by(algorithm, policy), num_devices, plan, notes, limits)
 
 
-def _check_settings(experiment: Experiment, is_vector: bool) -> None:
+def _check_settings(experiment: Experiment) -> None:
     run = experiment.run
-    if run.seeds > 1 and is_vector:
-        raise LogpiError(
-            f"seeds={run.seeds}: a vector of environments cannot be copied, and each seed needs its own; give the "
-            "environment's name, or a function that builds it"
-        )
     if run.autoreset != "next_step" and experiment.method.normalize_reward:
         raise LogpiError(
             f"autoreset={run.autoreset} leaves out moves, so normalize_reward cannot sum an episode's "
@@ -97,7 +96,7 @@ def _num_devices(experiment: Experiment, algorithm: Algorithm) -> int:
     return devices.sharing(n_envs, rows, rows // (algorithm.n_steps if recurrent else 1))
 
 
-def process(experiment: Experiment, parts: Parts, own: Own = NOTHING, seed: int | None = None) -> Process:
+def process(experiment: Experiment, parts: Parts, seed: int | None = None) -> Process:
     """The learning process of an experiment; host environments begin with ``seed``, by default the run's."""
     run, method = experiment.run, experiment.method
     obs, plan = example(parts.spec.observation_space), parts.plan
@@ -110,20 +109,70 @@ def process(experiment: Experiment, parts: Parts, own: Own = NOTHING, seed: int 
         greedy=not run.eval_sampled,
         brief=method.total_timesteps * parts.algorithm.passes * run.seeds < BRIEF,
     )
-    if isinstance(parts.env, DeviceEnv):
-        made = on_device(vectorize(parts.env), parts.algorithm, obs, sizes)
-        return _reusing(made._replace(plan=plan), parts.algorithm, method.n_envs)
-    beside = side_by_side(plan.episodes)
-    if isinstance(parts.env, VectorEnv):
-        vector, evaluation = pair(parts.env, own.eval_env, beside)
-    else:
-        make = functools.partial(make_host, parts.env, env_kwargs=dict(experiment.env_kwargs))
-        vector = make(method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
-        evaluation = make(beside)
-    made = on_host(vector, evaluation, parts.algorithm, obs, run.seed if seed is None else seed, sizes)
-    return _reusing(made._replace(plan=plan), parts.algorithm, vector.num_envs)
+    made = parts.source.process(experiment, parts.algorithm, obs, sizes, run.seed if seed is None else seed)
+    return _reusing(made._replace(plan=plan), parts.algorithm, method.n_envs)
 
 
 def _reusing(collecting: Process, algorithm: Algorithm, n_envs: int) -> Process:
     """The process of a method that learns from a replay, where ``algorithm`` is one."""
     return off_policy(collecting, algorithm, n_envs) if algorithm.experience else collecting
+
+
+def evaluations(
+    experiment: Experiment, source: Source, spec: EnvSpec, algorithm: Algorithm
+) -> tuple[Plan, tuple[str, ...]]:
+    """The periodic evaluations of a run, and what is to be said of them before it.
+
+    How much time a step takes is estimated, so that no clock decides.
+    """
+    total = experiment.method.total_timesteps
+    longest, notes = spec.max_episode_steps, tuple[str, ...]()
+    if longest is None:
+        longest, notes = _without_limit(source, experiment, min(TRIED, int(total / 100)))
+    if algorithm.whole_episodes and longest > algorithm.n_steps:
+        notes = (
+            *notes,
+            f"{experiment.algo} learns from whole episodes, padded to one length; {experiment.env} allows {longest:,} "
+            f"steps, so they are cut at --n-steps {algorithm.n_steps:,}",
+        )
+    return source.plan(experiment.run, total, longest, algorithm.passes), notes
+
+
+def _without_limit(source: Source, experiment: Experiment, tried: int) -> tuple[int, tuple[str, ...]]:
+    """(moves of an episode in an environment without a time limit, what is to be said of it)."""
+    cut = f"{experiment.env} has no time limit: evaluation episodes are cut at {LONGEST:,} moves"
+    found = source.longest(tried)
+    if found:
+        return min(LONGEST, LONGER * found), ()
+    if found is None:
+        return LONGEST, (cut,)
+    advice = "give it one (gymnasium.wrappers.TimeLimit, or max_episode_steps where it is registered)"
+    return LONGEST, (f"{cut}; no episode ended in {tried:,} random moves: {advice}",)
+
+
+def idle_settings(
+    experiment: Experiment, source: Source, spec: EnvSpec, algorithm: Algorithm, own: Own
+) -> dict[str, str]:
+    """ "section.setting" -> why it does nothing in these environments."""
+    idle = {**_of_network(experiment, spec, own), **source.idle}
+    if not normalizable(spec):
+        seen = f"the observations {spec.observation_space} have no numbers to scale, but choices, bits or pixels"
+        idle["method.normalize_obs"] = seen
+    if algorithm.whole_episodes and spec.max_episode_steps:
+        idle["method.n_steps"] = f"an episode's limit is {spec.max_episode_steps} steps, by the environment"
+    return idle
+
+
+def _of_network(experiment: Experiment, spec: EnvSpec, own: Own) -> dict[str, str]:
+    network = experiment.network
+    if own.policy or experiment.policy:
+        names = (field.name for field in dataclasses.fields(network))
+        return {f"network.{name}": "the network is your own" for name in names}
+    idle: dict[str, str] = {}
+    if hasattr(network, "torso") and sees_images(spec.observation_space, network):
+        convolutions = "the torso is the convolutions of Mnih et al. 2015, which policy and value share"
+        idle |= {f"network.{name}": convolutions for name in ("hidden", "activation", "shared")}
+    if not isinstance(spec.action_space, spaces.Box):
+        gaussian = f"it is for a Gaussian policy, and the actions are {spec.action_space}"
+        idle |= {f"network.{name}": gaussian for name in ("squash", "log_std_init")}
+    return idle

@@ -11,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.control.host_rollout import LOOK
-from logpi.control.plan import LONGEST
 from logpi.driver.process import SPREAD, Case, Now, Process, Program, Programs, Scores, Spread, Watch
 from logpi.driver.stages import Evaluation, unwatched
 from logpi.ops.collectives import per_device_key, where
 from logpi.types import Act, Array, DeviceVector, HostVector, Key, Learner, Policy, PyTree
 
+LONGEST = 1_000  # moves of an evaluation episode in an environment without a time limit
 Actor = Callable[..., Act]  # (learner, memory, obs, key, greedy)
 
 

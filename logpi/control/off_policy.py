@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.control.on_policy import acting, count
-from logpi.control.replay import Replay, Rows, empty_replay, push, replay_rows
+from logpi.control.replay import Replay, StoredRows, empty_replay, push, replay_rows
 from logpi.control.rollout import Carry
 from logpi.control.sampling import Sampler, sampler
 from logpi.driver.process import REPLICATED, SPREAD, SPREAD_ROWS, STORE, UPDATE, Now, Places, Process, State, Window
@@ -23,7 +23,7 @@ from logpi.ops.collectives import per_device_key
 from logpi.ops.normalization import normalize_reward
 from logpi.types import Algorithm, Array, Key, Learner, Metrics, PyTree, Trajectory
 
-_REPLAY: PyTree = Replay(Rows(*(SPREAD_ROWS,) * 5), REPLICATED, REPLICATED, SPREAD)
+_REPLAY: PyTree = Replay(StoredRows(*(SPREAD_ROWS,) * 5), REPLICATED, REPLICATED, SPREAD)
 
 
 class Collected(NamedTuple):
@@ -34,7 +34,7 @@ class Collected(NamedTuple):
     chosen: PyTree  # the sampler's state
 
 
-class Work(NamedTuple):
+class ReplayedBatch(NamedTuple):
     """What the stages of one iteration hand on."""
 
     trajectory: Trajectory
@@ -45,7 +45,7 @@ Made: TypeAlias = tuple[Learner, PyTree, Metrics]  # learner, sampler's state, a
 Update: TypeAlias = Callable[[Learner, PyTree, Replay, Key], Made]
 
 
-def _put(carry: Collected, rows: Rows) -> Collected:
+def _put(carry: Collected, rows: StoredRows) -> Collected:
     return carry._replace(replay=carry.replay._replace(rows=rows))
 
 
@@ -74,13 +74,13 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
     choose = sampler(experience)
     one = _update(algorithm, choose, experience.batch_size // devices)
 
-    def start(learner: Learner, key: Key) -> tuple[Collected, Work]:
+    def start(learner: Learner, key: Key) -> tuple[Collected, ReplayedBatch]:
         envs, trajectory = collecting.start(learner, key)
         replay = empty_replay(trajectory, rows)
         chosen = choose.empty(replay)
         metrics = jax.eval_shape(lambda: one(learner, chosen, replay, key)[2])
         blank = jax.tree.map(lambda x: jnp.full((experience.updates, *x.shape), jnp.nan, x.dtype), metrics)
-        return Collected(envs, replay, chosen), Work(trajectory, blank)
+        return Collected(envs, replay, chosen), ReplayedBatch(trajectory, blank)
 
     def store(state: State, now: Now) -> tuple[State, Metrics]:
         replay = push(state.carry.replay, state.batch.trajectory)
@@ -102,7 +102,7 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
         places=Places(
             places.learner,
             Collected(places.carry, _REPLAY, choose.places),
-            Work(places.batch, REPLICATED),
+            ReplayedBatch(places.batch, REPLICATED),
             acting=places.acting,
         ),
     )

@@ -160,7 +160,7 @@ def health(trajectory: Trajectory) -> Metrics:
     return {name: number == 0 for name, number in counts.items()}
 
 
-class Parts(NamedTuple):
+class SteppedBatch(NamedTuple):
     """What the stages hand on where an update is made in pieces."""
 
     trajectory: Trajectory
@@ -202,11 +202,13 @@ def _update_in_steps(algorithm: Algorithm, steps: Steps) -> Stage:
     return Stage("update", update, ("learner", "batch"), UPDATE, units=steps.number)
 
 
-def _blank_parts(steps: Steps, learner: Learner, trajectory: Trajectory, key: Key) -> Parts:
-    """``Parts`` of zeros around a ``trajectory``."""
+def _blank_batch(steps: Steps, learner: Learner, trajectory: Trajectory, key: Key) -> SteppedBatch:
+    """``SteppedBatch`` of zeros around a ``trajectory``."""
     begun = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(steps.begin, learner, trajectory, key))
     metrics = jax.eval_shape(steps.step, learner, trajectory, begun, jnp.int32(0))[2]
-    return Parts(trajectory, begun, jax.tree.map(lambda x: jnp.zeros((steps.number, *x.shape), x.dtype), metrics))
+    return SteppedBatch(
+        trajectory, begun, jax.tree.map(lambda x: jnp.zeros((steps.number, *x.shape), x.dtype), metrics)
+    )
 
 
 def in_pieces(process: Process, algorithm: Algorithm, batch: int) -> Process:
@@ -222,9 +224,9 @@ def in_pieces(process: Process, algorithm: Algorithm, batch: int) -> Process:
         return process
     collect, _ = process.stages
 
-    def start(learner: Learner, key: Key) -> tuple[Carry, Parts]:
+    def start(learner: Learner, key: Key) -> tuple[Carry, SteppedBatch]:
         carry, trajectory = process.start(learner, key)
-        return carry, _blank_parts(steps, learner, trajectory, key)
+        return carry, _blank_batch(steps, learner, trajectory, key)
 
     def enter(state: State) -> State:
         return state._replace(batch=state.batch.trajectory)
@@ -232,7 +234,7 @@ def in_pieces(process: Process, algorithm: Algorithm, batch: int) -> Process:
     def leave(outer: State, inner: State) -> State:
         return inner._replace(batch=outer.batch._replace(trajectory=inner.batch))
 
-    places = Parts(process.places.batch, Begun(SPREAD_ROWS, REPLICATED, REPLICATED), REPLICATED)
+    places = SteppedBatch(process.places.batch, Begun(SPREAD_ROWS, REPLICATED, REPLICATED), REPLICATED)
     return process._replace(
         start=start,
         stages=(collect.within(enter, leave), _update_in_steps(algorithm, steps)),

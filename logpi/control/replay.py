@@ -16,7 +16,7 @@ from logpi.errors import LogpiError
 from logpi.types import Array, Number, PyTree, Trajectory, Transitions
 
 
-class Rows(NamedTuple):
+class StoredRows(NamedTuple):
     """What is stored of each decision."""
 
     obs: PyTree
@@ -29,7 +29,7 @@ class Rows(NamedTuple):
 class Replay(NamedTuple):
     """The ring; R rows."""
 
-    rows: Rows  # [R, B, ...]
+    rows: StoredRows  # [R, B, ...]
     head: Array  # [] int32: the row that is written next
     filled: Array  # [] int32: rows that hold decisions
     following: PyTree  # [B, ...] the observation that followed the newest row
@@ -99,9 +99,9 @@ def transitions(replay: Replay, row: Array, env: Array, gamma: Number, n: int) -
     return Transitions(obs, action, reward, factor, next_obs, mask, jnp.ones(row.shape))
 
 
-def _rows(trajectory: Trajectory) -> Rows:
+def _rows(trajectory: Trajectory) -> StoredRows:
     obs = jax.tree.map(lambda x: x[:-1], trajectory.obs)
-    return Rows(obs, trajectory.action, trajectory.reward, trajectory.discount, trajectory.mask)
+    return StoredRows(obs, trajectory.action, trajectory.reward, trajectory.discount, trajectory.mask)
 
 
 def _same(a: PyTree, b: PyTree) -> Array:

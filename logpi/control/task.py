@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logpi.control.bounds import returns_of
 from logpi.errors import LogpiError
 from logpi.runs import scores
 from logpi.tasks import (
@@ -28,7 +28,23 @@ from logpi.tasks import (
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
     from logpi.runs.folder import RunFolder
-    from logpi.types import Learner
+    from logpi.types import Learner, PyTree
+
+
+# Lowest and highest possible returns of an episode, where an environment's rewards and time limit imply them; source:
+# the environments' documentation in Gymnasium 1.1. They hold for the default arguments of each environment.
+PENDULUM = 200 * (math.pi**2 + 0.1 * 8**2 + 0.001 * 2**2)  # cost of 200 steps upside down at full speed and torque
+RETURNS: dict[str, tuple[float, float]] = {
+    "CartPole-v0": (0, 200),
+    "CartPole-v1": (0, 500),
+    "Acrobot-v1": (-500, 0),
+    "MountainCar-v0": (-200, 0),
+    "MountainCarContinuous-v0": (-99.9, 100),
+    "Pendulum-v1": (-PENDULUM, 0),
+    "FrozenLake-v1": (0, 1),
+    "FrozenLake8x8-v1": (0, 1),
+}
+UNKNOWN = (None, None)
 
 
 def _names() -> list[str]:
@@ -72,9 +88,7 @@ _SUITED: dict[tuple[str, str], Mapping[str, Table]] = {}  # an environment is bu
 def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.config.stored import settings_card
     from logpi.control.agent import adopt, save_agent
-    from logpi.control.build import parts, process
-    from logpi.control.idle import idle_settings
-    from logpi.types import DeviceEnv
+    from logpi.control.build import idle_settings, parts, process
 
     made = parts(experiment, own)
     network = None if own.policy or experiment.policy else experiment.network
@@ -87,23 +101,29 @@ def _build(experiment: Experiment, own: Own) -> Work:
     if not made.acts_by_policy:
         kept["method"] = settings_card(experiment)["method"]
 
-    def save(folder: Path, acting: Any, facts: Facts) -> None:
+    def save(folder: Path, acting: PyTree, facts: Facts) -> None:
         save_agent(folder, acting, made.spec, network, {**kept, **facts})
 
     def begin_with(learner: Learner, folder: Path) -> Learner:
         return adopt(learner, folder, network)
 
-    on_host = not isinstance(made.env, DeviceEnv)
     return Work(
         made.num_devices,
-        lambda seed: process(experiment, made, own, seed),
+        lambda seed: process(experiment, made, seed),
         save,
         begin_with,
-        in_turn=on_host,
+        in_turn=made.source.in_turn,
         notes=made.notes,
         limits=made.limits,
-        idle=idle_settings(experiment, made.env, made.spec, made.algorithm, own),
+        idle=idle_settings(experiment, made.source, made.spec, made.algorithm, own),
     )
+
+
+def _given(env: object) -> tuple[str, Table, Own]:
+    from logpi.control.sources import source_of
+
+    found = source_of(env, {}).given()
+    return found.name, found.settings, Own(env=found.env, env_kwargs=found.env_kwargs, suited=found.suited)
 
 
 def _load(folder: Path, own: Own = NOTHING) -> Any:
@@ -162,9 +182,10 @@ TASK = Task(
     meant=_meant,
     runs_on=_runs_on,
     default_method=lambda name: "ppo",
-    score=lambda name: Score("mean return of an episode", False, *returns_of(name)),
+    score=lambda name: Score("mean return of an episode", False, *RETURNS.get(name, UNKNOWN)),
     length=lambda experiment: Length(int(experiment.method.total_timesteps)),
     build=_build,
+    given=_given,
     load=_load,
     evaluate=_evaluate,
     film=_film,

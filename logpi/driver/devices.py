@@ -22,6 +22,8 @@ from logpi.driver.process import Compiled, Function, Jitted, Program, Watch
 from logpi.driver.stages import unwatched
 from logpi.errors import MAIN_GUARD, LogpiError
 from logpi.ops.collectives import DATA
+from logpi.runs.cards import cores
+from logpi.runs.files import atomic_write
 from logpi.types import PyTree
 
 if TYPE_CHECKING:
@@ -48,11 +50,6 @@ def cache_folder() -> Path:
     if chosen := os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "logpi" / "xla"
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def prepare() -> None:
@@ -204,10 +201,8 @@ def remember_start(settings: str, seconds: float) -> None:
         known = dict(json.loads(file.read_text(encoding="utf-8")))
     known.pop(_digest(settings), None)
     known[_digest(settings)] = round(seconds, 1)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        temporary.write_text(json.dumps(dict(list(known.items())[-STARTS:])), encoding="utf-8")
-        temporary.replace(file)
+    with contextlib.suppress(LogpiError):
+        atomic_write(file, json.dumps(dict(list(known.items())[-STARTS:])).encode())
 
 
 def _starts() -> Path:

@@ -1,63 +1,35 @@
-"""The one driver of every ``Process``: it touches no file and no screen.
+"""The one driver of every ``Process``, and the loop that trains by it: neither touches a file or a screen.
 
-It compiles the stages side by side and runs them piece by piece; ``logpi.driver.loop`` says when to log, evaluate and
-checkpoint.
-
-A stage's old arrays are donated to it, so nothing is held twice. A piece of work takes about a second at most; between
-two pieces a ``Watch`` may ask for a stop. Since donated arrays cannot be taken back, a stop comes after a whole piece,
-and the state then tells with ``Progress`` where in the iteration it stands.
+A driver compiles the stages side by side and runs them piece by piece. A stage's old arrays are donated to it, so
+nothing is held twice. A piece of work takes about a second at most; between two pieces a ``Watch`` may ask for a stop.
+Since donated arrays cannot be taken back, a stop comes after a whole piece, and the state then tells with ``Progress``
+where in the iteration it stands. ``training`` iterates, and says when to log, evaluate and checkpoint.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from logpi.config.settings import Run
 from logpi.driver import budget, devices
 from logpi.driver.budget import Plan
-from logpi.driver.process import (
-    Case,
-    Compiled,
-    Process,
-    Program,
-    Runnable,
-    Scores,
-    Span,
-    State,
-    Watch,
-)
+from logpi.driver.kept import Kept
+from logpi.driver.process import Case, Compiled, Process, Program, Runnable, Scores, Span, State, Watch
+from logpi.driver.progress import HEALTH, Event, Progress, after_row, check_health, early
 from logpi.driver.stages import PIECE, initial, programs_of, unwatched
-from logpi.driver.window import cut, cut_shapes, filled_rows, whole
-from logpi.types import Learner, Metrics, PyTree
+from logpi.types import Metrics, PyTree
 
 if TYPE_CHECKING:
-    pass
+    from logpi.driver.in_turn import Trainer
 
 TRACING = "compiling: tracing"  # what a watch is told of work before the first program is compiled
-Facts = Mapping[str, Any]  # what JSON can hold
-NOTHING: Facts = {}
-
-
-class Progress(NamedTuple):
-    """Where a run stands; with the ``State`` it is all that continuing needs."""
-
-    iteration: int = 0
-    stage: int = 0  # stages of this iteration that are over
-    unit: int = 0  # units of the stage after them that are over
-    evaluated: int = 0  # periodic evaluations made
-    saved: int = 0  # periodic checkpoints made
-    seed: int = 0  # of seeds that take turns, those that are over in this iteration; stage and unit are the next one's
-    ended: str = ""  # why the run ends before its length, once that is decided, as ``early`` says it
-    eval_steps: int = 0  # of all periodic evaluations
-    last_eval_steps: int = 0  # of the latest one
 
 
 class Driver:
@@ -71,6 +43,7 @@ class Driver:
         self._seed: PyTree = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), process.hyper)
         self._first = initial(process, self._spread)  # once: JAX remembers the traces of a function
+        self.kept = Kept(process, self._spread, self._seed, self._hyper, self._first)
         self._pace: dict[str, float] = {}  # seconds of a unit
         self.every = 1  # iterations that a timed one stands for
         # a stage on the host measures its own parts, and the update that it waits for, in every iteration
@@ -78,7 +51,6 @@ class Driver:
         self._synced = 0.0
         self._programs: dict[str, Compiled] = {}
         self._sampled: dict[str, Compiled] = {}  # of the second evaluation
-        self._known: State | None = None
         self._data: PyTree = process.data
 
     @property
@@ -100,7 +72,7 @@ class Driver:
 
     def share(self, other: Driver) -> None:
         """Take the shapes and the compiled programs of a driver of the same process."""
-        self._known = other._known and other._known._replace(seed=self._seed)
+        self.kept.share(other.kept)
         self._programs, self._data = other._programs, other._data
 
     def metrics(self, state: State) -> Metrics:
@@ -118,67 +90,10 @@ class Driver:
             return [found]
         return [jax.tree.map(lambda x, k=k: x[k], found) for k in range(len(self._seed))]
 
-    def facts(self, state: State, progress: Progress) -> Facts:
-        """What a checkpoint tells beside its arrays, for ``like`` and ``restored``: the filled rows of a replay."""
-        window = self.process.window
-        return {} if window is None else {"filled": filled_rows(window, state)}
-
-    def like(self, progress: Progress, facts: Facts = NOTHING) -> State:
-        """Shapes of ``saved`` at ``progress``, for loading a checkpoint with these ``facts``."""
-        state, window, filled = self.shapes, self.process.window, facts.get("filled")
-        for stage in self.process.stages[: progress.stage]:
-            if (progress.iteration + 1) % stage.every == 0:
-                metrics = stage.metrics(self.process, self._spread, self.shapes)
-                state = state._replace(metrics=state.metrics | metrics)
-        if window is not None and filled is not None:
-            state = cut_shapes(window, state, filled, np.ndim(self._seed))
-        return self._without_batch(state, progress)
-
-    def saved(self, state: State, progress: Progress) -> State:
-        """What a checkpoint holds of ``state``: between two iterations no batch, and of a replay its filled rows."""
-        if (window := self.process.window) is not None:
-            state = cut(window, state, filled_rows(window, state), np.ndim(self._seed))
-        return self._without_batch(state, progress)
-
-    def restored(self, state: State, facts: Facts = NOTHING) -> State:
-        """``state`` as a checkpoint with these ``facts`` holds it, ready to go on."""
-        batch = state.batch
-        if not jax.tree.leaves(batch):
-            batch = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), self.shapes.batch)
-        if (window := self.process.window) is not None:
-            state = whole(window, state, self.shapes)
-        return jax.tree.map(jnp.asarray, state._replace(batch=batch))
-
-    def _without_batch(self, state: State, progress: Progress) -> State:
-        between = progress.stage in (0, len(self.process.stages)) and progress.unit == 0
-        return state._replace(batch=()) if between else state
-
-    def begun_with(self, state: State, first: Learner) -> State:
-        """``state`` before the first iteration, with the arrays of ``first`` in its learners.
-
-        What ``first`` holds as a shape alone stays as it is.
-        """
-
-        def chosen(old: PyTree, new: PyTree) -> PyTree:
-            return old if isinstance(new, jax.ShapeDtypeStruct) else np.broadcast_to(new, old.shape)
-
-        learner = jax.tree.map(chosen, state.learner, first)
-        return self.restored(state._replace(learner=learner))
-
-    def one_learner(self) -> Learner:
-        """Shapes of one seed's learner."""
-        return jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape[np.ndim(self._seed) :], x.dtype), self.shapes.learner
-        )
-
-    def with_settings(self, state: State) -> State:
-        """``state``, a checkpoint's, with the settings of this process in place of its own."""
-        return state._replace(learner=state.learner._replace(hyper=self._hyper))
-
     def trace(self, watch: Watch = unwatched) -> None:
-        """Find ``shapes``, which traces how a run begins: seconds in some games; raises as ``compile``."""
-        if self._known is None:
-            self._known = devices.aside(TRACING, lambda: self.shapes, watch)
+        """Find the shapes of a state, which traces how a run begins: seconds in some games; raises as ``compile``."""
+        if not self.kept.traced:
+            devices.aside(TRACING, lambda: self.kept.shapes, watch)
 
     def compile(self, watch: Watch = unwatched) -> None:
         """Compile all programs.
@@ -191,7 +106,7 @@ class Driver:
         self.trace(watch)
         began = time.perf_counter()
         programs = devices.aside(
-            TRACING, lambda: programs_of(self.process, self._spread, self.shapes, self._hyper, self._first), watch
+            TRACING, lambda: programs_of(self.process, self._spread, self.kept.shapes, self._hyper, self._first), watch
         )
         self._programs = devices.compile_all(programs, watch)
         if jax.tree.leaves(self._data):
@@ -253,7 +168,7 @@ class Driver:
 
     def _of_sampled(self) -> dict[str, Program]:
         assert self.process.sampled is not None
-        acting = jax.eval_shape(self.process.acting, self.shapes.learner)
+        acting = jax.eval_shape(self.process.acting, self.kept.shapes.learner)
         return self.process.sampled.programs(self.process, self._spread, acting, self._seed)
 
     def sample(self, every: int) -> None:
@@ -307,12 +222,85 @@ class Driver:
         jax.block_until_ready(state)
         self._synced = time.perf_counter()
 
-    @property
-    def shapes(self) -> State:
-        """Shapes of a state."""
-        if self._known is None:
-            init, start = self._first
-            learner = jax.eval_shape(init, self._seed, self._hyper)
-            carry, batch = jax.eval_shape(start, learner, self._seed)
-            self._known = State(learner, carry, batch, {}, self._seed)
-        return self._known
+
+def training(
+    driver: Trainer,
+    state: State,
+    progress: Progress,
+    run: Run,
+    watch: Watch = unwatched,
+    clock: Callable[[], float] = lambda: 0.0,
+) -> Iterator[Event]:
+    """Iterate until every seed has had its ``total_timesteps``; yields one ``Event`` per row of metrics.
+
+    Everything that is yielded, but for the clock, follows from ``state`` and ``progress``: a run that is cut in two
+    yields the same rows, and one at its end yields nothing. Where ``watch`` asks for a stop, the last event has a state
+    to save and perhaps no row. A run ends earlier where ``early`` says so of an evaluation or of ``clock``, in seconds;
+    when its time is over, the iteration under way is its last one and gets a row and an evaluation.
+
+    Raises:
+        LogpiError: an observation, a reward or a parameter is not finite (the state before is not lost: it is in the
+            last checkpoint).
+    """
+    total, plan = driver.total(state), driver.plan(run)
+    every = max(1, math.ceil(total / driver.process.rows / run.log_points))
+    driver.sample(every)
+    # only a row ends a run: one that was stopped between two rows goes on to the next
+    ended = bool(np.min(driver.timesteps(state)) >= total)
+    finished = bool(progress.ended) or (ended and progress.stage == 0 and progress.iteration % every == 0)
+    health: list[Metrics] = []  # of each iteration since the last row
+    while not finished:
+        last = (progress.iteration + 1) % every == 0
+        state, progress, stopped = driver.iterate(state, progress, watch, timed=last)
+        late = not stopped and bool(early(run, None, clock()))
+        last = last or late
+        health.append({name: x for name, x in driver.metrics(state).items() if name.startswith(HEALTH)})
+        if not last and not stopped:
+            state = driver.fresh(state)
+            progress = progress._replace(iteration=progress.iteration + 1, stage=0)
+            stopped = watch("", 0, 1)
+        if not last and not stopped:
+            continue
+        timesteps, flags = driver.timesteps(state), jax.device_get(health)
+        newest = progress.iteration + (progress.seed + progress.stage + progress.unit > 0)  # counted from 1
+        for number, checks in enumerate(flags, newest + 1 - len(flags)):
+            check_health(checks, number)
+        health.clear()
+        done = int(np.min(timesteps))
+        complete = last and progress.stage == len(driver.process.stages)
+        row = _row(driver, state, progress, done, plan, total, watch, late) if complete else None
+        if row is None:
+            yield Event(state, progress, done, {}, None, True, False)
+            return
+        scores: Scores | None = row.pop("scores")
+        reason = "minutes" if late else early(run, None if scores is None else scores.score.mean(-1), 0.0)
+        reason = "" if done >= total else reason
+        finished = done >= total or bool(reason)
+        checkpoint = finished or math.floor(done / total * run.checkpoint_points) > progress.saved
+        state = driver.fresh(state)
+        progress = after_row(progress, done / total, plan, run, scores, reason)
+        yield Event(state, progress, done, row, None if scores is None else scores.score, checkpoint, finished)
+
+
+def _row(
+    driver: Trainer, state: State, progress: Progress, done: int, plan: Plan, total: float, watch: Watch, late: bool
+) -> dict[str, PyTree] | None:
+    """Metrics of the iteration that is over, with ``scores`` of a periodic evaluation where one is due.
+
+    None where ``watch`` stopped the evaluation.
+    """
+    iteration = progress.iteration + 1
+    row: dict[str, PyTree] = {"time/total_timesteps": done, "time/iterations": iteration}
+    values = jax.device_get(driver.metrics(state))
+    row |= {name: x for name, x in values.items() if not name.startswith(HEALTH)}
+    row["scores"] = None
+    due = math.floor(done / total * plan.points) > progress.evaluated
+    lately = float(np.max(row.get("rollout/ep_len_mean", math.nan)))  # of seeds the slowest
+    afforded = plan.affords(done / total, progress.eval_steps, progress.last_eval_steps, lately)
+    if done >= total or late or (due and afforded):
+        found = driver.evaluate(state, iteration, plan.episodes, watch=watch)
+        if found is None:
+            return None
+        row["scores"] = found
+        row |= {"eval/mean_reward": found.score.mean(-1), "eval/mean_ep_length": found.length.mean(-1)}
+    return row

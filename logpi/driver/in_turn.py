@@ -16,12 +16,81 @@ from numpy.typing import NDArray
 
 from logpi.config.settings import Run
 from logpi.driver.budget import Plan
-from logpi.driver.driver import Driver, Facts, Progress
+from logpi.driver.driver import Driver
 from logpi.driver.process import Process, Scores, State, Watch
+from logpi.driver.progress import Progress
 from logpi.driver.stages import unwatched
+from logpi.runs.files import Json
 from logpi.types import Learner, Metrics, PyTree
 
 LAST = "last"  # in the facts of a checkpoint: metrics of each seed that rests, None of the others
+
+
+class KeptInTurn:
+    """What is kept of the states of several drivers, with the interface of ``Kept``."""
+
+    def __init__(self, parts: Sequence[Driver]) -> None:
+        self._parts, self._stages = parts, len(parts[0].process.stages)
+
+    @property
+    def one_learner(self) -> Learner:
+        """Shapes of one seed's learner."""
+        return self._parts[0].kept.one_learner
+
+    def facts(self, state: State, progress: Progress) -> Json:
+        """What a checkpoint tells beside its arrays: of each seed its facts, and the metrics of those that rest."""
+        resting = self._resting(state, progress)
+        each = each_seed(self._parts, state)
+        metrics = [jax.tree.map(lambda x: np.asarray(x).item(), mine.metrics) for _, mine in each]
+        last = [found if rests else None for found, rests in zip(metrics, resting, strict=True)]
+        return {"seeds": [part.kept.facts(mine, progress) for part, mine in each], LAST: last}
+
+    def saved(self, state: State, progress: Progress) -> State:
+        """What a checkpoint holds of ``state``."""
+        found = []
+        for k, ((part, mine), rests) in enumerate(
+            zip(each_seed(self._parts, state), self._resting(state, progress), strict=True)
+        ):
+            at = Progress(progress.iteration) if rests else self._place(progress, k)
+            found.append(part.kept.saved(mine._replace(metrics={}) if rests else mine, at))
+        return _joined(found)
+
+    def like(self, progress: Progress, facts: Json) -> State:
+        """Shapes of ``saved`` at ``progress``, for loading a checkpoint with these ``facts``."""
+        found = []
+        for k, part in enumerate(self._parts):
+            at = Progress(progress.iteration) if facts[LAST][k] is not None else self._place(progress, k)
+            found.append(part.kept.like(at, facts["seeds"][k]))
+        return _joined(found)
+
+    def restored(self, state: State, facts: Json) -> State:
+        """``state`` as a checkpoint with these ``facts`` holds it, ready to go on."""
+        found = []
+        for (part, mine), own, last in zip(each_seed(self._parts, state), facts["seeds"], facts[LAST], strict=True):
+            found.append(part.kept.restored(mine, own)._replace(**({} if last is None else {"metrics": last})))
+        return _joined(found)
+
+    def begun_with(self, state: State, first: Learner) -> State:
+        """As ``Kept.begun_with``, every seed."""
+        return _joined([part.kept.begun_with(mine, first) for part, mine in each_seed(self._parts, state)])
+
+    def with_settings(self, state: State) -> State:
+        """As ``Kept.with_settings``, every seed."""
+        return _joined([part.kept.with_settings(mine) for part, mine in each_seed(self._parts, state)])
+
+    def _place(self, progress: Progress, k: int) -> Progress:
+        """Where seed number ``k`` stands."""
+        over = progress.stage == self._stages or k < progress.seed
+        here = progress.stage if k == progress.seed else 0
+        unit = progress.unit if k == progress.seed else 0
+        return progress._replace(seed=0, stage=self._stages if over else here, unit=0 if over else unit)
+
+    def _resting(self, state: State, progress: Progress) -> list[bool]:
+        """Whether each seed has had its timesteps and is not amid an iteration."""
+        places = [self._place(progress, k) for k in range(len(self._parts))]
+        whole = [place.stage in (0, self._stages) and place.unit == 0 for place in places]
+        rests = [part.rests(mine) and bool(mine.metrics) for part, mine in each_seed(self._parts, state)]
+        return [a and b for a, b in zip(whole, rests, strict=True)]
 
 
 class InTurn:
@@ -33,71 +102,32 @@ class InTurn:
         self.process, self.seconds = processes[0], self.parts[0].seconds
         for part in self.parts:
             part.seconds = self.seconds
+        self.kept = KeptInTurn(self.parts)
 
     def timesteps(self, state: State) -> NDArray[np.int32]:
         """Timesteps that each seed has learnt from, [S]."""
-        return np.stack([part.timesteps(mine) for part, mine in self._each(state)])
+        return np.stack([part.timesteps(mine) for part, mine in each_seed(self.parts, state)])
 
     def total(self, state: State) -> float:
         """Timesteps to learn from."""
-        return max(part.total(mine) for part, mine in self._each(state))
+        return max(part.total(mine) for part, mine in each_seed(self.parts, state))
 
     def metrics(self, state: State) -> Metrics:
         """What the stages of this iteration have measured so far; a list with one number for each seed."""
-        each: list[PyTree] = [mine.metrics for _, mine in self._each(state)]
+        each: list[PyTree] = [mine.metrics for _, mine in each_seed(self.parts, state)]
         found: PyTree = {name: [metrics[name] for metrics in each] for name in set.intersection(*map(set, each))}
         return {name: found[name] for name in each[0] if name in found}
 
     def fresh(self, state: State) -> State:
         """``state`` at the beginning of an iteration: metrics of seeds that rest are kept."""
-        kept = [jax.device_get(mine.metrics) if part.rests(mine) else {} for part, mine in self._each(state)]
-        return _joined([mine._replace(metrics=own) for (_, mine), own in zip(self._each(state), kept, strict=True)])
+        kept = [jax.device_get(mine.metrics) if part.rests(mine) else {} for part, mine in each_seed(self.parts, state)]
+        return _joined(
+            [mine._replace(metrics=own) for (_, mine), own in zip(each_seed(self.parts, state), kept, strict=True)]
+        )
 
     def acting(self, state: State) -> list[PyTree]:
         """The part that acts, of each seed, on the host."""
-        return [acting for part, mine in self._each(state) for acting in part.acting(mine)]
-
-    def facts(self, state: State, progress: Progress) -> Facts:
-        """What a checkpoint tells beside its arrays: of each seed its facts, and the metrics of those that rest."""
-        resting = self._resting(state, progress)
-        metrics = [jax.tree.map(lambda x: np.asarray(x).item(), mine.metrics) for _, mine in self._each(state)]
-        last = [found if rests else None for found, rests in zip(metrics, resting, strict=True)]
-        return {"seeds": [part.facts(mine, progress) for part, mine in self._each(state)], LAST: last}
-
-    def like(self, progress: Progress, facts: Facts) -> State:
-        """Shapes of ``saved`` at ``progress``, for loading a checkpoint with these ``facts``."""
-        found = []
-        for k, part in enumerate(self.parts):
-            at = Progress(progress.iteration) if facts[LAST][k] is not None else self._place(progress, k)
-            found.append(part.like(at, facts["seeds"][k]))
-        return _joined(found)
-
-    def saved(self, state: State, progress: Progress) -> State:
-        """What a checkpoint holds of ``state``."""
-        found = []
-        for k, ((part, mine), rests) in enumerate(zip(self._each(state), self._resting(state, progress), strict=True)):
-            at = Progress(progress.iteration) if rests else self._place(progress, k)
-            found.append(part.saved(mine._replace(metrics={}) if rests else mine, at))
-        return _joined(found)
-
-    def restored(self, state: State, facts: Facts) -> State:
-        """``state`` as a checkpoint with these ``facts`` holds it, ready to go on."""
-        found = []
-        for (part, mine), own, last in zip(self._each(state), facts["seeds"], facts[LAST], strict=True):
-            found.append(part.restored(mine, own)._replace(**({} if last is None else {"metrics": last})))
-        return _joined(found)
-
-    def begun_with(self, state: State, first: Learner) -> State:
-        """As ``Driver.begun_with``, every seed."""
-        return _joined([part.begun_with(mine, first) for part, mine in self._each(state)])
-
-    def one_learner(self) -> Learner:
-        """Shapes of one seed's learner."""
-        return self.parts[0].one_learner()
-
-    def with_settings(self, state: State) -> State:
-        """As ``Driver.with_settings``, every seed."""
-        return _joined([part.with_settings(mine) for part, mine in self._each(state)])
+        return [acting for part, mine in each_seed(self.parts, state) for acting in part.acting(mine)]
 
     def trace(self, watch: Watch = unwatched) -> None:
         """As ``Driver.trace``, once for all seeds."""
@@ -126,7 +156,7 @@ class InTurn:
         stages = len(self.process.stages)
         if progress.stage == stages:
             return state, progress, False
-        each = list(self._each(state))
+        each = list(each_seed(self.parts, state))
         for k, (part, mine) in enumerate(each[progress.seed :], progress.seed):
             begins = progress.stage == progress.unit == 0
             if not (begins and part.rests(mine)):
@@ -149,7 +179,7 @@ class InTurn:
     ) -> Scores | None:
         """As ``Driver.evaluate``: scores [S, cases]; the steps are those of the slowest seed."""
         found: list[Scores] = []
-        for part, mine in self._each(state):
+        for part, mine in each_seed(self.parts, state):
             scores = part.evaluate(mine, iteration, asked, final, watch, sampled)
             if scores is None:
                 return None
@@ -171,26 +201,6 @@ class InTurn:
         for part in self.parts:
             part.close()
 
-    def _each(self, state: State) -> list[tuple[Driver, State]]:
-        """Each seed's driver and its state."""
-        entries: PyTree = tuple(state)
-        return [(part, State(*(entry[k] for entry in entries))) for k, part in enumerate(self.parts)]
-
-    def _place(self, progress: Progress, k: int) -> Progress:
-        """Where seed number ``k`` stands."""
-        stages = len(self.process.stages)
-        over = progress.stage == stages or k < progress.seed
-        here = progress.stage if k == progress.seed else 0
-        unit = progress.unit if k == progress.seed else 0
-        return progress._replace(seed=0, stage=stages if over else here, unit=0 if over else unit)
-
-    def _resting(self, state: State, progress: Progress) -> list[bool]:
-        """Whether each seed has had its timesteps and is not amid an iteration."""
-        places = [self._place(progress, k) for k in range(len(self.parts))]
-        whole = [place.stage in (0, len(self.process.stages)) and place.unit == 0 for place in places]
-        rests = [part.rests(mine) and bool(mine.metrics) for part, mine in self._each(state)]
-        return [a and b for a, b in zip(whole, rests, strict=True)]
-
 
 Trainer: TypeAlias = Driver | InTurn
 
@@ -199,3 +209,9 @@ def _joined(states: Sequence[State]) -> State:
     """The states of all seeds as one, whose parts are tuples."""
     entries: list[PyTree] = [tuple(entry) for entry in zip(*states, strict=True)]
     return State(*entries)
+
+
+def each_seed(parts: Sequence[Driver], state: State) -> list[tuple[Driver, State]]:
+    """Each seed's driver and its state."""
+    entries: PyTree = tuple(state)
+    return [(part, State(*(entry[k] for entry in entries))) for k, part in enumerate(parts)]

@@ -57,7 +57,7 @@ class Shows:
     anything = False
     _first: Frame | None = None
 
-    def look(self, frame: Frame) -> None:
+    def add(self, frame: Frame) -> None:
         """Take one more frame into account."""
         if not self.anything:
             self._first = frame[:1, :1].copy() if self._first is None else self._first

@@ -11,10 +11,10 @@ import multiprocessing
 import os
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 import gymnasium
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+H = TypeVar("H")
+NO_ARGUMENTS: Mapping[str, object] = MappingProxyType({})
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "hide")  # workers inherit it: pygame greets in each process
 _shown: set[str] = set()  # warnings of environments that this process has shown
 _collecting = False  # whether ``warned_once`` is at work
@@ -154,7 +156,7 @@ def _plain(method: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def load_own(name: str) -> DeviceEnv | Registered | FromFile:
+def load_own(name: str, env_kwargs: Mapping[str, object] = NO_ARGUMENTS) -> DeviceEnv | Registered | FromFile:
     """The user's environment: a ``DeviceEnv``, or a factory that ``logpi.envs.host.make_host`` takes.
 
     ``module:EnvId`` imports the module, which registers the id with Gymnasium. ``path/file.py:Class`` imports
@@ -163,8 +165,8 @@ def load_own(name: str) -> DeviceEnv | Registered | FromFile:
     ``observation_space``, ``action_space`` and perhaps ``max_episode_steps`` (device).
 
     Raises:
-        LogpiError: no such module, file, id or class, an import or constructor that raises (chained), or a
-            class of neither kind.
+        LogpiError: no such module, file, id or class, an import or constructor that raises (chained), a class of
+            neither kind, or arguments of a device environment.
     """
     place, colon, part = name.rpartition(":")
     if not (colon and place and part):
@@ -177,13 +179,38 @@ def load_own(name: str) -> DeviceEnv | Registered | FromFile:
         there = ", ".join(_candidates(module)) or "no public class or function"
         raise LogpiError(f"{place} has no class {part!r}; it has: {there}")
     host = FromFile(name, str(Path(place).resolve()), part)
-    if inspect.isclass(maker) and issubclass(maker, gymnasium.Env):
+    return made_by(name, maker, host, env_kwargs, f"{name} could not be built: {part}()")
+
+
+def made_by(
+    name: str, maker: Callable[[], OwnDeviceEnv], host: H, env_kwargs: Mapping[str, object], what: str
+) -> DeviceEnv | H:
+    """What ``maker`` makes: a ``DeviceEnv``, or ``host``, the factory of its ``gymnasium.Env``.
+
+    Args:
+        name: of the environment.
+        maker: a class, which is not built where it is Gymnasium's, or a function without arguments.
+        host: what is returned for an environment of Gymnasium.
+        env_kwargs: arguments, which a device environment does not take.
+        what: the maker, as messages call it.
+
+    Raises:
+        LogpiError: it raises (chained), or makes neither.
+    """
+
+    def build() -> OwnDeviceEnv:
+        try:
+            return maker()
+        except LogpiError:
+            raise
+        except Exception as error:
+            raise LogpiError(f"{what} raised {type(error).__name__}: {error}") from error
+
+    made = None if inspect.isclass(maker) else build()
+    kind: type = maker if inspect.isclass(maker) else type(made)
+    if issubclass(kind, gymnasium.Env):
         return host
-    try:
-        instance = maker()
-    except Exception as error:
-        raise LogpiError(f"{name} could not be built: {part}() raised {type(error).__name__}: {error}") from error
-    return host if isinstance(instance, gymnasium.Env) else device(name, instance)
+    return device(name, build() if made is None else made, env_kwargs)
 
 
 def registered(name: str) -> Registered:
@@ -211,16 +238,17 @@ def registered(name: str) -> Registered:
         ) from error
 
 
-def device(name: str, instance: DeviceEnv | OwnDeviceEnv) -> DeviceEnv:
+def device(name: str, instance: OwnDeviceEnv, env_kwargs: Mapping[str, object] = NO_ARGUMENTS) -> DeviceEnv:
     """A user's environment of pure functions as a ``DeviceEnv`` called ``name``.
 
     Raises:
-        LogpiError: it lacks a part.
+        LogpiError: it lacks a part, has spaces that are not supported, or was given arguments.
     """
+    from logpi.envs.spaces import check_spaces
     from logpi.types import DeviceEnv, EnvSpec
 
-    if isinstance(instance, DeviceEnv):
-        return instance
+    if env_kwargs:
+        raise LogpiError(f"{name} is a device environment, which takes no arguments; given: {dict(env_kwargs)}")
     there = (
         _takes(instance, "reset", 1),
         _takes(instance, "step", 3),
@@ -235,6 +263,7 @@ def device(name: str, instance: DeviceEnv | OwnDeviceEnv) -> DeviceEnv:
         )
     limit = getattr(instance, "max_episode_steps", None)
     spec = EnvSpec(name, instance.observation_space, instance.action_space, limit)
+    check_spaces(spec)
     return DeviceEnv(spec, instance.reset, instance.step)
 
 

@@ -12,16 +12,16 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Int32
 
 from logpi.envs.classic import CLASSIC
-from logpi.envs.host import HostFactory, host_spec
-from logpi.envs.load import load_own, registered
+from logpi.envs.host import HostFactory
+from logpi.envs.load import load_own, made_by, registered
 from logpi.envs.near import close_to, elsewhere
 from logpi.envs.probes import PROBES
-from logpi.envs.spaces import check_spaces, plain, to_env
+from logpi.envs.spaces import plain, to_env
 from logpi.errors import LogpiError
 from logpi.ops.collectives import where
 from logpi.own_code import load_entry as load_entry_point
 from logpi.own_code import name_code
-from logpi.types import Array, DeviceEnv, DeviceVector, EnvSpec, Key, PyTree, Step
+from logpi.types import Array, DeviceEnv, DeviceVector, Key, PyTree, Step
 
 GROUP = "logpi.environments"  # group of entry points: a name, and the module:attribute
 DEVICE = {**CLASSIC, **PROBES}
@@ -41,14 +41,9 @@ def make(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
     if name.lower().startswith("pettingzoo"):
         raise LogpiError(f"environment {name!r}: {elsewhere(name)}")
     if ":" in name or name.endswith(".py"):
-        env = load_own(name)
-        if isinstance(env, DeviceEnv):
-            if env_kwargs:
-                raise LogpiError(f"{name} is a device environment, which takes no arguments; given: {env_kwargs}")
-            check_spaces(env.spec)
-        return env
+        return load_own(name, env_kwargs)
     if name in (declared := entries()):
-        return load_entry(name, declared[name])
+        return load_entry(name, declared[name], env_kwargs)
     known = {*DEVICE, *declared, *gymnasium.registry}
     if name.startswith("ALE/") or "NoFrameskip" in name:
         _register_atari(name)
@@ -73,37 +68,22 @@ def entries() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def load_entry(name: str, entry: EntryPoint) -> DeviceEnv | HostFactory:
+def load_entry(name: str, entry: EntryPoint, env_kwargs: Mapping[str, object]) -> DeviceEnv | HostFactory:
     """The environment of an entry point: a ``DeviceEnv``, a function without arguments that returns one, or a factory.
 
     Raises:
         LogpiError: it cannot be imported (chained), or is neither.
     """
+    what = f"environment {name!r}: the entry point {entry.value} of the group {GROUP}"
     try:
         found = load_entry_point(entry)
-        built: object = found if isinstance(found, DeviceEnv) or not callable(found) else found()
     except LogpiError:
         raise
     except Exception as error:
-        raise LogpiError(
-            f"environment {name!r}: the entry point {entry.value} of the group {GROUP} raised "
-            f"{type(error).__name__}: {error}; update or remove the package that declares it"
-        ) from error
-    if isinstance(built, DeviceEnv):
-        check_spaces(built.spec)
-        return built
-    if isinstance(built, gymnasium.Env):
-        built.close()
-        return cast(HostFactory, found)
-    raise LogpiError(
-        f"environment {name!r}: the entry point {entry.value} gives a {type(built).__name__}; wanted: a "
-        "logpi.DeviceEnv, a function that returns one, or one that builds a gymnasium.Env"
-    )
-
-
-def spec_of(env: DeviceEnv | HostFactory, env_kwargs: Mapping[str, object] | None = None) -> EnvSpec:
-    """The spec of what ``make`` returned; a host environment is built once to see it."""
-    return env.spec if isinstance(env, DeviceEnv) else host_spec(env, env_kwargs)
+        advice = "update or remove the package that declares it"
+        raise LogpiError(f"{what} raised {type(error).__name__}: {error}; {advice}") from error
+    maker = cast(HostFactory, found if callable(found) else lambda: found)
+    return made_by(name, maker, maker, env_kwargs, what)
 
 
 def _register_atari(name: str) -> None:

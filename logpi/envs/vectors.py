@@ -4,42 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec as RegisteredSpec
 from gymnasium.vector import VectorEnv
 
 from logpi.envs.gym_vector import GymVector
 from logpi.envs.host import make_host
 from logpi.errors import LogpiError
 
-if TYPE_CHECKING:
-    from logpi.config.settings import Experiment
-    from logpi.types import EnvSpec
-
 CHECKERS = (gymnasium.wrappers.PassiveEnvChecker, gymnasium.wrappers.OrderEnforcing)
 OF_VECTORS = ("num_envs", "vectorization_mode", "vector_kwargs", "max_episode_steps")  # of ``gymnasium.make_vec``
 
 
-def arguments_of(env: gymnasium.Env | VectorEnv) -> dict[str, object] | None:
-    """Arguments with which the registered environment of the same id is this one; None where there are none.
-
-    A single environment is compared with the registered one, wrapper by wrapper. Arguments must be plain values, which
-    an agent's file can hold.
-    """
-    spec = getattr(env, "spec", None)
+def arguments_of(spec: RegisteredSpec | None) -> dict[str, object] | None:
+    """Arguments of a registered environment or vector; None without a registration, or where no file can hold them."""
     if spec is None:
         return None
     kwargs = {name: value for name, value in spec.kwargs.items() if name not in (*OF_VECTORS, "render_mode")}
     try:
         json.dumps(kwargs, allow_nan=False)
-        if isinstance(env, gymnasium.Env):
-            with contextlib.closing(gymnasium.make(spec.id, **kwargs)) as registered:
-                if _layers(registered) != _layers(env):
-                    return None
-    except (TypeError, ValueError, gymnasium.error.Error):
+    except (TypeError, ValueError):
         return None
     return kwargs
+
+
+def as_registered(env: gymnasium.Env) -> bool:
+    """Whether ``env`` is the registered environment of its id, wrapper by wrapper."""
+    kwargs = arguments_of(env.spec)
+    if env.spec is None or kwargs is None:
+        return False
+    try:
+        with contextlib.closing(gymnasium.make(env.spec.id, **kwargs)) as registered:
+            return _layers(registered) == _layers(env)
+    except (TypeError, ValueError, gymnasium.error.Error):
+        return False
 
 
 def _layers(env: gymnasium.Env) -> list[object]:
@@ -52,18 +51,17 @@ def _layers(env: gymnasium.Env) -> list[object]:
     return [*layers, type(env)]
 
 
-def vector_spec(vector: VectorEnv, experiment: Experiment) -> EnvSpec:
-    """Spaces and time limit of one of the vector's environments.
+def check_size(vector: VectorEnv, n_envs: int) -> None:
+    """Refuse another number of environments than the vector has.
 
     Raises:
-        LogpiError: an unsupported space, an unknown autoreset mode, or another number of environments than ``n_envs``.
+        LogpiError: with the number.
     """
-    if vector.num_envs != experiment.method.n_envs:
+    if vector.num_envs != n_envs:
         raise LogpiError(
-            f"n_envs is {experiment.method.n_envs}, but the vector has {vector.num_envs} environments: "
-            f"leave n_envs out, or set it to {vector.num_envs}"
+            f"n_envs is {n_envs}, but the vector has {vector.num_envs} environments: leave n_envs out, or set it to "
+            f"{vector.num_envs}"
         )
-    return GymVector(vector, experiment.env).spec
 
 
 def pair(vector: VectorEnv, evaluation: VectorEnv | None, beside: int) -> tuple[GymVector, GymVector]:

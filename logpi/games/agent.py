@@ -22,7 +22,7 @@ from logpi.games.search.tree import Searched, spread
 from logpi.methods import method_of
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
-from logpi.tasks import NOTHING, Own
+from logpi.tasks import NOTHING, Facts, Own
 from logpi.types import Learner, PyTree
 
 KIND = "games"
@@ -33,9 +33,7 @@ class GameAgent:
 
     kind = KIND
 
-    def __init__(
-        self, game: Game, config: Any, net: Any, params: PyTree, facts: dict[str, Any], own: Own = NOTHING
-    ) -> None:
+    def __init__(self, game: Game, config: Any, net: Any, params: PyTree, facts: Facts, own: Own = NOTHING) -> None:
         """``own`` has the method, where a program brought it as an object."""
         self.game, self.config, self.net, self.params, self.facts = game, config, net, params, facts
         system = method_of(facts["algo"], own.method)(config, net, game)
@@ -55,7 +53,7 @@ class GameAgent:
         return np.asarray(policy), np.asarray(found.tree.value[0])
 
 
-def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts: dict[str, Any]) -> None:
+def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts: Facts) -> None:
     """Write ``agent.safetensors`` and ``agent.json`` into ``folder``, each atomically.
 
     Raises:

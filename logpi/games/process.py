@@ -24,30 +24,30 @@ from logpi.driver.process import (
 from logpi.driver.stages import Evaluation, Stage
 from logpi.games.batched_match import Match
 from logpi.games.evaluation.evaluators import Evaluator, Evaluators
-from logpi.games.replay import Moves, Replay
-from logpi.games.self_play import Counts, Games, Rows
-from logpi.games.self_play_method import Carry, SelfPlay
+from logpi.games.replay import MoveReplay, Moves
+from logpi.games.self_play import Counts, Games, Played
+from logpi.games.self_play_method import SelfPlay, SelfPlayCarry
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
 
 class Batch(NamedTuple):
     """What the stages of one iteration hand on, and what their pieces have made so far."""
 
-    rows: Rows  # moves of self-play
+    rows: Played  # moves of self-play
     losses: Metrics  # [n_updates] of each update
     match: PyTree  # of the gate; () where there is none
 
 
 _MOVES: PyTree = Moves(*(SPREAD_ROWS,) * len(Moves._fields))
 _GAMES: PyTree = Games(*(SPREAD,) * len(Games._fields))
-_CARRY: PyTree = Carry(_GAMES, Replay(_MOVES, SPREAD_ROWS, SPREAD_ROWS, REPLICATED, REPLICATED))
-_ROWS: PyTree = Rows(_MOVES, Counts(*(SPREAD,) * len(Counts._fields)), _GAMES)
+_CARRY: PyTree = SelfPlayCarry(_GAMES, MoveReplay(_MOVES, SPREAD_ROWS, SPREAD_ROWS, REPLICATED, REPLICATED))
+_ROWS: PyTree = Played(_MOVES, Counts(*(SPREAD,) * len(Counts._fields)), _GAMES)
 
 
 def self_play_process(method: SelfPlay, evaluators: Evaluators, rows: int, num_devices: int) -> Process:
     """The process of ``method``; ``rows`` are the moves of one iteration."""
 
-    def start(learner: Learner, key: Key) -> tuple[Carry, Batch]:
+    def start(learner: Learner, key: Key) -> tuple[SelfPlayCarry, Batch]:
         carry = method.start(learner, key)
         match = method.gate.start(key) if method.gate else ()
         return carry, Batch(method.empty_rows(learner, carry.games), method.empty_losses(learner, carry.replay), match)
@@ -69,12 +69,12 @@ def self_play_process(method: SelfPlay, evaluators: Evaluators, rows: int, num_d
     )
 
 
-def _filled_rows(carry: Carry) -> PyTree:
+def _filled_rows(carry: SelfPlayCarry) -> PyTree:
     """What the replay holds of each row."""
     return carry.replay.moves, carry.replay.target, carry.replay.known
 
 
-def _put(carry: Carry, rows: PyTree) -> Carry:
+def _put(carry: SelfPlayCarry, rows: PyTree) -> SelfPlayCarry:
     moves, target, known = rows
     return carry._replace(replay=carry.replay._replace(moves=moves, target=target, known=known))
 

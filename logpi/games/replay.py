@@ -30,7 +30,7 @@ class Moves(NamedTuple):
     ownership: Array | None  # [T, B, cells] int8 where the game ended: 1 the cell is the player's who moved, -1, 0
 
 
-class Replay(NamedTuple):
+class MoveReplay(NamedTuple):
     """The ring; W rows."""
 
     moves: Moves
@@ -51,15 +51,15 @@ class Samples(NamedTuple):
     ownership: Array | None  # [N, cells] float32 at the end of the game; UNKNOWN where it was resigned
 
 
-def empty_replay(moves: Moves, rows: int) -> Replay:
+def empty_replay(moves: Moves, rows: int) -> MoveReplay:
     """A replay of ``rows`` rows for moves shaped as ``moves`` [T, B, ...]."""
     ring = jax.tree.map(lambda x: jnp.zeros((rows, *x.shape[1:]), x.dtype), moves)
     games = moves.value.shape[1]
     zero = jnp.int32(0)
-    return Replay(ring, jnp.zeros((rows, games)), jnp.zeros((rows, games), bool), zero, zero)
+    return MoveReplay(ring, jnp.zeros((rows, games)), jnp.zeros((rows, games), bool), zero, zero)
 
 
-def push(replay: Replay, new: Moves, longest: int, targets: Callable[[Moves], Array]) -> Replay:
+def push(replay: MoveReplay, new: Moves, longest: int, targets: Callable[[Moves], Array]) -> MoveReplay:
     """``replay`` with T ``new`` rows in place of its oldest, and targets to match.
 
     Args:
@@ -83,7 +83,7 @@ def push(replay: Replay, new: Moves, longest: int, targets: Callable[[Moves], Ar
     known = jax.lax.associative_scan(jnp.logical_or, ended, reverse=True)
     known &= (jnp.arange(last) >= last - filled)[:, None]
     target = replay.target.at[rows].set(targets(recent))
-    return Replay(moves, target, replay.known.at[rows].set(known), head, filled)
+    return MoveReplay(moves, target, replay.known.at[rows].set(known), head, filled)
 
 
 def final_ownership(ownership: Array, ended: Array) -> Array:
@@ -98,7 +98,7 @@ def final_ownership(ownership: Array, ended: Array) -> Array:
     return found
 
 
-def sample(replay: Replay, key: Key, count: int) -> Samples:
+def sample(replay: MoveReplay, key: Key, count: int) -> Samples:
     """``count`` moves, each drawn with the same probability from those of a full search."""
     games = replay.target.shape[1]
     row_key, game_key = jax.random.split(key)

@@ -42,7 +42,7 @@ class Counts(NamedTuple):
     resigned: Array
 
 
-class Rows(NamedTuple):
+class Played(NamedTuple):
     """The T moves of one iteration as they are made."""
 
     moves: Moves  # [T, B]
@@ -167,17 +167,17 @@ def play_move(problem: SearchProblem, games: Games, key: Key, ownership: bool) -
     return state, ending, row
 
 
-def empty_rows(problem: SearchProblem, games: Games, ownership: bool = False) -> Rows:
+def empty_rows(problem: SearchProblem, games: Games, ownership: bool = False) -> Played:
     """Rows for ``settings.n_steps`` moves of each of ``games``, with final ownership where asked for."""
     steps, none = problem.settings.n_steps, jnp.zeros(len(games.moves), jnp.int32)
     _, _, row = jax.eval_shape(lambda games: play_move(problem, games, jax.random.key(0), ownership), games)
     moves = jax.tree.map(lambda x: jnp.zeros((steps, *x.shape), x.dtype), row)
-    return Rows(moves, Counts(*(none,) * len(Counts._fields)), games)
+    return Played(moves, Counts(*(none,) * len(Counts._fields)), games)
 
 
 def play_moves(
-    problem: SearchProblem, games: Games, rows: Rows, key: Key, begin: Array | int, end: Array | int
-) -> tuple[Games, Rows]:
+    problem: SearchProblem, games: Games, rows: Played, key: Key, begin: Array | int, end: Array | int
+) -> tuple[Games, Played]:
     """Moves ``begin`` to ``end`` - 1 of the iteration, of each of B games.
 
     Args:
@@ -198,17 +198,17 @@ def play_moves(
 
     counts, new_games = jax.lax.cond(begin == 0, restarted, lambda: (rows.counts, rows.new_games))
 
-    def move(t: Array, carry: tuple[Games, Rows]) -> tuple[Games, Rows]:
+    def move(t: Array, carry: tuple[Games, Played]) -> tuple[Games, Played]:
         games, (moves, counts, new_games) = carry
         state, ending, row = play_move(problem, games, keys[t], ownership)
         moves = jax.tree.map(lambda all_, one: all_.at[t].set(one), moves, row)
         counts = count_ended(counts, games, ending)
-        return next_games(games, state, ending, new_games, t), Rows(moves, counts, new_games)
+        return next_games(games, state, ending, new_games, t), Played(moves, counts, new_games)
 
-    return jax.lax.fori_loop(begin, end, move, (games, Rows(rows.moves, counts, new_games)))
+    return jax.lax.fori_loop(begin, end, move, (games, Played(rows.moves, counts, new_games)))
 
 
-def finish_rows(problem: SearchProblem, games: Games, rows: Rows) -> tuple[Array, Metrics]:
+def finish_rows(problem: SearchProblem, games: Games, rows: Played) -> tuple[Array, Metrics]:
     """(value [B] of the positions after the last row, metrics) once all moves are made."""
     following = evaluate_leaf(problem, games.state).value
     # resignations are counted since the run's beginning: they are few

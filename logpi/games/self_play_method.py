@@ -18,22 +18,22 @@ from logpi.algorithms.common.learning import init_optimizer, traced
 from logpi.games.batched_match import Match
 from logpi.games.learning import NextPlayer, Player, learning_rate, target, update
 from logpi.games.network import PolicyValue
-from logpi.games.replay import Replay, Samples, apply_symmetries, empty_replay, push, sample
+from logpi.games.replay import MoveReplay, Samples, apply_symmetries, empty_replay, push, sample
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn, SearchProblem, search
 from logpi.games.search.tree import Searched
-from logpi.games.self_play import Games, Rows, empty_rows, finish_rows, play_moves, reset_games
+from logpi.games.self_play import Games, Played, empty_rows, finish_rows, play_moves, reset_games
 from logpi.games.settings import BoardNetwork, SelfPlaySettings
 from logpi.ops.collectives import per_device_key, psum
 from logpi.ops.normalization import Statistics
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
 
-class Carry(NamedTuple):
+class SelfPlayCarry(NamedTuple):
     """What goes on from one iteration to the next."""
 
     games: Games
-    replay: Replay
+    replay: MoveReplay
 
 
 class Gate(NamedTuple):
@@ -54,13 +54,13 @@ class SelfPlay(NamedTuple):
     """
 
     init: Callable[[Key], Learner]
-    start: Callable[[Learner, Key], Carry]
-    empty_rows: Callable[[Learner, Games], Rows]
-    play: Callable[[Learner, Games, Rows, Key, Array | int, Array | int], tuple[Games, Rows]]  # (…, begin, end)
-    store: Callable[[Learner, Carry, Rows], tuple[Carry, Metrics]]  # once all moves are made
-    empty_losses: Callable[[Learner, Replay], Metrics]
-    update: Callable[[Learner, Replay, Metrics, Key, Array | int, Array | int], tuple[Learner, Metrics]]
-    finish_update: Callable[[Learner, Replay, Metrics], tuple[Learner, Metrics]]  # once all updates are made
+    start: Callable[[Learner, Key], SelfPlayCarry]
+    empty_rows: Callable[[Learner, Games], Played]
+    play: Callable[[Learner, Games, Played, Key, Array | int, Array | int], tuple[Games, Played]]  # (…, begin, end)
+    store: Callable[[Learner, SelfPlayCarry, Played], tuple[SelfPlayCarry, Metrics]]  # once all moves are made
+    empty_losses: Callable[[Learner, MoveReplay], Metrics]
+    update: Callable[[Learner, MoveReplay, Metrics, Key, Array | int, Array | int], tuple[Learner, Metrics]]
+    finish_update: Callable[[Learner, MoveReplay, Metrics], tuple[Learner, Metrics]]  # once all updates are made
     gate: Gate | None
     search: SearchFn  # of the agent: (params, states [B, ...], key, simulations)
     hyper: SelfPlaySettings  # its float fields are arrays
@@ -69,7 +69,7 @@ class SelfPlay(NamedTuple):
     n_plies: int  # 0 where there is no gate
 
 
-class Parts(NamedTuple):
+class Shared(NamedTuple):
     """What the functions below share."""
 
     game: Game
@@ -111,7 +111,7 @@ def make_self_play(
     ownership = game.ownership is not None and config.ownership_coef > 0
     if ownership and game.observed_action is not None:
         raise ValueError(f"{game.id} turns the observed board, but not its ownership: ownership_coef must be 0")
-    parts = Parts(
+    parts = Shared(
         game,
         PolicyValue(net, game.actions, ownership),
         config,
@@ -143,7 +143,7 @@ def make_self_play(
 
 
 def replay_rows(config: SelfPlaySettings, game: Game) -> int:
-    """Rows of the replay: whole iterations, and at least the longest game."""
+    """Played of the replay: whole iterations, and at least the longest game."""
     return -(-max(int(config.replay_size) // config.n_games, game.longest) // config.n_steps) * config.n_steps
 
 
@@ -154,7 +154,7 @@ def updates_per_iteration(config: SelfPlaySettings) -> int:
     return max(1, round(config.replay_ratio * full * moves / config.batch_size))
 
 
-def init(parts: Parts, match: tuple[str, ...], key: Key) -> Learner:
+def init(parts: Shared, match: tuple[str, ...], key: Key) -> Learner:
     """A new learner; ``match`` names the metrics of the gate."""
     game, hyper = parts.game, parts.hyper
     obs = jax.vmap(game.observe)(jax.tree.map(lambda x: jnp.asarray(x)[None], game.init()))
@@ -163,26 +163,26 @@ def init(parts: Parts, match: tuple[str, ...], key: Key) -> Learner:
     return Learner(params, init_optimizer(hyper, params), Statistics(), hyper, jnp.int32(0), player)
 
 
-def start(parts: Parts, learner: Learner, key: Key) -> Carry:
+def start(parts: Shared, learner: Learner, key: Key) -> SelfPlayCarry:
     """New games and an empty replay."""
     games = reset_games(parts.game, per_device_key(key), learner.hyper, parts.games)
     shapes = jax.eval_shape(partial(rows_of, parts), learner, games)
-    return Carry(games, empty_replay(shapes.moves, parts.replay_rows))
+    return SelfPlayCarry(games, empty_replay(shapes.moves, parts.replay_rows))
 
 
-def rows_of(parts: Parts, learner: Learner, games: Games) -> Rows:
+def rows_of(parts: Shared, learner: Learner, games: Games) -> Played:
     """Room for the moves of one iteration."""
     return empty_rows(parts.problem(learner.extra.params, learner.hyper), games, parts.network.ownership)
 
 
 def play(
-    parts: Parts, learner: Learner, games: Games, rows: Rows, key: Key, begin: Array | int, end: Array | int
-) -> tuple[Games, Rows]:
+    parts: Shared, learner: Learner, games: Games, rows: Played, key: Key, begin: Array | int, end: Array | int
+) -> tuple[Games, Played]:
     """Moves ``begin`` to ``end`` - 1 of an iteration."""
     return play_moves(parts.problem(learner.extra.params, learner.hyper), games, rows, per_device_key(key), begin, end)
 
 
-def store(parts: Parts, learner: Learner, carry: Carry, rows: Rows) -> tuple[Carry, Metrics]:
+def store(parts: Shared, learner: Learner, carry: SelfPlayCarry, rows: Played) -> tuple[SelfPlayCarry, Metrics]:
     """The replay with the ``rows`` of a whole iteration."""
     h: SelfPlaySettings = learner.hyper
     following, metrics = finish_rows(parts.problem(learner.extra.params, h), carry.games, rows)
@@ -190,7 +190,7 @@ def store(parts: Parts, learner: Learner, carry: Carry, rows: Rows) -> tuple[Car
     return carry._replace(replay=replay), metrics
 
 
-def draw(parts: Parts, replay: Replay, key: Key) -> Samples:
+def draw(parts: Shared, replay: MoveReplay, key: Key) -> Samples:
     """The batch of one update."""
     sample_key, symmetry_key = jax.random.split(key)
     samples = sample(replay, sample_key, parts.batch)
@@ -202,19 +202,19 @@ def draw(parts: Parts, replay: Replay, key: Key) -> Samples:
     return apply_symmetries(samples, symmetry_key, cells, actions, planes)
 
 
-def update_once(parts: Parts, learner: Learner, replay: Replay, key: Key) -> tuple[Learner, Metrics]:
+def update_once(parts: Shared, learner: Learner, replay: MoveReplay, key: Key) -> tuple[Learner, Metrics]:
     """One update."""
     return update(parts.network.apply, parts.next_player, learner, draw(parts, replay, per_device_key(key)))
 
 
-def empty_losses(parts: Parts, learner: Learner, replay: Replay) -> Metrics:
+def empty_losses(parts: Shared, learner: Learner, replay: MoveReplay) -> Metrics:
     """Room for the metrics [n_updates] of the updates of one iteration."""
     _, metrics = jax.eval_shape(partial(update_once, parts), learner, replay, jax.random.key(0))
     return jax.tree.map(lambda x: jnp.zeros((parts.n_updates, *x.shape), x.dtype), metrics)
 
 
 def update_steps(
-    parts: Parts, learner: Learner, replay: Replay, losses: Metrics, key: Key, begin: Array | int, end: Array | int
+    parts: Shared, learner: Learner, replay: MoveReplay, losses: Metrics, key: Key, begin: Array | int, end: Array | int
 ) -> tuple[Learner, Metrics]:
     """Updates ``begin`` to ``end`` - 1 of an iteration: (learner, losses of the updates so far)."""
     keys = jax.random.split(key, parts.n_updates)
@@ -227,7 +227,7 @@ def update_steps(
     return jax.lax.fori_loop(begin, end, step, (learner, losses))
 
 
-def finish_update(parts: Parts, learner: Learner, replay: Replay, losses: Metrics) -> tuple[Learner, Metrics]:
+def finish_update(parts: Shared, learner: Learner, replay: MoveReplay, losses: Metrics) -> tuple[Learner, Metrics]:
     """(learner after the iteration, metrics: means over its updates)."""
     made = learner.timesteps + psum(jnp.int32(parts.games * parts.config.n_steps))
     known = psum(replay.known.sum())
@@ -238,6 +238,6 @@ def finish_update(parts: Parts, learner: Learner, replay: Replay, losses: Metric
     }
 
 
-def agent_search(parts: Parts, params: PyTree, state: PyTree, key: Key, simulations: int) -> Searched:
+def agent_search(parts: Shared, params: PyTree, state: PyTree, key: Key, simulations: int) -> Searched:
     """Search for the best move."""
     return search(parts.problem(params, parts.config), state, key, simulations)

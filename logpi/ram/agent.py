@@ -25,7 +25,7 @@ from logpi.ram.scenes import Scene
 from logpi.ram.settings import SHIPPED, ImageSettings
 from logpi.runs import cards
 from logpi.runs.checkpoint import load_tree
-from logpi.tasks import NOTHING, Own
+from logpi.tasks import NOTHING, Facts, Own
 from logpi.types import Learner, PyTree
 
 KIND = "ram"
@@ -54,7 +54,7 @@ class ImageAgent:
         task: ImageTask,
         classes: tuple[str, ...],
         params: PyTree,
-        facts: dict[str, Any],
+        facts: Facts,
         light_on_dark: float | None = None,
         own: Own = NOTHING,
     ) -> None:
@@ -156,7 +156,7 @@ def _acting(params: PyTree) -> PyTree:
     return {part: weights for part, weights in params.items() if part != BASELINE}
 
 
-def data_card(images: Images) -> dict[str, Any]:
+def data_card(images: Images) -> Facts:
     """What an agent's card says of the images that it is trained on."""
     return {
         "shape": list(images.train_images.shape[1:]),
@@ -166,9 +166,7 @@ def data_card(images: Images) -> dict[str, Any]:
     }
 
 
-def save_image_agent(
-    folder: Path, params: PyTree, experiment: Experiment, data: dict[str, Any], facts: dict[str, Any]
-) -> None:
+def save_image_agent(folder: Path, params: PyTree, experiment: Experiment, data: Facts, facts: Facts) -> None:
     """Write ``agent.safetensors`` and ``agent.json`` into ``folder``, each atomically.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from logpi.errors import one_line
 from logpi.ram.agent import ImageAgent, Looked
 from logpi.ram.data.pictures import Picture, pictures
 from logpi.ram.evaluation import LOOK
@@ -109,7 +110,7 @@ def _table(said: list[Facts], mean: Probabilities, classes: tuple[str, ...]) -> 
         best, *others = np.argsort(-row, kind="stable")[:LIKELIEST].tolist()
         then = ", ".join(f"{classes[k]} {shares[k]}" for k in others)
         rows.append([facts["picture"], classes[best], *(shares if few else [shares[best], then])])
-    rows = [[printable(cell) for cell in row] for row in rows]
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     left = 2 if few else len(head)  # numbers stand at the right of their columns
     lines = []
@@ -118,11 +119,6 @@ def _table(said: list[Facts], mean: Probabilities, classes: tuple[str, ...]) -> 
         cells = [c.ljust(w) if k < left else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True))]
         lines.append("  ".join(cells).rstrip())
         if found:
-            lines += [f"  {printable(found['picture'])}: {text}" for text in found["warnings"]]
-            lines += [f"  drawn in {printable(found['drawn'])}"] if "drawn" in found else []
+            lines += [f"  {one_line(found['picture'])}: {text}" for text in found["warnings"]]
+            lines += [f"  drawn in {one_line(found['drawn'])}"] if "drawn" in found else []
     return lines
-
-
-def printable(text: str) -> str:
-    """``text`` without what a terminal would obey: control characters are written as in Python."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -90,7 +90,7 @@ def eye_before(net: RamNetwork, images: Images, steps: int) -> Eye:
     return Eye(sensor(images, net.patch, net.scales, steps), (images.shape[1], images.shape[2]), len(images))
 
 
-def look(
+def take_glimpse(
     params: Params, net: RamNetwork, eye: Eye, memory: Memory, place: Float[Array, "B 2"]
 ) -> tuple[Memory, Float[Array, "B H"], Int32[Array, "B 2"]]:
     """One glimpse of each image at ``place``, clipped to the image: (memory, h, corner)."""
@@ -128,7 +128,7 @@ def glance(
     ) -> tuple[tuple[Memory, Array], tuple[PyTree, ...]]:
         memory, place = carry
         noise, given_place = xs
-        memory, h, corner = look(params, net, eye, memory, place if given_place is None else given_place)
+        memory, h, corner = take_glimpse(params, net, eye, memory, place if given_place is None else given_place)
         mean = network.location_network(params["location"], scale_gradient(h, config.core_grad_scale))
         # the place is data, not a function of the mean: its log-probability alone carries the gradient
         drawn = jax.lax.stop_gradient(mean + std * noise)
@@ -138,7 +138,7 @@ def glance(
     start, each = (network.first_memory(net, batch), first), (noise, None if given is None else given[:-1])
     (memory, place), (corner, core, *between) = jax.lax.scan(step, start, each, unroll=UNROLLED)
     # no place is drawn after the last glimpse
-    _, h, there = look(params, net, eye, memory, place if given is None else given[-1])
+    _, h, there = take_glimpse(params, net, eye, memory, place if given is None else given[-1])
     return Glances(jnp.concatenate([corner, there[None]]), jnp.concatenate([core, h[None]]), *between)
 
 
@@ -190,7 +190,7 @@ def mirrored(params: Params, net: RamNetwork, eye: Eye, glances: Glances) -> Flo
     """
     frozen, (memory, mean, drawn) = jax.lax.stop_gradient((params, (glances.memory, glances.mean, glances.drawn)))
     # one glimpse after the other: all at once would not fit into a core's cache
-    return jax.lax.map(lambda x: look(frozen, net, eye, *x)[1], (memory, 2 * mean - drawn))
+    return jax.lax.map(lambda x: take_glimpse(frozen, net, eye, *x)[1], (memory, 2 * mean - drawn))
 
 
 def hybrid_loss(

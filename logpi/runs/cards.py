@@ -134,15 +134,18 @@ STATUS = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=
 _PACKAGES = ("logpi", "jax", "jaxlib", "flax", "optax", "gymnasium", "numpy")
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def machine() -> Json:
     """What decides the speed here, as far as it has a name: processor, cores, JAX's devices. Starts JAX's backend."""
     import jax
 
-    devices, cores = jax.devices(), os.cpu_count()
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
+    devices = jax.devices()
     node = hashlib.sha256(platform.node().encode()).hexdigest()[:12]  # a run may be given away: not its name
-    names = {"node": node, "processor": platform.machine(), "cores": cores}
+    names = {"node": node, "processor": platform.machine(), "cores": cores()}
     return names | {"device": devices[0].device_kind, "count": len(devices)}
 
 

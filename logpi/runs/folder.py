@@ -14,20 +14,16 @@ import contextlib
 import io
 import os
 import re
-import shlex
 import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import tomli_w
-
 from logpi.errors import LogpiError
-from logpi.runs.cards import describe
 from logpi.runs.checkpoint import load_tree, save_tree
 from logpi.runs.files import (
     CHECKPOINT,
@@ -48,6 +44,7 @@ from logpi.runs.files import (
 if TYPE_CHECKING:
     from jaxtyping import PyTree
 
+MANIFEST = "manifest.json"  # by whose presence a folder is known as a run
 SEED = "seed_"  # and its number: the folder of an agent where several were trained together
 _LOCK_PATIENCE = 0.5  # seconds: longer than a reader of `locked` holds it, shorter than a person notices
 
@@ -68,14 +65,37 @@ class RunFolder:
     path: Path
 
     @property
+    def manifest_file(self) -> Path:
+        return self.path / MANIFEST
+
+    @property
     def manifest(self) -> Json:
         """Versions, platform, device, seeds, git and start time, as JSON."""
-        return _read(self.path / "manifest.json", parse_json)
+        return _read(self.manifest_file, parse_json)
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.toml"
 
     @property
     def config(self) -> Json:
         """The resolved config. A field that was None is absent: TOML has no null."""
-        return _read(self.path / "config.toml", parse_toml)
+        return _read(self.config_file, parse_toml)
+
+    @property
+    def command_file(self) -> Path:
+        """The commands that started the run and went on with it, a line each."""
+        return self.path / "command.txt"
+
+    @property
+    def result_file(self) -> Path:
+        """The outcome of a finished run; absent before."""
+        return self.path / "result.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the process that writes the run; it says who that is."""
+        return self.path / "lock"
 
     @property
     def score(self) -> Json:
@@ -175,7 +195,7 @@ class RunFolder:
         Raises:
             LogpiError: the disk refuses.
         """
-        _write(self.path / "result.json", json_text(result, indent=2) + "\n")
+        atomic_write(self.result_file, (json_text(result, indent=2) + "\n").encode())
 
     def discard(self) -> None:
         """Remove the folder, and that of its method where it is empty then; links in it are not followed."""
@@ -196,9 +216,9 @@ class RunFolder:
         if not links:
             refuse_traps(self.path)
         try:
-            file = io.FileIO(self.path / "lock", "a", opener=not_through_links)
+            file = io.FileIO(self.lock_file, "a", opener=not_through_links)
         except OSError as error:
-            raise disk_error(self.path / "lock", error) from error
+            raise disk_error(self.lock_file, error) from error
         with file:
             give_up = time.monotonic() + _LOCK_PATIENCE
             while not try_lock(file):
@@ -227,10 +247,10 @@ class RunFolder:
     @property
     def status(self) -> str:
         """Either "running" (its lock is held), "finished" (it has a result) or "interrupted"."""
-        with contextlib.suppress(OSError), open(self.path / "lock", "rb", opener=without_waiting) as file:
+        with contextlib.suppress(OSError), open(self.lock_file, "rb", opener=without_waiting) as file:
             if not try_lock(file):
                 return "running"
-        return "finished" if (self.path / "result.json").exists() else "interrupted"
+        return "finished" if (self.result_file).exists() else "interrupted"
 
     @property
     def has_checkpoint(self) -> bool:
@@ -244,114 +264,11 @@ class RunFolder:
         return {int(number): path for number, path in named.items() if re.fullmatch("[0-9]{1,18}", number)}
 
 
-def create(
-    root: str | Path,
-    algo: str,
-    env: str,
-    config: Mapping[str, object],
-    command: str | Sequence[str],
-    seeds: Sequence[int],
-    score: Mapping[str, object] | None = None,
-    length: Mapping[str, object] | None = None,
-    init_from: Mapping[str, object] | None = None,
-) -> RunFolder:
-    """Make ``root/<algo>/<env>_<n>`` with the next free n; two processes never get the same one.
-
-    Args:
-        root: usually ``runs``.
-        algo: the algorithm's name.
-        env: the environment's id; what cannot be in a folder's name becomes "-".
-        config: the resolved config: str, int, float, bool, lists of these, and tables (mappings) of these.
-        command: the command line, argument by argument, or what ``command.txt`` says of it.
-        seeds: of all learners trained in this run.
-        score: what its evaluations measure (``logpi.tasks.Score``).
-        length: how long it is, and in what it is counted (``logpi.tasks.Length``).
-        init_from: the agent that the run begins with: ``path``, ``env``, ``algo``, ``sha256`` of its weights.
-
-    Raises:
-        LogpiError: ``root`` cannot be written.
-    """
-    parent, name = folder_of(root, algo, env)
-    measures = {"score": dict(score or {}), "length": dict(length or {})}
-    manifest = {"algo": algo, "env": env, "seeds": list(seeds)} | measures | describe()
-    manifest |= {"init_from": dict(init_from)} if init_from else {}
-    texts = {
-        "config.toml": toml_text(config),
-        "command.txt": (command if isinstance(command, str) else shlex.join(command)) + "\n",
-        "manifest.json": json_text(manifest, indent=2) + "\n",
-    }
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        run = RunFolder(_claim(parent, name))
-    except OSError as error:
-        raise LogpiError(
-            f"cannot make a run folder in {parent}: {error.strerror or error}; "
-            "choose a folder that you may write, or correct its permissions"
-        ) from error
-    try:
-        for name, text in texts.items():
-            _write(run.path / name, text)
-    except BaseException:
-        run.discard()
-        raise
-    return run
-
-
-def folder_of(root: str | Path, algo: str, env: str) -> tuple[Path, str]:
-    """The folder that holds the runs of a method in an environment, and their name without its number."""
-    return Path(root) / _safe(algo), _safe(env)
-
-
-def toml_text(table: Mapping[str, object]) -> str:
-    """TOML of str, int, float, bool, lists and tables of these; None is left out, as TOML has no null.
-
-    Raises:
-        LogpiError: a value of another type.
-    """
-
-    def present(part: object, path: str) -> object:
-        if isinstance(part, Mapping):
-            return {name: present(value, f"{path}.{name}") for name, value in part.items() if value is not None}
-        if isinstance(part, list | tuple):
-            return [present(item, path) for item in part]
-        if not isinstance(part, str | int | float):
-            raise LogpiError(
-                f"cannot write {path.removeprefix('.')} = {part!r} to config.toml: it is a {type(part).__name__}; "
-                "allowed are str, int, float, bool, lists and tables of these"
-            )
-        return part
-
-    plain = present(table, "")
-    assert isinstance(plain, dict)
-    return tomli_w.dumps(plain)
-
-
-def _claim(parent: Path, name: str) -> Path:
-    taken = [re.fullmatch(rf"{re.escape(name)}_(\d+)", path.name) for path in parent.iterdir()]
-    number = max((int(match[1]) for match in taken if match), default=0)
-    while True:
-        number += 1
-        with contextlib.suppress(FileExistsError):
-            path = parent / f"{name}_{number}"
-            path.mkdir()
-            return path
-
-
-def _safe(name: str) -> str:
-    if ".py:" in name:  # path/file.py:Class: the folders before it say nothing
-        name = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:100] or "env"
-
-
 def _read(path: Path, parse: Callable[[str], Json]) -> Json:
     try:
         return parse(read_text(path))
     except (OSError, ValueError) as error:
         raise LogpiError(f"cannot read {path}: {error}; restore it, or start again with `logpi train`") from error
-
-
-def _write(path: Path, text: str) -> None:
-    atomic_write(path, text.encode("utf-8", errors="surrogateescape"))
 
 
 def score_in(manifest: Json) -> Json:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from logpi.errors import LogpiError
 from logpi.runs.files import size_of
-from logpi.runs.folder import SEED, RunFolder, length_in, score_in
+from logpi.runs.folder import MANIFEST, SEED, RunFolder, length_in, score_in
 from logpi.runs.metrics import Row, last_values
 
 
@@ -36,7 +36,7 @@ def open_run(path: str | Path, root: str | Path = "runs") -> RunFolder:
         LogpiError: it is not a run folder; the message names runs with a similar name.
     """
     for folder in (Path(path), Path(root) / path):
-        if (folder / "manifest.json").is_file():
+        if (folder / MANIFEST).is_file():
             return RunFolder(folder)
     known = [str(info.path) for info in find_runs(root)]
     close = difflib.get_close_matches(str(path), known, n=3, cutoff=0.4) or known[-3:]

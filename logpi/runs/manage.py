@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import is_whole
+from logpi.runs.create import toml_text
 from logpi.runs.files import (
     Json,
     all_files,
@@ -28,7 +29,7 @@ from logpi.runs.files import (
     size_of,
     temporary_name,
 )
-from logpi.runs.folder import RunFolder, toml_text
+from logpi.runs.folder import MANIFEST, RunFolder
 from logpi.runs.lookup import open_run
 
 ARCHIVES = (".tar.gz", ".zip")
@@ -39,7 +40,7 @@ def outcome_so_far(run: RunFolder) -> Json:
     """The time now, and the mean scores of each seed's final evaluation where the run has finished."""
     found: Json = {"date": datetime.now().astimezone().isoformat(timespec="seconds")}
     with contextlib.suppress(OSError, ValueError, KeyError):
-        result = parse_json(read_text(run.path / "result.json"))
+        result = parse_json(read_text(run.result_file))
         found["mean_reward"] = result["mean_reward"]
     return found
 
@@ -58,13 +59,13 @@ def reopen(run: RunFolder, config: Mapping[str, object], length: Mapping[str, ob
     Raises:
         LogpiError: the disk refuses.
     """
-    commands = run.path / "command.txt"
+    commands = run.command_file
     known = commands.read_text(encoding="utf-8", errors="surrogateescape") if commands.exists() else ""
     manifest = json_text(run.manifest | {"length": dict(length)}, indent=2) + "\n"
-    atomic_write(run.path / "config.toml", toml_text(config).encode())
-    atomic_write(run.path / "manifest.json", manifest.encode())
+    atomic_write(run.config_file, toml_text(config).encode())
+    atomic_write(run.manifest_file, manifest.encode())
     atomic_write(commands, (known + shlex.join(command) + "\n").encode("utf-8", errors="surrogateescape"))
-    (run.path / "result.json").unlink(missing_ok=True)
+    run.result_file.unlink(missing_ok=True)
 
 
 class Stopped(NamedTuple):
@@ -116,7 +117,7 @@ def _holder(run: RunFolder) -> int:
     """
     time.sleep(_SETTLED)
     try:
-        holder = parse_json(read_text(run.path / "lock"))
+        holder = parse_json(read_text(run.lock_file))
         pid, host, answers = int(holder["pid"]), str(holder["host"]), bool(holder["stops_on_signal"])
         if pid < 2:
             raise ValueError(f"process {pid}")  # 0 and below are groups of processes
@@ -139,11 +140,11 @@ def _at_rest(run: RunFolder, links: bool = False) -> Iterator[Path]:
     path = run.path
     if path.is_symlink():
         raise LogpiError(f"{path} is a link; name the folder that it points to, {path.resolve()}")
-    if not {"algo", "env", "seeds"} <= run.manifest.keys() or not (path / "config.toml").is_file():
+    if not {"algo", "env", "seeds"} <= run.manifest.keys() or not run.config_file.is_file():
         raise LogpiError(
             f"{path} is not a run folder: its manifest.json is of something else, or config.toml is missing"
         )
-    if any(file.name == "manifest.json" and file.parent != path for file in all_files(path)):
+    if any(file.name == MANIFEST and file.parent != path for file in all_files(path)):
         raise LogpiError(f"{path} holds other runs, which no run does; name one run")
     with run.lock(links):
         try:
@@ -183,7 +184,7 @@ def prune(run: RunFolder, keep: int = 1) -> int:
     freed = 0
     with _at_rest(run):
         saved = run.saved()
-        if not saved and not any(path.exists() for path in (run.best, run.last, run.path / "result.json")):
+        if not saved and not any(path.exists() for path in (run.best, run.last, run.result_file)):
             freed = size_of(run.path)
             run.discard()
         whole = [number for number in sorted(saved) if is_whole(saved[number])]
@@ -218,7 +219,7 @@ def archive(run: RunFolder, out: str | Path | None = None) -> Archived:
         raise LogpiError(f"{out} exists already; give another name with --out")
     temporary = temporary_name(out)
     with _at_rest(run, links=True) as path:
-        paths = sorted(found for found in all_files(path) if found != path / "lock")
+        paths = sorted(found for found in all_files(path) if found != run.lock_file)
         links = [str(found.relative_to(path)) for found in paths if found.is_symlink()]
         files = [found for found in paths if found.is_file() and not found.is_symlink()]
         try:

@@ -13,7 +13,7 @@ EXTRAS = {"box2d": "Box2D", "atari": "ale_py", "mujoco": "mujoco"}
 def examine() -> Json:
     """Devices, versions, extras, compilation cache, video and display, as JSON-able facts."""
     from logpi.driver import devices
-    from logpi.runs.cards import describe
+    from logpi.runs.cards import cores, describe
     from logpi.view.screen import has_display
     from logpi.view.video import ffmpeg_works
 
@@ -24,7 +24,7 @@ def examine() -> Json:
         facts = describe(device=str(error))
     return {
         **facts,
-        "cores": devices.cores(),
+        "cores": cores(),
         "compilation cache": _cache(),
         "video": "mp4" if ffmpeg_works() else "gif (ffmpeg does not work here)",
         "display": has_display(),

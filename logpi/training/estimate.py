@@ -19,16 +19,17 @@ import numpy as np
 from logpi.config.experiments import promised
 from logpi.config.settings import Experiment
 from logpi.config.stored import experiment_from_table
-from logpi.driver import devices
 from logpi.driver.budget import points
-from logpi.driver.driver import Driver, Progress
+from logpi.driver.driver import Driver
 from logpi.driver.in_turn import Trainer
+from logpi.driver.kept import cut_shapes
 from logpi.driver.process import State
-from logpi.driver.window import cut_shapes
+from logpi.driver.progress import Progress
 from logpi.errors import LogpiError
-from logpi.runs.cards import machine
+from logpi.runs.cards import cores, machine
+from logpi.runs.create import folder_of
 from logpi.runs.files import size_text
-from logpi.runs.folder import RunFolder, folder_of
+from logpi.runs.folder import RunFolder
 from logpi.runs.metrics import STEPS, Row, mean, read_rows
 from logpi.tasks import task_of
 from logpi.types import PyTree
@@ -71,10 +72,10 @@ def room(driver: Trainer, experiment: Experiment, keeps_stages: bool) -> Room:
     rows = min(run.log_points, math.ceil(experiment.method.total_timesteps / process.rows))
     memory, files, checkpoint = used() + PROGRAMS + bytes_of(process.data), rows * ROW * run.seeds + PICTURES, 0
     for part in driver.parts:
-        kept = part.like(Progress())
+        kept = part.kept.like(Progress())
         checkpoint += bytes_of(_at_the_end(kept, part, experiment.method.total_timesteps))
-        files += agents * bytes_of(jax.eval_shape(process.acting, part.shapes.learner))
-        memory += bytes_of(part.shapes)
+        files += agents * bytes_of(jax.eval_shape(process.acting, part.kept.shapes.learner))
+        memory += bytes_of(part.kept.shapes)
     return Room(memory, checkpoint, (run.keep_checkpoints + 1) * checkpoint + files)
 
 
@@ -169,7 +170,7 @@ def crowding() -> float:
         load = os.getloadavg()[0]
     except (AttributeError, OSError):
         return 1.0
-    return max(1.0, (load + 1) / devices.cores())
+    return max(1.0, (load + 1) / cores())
 
 
 def told(found: Room, expected: Pace | None) -> str:

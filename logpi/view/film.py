@@ -123,7 +123,7 @@ def _frame(env: gymnasium.Env, shows: Shows, text: str | None) -> Frame:
         raise LogpiError(
             f'{env} cannot be filmed: {error}; add "rgb_array" to its metadata["render_modes"] and draw uint8 [H, W, 3]'
         ) from error
-    shows.look(frame)
+    shows.add(frame)
     return captioned(frame, text) if text else frame
 
 

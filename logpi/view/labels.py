@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from logpi.runs.files import Json
+
 SECTIONS = ("method", "network", "env_kwargs")  # of config.toml: what tells two curves apart; the seed does not
 LONGEST = 64  # characters of a label
 Config = Mapping[str, Any]  # a run's config.toml
@@ -48,9 +50,9 @@ def curves(configs: Sequence[Config], names: Sequence[str]) -> list[Curve]:
     ]
 
 
-def _flat(config: Config) -> dict[str, Any]:
+def _flat(config: Config) -> Json:
     """Settings by name, such as "learning_rate"; a name that an earlier section has too comes with its section."""
-    found: dict[str, Any] = {}
+    found: Json = {}
     for section in SECTIONS:
         for name, value in config.get(section, {}).items():
             found[f"{section}.{name}" if name in found else name] = value

@@ -397,7 +397,7 @@ def test_no_episodes(fails, agent, tmp_path):
 
 
 def test_health_is_told_of_the_iteration_that_was_ill():
-    from logpi.driver.loop import check_health
+    from logpi.driver.progress import check_health
 
     good = {name: np.array([True, True]) for name in ("finite/observation", "finite/reward", "finite/parameters")}
     check_health(good, 5)

@@ -18,8 +18,8 @@ from logpi.cli.main import VERBS, main
 from logpi.cli.output import say
 from logpi.driver import devices
 from logpi.errors import LogpiError, inert
+from logpi.runs.create import create
 from logpi.runs.files import json_text
-from logpi.runs.folder import create
 from logpi.runs.metrics import MetricsWriter
 
 READING = [["algos"], ["envs"], ["doctor"], ["runs"], ["--help"], ["--version"]]

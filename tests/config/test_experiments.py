@@ -1,8 +1,10 @@
 """Settings: what binds more wins, every key is checked, and a run's config.toml says it all."""
 
+import contextlib
 import dataclasses
 import math
 import tomllib
+from unittest import mock
 
 import pytest
 
@@ -15,7 +17,7 @@ from logpi.config.settings import Experiment, Network, Run
 from logpi.config.stored import experiment_from_table, experiment_to_table, recipe_for, recipes
 from logpi.config.values import ALIASES, from_table
 from logpi.errors import LogpiError
-from logpi.runs.folder import toml_text
+from logpi.runs.create import toml_text
 from logpi.tasks import Length, task_of
 
 RECIPE = recipe_for("CartPole-v1", "ppo")
@@ -151,7 +153,8 @@ def test_train_takes_the_config_file_of_a_run_as_it_is(tmp_path, monkeypatch):
     assert parse_train(["--config", str(config_of(tmp_path, images))])[0] == images
 
     asked = []
-    monkeypatch.setattr(api, "run_experiment", lambda experiment, *rest, **more: asked.append(experiment))
+    monkeypatch.setattr("logpi.api.runs.presented", lambda *_: contextlib.nullcontext(mock.Mock()))
+    monkeypatch.setattr("logpi.training.session.start", lambda experiment, *rest: asked.append(experiment))
     path = config_of(tmp_path, own)
     api.train(config=path)
     api.train("CliffWalking-v1", config=path, gamma=0.25)

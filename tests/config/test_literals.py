@@ -8,7 +8,7 @@ from logpi.config.experiments import resolve
 from logpi.config.literals import assignment, literal
 from logpi.config.stored import experiment_from_table, experiment_to_table, read_file
 from logpi.errors import LogpiError
-from logpi.runs.folder import toml_text
+from logpi.runs.create import toml_text
 
 VALUES = {
     "False": False,

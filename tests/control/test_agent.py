@@ -13,11 +13,12 @@ from logpi import api
 from logpi.config.settings import Network
 from logpi.control.agent import Agent, load_agent, save_agent
 from logpi.control.build import parts, process
-from logpi.driver.driver import Driver, Progress
+from logpi.driver.driver import Driver
+from logpi.driver.progress import Progress
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Moments, Statistics, init_statistics
-from logpi.runs import folder as run_folders
+from logpi.runs.create import create
 from logpi.runs.lookup import agent_folder, siblings
 from logpi.tasks import NOTHING, Own
 from logpi.training import session
@@ -172,7 +173,7 @@ def test_the_agents_of_a_run(tmp_path):
 
 
 def test_a_run_without_an_agent_says_how_to_go_on(tmp_path):
-    folder = run_folders.create(tmp_path, "ppo", "CartPole-v1", {}, ["test"], [0])
+    folder = create(tmp_path, "ppo", "CartPole-v1", {}, ["test"], [0])
     with pytest.raises(LogpiError, match=r"no agent yet.*start again"):
         agent_folder(folder.path)
     folder.checkpoints.mkdir()
@@ -195,7 +196,7 @@ def test_the_last_agent_is_the_one_that_was_trained(tmp_path):
     folder = session.start(chosen, ["test"], Watcher()).folder
     built = parts(chosen, NOTHING)
     driver = Driver(process(chosen, built), [chosen.run.seed])
-    learner: Learner = jax.tree.map(jnp.asarray, folder.latest_checkpoint(driver.like(Progress())).tree.learner)
+    learner: Learner = jax.tree.map(jnp.asarray, folder.latest_checkpoint(driver.kept.like(Progress())).tree.learner)
     agent = load_agent(folder.last)
     obs = jax.random.normal(jax.random.key(0), (20, 3))
     greedy = built.algorithm.act(learner, (), obs, jax.random.key(0), True).action

@@ -9,7 +9,8 @@ from small import Watcher
 from logpi.config.experiments import check_used, resolve
 from logpi.config.settings import idle_because
 from logpi.config.stored import recipes
-from logpi.control.idle import idle_settings
+from logpi.control.build import idle_settings
+from logpi.control.sources import source_of
 from logpi.errors import LogpiError
 from logpi.methods import all_methods
 from logpi.tasks import NO_ENVIRONMENTS, NOTHING, Own, task_of
@@ -27,7 +28,7 @@ def refused(env, algo, tables, observation=BOX, action=BOX, source=HOST, whole=F
     spec = EnvSpec(env, observation, action, limit)
     algorithm = Algorithm(*[None] * 6, whole_episodes=whole)
     try:
-        check_used(experiment, idle_settings(experiment, source, spec, algorithm, own))
+        check_used(experiment, idle_settings(experiment, source_of(source, {}), spec, algorithm, own))
     except LogpiError as error:
         return str(error)
     return ""

@@ -6,7 +6,8 @@ import pytest
 
 from logpi.config.experiments import resolve
 from logpi.control.build import parts, process
-from logpi.driver.driver import Driver, Progress
+from logpi.driver.driver import Driver
+from logpi.driver.progress import Progress
 from logpi.driver.stages import unwatched
 from logpi.tasks import NOTHING
 
@@ -79,10 +80,10 @@ def test_a_stop_between_two_units_goes_on_bit_for_bit(case, monkeypatch):
     for pieces in (1, rows - 1, rows + 1, rows + 2):
         state, progress, _ = through(driver, driver.init(), Progress(), 2, StopAfter(pieces))
         assert progress != Progress(2), "it was not stopped"
-        saved = jax.device_get(driver.saved(state, progress))
-        like = driver.like(progress)
+        saved = jax.device_get(driver.kept.saved(state, progress))
+        like = driver.kept.like(progress)
         assert jax.tree.map(np.shape, saved) == jax.tree.map(np.shape, like)
-        state, _, metrics = through(driver, driver.restored(saved), progress, 2)
+        state, _, metrics = through(driver, driver.kept.restored(saved), progress, 2)
         for a, b in zip(jax.tree.leaves(state.learner), jax.tree.leaves(uncut.learner), strict=True):
             np.testing.assert_array_equal(a, b)
         for name, value in expected.items():

@@ -7,8 +7,8 @@ from gymnasium import spaces
 
 from logpi.config.experiments import resolve, without_recipe
 from logpi.control.build import parts
-from logpi.control.evaluation import evaluate_host
-from logpi.control.plan import LONGEST, longest_episode
+from logpi.control.evaluation import LONGEST, evaluate_host
+from logpi.control.host_plan import longest_episode
 from logpi.envs.presets import suited
 from logpi.tasks import Own
 from logpi.types import Act, Policy

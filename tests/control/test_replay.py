@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from logpi.control.replay import Rows, empty_replay, push, replay_rows, transitions
+from logpi.control.replay import StoredRows, empty_replay, push, replay_rows, transitions
 from logpi.control.sampling import prioritised, uniform
 from logpi.errors import LogpiError
 from logpi.types import Priority, Trajectory
@@ -68,7 +68,7 @@ def test_the_ring_is_written_in_place():
     where = replay.rows.obs.unsafe_buffer_pointer()
     pushed = jax.jit(push, donate_argnums=0)(replay, rows(2, 2))
     assert pushed.rows.obs.unsafe_buffer_pointer() == where
-    assert isinstance(pushed.rows, Rows)
+    assert isinstance(pushed.rows, StoredRows)
 
 
 def episodes():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from logpi.algorithms.common.learning import look, make_act
+from logpi.algorithms.common.learning import forward, make_act
 from logpi.config.settings import Network
 from logpi.control.host_rollout import rollout_host
 from logpi.control.rollout import WINDOW, Carry, episode_metrics, no_episodes, record, rollout, start
@@ -212,12 +212,12 @@ def test_learning_sees_the_memory_that_acted(memory):
         carry = start(vector, algorithm, jax.random.key(0), B)
         for i in range(3):
             carry, trajectory = collect(learner, carry, jax.random.key(i))
-            pi, _ = look(policy, params, Statistics(), trajectory)
+            pi, _ = forward(policy, params, Statistics(), trajectory)
             live = np.asarray(trajectory.mask) > 0
             again = np.asarray(pi.log_prob(trajectory.action))
             np.testing.assert_allclose(again[live], np.asarray(trajectory.log_prob)[live], rtol=1e-4, atol=1e-5)
         forgetful = trajectory._replace(memory=policy.memory(B))
-        pi, _ = look(policy, params, Statistics(), forgetful)
+        pi, _ = forward(policy, params, Statistics(), forgetful)
         assert not np.allclose(pi.log_prob(trajectory.action)[live], trajectory.log_prob[live], atol=1e-3)
 
 

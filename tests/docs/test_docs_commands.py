@@ -27,6 +27,7 @@ import logpi.arena.players.make
 import logpi.cli.play
 import logpi.envs.checker.check
 import logpi.games.rules.check
+import logpi.training.session
 import logpi.view.screen
 from logpi.cli.main import main
 
@@ -73,7 +74,7 @@ def capped(monkeypatch):
         original = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *args, **kwargs: original(*args, **{**kwargs, **limits}))
 
-    cut(logpi.api, "run_experiment", lambda experiment, *rest: (short(experiment), *rest))
+    cut(logpi.training.session, "start", lambda experiment, *rest: (short(experiment), *rest))
     cut(logpi.api, "evaluate", lambda agent, episodes=None, *rest: (agent, min(episodes or 4, 4), *rest))
     cut(logpi.api, "film", lambda agent, path, episodes=None, *rest: (agent, path, 1, *rest))
     for module in (logpi.arena.api, logpi.arena.players.make):

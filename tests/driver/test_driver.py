@@ -14,11 +14,10 @@ import pytest
 
 from logpi.config.settings import Run
 from logpi.driver import devices
-from logpi.driver.driver import Driver, Progress
-from logpi.driver.ending import early, rescaled
-from logpi.driver.in_turn import InTurn
-from logpi.driver.loop import training
+from logpi.driver.driver import Driver, training
+from logpi.driver.in_turn import InTurn, each_seed
 from logpi.driver.process import COLLECT, GATE, STORE, UPDATE, Process
+from logpi.driver.progress import Progress, early, rescaled
 from logpi.driver.stages import Evaluation, HostStage, Stage, stream, unwatched
 from logpi.errors import LogpiError
 from logpi.types import Learner
@@ -157,13 +156,13 @@ def through(driver, state, progress, iterations, watch=unwatched):
 
 def resumed(driver, state, progress):
     """The state as it comes back from a checkpoint, whose shapes are as the driver said."""
-    kept = jax.device_get(driver.saved(state, progress))
-    facts = json.loads(json.dumps(driver.facts(state, progress)))
-    like = driver.like(progress, facts)
+    kept = jax.device_get(driver.kept.saved(state, progress))
+    facts = json.loads(json.dumps(driver.kept.facts(state, progress)))
+    like = driver.kept.like(progress, facts)
     assert jax.tree.structure(kept) == jax.tree.structure(like)
     for ours, theirs in zip(jax.tree.leaves(kept), jax.tree.leaves(like), strict=True):
         assert (np.shape(ours), np.asarray(ours).dtype) == (theirs.shape, theirs.dtype)
-    return driver.restored(kept, facts)
+    return driver.kept.restored(kept, facts)
 
 
 def same(ours, theirs):
@@ -214,14 +213,14 @@ def test_metrics_of_stages_that_are_over_are_kept_across_a_stop(driver, unit_by_
     state, progress, _ = through(driver, driver.init(), Progress(), 1, Stop(ROWS + 2))
     assert progress == Progress(0, 2, 1)
     assert state.metrics.keys() == {"collect/mean", "finite/observation", "turn/top"}
-    assert driver.like(progress).metrics.keys() == state.metrics.keys()
+    assert driver.kept.like(progress).metrics.keys() == state.metrics.keys()
 
 
 def test_between_two_iterations_no_batch_is_saved(driver, unit_by_unit):
     state, progress, _ = through(driver, driver.init(), Progress(), 1)
-    assert driver.saved(state, progress).batch == ()
+    assert driver.kept.saved(state, progress).batch == ()
     state, progress, _ = through(driver, driver.init(), Progress(), 1, Stop(3))
-    assert driver.saved(state, progress).batch.shape == (ROWS, 3)
+    assert driver.kept.saved(state, progress).batch.shape == (ROWS, 3)
 
 
 def test_the_old_arrays_of_what_a_stage_replaces_are_given_away(monkeypatch):
@@ -278,7 +277,7 @@ def test_a_seed_learns_the_same_in_turn_with_others(driver, in_turn):
     assert rows[-1][0]["time/total_timesteps"] == min(moves) >= 60
     k = SEEDS.index(7)
     alone, end = rows_of(training(driver, driver.init(), Progress(), OFTEN))
-    same(in_turn._each(last.state)[k][1].learner, end.state.learner)
+    same(each_seed(in_turn.parts, last.state)[k][1].learner, end.state.learner)
     for (row, _), (mine, _) in zip(rows, alone, strict=False):
         measured = [name for name in mine if not name.startswith(("time/", "eval/"))]
         assert len(measured) >= 3

@@ -7,8 +7,9 @@ import pytest
 
 from logpi.config.experiments import resolve
 from logpi.control.build import parts, process
-from logpi.driver.driver import Driver, Progress
+from logpi.driver.driver import Driver
 from logpi.driver.process import Span
+from logpi.driver.progress import Progress
 from logpi.driver.stages import unwatched
 from logpi.tasks import NOTHING, Own
 
@@ -68,9 +69,9 @@ def test_two_devices_learn_what_one_learns(case):
 def test_a_shared_run_goes_on_from_host_memory_bit_for_bit(case):
     made, _ = driven(*CASES[case])
     state, _, _ = made.iterate(made.init(), Progress())
-    saved = jax.device_get(made.saved(state, Progress(1)))
+    saved = jax.device_get(made.kept.saved(state, Progress(1)))
     through, _, _ = made.iterate(state, Progress(1))
-    again, _, _ = made.iterate(made.restored(saved), Progress(1))
+    again, _, _ = made.iterate(made.kept.restored(saved), Progress(1))
     for ours, theirs in zip(jax.tree.leaves(through.learner), jax.tree.leaves(again.learner), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

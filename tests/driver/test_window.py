@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
+from logpi.driver.kept import cut, cut_shapes, filled_rows, whole
 from logpi.driver.process import State, Window
-from logpi.driver.window import cut, cut_shapes, filled_rows, whole
 
 
 class Carry(NamedTuple):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.driver.driver import Driver, Progress
+from logpi.driver.driver import Driver
+from logpi.driver.progress import Progress
 from logpi.games.batched_match import advance_match, results, start_match, versus
 from logpi.games.evaluation.evaluators import Evaluators, by_answers, by_games, evaluate
 from logpi.games.methods.alphazero import AlphaZero, alphazero

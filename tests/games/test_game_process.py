@@ -15,7 +15,8 @@ from small import KILLER, ROOT, SETTINGS, Killed, Watcher, logpi, only_run, outc
 from logpi.arena.folder import snapshots
 from logpi.cli.arena import arena
 from logpi.config.experiments import resolve
-from logpi.driver.driver import Driver, Progress
+from logpi.driver.driver import Driver
+from logpi.driver.progress import Progress
 from logpi.errors import LogpiError
 from logpi.games.agent import load_game_agent
 from logpi.games.evaluation.connect_four_labels import ILLEGAL, agreement, labelled, random_agreement

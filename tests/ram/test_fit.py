@@ -15,7 +15,7 @@ from logpi.ram.fit import COVERED, patch_for, scales_for
 from logpi.ram.methods.classifier import Classifier
 from logpi.ram.methods.ram import RAM
 from logpi.ram.settings import RamNetwork, WholeImageNetwork
-from logpi.runs.folder import toml_text
+from logpi.runs.create import toml_text
 from logpi.tasks import NOTHING, task_of
 
 SIDES = st.integers(1, 4096)

@@ -13,7 +13,8 @@ from small import Killed, Watcher, logpi, only_run, outcome, quick_compilation, 
 
 from logpi import api
 from logpi.config.experiments import resolve
-from logpi.driver.driver import Driver, Progress
+from logpi.driver.driver import Driver
+from logpi.driver.progress import Progress
 from logpi.errors import LogpiError
 from logpi.ram.agent import load_image_agent, splits
 from logpi.ram.data import datasets

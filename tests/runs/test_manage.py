@@ -15,8 +15,8 @@ import pytest
 
 from logpi.cli.main import main
 from logpi.errors import LogpiError
+from logpi.runs.create import create
 from logpi.runs.files import size_of, size_text
-from logpi.runs.folder import create
 from logpi.runs.lookup import find_runs
 from logpi.runs.manage import archive, delete, prune, stop
 

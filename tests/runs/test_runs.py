@@ -15,7 +15,7 @@ import pytest
 from logpi.cli.runs import runs
 from logpi.errors import LogpiError
 from logpi.runs import files
-from logpi.runs.folder import create, toml_text
+from logpi.runs.create import create, toml_text
 from logpi.runs.lookup import find_runs, open_run
 from logpi.runs.metrics import MetricsWriter
 
@@ -99,7 +99,7 @@ def test_safe_names(tmp_path, env, name):
 
 
 def test_processes_never_share_a_folder(tmp_path):
-    claim = "import sys; from pathlib import Path; from logpi.runs.folder import _claim\n"
+    claim = "import sys; from pathlib import Path; from logpi.runs.create import _claim\n"
     claim += "for _ in range(50): print(_claim(Path(sys.argv[1]), 'env').name)"
     several = [python(claim, tmp_path) for _ in range(3)]
     names = [name for process in several for name in process.communicate()[0].split()]

@@ -11,10 +11,11 @@ from logpi.cli.main import main
 from logpi.cli.resume import resume as resume_verb
 from logpi.config.experiments import resolve
 from logpi.config.lengths import going_on, lengthened
-from logpi.config.stored import experiment_from_table, read_file
+from logpi.config.stored import HISTORY, experiment_from_table, read_file
 from logpi.errors import LogpiError
 from logpi.runs.metrics import read_metrics, read_rows
 from logpi.training import session
+from logpi.training.session import Earlier
 
 CONSTANT = {"lr_schedule": "constant", "clip_schedule": "constant"}  # the recipe's are linear
 
@@ -35,7 +36,9 @@ def longer(folder, total, view=None):
     """Train the run in ``folder`` to ``total`` steps."""
     before = experiment_from_table(folder.config)
     after = lengthened(before, {"total_timesteps": total})
-    return session.resume(folder, after, view or Watcher(), before=before)
+    return session.resume(
+        folder, after, view or Watcher(), before=before and Earlier(before, folder.config.get(HISTORY, []))
+    )
 
 
 def test_a_finished_run_learns_on_as_if_it_had_been_longer(tmp_path):

@@ -30,6 +30,7 @@ from logpi.ram.scenes import Scene, group_size
 from logpi.runs.metrics import read_metrics
 from logpi.tasks import Pictures, record, task_of
 from logpi.training import session
+from logpi.training.outcome import Trained, report
 from logpi.view import glimpses
 from logpi.view.glimpses import coverage, film_glimpses, glimpse_sheet, seen_so_far, squares
 from logpi.view.looks import draw_look
@@ -252,9 +253,9 @@ def test_there_is_an_image_to_look_at(agent):
 
 def test_a_finished_training_states_an_error(run):
     recipe = recipe_for("ram/mnist", "ram")._replace(low=0.985, high=0.992)
-    done = session.Trained(run.folder, np.array([[0.0] * 30 + [1.0] * 970]), 12_000)
+    done = Trained(run.folder, np.array([[0.0] * 30 + [1.0] * 970]), 12_000)
     experiment = resolve("ram/mnist", None, {"method": {"n_glimpses": 6}})[0]
-    said = "\n".join(api._report(done, experiment, recipe.band, 1.0, {}))
+    said = "\n".join(report(done, experiment, recipe.band, 1.0, {}))
     assert "error 3.00 % (95 % interval 2.11 to 4.25 %; 1,000 test images, one pass)" in said
     assert "above the 0.8 to 1.5 % that this recipe reaches" in said
     assert "2,000 images in" in said
@@ -262,9 +263,9 @@ def test_a_finished_training_states_an_error(run):
     expected = task_of("ram/mnist").expected({"total_images": 12_000_000.0}, recipe.band)
     assert expected == "error 0.8 to 1.5 % after 12,000,000 images"
     assert recipe._replace(low=None, high=None).band is None
-    assert "that this recipe reaches" not in "\n".join(api._report(done, experiment, None, 1.0, {}))
+    assert "that this recipe reaches" not in "\n".join(report(done, experiment, None, 1.0, {}))
     seeing = resolve("ram/mnist", "classifier")[0]
-    assert f"next    logpi eval {run.folder.path}" in api._report(done, seeing, None, 1.0, {})[-1]
+    assert f"next    logpi eval {run.folder.path}" in report(done, seeing, None, 1.0, {})[-1]
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def unroll(policy: Policy, params: PyTree, statistics: Statistics, obs: PyTree, 
     return jax.lax.scan(row, memory, (obs, after_void))[1]
 
 
-def look(policy: Policy, params: PyTree, statistics: Statistics, trajectory: Trajectory) -> tuple[Any, Array]:
+def forward(policy: Policy, params: PyTree, statistics: Statistics, trajectory: Trajectory) -> tuple[Any, Array]:
     """(π at each decision [T, B], V at all T+1 observations) of a network with a value head."""
     out = unroll(policy, params, statistics, trajectory.obs, trajectory.mask, trajectory.memory)
     return jax.tree.map(lambda x: x[:-1], out.pi), value_of(out)
@@ -166,7 +166,7 @@ def remaining(learner: Learner, schedule: str) -> Array:
     return jnp.clip(1.0 - learner.timesteps / learner.hyper.total_timesteps, 0.0, 1.0)
 
 
-class Rows(NamedTuple):
+class MinibatchRows(NamedTuple):
     """Decisions to learn from: leading shape [N], or [T, N] (columns) where the policy has a memory."""
 
     obs: PyTree
@@ -224,7 +224,7 @@ def shuffled(trajectory: Trajectory, psi_t: Array, keys: Key, count: int, normal
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(epoch, keys))
 
 
-def minibatch(trajectory: Trajectory, target: Array, batches: Minibatches, k: Array) -> Rows:
+def minibatch(trajectory: Trajectory, target: Array, batches: Minibatches, k: Array) -> MinibatchRows:
     """Minibatch number ``k`` of a rollout; ``target`` is [T, B]."""
     order, advantage, weight = jax.tree.map(lambda x: x[k], batches)
     obs, action, log_prob, _, _, mask, memory = trajectory
@@ -233,11 +233,11 @@ def minibatch(trajectory: Trajectory, target: Array, batches: Minibatches, k: Ar
         # row T of the observations lies behind the decisions, where no index reaches
         flat = jax.tree.map(lambda x: jnp.take(x.reshape(-1, *x.shape[2:]), order, axis=0), decisions)
         obs, action, log_prob, mask, target = flat
-        return Rows(obs, action, log_prob, mask, weight, (), advantage, target)
+        return MinibatchRows(obs, action, log_prob, mask, weight, (), advantage, target)
     columns = jax.tree.map(lambda x: jnp.take(x[: target.shape[0]], order, axis=1), decisions)
     obs, action, log_prob, mask, target = columns
     memory = jax.tree.map(lambda x: jnp.take(x, order, axis=0), memory)
-    return Rows(obs, action, log_prob, mask, weight.T, memory, advantage.T, target)
+    return MinibatchRows(obs, action, log_prob, mask, weight.T, memory, advantage.T, target)
 
 
 def whole(steps: Steps) -> Callable[[Learner, Trajectory, Key], tuple[Learner, Metrics]]:

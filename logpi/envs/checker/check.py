@@ -77,9 +77,8 @@ def check_env(env: str | DeviceEnv | HostFactory, *, steps: int = 1000, num_envs
 
 
 def _name(env: DeviceEnv | HostFactory) -> str:
-    if isinstance(env, DeviceEnv):
-        return env.spec.id
-    return str(getattr(env, "id", "") or getattr(env, "__name__", type(env).__name__))
+    named = getattr(env, "id", "") or getattr(getattr(env, "spec", None), "id", "")
+    return str(named or getattr(env, "__name__", type(env).__name__))
 
 
 def _check_host(factory: HostFactory, steps: int) -> Iterator[Finding]:
@@ -221,7 +220,7 @@ def _rendering(factory: HostFactory) -> Finding:
                 obs, ended = env.reset(seed=0)[0], False
                 while len(frames) < FRAMES and not ended:
                     frames.append(rgb(env.render()))
-                    shows.look(frames[-1])
+                    shows.add(frames[-1])
                     obs, _, terminated, truncated, _ = env.step(to_env(env.action_space, choose(obs)))
                     ended = bool(terminated or truncated)
             finally:

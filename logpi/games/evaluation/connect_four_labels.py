@@ -16,12 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from logpi.errors import LogpiError
+from logpi.tasks import Facts
 
 FILES = Path(__file__).parents[1] / "files"
 NAMES = {"test": "connect-four.npz", "validation": "connect-four-validation.npz"}
 PLIES = ((2, 7), (8, 13), (14, 19), (20, 25), (26, 31))  # groups, each of six numbers of stones on the board
 ILLEGAL = -128  # the score of a full column
 Mask = NDArray[np.bool_]
+Column = NDArray[Any]  # [n] of truth values, numbers or fractions
 
 
 class Labelled(NamedTuple):
@@ -68,7 +70,7 @@ def labelled(which: Literal["test", "validation"]) -> Labelled:
         raise LogpiError(f"{path} cannot be read ({error}); {step}") from error
 
 
-def agreement(actions: ArrayLike, positions: Labelled) -> dict[str, Any]:
+def agreement(actions: ArrayLike, positions: Labelled) -> Facts:
     """The share of good moves, with a 95 % interval each (Wilson 1927), as JSON-able numbers.
 
     Args:
@@ -89,7 +91,7 @@ def agreement(actions: ArrayLike, positions: Labelled) -> dict[str, Any]:
     return _grouped(positions, positions.keeping[rows, chosen], positions.best[rows, chosen], _share)
 
 
-def shares_kept(kept: NDArray[Any], ply: NDArray[Any]) -> dict[str, Any]:
+def shares_kept(kept: Column, ply: Column) -> Facts:
     """``decision`` and ``by_ply`` of `agreement`, for positions where the choice matters.
 
     Args:
@@ -99,13 +101,13 @@ def shares_kept(kept: NDArray[Any], ply: NDArray[Any]) -> dict[str, Any]:
     return _decided(np.asarray(kept) > 0, ply, _share)
 
 
-def random_agreement(positions: Labelled) -> dict[str, Any]:
+def random_agreement(positions: Labelled) -> Facts:
     """The exact expectation of ``share`` in `agreement` for moves that are uniformly random among the legal ones."""
     kept, best = (good.sum(1) / positions.legal.sum(1) for good in (positions.keeping, positions.best))
     return _grouped(positions, kept, best, lambda chances: float(chances.mean()))
 
 
-def _checked(actions: NDArray[Any], positions: Labelled) -> NDArray[np.int64]:
+def _checked(actions: Column, positions: Labelled) -> NDArray[np.int64]:
     count = len(positions.ply)
     if actions.shape != (count,) or not np.issubdtype(actions.dtype, np.integer):
         raise LogpiError(
@@ -124,13 +126,16 @@ def _checked(actions: NDArray[Any], positions: Labelled) -> NDArray[np.int64]:
 
 
 def _grouped(
-    positions: Labelled, kept: NDArray[Any], best: NDArray[Any], share: Callable[[NDArray[Any]], Any]
-) -> dict[str, Any]:
+    positions: Labelled,
+    kept: Column,
+    best: Column,
+    share: Callable[[Column], object],
+) -> Facts:
     where = positions.decision
     return {"all": share(kept), "best": share(best), **_decided(kept[where], positions.ply[where], share)}
 
 
-def _decided(kept: NDArray[Any], ply: NDArray[Any], share: Callable[[NDArray[Any]], Any]) -> dict[str, Any]:
+def _decided(kept: Column, ply: Column, share: Callable[[Column], object]) -> Facts:
     groups = {f"{low}-{high}": kept[(low <= ply) & (ply <= high)] for low, high in PLIES}
     return {"decision": share(kept), "by_ply": {name: share(group) for name, group in groups.items() if len(group)}}
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from logpi.games.batched_match import Match, advance_match, match_over, results, start_match
 from logpi.games.random_moves import random_openings
@@ -62,7 +63,7 @@ def evaluate(evaluator: Evaluator, params: PyTree, cases: PyTree, key: Key) -> A
 
 
 def by_answers(
-    search: SearchFn, state: Any, right: np.ndarray[Any, Any], simulations: int, at_once: int = GROUP
+    search: SearchFn, state: Any, right: NDArray[np.generic], simulations: int, at_once: int = GROUP
 ) -> Evaluator:
     """1 where the agent's move is one of the right ones, else 0.
 

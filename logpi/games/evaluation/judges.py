@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from logpi.config.settings import Run
 from logpi.driver.budget import Plan, plan
@@ -28,6 +29,7 @@ from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn
 from logpi.games.settings import SelfPlaySettings
 from logpi.runs.scores import interval, plus_minus, significant
+from logpi.tasks import Facts
 
 GAMES = 200
 UPDATE_COST = 4.0  # of learning from one move, in network evaluations of the search (an estimate)
@@ -35,7 +37,7 @@ PLAYOUT_COST = 0.2  # of a move in a random game, in the same; measured on Hex 7
 # Plain MCTS of 200 rollouts a move keeps the value in 0.8688 of the 3,095 validation and 0.8690 of the 3,076 test
 # positions where the choice matters (``logpi.games.search.uct``, seeds 0, 512, 1024, …)
 PLAIN_ROLLOUTS, PLAIN_KEEPS = 200, 0.869
-Scores: TypeAlias = np.ndarray[Any, Any]  # [n]
+Scores: TypeAlias = NDArray[np.generic]  # [n]
 
 
 class Judge(NamedTuple):
@@ -49,7 +51,7 @@ class Judge(NamedTuple):
     longest: Callable[[Game], int]  # steps of a case, at most
     cost: Callable[[Game, SelfPlaySettings], float]  # of a step, in network evaluations
     interval: Callable[[Scores], dict[str, float]]  # scores [n] -> mean, and the bounds low, high of its 95 % interval
-    facts: Callable[[SelfPlaySettings, Scores], dict[str, Any]]  # of a run's result, from its scores [n]
+    facts: Callable[[SelfPlaySettings, Scores], Facts]  # of a run's result, from its scores [n]
 
 
 def evaluators_of(game: Game, config: SelfPlaySettings, search: SearchFn, cases: int = GROUP) -> Evaluators:
@@ -73,7 +75,7 @@ def evaluations(run: Run, config: SelfPlaySettings, game: Game) -> Plan:
     return plan(run, config.total_timesteps, cost, _judge(game).longest(game))
 
 
-def evaluate_agent(agent: GameAgent, count: int, seed: int = 0) -> dict[str, Any]:
+def evaluate_agent(agent: GameAgent, count: int, seed: int = 0) -> Facts:
     """Test score of ``agent`` on at most ``count`` cases, with a 95 % interval.
 
     Of games an even number, at least 2 and at most 200: each opening is played by both sides.
@@ -111,7 +113,7 @@ def summary(game: Game, config: SelfPlaySettings, scores: Scores) -> str:
     )
 
 
-def said(facts: Mapping[str, Any], config: SelfPlaySettings) -> str:
+def said(facts: Facts, config: SelfPlaySettings) -> str:
     """What ``evaluate_agent`` found, in words."""
     mean, low, high = (significant(facts[name]) for name in ("mean", "low", "high"))
     return (
@@ -125,7 +127,7 @@ def scale(game: Game, config: SelfPlaySettings) -> dict[str, float]:
     return dict([_judge(game).plain(config)])
 
 
-def measured(game: Game, config: SelfPlaySettings, scores: Scores) -> dict[str, Any]:
+def measured(game: Game, config: SelfPlaySettings, scores: Scores) -> Facts:
     """Facts for a run's result from the first ``scores`` [n] of the test."""
     return {"simulations": config.eval_simulations, **_judge(game).facts(config, scores)}
 
@@ -134,7 +136,7 @@ def _judge(game: Game) -> Judge:
     return LABELS if game.id == LABELLED else MATCHES
 
 
-def _shares(kept: Scores) -> dict[str, Any]:
+def _shares(kept: Scores) -> Facts:
     """Shares of value-keeping moves from 1 and 0 for the first test positions."""
     positions = labelled("test")
     return shares_kept(kept, positions.ply[_order(positions)[: len(kept)]])
@@ -152,7 +154,7 @@ def _won(results: Scores) -> dict[str, float]:
     return {name: 2 * of - 1 for name, of in zip(("mean", "low", "high"), share, strict=True)}
 
 
-def _order(positions: Labelled) -> np.ndarray[Any, Any]:
+def _order(positions: Labelled) -> NDArray[np.generic]:
     """Indices of the positions where the choice matters, shuffled: the first few are a fair sample."""
     return np.random.default_rng(0).permutation(np.flatnonzero(positions.decision))
 

@@ -7,11 +7,12 @@ that all of that is a few thousand positions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn
@@ -67,7 +68,7 @@ class _Answers:
         self._ended = jax.jit(jax.vmap(game.ended))
         self._outcome = jax.jit(jax.vmap(game.outcome))
 
-    def after(self, states: PyTree, actions: np.ndarray[Any, Any]) -> tuple[PyTree, int]:
+    def after(self, states: PyTree, actions: NDArray[np.generic]) -> tuple[PyTree, int]:
         """(the positions after the agent's moves that have not ended, those in which it has lost)."""
         return self._going(_batched(self._step, states, actions), 1.0)
 
@@ -94,11 +95,11 @@ def _distinct(states: PyTree) -> PyTree:
     return jax.tree.map(lambda x: np.asarray(x)[np.sort(which)], states)
 
 
-def _taken(tree: PyTree, which: np.ndarray[Any, Any]) -> PyTree:
+def _taken(tree: PyTree, which: NDArray[np.generic]) -> PyTree:
     return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[which]), tree)
 
 
-def _chosen(choose: Choose, states: PyTree) -> np.ndarray[Any, Any]:
+def _chosen(choose: Choose, states: PyTree) -> NDArray[np.generic]:
     return np.asarray(_batched(choose, states), np.int32)
 
 

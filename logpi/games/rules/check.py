@@ -14,7 +14,7 @@ from logpi.errors import Checked, Finding, LogpiError
 from logpi.games.rules.check_play import judge, same_again, symmetric
 from logpi.games.rules.game import Game, Permutations
 from logpi.games.rules.make import make_game
-from logpi.games.rules.random_play import look, random_games, replayed
+from logpi.games.rules.random_play import random_games, replayed, seen_at
 from logpi.own_code import name_code
 
 LARGEST = 20_000_000  # numbers of all observations that are kept
@@ -66,7 +66,7 @@ def _structure(game: Game) -> Iterator[Finding]:
         yield Finding("error", "ownership and observed_action are both given", fix)
     try:
         state = jax.eval_shape(game.init)
-        seen = jax.eval_shape(lambda state: look(game, state), state)
+        seen = jax.eval_shape(lambda state: seen_at(game, state), state)
         after = jax.eval_shape(game.step, state, jax.ShapeDtypeStruct((), jnp.int32))
     except Exception as error:
         what = f"JAX cannot trace the rules: {type(error).__name__}: {str(error)[:300]}"

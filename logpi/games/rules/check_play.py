@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from logpi.errors import Finding
 from logpi.games.rules.game import Game
-from logpi.games.rules.random_play import Bools, Games, Seen, Values, replayed
+from logpi.games.rules.random_play import Bools, Games, Seen, replayed
+from logpi.types import AnyArray
 
-Replay = Callable[[Values], Games]
+ReplayFn = Callable[[AnyArray], Games]
 ENOUGH = 8  # decided games, from which on their signs tell something
 
 
@@ -121,7 +122,7 @@ def _observed(game: Game, games: Games) -> Iterator[Finding]:
         yield Finding("ok", f"observations are finite: {' x '.join(map(str, observed.shape[1:]))}")
 
 
-def same_again(game: Game, games: Games, replay: Replay) -> Iterator[Finding]:
+def same_again(game: Game, games: Games, replay: ReplayFn) -> Iterator[Finding]:
     """The same moves again, and one game alone instead of in a batch."""
     again = jax.device_get(replay(games.actions))
     alone = jax.device_get(replayed(game, 1)(games.actions[:, :1]))
@@ -135,7 +136,7 @@ def same_again(game: Game, games: Games, replay: Replay) -> Iterator[Finding]:
         yield Finding("ok", "the same moves give the same game, alone and in a batch")
 
 
-def symmetric(game: Game, games: Games, replay: Replay) -> Iterator[Finding]:
+def symmetric(game: Game, games: Games, replay: ReplayFn) -> Iterator[Finding]:
     """Games with their moves turned by each symmetry, against the turned games."""
     where = games.alive | games.final
     for number, (cell, action) in enumerate(zip(game.symmetries, game.action_symmetries, strict=True)):

@@ -11,30 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.games.rules.game import Game
-from logpi.types import Array, Key, PyTree
+from logpi.types import AnyArray, Array, Key, PyTree
 
 Bools = NDArray[np.bool_]
-Values = Array | NDArray[np.generic]  # on the device, and fetched from it
 
 
 class Seen(NamedTuple):
     """What the rules say of positions [...]."""
 
-    legal: Values  # [..., A] bool
-    ended: Values  # [...] bool
-    outcome: Values  # [...] float32
-    observe: Values  # [..., rows, columns, planes] float32
-    cells: Values  # [..., rows, columns] int8
-    first_to_move: Values  # [...] bool
-    ownership: Values | None  # [..., rows * columns] int8
-    margin: Values | None  # [...] float32
-    observed_action: Values | None  # [..., A] int32
+    legal: AnyArray  # [..., A] bool
+    ended: AnyArray  # [...] bool
+    outcome: AnyArray  # [...] float32
+    observe: AnyArray  # [..., rows, columns, planes] float32
+    cells: AnyArray  # [..., rows, columns] int8
+    first_to_move: AnyArray  # [...] bool
+    ownership: AnyArray | None  # [..., rows * columns] int8
+    margin: AnyArray | None  # [...] float32
+    observed_action: AnyArray | None  # [..., A] int32
 
 
 class Games(NamedTuple):
     """B games of T moves. After its end a game keeps its last position."""
 
-    actions: Values  # [T, B] int32
+    actions: AnyArray  # [T, B] int32
     seen: Seen  # [T + 1, B, ...]: before each move, and at the end
 
     @property
@@ -50,7 +49,7 @@ class Games(NamedTuple):
         return ended & ~before
 
 
-def look(game: Game, state: PyTree) -> Seen:
+def seen_at(game: Game, state: PyTree) -> Seen:
     """Everything that the rules say of one position."""
     return Seen(
         game.legal(state),
@@ -71,7 +70,7 @@ def random_games(game: Game, games: int) -> Callable[[Key], Games]:
     @jax.jit
     def play(key: Key) -> Games:
         def move(states: PyTree, key: Key) -> tuple[PyTree, tuple[Array, Seen]]:
-            seen = jax.vmap(lambda state: look(game, state))(states)
+            seen = jax.vmap(lambda state: seen_at(game, state))(states)
             action = jax.random.categorical(key, jnp.where(seen.legal, 0.0, -jnp.inf)).astype(jnp.int32)
             return _moved(game, states, action), (action, seen)
 
@@ -80,13 +79,13 @@ def random_games(game: Game, games: int) -> Callable[[Key], Games]:
     return play
 
 
-def replayed(game: Game, games: int) -> Callable[[Values], Games]:
+def replayed(game: Game, games: int) -> Callable[[AnyArray], Games]:
     """A compiled function that plays the moves [T, B] that it is given, legal or not."""
 
     @jax.jit
-    def play(actions: Values) -> Games:
+    def play(actions: AnyArray) -> Games:
         def move(states: PyTree, action: Array) -> tuple[PyTree, tuple[Array, Seen]]:
-            seen = jax.vmap(lambda state: look(game, state))(states)
+            seen = jax.vmap(lambda state: seen_at(game, state))(states)
             return _moved(game, states, action), (action, seen)
 
         return _games(game, *jax.lax.scan(move, _start(game, games), jnp.asarray(actions)))
@@ -110,5 +109,5 @@ def _moved(game: Game, states: PyTree, actions: Array) -> PyTree:
 
 def _games(game: Game, last: PyTree, rows: tuple[Array, Seen]) -> Games:
     actions, before = rows
-    end = jax.vmap(lambda state: look(game, state))(last)
+    end = jax.vmap(lambda state: seen_at(game, state))(last)
     return Games(actions, jax.tree.map(lambda x, y: jnp.concatenate([x, y[None]]), before, end))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from logpi.training.best import Best, evaluated, from_json, none
+from logpi.training.saving import Best, evaluated, from_json, none
 
 
 def test_the_first_evaluation_is_the_best():

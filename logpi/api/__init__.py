@@ -1,0 +1,18 @@
+"""The Python API: all that the commands do. ``logpi.train`` and its neighbours are loaded from here when first used."""
+
+from logpi.api.agents import contents, evaluate, film, film_random, load, look, sheet
+from logpi.api.runs import resume, train
+from logpi.training.outcome import Outcome
+
+__all__ = [
+    "Outcome",
+    "contents",
+    "evaluate",
+    "film",
+    "film_random",
+    "load",
+    "look",
+    "resume",
+    "sheet",
+    "train",
+]
