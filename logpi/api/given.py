@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from logpi.errors import LogpiError
 from logpi.methods import brought
-from logpi.tasks import LAST, NOTHING, Own, Table, check_name, kind_of, record
+from logpi.tasks import LAST, NOTHING, Own, Table, check_name, record
 from logpi.types import Policy
 
 
@@ -34,5 +34,4 @@ def named(env: object) -> tuple[str, Table, Own]:
     if isinstance(env, str):
         check_name(env)
         return env, {}, NOTHING
-    name, settings, own = record(LAST).given(env)
-    return name if kind_of(name) == LAST else f"own-{name}", settings, own  # not a game's, nor that of images
+    return record(LAST).given(env)

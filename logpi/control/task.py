@@ -23,6 +23,7 @@ from logpi.tasks import (
     Table,
     Task,
     Work,
+    kind_of,
 )
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def _given(env: object) -> tuple[str, Table, Own]:
     from logpi.control.sources import source_of
 
     found = source_of(env, {}).given()
-    return found.name, found.settings, Own(env=found.env, env_kwargs=found.env_kwargs, suited=found.suited)
+    name = found.name if kind_of(found.name) == TASK.name else f"own-{found.name}"  # not a game's, nor that of images
+    return name, found.settings, Own(env=found.env, env_kwargs=found.env_kwargs, suited=found.suited)
 
 
 def _load(folder: Path, own: Own = NOTHING) -> Any:
