@@ -27,6 +27,7 @@ from logpi.training.signals import FIRST
 
 TASKS = ("CartPole-v1", "LunarLander-v3", "ram/mnist", "connect-four", "go-9x9")
 ACKNOWLEDGED, OBEYED = 1.0, 5.0  # seconds
+PATIENCE = 100.0  # seconds until a process that does not end is killed
 LONG = {"CartPole-v1": ("--total-timesteps", "5e7"), "LunarLander-v3": ("--total-timesteps", "1e7")}
 
 
@@ -90,7 +91,11 @@ def stop(task: str, number: int, after: float, scratch: Path, cache: Path) -> St
     time.sleep(after)
     sent = time.perf_counter()
     process.send_signal(number)
-    code = process.wait(timeout=300)
+    try:
+        code = process.wait(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:  # which the table shows
+        process.kill()
+        code = process.wait()
     ended = time.perf_counter()
     time.sleep(0.1)
     told = [when for when, line in list(found.queue) if FIRST in line]

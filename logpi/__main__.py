@@ -10,6 +10,6 @@ if __name__ == "__main__":
         _folder = sys.path.pop(0)
         if os.path.realpath(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) == os.path.realpath(_folder):
             sys.path.append(_folder)
-    from logpi.cli.main import main
+    from logpi.cli.main import run
 
-    raise SystemExit(main())
+    run()

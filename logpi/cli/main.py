@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import NoReturn
 
 from logpi.cli.output import flush_output, replace_what_cannot_be_shown, say, warn
 
@@ -16,6 +17,7 @@ LESS = (
     "mc_samples or canvas (images)"
 )
 
+INTERRUPTED = 130  # exit code
 LONG = ("train", "resume", "play", "arena")  # what they do is more than what they print
 VERBS = {  # name -> what it does; each is a function of that name in this folder's module of that name
     "train": "train an agent; display, save and film it",
@@ -66,6 +68,18 @@ def _trust_in(argv: list[str]) -> tuple[list[str], list[str], bool]:
         else:
             rest.append(argument)
     return rest, code, trust
+
+
+def run() -> NoReturn:
+    """The command ``logpi``: ``main`` in a process of its own.
+
+    An interrupted process skips what a regular exit waits for: XLA cannot be stopped while it compiles, and libraries
+    that were interrupted in their import may never end.
+    """
+    code = main()
+    if code == INTERRUPTED:
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -129,10 +143,4 @@ def _run(argv: list[str]) -> int:
     except KeyboardInterrupt as interrupt:
         what = f"; {interrupt}" if str(interrupt) else ""
         warn(f"logpi {argv[0]}: interrupted{what}")
-        import threading
-
-        if any(thread.name == "logpi-compile" for thread in threading.enumerate()):
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(130)  # XLA cannot be stopped while it compiles, and a regular exit would wait for it
-        return 130
+        return INTERRUPTED

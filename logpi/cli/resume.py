@@ -27,7 +27,7 @@ def resume(argv: list[str]) -> int:
             total_timesteps: New training length in environment steps or moves of self-play, those so far included
             total_images: New training length in images, those so far included (image tasks)
             stop_at: Score of a periodic evaluation at which training ends; none by default
-            minutes: Wall-clock time of this command in minutes; no limit by default
+            minutes: Wall-clock time in minutes from now on; none by default
             log_dir: Folder that holds the runs
             quiet: No display while training
         """

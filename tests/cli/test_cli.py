@@ -36,6 +36,29 @@ def folder(tmp_path_factory):
     return only_run(root / "runs")
 
 
+SLOW_EXIT = """
+import atexit, time
+import logpi.cli.main
+
+atexit.register(time.sleep, 60)
+logpi.cli.main.main = lambda: print("what it said") or {code}
+logpi.cli.main.run()
+"""
+
+
+def test_an_interrupted_command_waits_for_no_library():
+    program = [sys.executable, "-c", SLOW_EXIT.format(code="(logpi.cli.main.flush_output() or 130)")]
+    done = subprocess.run(program, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout) == (130, b"what it said\n")
+
+
+def test_a_command_that_is_done_ends_as_programs_do():
+    program = SLOW_EXIT.format(code=1).replace("time.sleep, 60", "print, 'cleaned up'")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout) == (1, b"what it said\ncleaned up\n")
+
+
 @pytest.fixture
 def answer(capsys):
     """Run a verb; returns what it printed on stdout."""
