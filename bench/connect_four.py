@@ -18,6 +18,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,53 +161,10 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def report(results: Path) -> None:
     """The table of all outcomes, and their curves in one picture."""
-    import matplotlib.pyplot as plt
-
-    kept = sorted((results / "connect_four").glob("*.json"))
-    rows, figure = [], plt.figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.subplots()
-    for path in kept:
-        outcome = json.loads(path.read_text())
-        share, (few, many), perfect = outcome["agreement"], outcome["uct"], outcome["perfect"]
-        end = outcome["curve"][-1]
-        rows.append(
-            [
-                path.stem,
-                f"{outcome['cores']} x {end['minutes']:.0f}",
-                f"{end['moves']:,.0f}",
-                *(
-                    f"{100 * share[n]['share']:.1f} ({100 * share[n]['low']:.1f} to {100 * share[n]['high']:.1f})"
-                    for n in ("0", "64", "800")
-                ),
-                *(f"{100 * m['points']:.1f} ({100 * m['low']:.1f} to {100 * m['high']:.1f})" for m in (few, many)),
-                ", ".join(f"{m['search']} {m['won']} + {m['drawn']} drawn of {m['games']}" for m in perfect),
-            ]
-        )
-        minutes = [point["minutes"] for point in outcome["curve"]]
-        axes.plot(
-            minutes,
-            [100 * point["share"] for point in outcome["curve"]],
-            label=f"{path.stem}, {outcome['cores']} core{'s' * (outcome['cores'] > 1)}",
-        )
-    beside = []
-    for path in sorted((results / "connect_four" / "peers").glob("*.json")):
-        found = json.loads(path.read_text())
-        minutes = [point["minutes"] for point in found["curve"]]
-        shares = [100 * point["share"] for point in found["curve"]]
-        axes.plot(minutes, shares, "--", label=f"{path.stem}, 1 core")
-        beside.append(
-            f"* {path.stem}, {minutes[-1]:.0f} minutes of one core, {found['curve'][-1]['moves']:,} moves: "
-            f"{shares[-1]:.1f} % of {found['positions']} test positions with {found['simulations']} simulations, "
-            f"{shares[0]:.1f} % before it had learnt (commit {found['commit']}; {found['date']}; {found['machine']})"
-        )
-    axes.set(
-        xlabel="minutes",
-        ylabel="value-keeping moves, % (validation, 64 simulations)",
-        title="Connect Four from nothing",
-    )
-    axes.grid(alpha=0.3)
-    axes.legend(loc="center right")
-    figure.savefig(results / "connect_four" / "curve.png", dpi=120)
+    kept, peers = (sorted((results / "connect_four").glob(files)) for files in ("*.json", "peers/*.json"))
+    draw(kept, peers, results / "connect_four" / "curve.png")
+    rows = [row(path.stem, json.loads(path.read_text())) for path in kept]
+    beside = [sentence(path.stem, json.loads(path.read_text())) for path in peers]
     header = [
         "run",
         "cores x minutes",
@@ -220,6 +178,57 @@ def report(results: Path) -> None:
     ]
     commands = "\n".join(f"* {p.stem}: `{json.loads(p.read_text())['command']}`" for p in kept)
     publish(results, "connect_four", "Connect Four by outside yardsticks", {}, [table(header, rows), commands, *beside])
+
+
+def row(name: str, outcome: dict[str, Any]) -> list[str]:
+    """The table's line of a run."""
+    share, (few, many), perfect = outcome["agreement"], outcome["uct"], outcome["perfect"]
+    end = outcome["curve"][-1]
+    return [
+        name,
+        f"{outcome['cores']} x {end['minutes']:.0f}",
+        f"{end['moves']:,.0f}",
+        *(
+            f"{100 * share[n]['share']:.1f} ({100 * share[n]['low']:.1f} to {100 * share[n]['high']:.1f})"
+            for n in ("0", "64", "800")
+        ),
+        *(f"{100 * m['points']:.1f} ({100 * m['low']:.1f} to {100 * m['high']:.1f})" for m in (few, many)),
+        ", ".join(f"{m['search']} {m['won']} + {m['drawn']} drawn of {m['games']}" for m in perfect),
+    ]
+
+
+def sentence(name: str, found: dict[str, Any]) -> str:
+    """What another library reached."""
+    first, last = found["curve"][0], found["curve"][-1]
+    return (
+        f"* {name}, {last['minutes']:.0f} minutes of one core, {last['moves']:,} moves: "
+        f"{100 * last['share']:.1f} % of {found['positions']} test positions with {found['simulations']} simulations, "
+        f"{100 * first['share']:.1f} % before it had learnt (commit {found['commit']}; {found['date']}; "
+        f"{found['machine']})"
+    )
+
+
+def draw(runs: Sequence[Path], peers: Sequence[Path], picture: Path) -> None:
+    """The learning curves of all outcomes."""
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for line, paths in (("-", runs), ("--", peers)):
+        for path in paths:
+            found = json.loads(path.read_text())
+            cores = found.get("cores", 1)
+            minutes, shares = ([point[name] for point in found["curve"]] for name in ("minutes", "share"))
+            label = f"{path.stem}, {cores} core{'s' * (cores > 1)}"
+            axes.plot(minutes, [100 * share for share in shares], line, label=label)
+    axes.set(
+        xlabel="minutes",
+        ylabel="value-keeping moves, % (validation, 64 simulations)",
+        title="Connect Four from nothing",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center right")
+    figure.savefig(picture, dpi=120)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date
 from pathlib import Path
@@ -85,72 +85,84 @@ BOARD = "--units 16 --blocks 1 --value-units 8"
 RUNGS = ("total-reward", "reward-to-go", "discounted", "moving-average", "batch-mean", "leave-one-out", "value")
 
 
-def cases() -> dict[str, Case]:
-    """All cases by name."""
-    made: dict[str, Case] = {}
+def case(name: str, env: str, algo: str, flags: str = "", devices: int = 1) -> tuple[str, Case]:
+    """A run of ``logpi train`` by its name."""
+    # of a flag that is given twice the last one counts; but one flag is given once, so that it can be renamed
+    given: dict[str, list[str]] = {}
+    for word in f"{RUN} {flags} {QUIET}".split():
+        if word.startswith("--"):
+            name_of = word
+            given.pop(word, None)
+            given[word] = []
+        else:
+            given[name_of].append(word)
+    words = [w for flag, values in given.items() for w in (flag, *values)]
+    return name, Case(["train", env, "--algo", algo, *words], devices)
 
-    def add(name: str, env: str, algo: str, flags: str = "", devices: int = 1) -> None:
-        # of a flag that is given twice the last one counts; but one flag is given once, so that it can be renamed
-        given: dict[str, list[str]] = {}
-        for word in f"{RUN} {flags} {QUIET}".split():
-            if word.startswith("--"):
-                name_of = word
-                given.pop(word, None)
-                given[word] = []
-            else:
-                given[name_of].append(word)
-        words = [w for flag, values in given.items() for w in (flag, *values)]
-        assert name not in made
-        made[name] = Case(["train", env, "--algo", algo, *words], devices)
 
+def gradients() -> Iterator[tuple[str, Case]]:
+    """The weights of REINFORCE, and each method on both kinds of actions."""
     for rung in RUNGS:
-        add(
+        yield case(
             f"reinforce-cartpole-{rung}",
             "CartPole-v1",
             "reinforce",
             f"{TRAJECTORIES} --total-timesteps 900 --rung {rung}",
         )
-        add(
+        yield case(
             f"reinforce-pendulum-{rung}",
             "Pendulum-v1",
             "reinforce",
             f"{TRAJECTORIES} --total-timesteps 5600 --rung {rung}",
         )
     options = "--total-timesteps 900 --normalize-psi --vf-steps 3 --ent-coef 0.01 --lr-schedule linear --gamma 0.95"
-    add(
+    yield case(
         "reinforce-options", "CartPole-v1", "reinforce", f"{TRAJECTORIES} {options} --max-grad-norm 0.3 --optimizer sgd"
     )
-    add("actor_critic-cartpole", "CartPole-v1", "actor_critic", f"{TRAJECTORIES} --total-timesteps 900")
-    add("actor_critic-pendulum", "Pendulum-v1", "actor_critic", f"{TRAJECTORIES} --total-timesteps 5600")
-    add("a2c-cartpole", "CartPole-v1", "a2c", A2C)
-    add("a2c-pendulum", "Pendulum-v1", "a2c", A2C)
-    add("ppo-cartpole", "CartPole-v1", "ppo", PPO)
-    add("ppo-pendulum", "Pendulum-v1", "ppo", PPO)
+    yield case("actor_critic-cartpole", "CartPole-v1", "actor_critic", f"{TRAJECTORIES} --total-timesteps 900")
+    yield case("actor_critic-pendulum", "Pendulum-v1", "actor_critic", f"{TRAJECTORIES} --total-timesteps 5600")
+    yield case("a2c-cartpole", "CartPole-v1", "a2c", A2C)
+    yield case("a2c-pendulum", "Pendulum-v1", "a2c", A2C)
+    yield case("ppo-cartpole", "CartPole-v1", "ppo", PPO)
+    yield case("ppo-pendulum", "Pendulum-v1", "ppo", PPO)
 
-    add("host-reinforce-blackjack", "Blackjack-v1", "reinforce", f"{TRAJECTORIES} --n-steps 8 --total-timesteps 60")
-    add("host-actor_critic-frozenlake", "FrozenLake-v1", "actor_critic", f"{TRAJECTORIES} --total-timesteps 300")
-    add("host-a2c-blackjack", "Blackjack-v1", "a2c", A2C)
-    add("host-ppo-lunarlander", "LunarLander-v3", "ppo", PPO)
-    add("host-ppo-pendulum-squash", "Pendulum-v1", "ppo", f"{PPO} --squash --env-kwargs g=9.81")
-    add("host-a2c-same_step", "FrozenLake-v1", "a2c", f"{A2C} --autoreset same_step")
-    add("host-a2c-disabled", "FrozenLake-v1", "a2c", f"{A2C} --autoreset disabled")
-    add("host-ppo-async", "FrozenLake-v1", "ppo", f"{PPO} --vectorization async --normalize-reward")
 
-    add("ppo-gru", "CartPole-v1", "ppo", f"{PPO} --memory gru --memory-size 8")
-    add("ppo-lstm", "Pendulum-v1", "ppo", f"{PPO} --memory lstm --memory-size 8")
-    add("ppo-normalized", "Pendulum-v1", "ppo", f"{PPO} --normalize-obs --normalize-reward")
-    add("a2c-normalized", "Pendulum-v1", "a2c", f"{A2C} --normalize-obs --normalize-reward")
+def hosts() -> Iterator[tuple[str, Case]]:
+    """Environments on the host."""
+    yield case(
+        "host-reinforce-blackjack", "Blackjack-v1", "reinforce", f"{TRAJECTORIES} --n-steps 8 --total-timesteps 60"
+    )
+    yield case("host-actor_critic-frozenlake", "FrozenLake-v1", "actor_critic", f"{TRAJECTORIES} --total-timesteps 300")
+    yield case("host-a2c-blackjack", "Blackjack-v1", "a2c", A2C)
+    yield case("host-ppo-lunarlander", "LunarLander-v3", "ppo", PPO)
+    yield case("host-ppo-pendulum-squash", "Pendulum-v1", "ppo", f"{PPO} --squash --env-kwargs g=9.81")
+    yield case("host-a2c-same_step", "FrozenLake-v1", "a2c", f"{A2C} --autoreset same_step")
+    yield case("host-a2c-disabled", "FrozenLake-v1", "a2c", f"{A2C} --autoreset disabled")
+    yield case("host-ppo-async", "FrozenLake-v1", "ppo", f"{PPO} --vectorization async --normalize-reward")
+
+
+def options() -> Iterator[tuple[str, Case]]:
+    """Networks with a memory, normalisation, and settings that no other case has."""
+    yield case("ppo-gru", "CartPole-v1", "ppo", f"{PPO} --memory gru --memory-size 8")
+    yield case("ppo-lstm", "Pendulum-v1", "ppo", f"{PPO} --memory lstm --memory-size 8")
+    yield case("ppo-normalized", "Pendulum-v1", "ppo", f"{PPO} --normalize-obs --normalize-reward")
+    yield case("a2c-normalized", "Pendulum-v1", "a2c", f"{A2C} --normalize-obs --normalize-reward")
     options = "--lr-schedule linear --clip-schedule linear --target-kl 0.002 --vf-coef 0.3 --ent-coef 0.01 --shared"
-    add("ppo-options", "CartPole-v1", "ppo", f"{PPO} {options} --activation relu --no-normalize-advantage")
+    yield case("ppo-options", "CartPole-v1", "ppo", f"{PPO} {options} --activation relu --no-normalize-advantage")
     options = "--optimizer adam --gae-lambda 0.9 --normalize-advantage --lr-schedule linear --ent-coef 0.01 --squash"
-    add("a2c-options", "Pendulum-v1", "a2c", f"{A2C} {options} --log-std-init -0.5 --activation silu")
+    yield case("a2c-options", "Pendulum-v1", "a2c", f"{A2C} {options} --log-std-init -0.5 --activation silu")
 
+
+def seeds() -> Iterator[tuple[str, Case]]:
+    """Several seeds at once."""
     for devices in (1, 2):
         of = "" if devices == 1 else "-two-devices"
-        add(f"ppo-seeds-3{of}", "CartPole-v1", "ppo", f"{PPO} --seeds 3", devices)
-        add(f"ram-seeds-2{of}", "ram/mnist", "ram", f"{IMAGES} --seeds 2", devices)
-    add("ppo-seeds-4-two-devices", "Pendulum-v1", "ppo", f"{PPO} --seeds 4", 2)  # of 3 seeds one device takes all
-    add(
+        yield case(f"ppo-seeds-3{of}", "CartPole-v1", "ppo", f"{PPO} --seeds 3", devices)
+        yield case(f"ram-seeds-2{of}", "ram/mnist", "ram", f"{IMAGES} --seeds 2", devices)
+    yield case(
+        "ppo-seeds-4-two-devices", "Pendulum-v1", "ppo", f"{PPO} --seeds 4", 2
+    )  # of 3 seeds one device takes all
+    yield case(
         "reinforce-seeds-2-two-devices",
         "CartPole-v1",
         "reinforce",
@@ -158,60 +170,72 @@ def cases() -> dict[str, Case]:
         2,
     )
 
-    add("ppo-shared", "CartPole-v1", "ppo", PPO_SHARED, 2)
-    add("ppo-gru-shared", "CartPole-v1", "ppo", f"{PPO_SHARED} --memory gru --memory-size 8", 2)
-    add("ppo-normalized-shared", "Pendulum-v1", "ppo", f"{PPO_SHARED} --normalize-obs --normalize-reward", 2)
-    add("a2c-shared", "CartPole-v1", "a2c", A2C_SHARED, 2)
-    for rung in ("moving-average", "batch-mean", "leave-one-out", "value"):
-        add(f"reinforce-shared-{rung}", "CartPole-v1", "reinforce", f"{REINFORCE_SHARED} --rung {rung}", 2)
-    add("actor_critic-shared", "CartPole-v1", "actor_critic", REINFORCE_SHARED, 2)
 
-    add("ram-mnist", "ram/mnist", "ram", IMAGES)
-    add("ram-shared", "ram/mnist", "ram", IMAGES_SHARED, 2)
-    add(
+def shared() -> Iterator[tuple[str, Case]]:
+    """One learner on two devices."""
+    yield case("ppo-shared", "CartPole-v1", "ppo", PPO_SHARED, 2)
+    yield case("ppo-gru-shared", "CartPole-v1", "ppo", f"{PPO_SHARED} --memory gru --memory-size 8", 2)
+    yield case("ppo-normalized-shared", "Pendulum-v1", "ppo", f"{PPO_SHARED} --normalize-obs --normalize-reward", 2)
+    yield case("a2c-shared", "CartPole-v1", "a2c", A2C_SHARED, 2)
+    for rung in ("moving-average", "batch-mean", "leave-one-out", "value"):
+        yield case(f"reinforce-shared-{rung}", "CartPole-v1", "reinforce", f"{REINFORCE_SHARED} --rung {rung}", 2)
+    yield case("actor_critic-shared", "CartPole-v1", "actor_critic", REINFORCE_SHARED, 2)
+
+
+def images() -> Iterator[tuple[str, Case]]:
+    """RAM and whole-image networks."""
+    yield case("ram-mnist", "ram/mnist", "ram", IMAGES)
+    yield case("ram-shared", "ram/mnist", "ram", IMAGES_SHARED, 2)
+    yield case(
         "ram-return",
         "ram/cluttered",
         "ram",
         f"{IMAGES} --credit return --gae-lambda 0.9 --normalize-advantage --n-glimpses 4",
     )
     options = "--credit return --reward correct --core lstm --combine sum --glimpse-coef 0 --core-gradient 0 --copies 2"
-    add("ram-paper", "ram/mnist", "ram", f"{IMAGES} {options} --rotation 0 --scaling 0 --shear 0 --shift 0")
+    yield case("ram-paper", "ram/mnist", "ram", f"{IMAGES} {options} --rotation 0 --scaling 0 --shear 0 --shift 0")
     options = "--reward probability --frequencies 2 --copies 2 --curriculum 0.5 --location-rate 0.5 --scales 2"
-    add("ram-options", "ram/cluttered", "ram", f"{IMAGES} {options} --n-glimpses 4")
+    yield case("ram-options", "ram/cluttered", "ram", f"{IMAGES} {options} --n-glimpses 4")
     for where in ("random", "grid", "centre"):
-        add(f"ram-{where}", "ram/mnist", "ram", f"{IMAGES} --where {where} --n-glimpses 3")
-    add("classifier-fc", "ram/mnist", "classifier", f"{IMAGES} --net fc --hidden 32 32")
-    add("classifier-conv", "ram/mnist", "classifier", f"{IMAGES} --net conv")
-    add("classifier-shared", "ram/mnist", "classifier", IMAGES_SHARED, 2)
-    add("classifier-seeds-2", "ram/mnist", "classifier", f"{IMAGES} --seeds 2")
+        yield case(f"ram-{where}", "ram/mnist", "ram", f"{IMAGES} --where {where} --n-glimpses 3")
+    yield case("classifier-fc", "ram/mnist", "classifier", f"{IMAGES} --net fc --hidden 32 32")
+    yield case("classifier-conv", "ram/mnist", "classifier", f"{IMAGES} --net conv")
+    yield case("classifier-shared", "ram/mnist", "classifier", IMAGES_SHARED, 2)
+    yield case("classifier-seeds-2", "ram/mnist", "classifier", f"{IMAGES} --seeds 2")
 
-    add("alphazero-tic-tac-toe", "tic-tac-toe", "alphazero", f"{GAMES} {BOARD}")
-    add("alphazero-tic-tac-toe-two-devices", "tic-tac-toe", "alphazero", f"{GAMES} {BOARD}", 2)
+
+def games() -> Iterator[tuple[str, Case]]:
+    """Self-play."""
+    yield case("alphazero-tic-tac-toe", "tic-tac-toe", "alphazero", f"{GAMES} {BOARD}")
+    yield case("alphazero-tic-tac-toe-two-devices", "tic-tac-toe", "alphazero", f"{GAMES} {BOARD}", 2)
     options = "--search puct --noise 0.25 --alpha 1.0 --forced 2 --temperature-moves 6 --reduction 0.2 --openings 0"
-    add(
+    yield case(
         "alphazero-connect-four-puct",
         "connect-four",
         "alphazero",
         f"{PUCT_GAMES} {BOARD} {options} --resign 0.6 --play-on 0.3",
     )
     gate = "--gate-every 3 --gate-games 8 --gate-simulations 4 --gate-share 0.4 --gate-plies 2"
-    add("alphago_zero-tic-tac-toe", "tic-tac-toe", "alphago_zero", f"{PUCT_GAMES} {BOARD} {gate}")
-    add("alphago_zero-tic-tac-toe-two-devices", "tic-tac-toe", "alphago_zero", f"{PUCT_GAMES} {BOARD} {gate}", 2)
-    add("alphazero-othello-margin", "othello", "alphazero", f"{GAMES} {BOARD} --margin-share 0.3 --kept 12")
+    yield case("alphago_zero-tic-tac-toe", "tic-tac-toe", "alphago_zero", f"{PUCT_GAMES} {BOARD} {gate}")
+    yield case("alphago_zero-tic-tac-toe-two-devices", "tic-tac-toe", "alphago_zero", f"{PUCT_GAMES} {BOARD} {gate}", 2)
+    yield case("alphazero-othello-margin", "othello", "alphazero", f"{GAMES} {BOARD} --margin-share 0.3 --kept 12")
     options = "--area-coef 1 --margin-share 0.3 --fast-simulations 2 --fast-share 0.5 --resign 0.5 --play-on 0.3"
-    add(
+    yield case(
         "alphazero-go-5x5",
         "go-5x5",
         "alphazero",
         f"{GAMES} {BOARD} {options} --torso tower --epsilon 0.1 --no-symmetries",
     )
-    add(
+    yield case(
         "alphazero-hex-5x5",
         "hex-5x5",
         "alphazero",
         f"{GAMES} {BOARD} --opening-moves 10 --no-rescale --play-search gumbel",
     )
 
+
+def recipes() -> Iterator[tuple[str, Case]]:
+    """Every recipe, shorter."""
     short = {
         "Acrobot-v1.ppo": "--total-timesteps 14000",
         "CartPole-v1.a2c": "--total-timesteps 4000",
@@ -225,15 +249,22 @@ def cases() -> dict[str, Case]:
     }
     for recipe, flags in short.items():
         env, _, algo = recipe.rpartition(".")
-        add(f"recipe-{recipe}", env, algo, flags)
+        yield case(f"recipe-{recipe}", env, algo, flags)
     for task in ("cluttered-100", "cluttered", "mnist", "translated", "own"):
         for algo in ("ram", "classifier"):
             own = f"--data {DATA} --validation 100" if task == "own" else ""
-            add(f"recipe-ram-{task}.{algo}", f"ram/{task}", algo, f"{IMAGES} {own}")
+            yield case(f"recipe-ram-{task}.{algo}", f"ram/{task}", algo, f"{IMAGES} {own}")
     for board in ("connect-four", "hex-11x11", "othello", "tic-tac-toe"):  # go-9x9 takes minutes of both cores
         flags = GAMES.replace("--considered 4 ", "")  # what the recipe has is kept where it costs no time
-        add(f"recipe-{board}.alphazero", board, "alphazero", flags)
-    return made
+        yield case(f"recipe-{board}.alphazero", board, "alphazero", flags)
+
+
+def cases() -> dict[str, Case]:
+    """All cases by name."""
+    groups = (gradients, hosts, options, seeds, shared, images, games, recipes)
+    found = [made for group in groups for made in group()]
+    assert len(dict(found)) == len(found)
+    return dict(found)
 
 
 def own_images(path: Path) -> None:

@@ -145,6 +145,7 @@ def main() -> None:
     arguments.add_argument("--within", type=float, default=40.0, help="seconds from the start")
     arguments.add_argument("--only", nargs="+", choices=TASKS, metavar="TASK", default=TASKS)
     args = arguments.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and their children, ignore it
     chance = random.Random(0)
     found = {task: measure(task, args, chance) for task in args.only}
     header = ["task", "signals", "s to the acknowledgement", "s to the end", "resumed, of those begun", "as wanted"]

@@ -27,7 +27,7 @@ from logpi.runs.create import create
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder
 from logpi.runs.manage import outcome_so_far, reopen
-from logpi.runs.metrics import MetricsWriter, read_rows
+from logpi.runs.metrics import MetricsWriter, mean, read_rows
 from logpi.tasks import NOTHING, Band, Facts, Own, Work, task_of
 from logpi.training import estimate
 from logpi.training.outcome import Finish, Trained, scale_text
@@ -36,6 +36,8 @@ from logpi.training.saving import Saves, from_json, none
 from logpi.training.signals import Stop, stop_on_signal
 from logpi.types import Learner
 from logpi.view.live import View
+
+SPENT = "time/time_spent"  # column of timing.jsonl: seconds of all commands since ``minutes`` was last given
 
 
 class Earlier(NamedTuple):
@@ -68,17 +70,19 @@ class Session:
         with self.folder.lock(), MetricsWriter(self.folder.path, run.tensorboard) as writer:
             state, progress, saves = self._begin(driver, writer, resume, first, stop)
             remarks = self._remarks()
+            earlier = self._spent() if resume and self.before is None else 0.0
             before = int(np.min(driver.timesteps(state)))  # this process's speed is of its own work
 
             def clock() -> float:
                 return time.perf_counter() - began
 
-            for event in self._with_advice(training(driver, state, progress, run, stop.watch, clock)):
+            rows = training(driver, state, progress, run, stop.watch, lambda: earlier + clock())
+            for event in self._with_advice(rows):
                 state, progress = event.state, event.progress
                 if event.row:
                     seconds = clock()
                     timing = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
-                    timing[estimate.MEMORY] = estimate.used()
+                    timing |= {SPENT: earlier + seconds, estimate.MEMORY: estimate.used()}
                     writer.write(event.row | timing)
                     self.view.update(event.timesteps, event.row | timing, driver.seconds)
                     remarks.row(event.row)
@@ -96,6 +100,11 @@ class Session:
     def _remarks(self) -> Remarks:
         total, rows = self.experiment.method.total_timesteps, read_rows(self.folder.metrics)
         return Remarks(self.view.tell, total, self.work.limits, rows)
+
+    def _spent(self) -> float:
+        """Seconds that earlier commands took of the run's ``minutes``, up to their last row."""
+        rows = read_rows(self.folder.path / "timing.jsonl")
+        return mean(rows[-1].get(SPENT, 0.0)) if rows else 0.0
 
     def _counted(self, timesteps: int) -> str:
         """Timesteps as people count them, such as "294,400 images"."""

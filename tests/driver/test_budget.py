@@ -5,7 +5,7 @@ import math
 import pytest
 
 from logpi.config.settings import Run
-from logpi.driver.budget import Plan, plan
+from logpi.driver.budget import SHARE, Plan, plan
 
 
 def test_what_was_asked_for_stands():
@@ -16,7 +16,7 @@ def test_what_was_asked_for_stands():
 
 
 @pytest.mark.parametrize(
-    ("timesteps", "longest", "episodes"), [(1e6, 200, 20), (1e6, 1000, 20), (5e5, 1000, 10), (1e5, 1000, 4)]
+    ("timesteps", "longest", "episodes"), [(1e6, 200, 20), (2e6, 1000, 20), (1e6, 1000, 10), (1e5, 1000, 4)]
 )
 def test_an_evaluation_has_fewer_episodes_where_a_run_has_no_room_for_five_of_twenty(timesteps, longest, episodes):
     assert plan(Run(), timesteps, 1.0, longest).episodes == episodes
@@ -30,15 +30,15 @@ def test_evaluations_take_a_tenth_at_most(timesteps, cost, length):
     made = plan(Run(), timesteps, cost, 1000)
     spent, points = run(made, lambda done: length, timesteps)
     least = made.episodes * length  # one comes at the end in any case
-    assert spent * cost <= max(0.1 * timesteps, least * cost)
-    assert points == 20 or 40 * made.episodes * length * cost > 0.1 * timesteps, "a run that can afford all has all"
+    assert spent * cost <= max(SHARE * timesteps, least * cost)
+    assert points == 20 or 40 * made.episodes * length * cost > SHARE * timesteps, "a run that can afford all has all"
 
 
 def test_episodes_that_grow_are_paid_for_by_points_left_out():
     made = plan(Run(), 60_000, 0.05, 500)
     spent, points = run(made, lambda done: 20 if done < 0.3 else 500, 60_000)
     assert points > 5
-    assert spent * 0.05 <= 0.11 * 60_000
+    assert spent * 0.05 <= 1.1 * SHARE * 60_000
 
 
 def test_episodes_that_were_asked_for_are_evaluated_less_often():
@@ -46,7 +46,7 @@ def test_episodes_that_were_asked_for_are_evaluated_less_often():
     assert made.episodes == 50
     spent, points = run(made, lambda done: 40, 2e5)
     assert 5 < points < 20
-    assert spent <= 0.1 * 2e5
+    assert spent <= SHARE * 2e5
 
 
 def run(made, length, timesteps):

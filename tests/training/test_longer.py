@@ -135,6 +135,31 @@ def test_a_run_ends_after_its_minutes_and_says_so(tmp_path):
         api.resume(folder.path, minutes=0, quiet=True)
 
 
+def test_a_resumed_run_has_what_is_left_of_its_minutes(tmp_path):
+    folder, timing = trained_and_cut(tmp_path), "timing.jsonl"
+    rows = read_rows(folder.path / timing)
+    spent = [row["time/time_spent"] for row in rows]
+    assert spent == sorted(spent), "of one command: its own clock"
+    # as if the first command had taken all but a moment of an hour
+    late = "".join(json.dumps({**row, "time/time_spent": 60 * 60 - 1e-6}) + "\n" for row in rows)
+    (folder.path / timing).write_text(late)
+    resume(folder)
+    result = json.loads((folder.path / "result.json").read_text())
+    assert (result["ended_by"], result["timesteps"] < 640) == ("minutes", True)
+    longer(folder, 640)
+    last = read_rows(folder.path / timing)[-1]
+    assert last["time/time_spent"] == last["time/time_elapsed"], "a new limit counts from its command on"
+    assert json.loads((folder.path / "result.json").read_text())["ended_by"] == "total_timesteps"
+
+
+def trained_and_cut(tmp_path):
+    """A run with an hour, killed at its third row."""
+    chosen = experiment("CartPole-v1", "ppo", tmp_path, total_timesteps=640, run={"minutes": 60.0})
+    with pytest.raises(Killed):
+        session.start(chosen, ["test"], Watcher(kill_at=3))
+    return only_run(tmp_path)
+
+
 def test_a_budget_that_is_overshot_is_said(tmp_path):
     assert main(["train", "CartPole-v1", *flags("ppo", tmp_path, total_timesteps=100)]) == 0
     found = api.resume(only_run(tmp_path).path, total_timesteps=140, quiet=True)

@@ -33,7 +33,7 @@ from logpi.tasks import Facts
 
 GAMES = 200
 UPDATE_COST = 4.0  # of learning from one move, in network evaluations of the search (an estimate)
-PLAYOUT_COST = 0.2  # of a move in a random game, in the same; measured on Hex 7x7, few games at once
+PLAYOUT_COST = 0.4  # of a move in a random game, in the same; measured on Hex 7x7 and Go 5x5, 4 games at once
 # Plain MCTS of 200 rollouts a move keeps the value in 0.8688 of the 3,095 validation and 0.8690 of the 3,076 test
 # positions where the choice matters (``logpi.games.search.uct``, seeds 0, 512, 1024, …)
 PLAIN_ROLLOUTS, PLAIN_KEEPS = 200, 0.869
@@ -65,14 +65,18 @@ def evaluators_of(game: Game, config: SelfPlaySettings, search: SearchFn, cases:
 
 
 def evaluations(run: Run, config: SelfPlaySettings, game: Game) -> Plan:
-    """The periodic evaluations of a run.
+    """The periodic evaluations of a run."""
+    return plan(run, config.total_timesteps, step_cost(config, game), _judge(game).longest(game))
 
-    How much time a step takes is estimated, in network evaluations of the search, so that no clock decides.
+
+def step_cost(config: SelfPlaySettings, game: Game) -> float:
+    """Time of a step of an evaluation, in moves of self-play and of learning from them.
+
+    It is estimated, in network evaluations of the search, so that no clock decides.
     """
     training = config.simulations * (1 - config.playout_cap_probability * bool(config.playout_cap_simulations))
     training += UPDATE_COST * config.replay_ratio
-    cost = _judge(game).cost(game, config) / training
-    return plan(run, config.total_timesteps, cost, _judge(game).longest(game))
+    return _judge(game).cost(game, config) / training
 
 
 def evaluate_agent(agent: GameAgent, count: int, seed: int = 0) -> Facts:

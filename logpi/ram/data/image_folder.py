@@ -12,6 +12,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from logpi.errors import LogpiError
+from logpi.ram.data.colour import channels
 from logpi.ram.data.images import (
     Images,
     check_classes,
@@ -182,7 +183,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
                     f"{path}: more than 8 bits a channel; save it as an 8-bit image, 0..255: where 65535 is white, "
                     "Image.fromarray((np.asarray(image) // 257).astype(np.uint8))"
                 )
-            return _channels(ImageOps.exif_transpose(image))
+            return channels(ImageOps.exif_transpose(image))
     except LogpiError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -204,16 +205,3 @@ def _is_deep(image: ImageFile.ImageFile) -> bool:
     if isinstance(image, PpmImageFile):
         return any(isinstance(mode, tuple) and mode[1] > 255 for mode in raw)
     return any(str(mode).endswith(";16B") for mode in raw)
-
-
-def _channels(image: Image.Image) -> NDArray[np.uint8]:
-    """[H, W, 1] for a grey picture, however it is stored, else [H, W, 3]."""
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[..., None]
-    colour: NDArray[np.uint8] = np.asarray(image.convert("RGB"))
-    red, green, blue = colour[..., 0], colour[..., 1], colour[..., 2]
-    grey = np.array_equal(red, green) and np.array_equal(green, blue)
-    return red[..., None].copy() if grey else colour

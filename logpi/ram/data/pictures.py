@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
+from logpi.ram.data.colour import grey, opaque
 from logpi.ram.data.image_folder import read_image
 from logpi.ram.data.images import check_regular, check_size, contrast, shape
 from logpi.ram.data.scaling import scaled
 
 WHITE = 255
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as Pillow makes grey of colour
 ONE_SIDED = 0.9  # fraction of the training images with the same ink, from which on another ink is unusual
 FAINT = 2.0  # levels: a picture whose inside and edge differ by less is neither light on dark nor dark on light
 
@@ -63,12 +63,12 @@ def batch_of(given: Any, wanted: tuple[int, int, int]) -> tuple[NDArray[np.uint8
         LogpiError: none of these shapes, an empty batch, or as ``to_bytes``.
     """
     pixels = np.asarray(given)
-    grey = wanted[2] == 1
-    if grey and pixels.shape[-2:] == wanted[:2] and pixels.shape != wanted:
+    is_grey = wanted[2] == 1
+    if is_grey and pixels.shape[-2:] == wanted[:2] and pixels.shape != wanted:
         pixels = pixels[..., None]
     if pixels.shape[-3:] != wanted or pixels.ndim > 4:
         height, width, channels = wanted
-        shapes = [f"[{height}, {width}]"] * grey + [f"[{height}, {width}, {channels}]"]
+        shapes = [f"[{height}, {width}]"] * is_grey + [f"[{height}, {width}, {channels}]"]
         raise LogpiError(
             f"images of shape {shape(np.asarray(given))} do not fit this agent; allowed: {', '.join(shapes)}, or a "
             "batch [B, …] of these; logpi.look scales pictures of any size"
@@ -151,14 +151,7 @@ def from_array(given: Any) -> list[NDArray[np.uint8]]:
             "[B, H, W, C], with C 1 (grey), 3 (colour) or 4 (colour and opacity) last"
         )
     check_size(pixels.shape[1], pixels.shape[2], "the array")
-    return [_opaque(image) for image in to_bytes(pixels, "the array")]
-
-
-def _opaque(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if pixels.shape[2] < 4:
-        return pixels
-    opacity = pixels[..., 3:] / WHITE
-    return np.rint(pixels[..., :3] * opacity + WHITE * (1 - opacity)).astype(np.uint8)
+    return [opaque(image) for image in to_bytes(pixels, "the array")]
 
 
 def _prepared(
@@ -173,7 +166,7 @@ def _prepared(
     height, width, channels = wanted
     warnings, size = [], (pixels.shape[0], pixels.shape[1])
     if pixels.shape[2] > channels:
-        pixels = np.rint(pixels @ np.array(LUMA)).astype(np.uint8)[..., None]
+        pixels = grey(pixels)
     pixels = np.broadcast_to(pixels, (*size, channels))
     whole = size == canvas
     pixels = pixels if whole else scaled(pixels, height, width)
