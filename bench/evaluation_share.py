@@ -3,9 +3,10 @@
     python bench/evaluation_share.py [--only PATTERN]
 
 Measured: fourteen environments are trained with their default settings, and the clock is read; compilation and the
-final evaluation are apart. Most are trained for a shorter time, in which the evaluations that are always made weigh more.
-Computed: for all others, and for those at their default length, from the plan of their evaluations and the cost of an
-evaluation's step that was measured in their kind; on the host the environment's own step is measured in each. Recipes that ask for their evaluations are computed as they ask.
+final evaluation are apart. Most are trained for a shorter time, in which the evaluations that are always made weigh
+more. Computed: for all others, and for those at their default length, from the plan of their evaluations and the cost
+of an evaluation's step that was measured in their kind; on the host the environment's own step is measured in each.
+Recipes that ask for their evaluations are computed as they ask.
 """
 
 from __future__ import annotations
