@@ -229,6 +229,17 @@ def test_broken_sgf_is_named(tmp_path, text, message):
     assert str(path) in str(caught.value)
 
 
+def test_a_node_with_a_move_of_each_is_read_in_the_order_of_the_file(tmp_path):
+    path = tmp_path / "games.sgf"
+    path.write_text("(;GM[1]SZ[9];B[aa]W[bb];B[cc])")
+    (found,) = read(path)
+    go = make_game("go-9x9")
+    assert list(found.actions) == [go.parse(name) for name in ("A9", "B8", "C7")]
+    path.write_text("(;GM[1]SZ[9];W[bb]B[aa])")
+    with pytest.raises(LogpiError, match="W moves out of turn, at move 1"):
+        read(path)
+
+
 def test_what_is_no_text(tmp_path):
     (tmp_path / "bad.jsonl").write_bytes(b"\n\xff")
     with pytest.raises(LogpiError, match=r"bad\.jsonl, line 2: not UTF-8"):
