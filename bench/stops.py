@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from report import parser, publish, spread, table
 
-from logpi.training.signals import FIRST
+from logpi.training.signals import EARLY, FIRST
 
 TASKS = ("CartPole-v1", "LunarLander-v3", "ram/mnist", "connect-four", "go-9x9")
 ACKNOWLEDGED, OBEYED = 1.0, 5.0  # seconds
@@ -98,7 +98,7 @@ def stop(task: str, number: int, after: float, scratch: Path, cache: Path) -> St
         code = process.wait()
     ended = time.perf_counter()
     time.sleep(0.1)
-    told = [when for when, line in list(found.queue) if FIRST in line]
+    told = [when for when, line in list(found.queue) if FIRST in line or EARLY in line]
     runs = [card.parent for card in logs.glob("*/*/config.toml")]
     resumed = resumes(runs[0], cache) if runs else None
     return Stopped(after, told[0] - sent if told else None, ended - sent, code, resumed)

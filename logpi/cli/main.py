@@ -5,6 +5,7 @@ Importing this module imports neither JAX nor the verbs, so that ``--help`` answ
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -18,6 +19,7 @@ LESS = (
 )
 
 INTERRUPTED = 130  # exit code
+TRAINING = ("train", "resume")
 LONG = ("train", "resume", "play", "arena")  # what they do is more than what they print
 VERBS = {  # name -> what it does; each is a function of that name in this folder's module of that name
     "train": "train an agent; display, save and film it",
@@ -122,11 +124,12 @@ def _run(argv: list[str]) -> int:
     """The exit code of a verb; every expected error becomes one message."""
     from logpi.errors import LogpiError
     from logpi.own_code import command
+    from logpi.training.signals import EARLY, ending_at_once
 
     argv, code, trust = _trust_in(argv)
     verb = argv[0].replace("-", "_")
     try:
-        with command(code, trust):
+        with command(code, trust), ending_at_once(EARLY) if verb in TRAINING else contextlib.nullcontext():
             result: int = getattr(importlib.import_module(f"logpi.cli.{verb}"), verb)(argv[1:])
         return result
     except LogpiError as error:

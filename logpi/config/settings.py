@@ -231,9 +231,8 @@ class Run:
     log_points: int = at_least(1, 200)  # Number of logged rows of metrics, evenly spread; at most one per iteration
     # Score of a periodic evaluation (of every seed) at which training ends, in the task's own unit; inf: none
     stop_at: float = ranged(math.inf, _reachable, "a number, with eval_points other than 0")
-    minutes: float = above(
-        0, math.inf
-    )  # Wall-clock time of training in minutes, of a resumed run in all; inf: no limit
+    # Wall-clock time of training in minutes, of a resumed run in all; inf: no limit
+    minutes: float = above(0, math.inf)
     video: bool = True  # Video of the trained agent, recorded at the end of training
     tensorboard: bool = True  # TensorBoard event file in the run folder
     log_dir: str = "runs"  # Folder in which run folders are made

@@ -19,6 +19,7 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = 130  # exit code
 FIRST = "stopping: the piece of work under way is finished and saved; a second signal ends at once"
 SECOND = "ended at once; what came after the last checkpoint is lost"
+EARLY = "interrupted before training began"
 SHOW_CURSOR = "\x1b[?25h"  # which a live display hides
 
 
@@ -42,6 +43,25 @@ class Stop:
 
 
 @contextlib.contextmanager
+def ending_at_once(said: str) -> Iterator[None]:
+    """Until ``stop_on_signal`` begins, the first Ctrl-C or SIGTERM ends the process: nothing could be lost yet.
+
+    Libraries are imported and functions traced then, where an exception may come late, or be swallowed.
+
+    Args:
+        said: on standard error at that end.
+    """
+    with contextlib.ExitStack() as beginning:
+        beginning.enter_context(_hearing(lambda: _end(said)))
+        global _beginning
+        _beginning = beginning
+        yield
+
+
+_beginning = contextlib.ExitStack()  # closed when training begins
+
+
+@contextlib.contextmanager
 def stop_on_signal(tell: Callable[[str, int, int], None], acknowledge: Callable[[str], None]) -> Iterator[Stop]:
     """Within it, the first Ctrl-C or SIGTERM asks for a stop, and a second one ends the process with exit code 130.
 
@@ -50,16 +70,31 @@ def stop_on_signal(tell: Callable[[str, int, int], None], acknowledge: Callable[
         acknowledge: shows a text; it is called from another thread.
     """
     stop = Stop(tell)
-    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+
+    def heard() -> None:
+        if stop:
+            _end(SECOND)
+        stop.ask()
+        acknowledge(FIRST)
+
+    _beginning.close()
+    with _hearing(heard):
         yield stop
+
+
+@contextlib.contextmanager
+def _hearing(heard: Callable[[], None]) -> Iterator[None]:
+    """Within it, each Ctrl-C or SIGTERM calls ``heard`` in another thread, and does nothing else."""
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+        yield
         return
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    threading.Thread(target=_listen, args=(reader, stop, acknowledge), name="logpi-signals", daemon=True).start()
+    threading.Thread(target=_listen, args=(reader, heard), name="logpi-signals", daemon=True).start()
     handlers = {number: signal.signal(number, _nothing) for number in NUMBERS}
     descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
-        yield stop
+        yield
     finally:
         signal.set_wakeup_fd(descriptor)
         for number, handler in handlers.items():
@@ -71,22 +106,18 @@ def _nothing(number: int, frame: FrameType | None) -> None:
     """A handler that has to be there for the interpreter to write the signal's number."""
 
 
-def _listen(reader: socket.socket, stop: Stop, acknowledge: Callable[[str], None]) -> None:
+def _listen(reader: socket.socket, heard: Callable[[], None]) -> None:
     with reader:
         while received := reader.recv(1):
-            if received[0] not in NUMBERS:
-                continue
-            if stop:
-                _end()
-            stop.ask()
-            acknowledge(FIRST)
+            if received[0] in NUMBERS:
+                heard()
 
 
-def _end() -> None:
+def _end(said: str) -> None:
     """End the process, whatever it is doing."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.write(SHOW_CURSOR if sys.stdout.isatty() else "")
         sys.stdout.flush()
-        sys.stderr.write(f"\nlogpi: {SECOND}\n")
+        sys.stderr.write(f"\nlogpi: {said}\n")
         sys.stderr.flush()
     os._exit(INTERRUPTED)
