@@ -1,14 +1,17 @@
 """Ctrl-C and SIGTERM at random moments of a run: how soon they are acknowledged and obeyed, and whether it goes on.
 
     python bench/stops.py [--moments 10] [--only CartPole-v1 go-9x9]
+    python bench/stops.py --moments 0  # the table of what is kept
 
 For each task, training is started in a process of its own, in turns with an empty compilation cache and with a full
 one, and gets SIGINT or SIGTERM at a moment drawn uniformly from the first ``--within`` seconds, imports and compilation
 included. A run that had begun is then resumed until it says where it resumes. Wanted: acknowledged within 1 s, obeyed
-within 5 s, and resumable each time.
+within 5 s, and resumable each time. Every stop is kept at once in ``stops.jsonl`` beside the table, with the commit and
+the load average of that moment; the table is of all that is kept, so that an interrupted measurement goes on.
 """
 
 import argparse
+import json
 import os
 import queue
 import random
@@ -21,12 +24,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from report import parser, publish, spread, table
+from report import commit, parser, publish, spread, table
 
 from logpi.training.signals import EARLY, FIRST
 
 TASKS = ("CartPole-v1", "LunarLander-v3", "ram/mnist", "connect-four", "go-9x9")
 ACKNOWLEDGED, OBEYED = 1.0, 5.0  # seconds
+KEPT = "stops.jsonl"
 PATIENCE = 100.0  # seconds until a process that does not end is killed
 LONG = {"CartPole-v1": ("--total-timesteps", "5e7"), "LunarLander-v3": ("--total-timesteps", "1e7")}
 
@@ -39,6 +43,8 @@ class Stopped(NamedTuple):
     obeyed: float  # seconds from the signal to the end of the process
     code: int
     resumed: bool | None  # None where no run had begun
+    commit: str
+    load: float | None  # average of the last minute, when the signal was sent
 
 
 def lines_of(process: subprocess.Popen[str]) -> "queue.Queue[tuple[float, str]]":
@@ -89,7 +95,7 @@ def stop(task: str, number: int, after: float, scratch: Path, cache: Path) -> St
     process = started(cache, "train", task, "--log-dir", str(logs), "--no-video", *LONG.get(task, ()))
     found = lines_of(process)
     time.sleep(after)
-    sent = time.perf_counter()
+    load, sent = os.getloadavg()[0], time.perf_counter()
     process.send_signal(number)
     try:
         code = process.wait(timeout=PATIENCE)
@@ -101,7 +107,7 @@ def stop(task: str, number: int, after: float, scratch: Path, cache: Path) -> St
     told = [when for when, line in list(found.queue) if FIRST in line or EARLY in line]
     runs = [card.parent for card in logs.glob("*/*/config.toml")]
     resumed = resumes(runs[0], cache) if runs else None
-    return Stopped(after, told[0] - sent if told else None, ended - sent, code, resumed)
+    return Stopped(after, told[0] - sent if told else None, ended - sent, code, resumed, commit(), load)
 
 
 def good(stopped: Stopped) -> bool:
@@ -123,35 +129,52 @@ def row(task: str, stops: list[Stopped]) -> list[object]:
         spread([s.obeyed for s in stops], ".2f"),
         f"{sum(s.resumed is True for s in begun)} of {len(begun)}",
         f"{sum(map(good, stops))} of {len(stops)}",
+        spread(loads, ".0f") if (loads := [s.load for s in stops if s.load is not None]) else "not kept",
+        ", ".join(sorted({s.commit for s in stops})),
     ]
 
 
-def measure(task: str, args: argparse.Namespace, chance: random.Random) -> list[Stopped]:
-    """All stops of a task."""
-    stops = []
+def measure(task: str, args: argparse.Namespace, chance: random.Random) -> None:
+    """Stop a task's runs, and keep what came of it."""
     with tempfile.TemporaryDirectory() as scratch:
         for k in range(args.moments):
             place = Path(scratch) / str(k)
             cache = place / "cache" if k % 2 == 0 else Path(scratch) / "cache"
             number = (signal.SIGINT, signal.SIGTERM)[k // 2 % 2]
-            stops.append(stop(task, number, chance.uniform(0, args.within), place, cache))
-            print(task, stops[-1], file=sys.stderr, flush=True)
-    return stops
+            found = stop(task, number, chance.uniform(0, args.within), place, cache)
+            print(task, found, file=sys.stderr, flush=True)
+            with (args.results / KEPT).open("a") as file:
+                file.write(json.dumps({"task": task, **found._asdict()}) + "\n")
+
+
+def kept(file: Path) -> dict[str, list[Stopped]]:
+    """The stops in a file, by task."""
+    found: dict[str, list[Stopped]] = {}
+    for line in file.read_text().splitlines() if file.exists() else ():
+        facts = json.loads(line)
+        found.setdefault(facts.pop("task"), []).append(Stopped(**facts))
+    return found
 
 
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--moments", type=int, default=10, help="of each task")
     arguments.add_argument("--within", type=float, default=40.0, help="seconds from the start")
+    arguments.add_argument("--seed", type=int, default=0, help="of the moments")
     arguments.add_argument("--only", nargs="+", choices=TASKS, metavar="TASK", default=TASKS)
     args = arguments.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and their children, ignore it
-    chance = random.Random(0)
-    found = {task: measure(task, args, chance) for task in args.only}
+    args.results.mkdir(parents=True, exist_ok=True)
+    chance = random.Random(args.seed)
+    for task in args.only:
+        measure(task, args, chance)
+    found = kept(args.results / KEPT)
     header = ["task", "signals", "s to the acknowledgement", "s to the end", "resumed, of those begun", "as wanted"]
+    header += ["load", "commits"]
     about = (
-        "Medians (least to greatest). As wanted: acknowledged within 1 s, ended within 5 s, and resumable; a process "
-        "that still imports ends within 1 s without a word, and one that still compiles has nothing to resume."
+        "Medians (least to greatest). Load: average of the last minute, on two cores. As wanted: acknowledged within "
+        "1 s, ended within 5 s, and resumable; a process that does not hear signals yet ends within 1 s without a word, "
+        "and one that still compiles has nothing to resume."
     )
     publish(args.results, "stops", "Stops", {}, [table(header, [row(*pair) for pair in found.items()]), about])
     if not all(good(s) for stops in found.values() for s in stops):
