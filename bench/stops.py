@@ -173,8 +173,8 @@ def main() -> None:
     header += ["load", "commits"]
     about = (
         "Medians (least to greatest). Load: average of the last minute, on two cores. As wanted: acknowledged within "
-        "1 s, ended within 5 s, and resumable; a process that does not hear signals yet ends within 1 s without a word, "
-        "and one that still compiles has nothing to resume."
+        "1 s, ended within 5 s, and resumable; a process that does not hear signals yet ends within 1 s without a "
+        "word, and one that still compiles has nothing to resume."
     )
     publish(args.results, "stops", "Stops", {}, [table(header, [row(*pair) for pair in found.items()]), about])
     if not all(good(s) for stops in found.values() for s in stops):
