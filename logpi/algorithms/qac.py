@@ -38,6 +38,7 @@ from logpi.config.settings import ControlSettings, Use, at_least, fraction, not_
 from logpi.methods import method
 from logpi.nets.critics import ActorCriticNetwork, discrete_actor_critics
 from logpi.ops import losses, psi
+from logpi.ops.collectives import per_device_key
 from logpi.ops.normalization import Statistics
 from logpi.types import (
     Algorithm,
@@ -137,7 +138,7 @@ def qac(config: QAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         learner = learner._replace(params=learner.params._replace(critics=phi), extra=followed(copy, phi, h.tau))
         if fresh is not None:
             _, out = policy.apply(learner.params.actor, (), b.obs)
-            b = b._replace(action=out.pi.sample(fresh))
+            b = b._replace(action=out.pi.sample(per_device_key(fresh)))
         theta, actor, more = improve(
             lambda params: actor_loss(policy, critics, learner, b, params),
             h,

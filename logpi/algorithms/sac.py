@@ -25,11 +25,12 @@ from logpi.algorithms.common.continuous import Exploring, dimensions, warming
 from logpi.algorithms.common.critics import both, critics_of, followed, in_force, seen
 from logpi.algorithms.common.learning import improve, remaining, traced
 from logpi.algorithms.common.soft import Soft, cooled, first_learner
-from logpi.config.settings import above, finite
+from logpi.config.settings import Use, above, finite
 from logpi.errors import LogpiError
 from logpi.methods import method
 from logpi.nets.critics import ActorCriticNetwork, squashed_actor_critics
 from logpi.ops import losses
+from logpi.ops.collectives import per_device_key
 from logpi.ops.distributions import TanhGaussian
 from logpi.ops.noise import make_noise
 from logpi.ops.normalization import normalize_obs
@@ -45,6 +46,8 @@ class SAC(Exploring):
     # Wanted entropy of the policy in nats, for each dimension of an action in [-1, 1] (Haarnoja et al. 2018b, app. D)
     target_entropy: float = finite(-1.0)
 
+    uses = (Use(("target_entropy",), lambda c: c.auto_ent_coef, "auto_ent_coef is on"),)
+
 
 @method(settings=SAC, parent="qac", network=ActorCriticNetwork, policy=squashed_actor_critics)
 def sac(config: SAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
@@ -56,8 +59,8 @@ def sac(config: SAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     def init(key: Key) -> Learner:
         return first_learner(hyper, hyper.ent_coef, acting.init(key))
 
-    def pi(params: PyTree, seen: PyTree) -> TanhGaussian:
-        return squashed(policy.apply(params, (), seen)[1])
+    def pi(params: PyTree, obs: PyTree) -> TanhGaussian:
+        return squashed(policy.apply(params, (), obs)[1])
 
     def act(learner: Learner, memory: PyTree, obs: PyTree, key: Key, greedy: bool = False) -> Act:
         found = pi(learner.params.actor, normalize_obs(learner.statistics, obs))
@@ -67,9 +70,9 @@ def sac(config: SAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         memory, epsilon = noise.draw(memory, draw, found.mean.shape[0])
         return Act(warming(learner, config.learning_starts, other, found.at(epsilon)[0]), None, memory)
 
-    def drawn(params: PyTree, seen: PyTree, key: Key) -> tuple[Array, Array]:
+    def drawn(params: PyTree, obs: PyTree, key: Key) -> tuple[Array, Array]:
         """(ã, log π(ã | o)) by white noise."""
-        found = pi(params, seen)
+        found = pi(params, obs)
         return found.at(jax.random.normal(key, found.mean.shape))
 
     def update(learner: Learner, b: Transitions, key: Key) -> tuple[Learner, Metrics]:
@@ -77,7 +80,7 @@ def sac(config: SAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         alpha, anneal = jnp.exp(params.log_alpha), remaining(learner, config.lr_schedule)
         b = seen(learner, b)
         copy = learner.extra._replace(params=in_force(learner.extra, params.critics))
-        next_key, this_key = jax.random.split(key)
+        next_key, this_key = jax.random.split(per_device_key(key))
         action, log_prob = drawn(params.actor, b.next_obs, next_key)
         y = b.reward + b.discount * (critics.apply(copy.params, b.next_obs, action).min(0) - alpha * log_prob)
 

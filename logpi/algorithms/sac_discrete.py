@@ -20,7 +20,7 @@ from logpi.algorithms.common.continuous import Replayed
 from logpi.algorithms.common.critics import both, chosen, critics_of, followed, in_force, probabilities, seen
 from logpi.algorithms.common.learning import improve, make_act, remaining, traced
 from logpi.algorithms.common.soft import Soft, cooled, first_learner
-from logpi.config.settings import above, fraction
+from logpi.config.settings import Use, above, fraction
 from logpi.methods import method
 from logpi.nets.critics import ActorCriticNetwork, discrete_actor_critics
 from logpi.ops import losses
@@ -36,6 +36,8 @@ class SACDiscrete(Replayed):
     # Wanted entropy of the policy, as a fraction of the uniform one's (Christodoulou 2019: 0.98)
     target_entropy: float = fraction(0.3)
 
+    uses = (Use(("target_entropy",), lambda c: c.auto_ent_coef, "auto_ent_coef is on"),)
+
 
 @method(settings=SACDiscrete, parent="sac", network=ActorCriticNetwork, policy=discrete_actor_critics)
 def sac_discrete(config: SACDiscrete, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
@@ -46,9 +48,9 @@ def sac_discrete(config: SACDiscrete, policy: Policy, spec: EnvSpec, obs: PyTree
     def init(key: Key) -> Learner:
         return first_learner(hyper, hyper.ent_coef, acting.init(key))
 
-    def soft(theta: PyTree, seen: PyTree, q: Array, alpha: Array) -> tuple[Array, Array, Array]:
+    def soft(theta: PyTree, obs: PyTree, q: Array, alpha: Array) -> tuple[Array, Array, Array]:
         """(V(o), the policy's entropy, the uniform policy's) [N], for min_i Q [N, n]."""
-        chance = probabilities(policy.apply(theta, (), seen)[1])
+        chance = probabilities(policy.apply(theta, (), obs)[1])
         log_prob = jnp.log(jnp.where(chance > 0, chance, 1.0))
         value = (chance * (q - alpha * log_prob)).sum(-1)
         return value, -(chance * log_prob).sum(-1), jnp.log((chance > 0).sum(-1))

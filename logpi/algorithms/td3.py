@@ -26,7 +26,7 @@ from logpi.config.settings import Use, at_least, not_negative
 from logpi.methods import method
 from logpi.nets.critics import ActorCriticNetwork, deterministic_actor_critics
 from logpi.ops import losses
-from logpi.ops.collectives import where
+from logpi.ops.collectives import per_device_key, where
 from logpi.ops.noise import make_noise
 from logpi.ops.normalization import Statistics, normalize_obs
 from logpi.types import Act, Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy, PyTree, Transitions
@@ -59,8 +59,8 @@ def td3(config: TD3, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         optimizers = Params(init_optimizer(hyper, params.actor), init_optimizer(hyper, params.critics))
         return Learner(params, optimizers, Statistics(), hyper, jnp.int32(0), first_copy(params))
 
-    def pi(params: PyTree, seen: PyTree) -> Array:
-        return policy.apply(params, (), seen)[1].pi.mode()
+    def pi(params: PyTree, obs: PyTree) -> Array:
+        return policy.apply(params, (), obs)[1].pi.mode()
 
     def act(learner: Learner, memory: PyTree, obs: PyTree, key: Key, greedy: bool = False) -> Act:
         action = pi(learner.params.actor, normalize_obs(learner.statistics, obs))
@@ -75,7 +75,7 @@ def td3(config: TD3, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         h, params, anneal = learner.hyper, learner.params, remaining(learner, config.lr_schedule)
         b = seen(learner, b)
         copy = learner.extra._replace(params=in_force(learner.extra, params))
-        blur = h.target_noise * jax.random.normal(key, b.action.shape)
+        blur = h.target_noise * jax.random.normal(per_device_key(key), b.action.shape)
         blur = jnp.clip(blur, -h.target_noise_clip, h.target_noise_clip)
         action = jnp.clip(pi(copy.params.actor, b.next_obs) + blur, -1.0, 1.0)
         y = b.reward + b.discount * critics.apply(copy.params.critics, b.next_obs, action).min(0)

@@ -6,6 +6,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from gymnasium import spaces
 
 from logpi.config.settings import GradientSettings, at_least, fraction, not_negative
@@ -57,7 +58,7 @@ def dimensions(spec: EnvSpec) -> int:
     """
     space = spec.action_space
     if isinstance(space, spaces.Box) and space.is_bounded():
-        return max(1, int(jnp.size(space.low)))
+        return max(1, int(np.prod(space.shape)))
     unbounded = isinstance(space, spaces.Box)
     instead = "ppo, or bound them (gymnasium.wrappers.RescaleAction)" if unbounded else "sac_discrete, dqn or ppo"
     raise LogpiError(f"the actions of {spec.id} are {space}; this method needs a Box with both bounds: take {instead}")
