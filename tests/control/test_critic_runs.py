@@ -114,8 +114,8 @@ def test_environments_on_the_host(tmp_path, name):
 
 def test_kill_9_of_a_run_with_a_replay(tmp_path):
     """A process that trains the same run is killed between two checkpoints, and goes on in this one."""
-    long = {"total_timesteps": 6400}
-    run = {"checkpoint_points": 10_000, "eval_points": 3, "log_points": 400}
+    long = {"total_timesteps": 3200}
+    run = {"checkpoint_points": 10_000, "eval_points": 3, "log_points": 200}
     expected = outcome(train(experiment("sac", tmp_path / "whole", run, **long)))
     settings = {**METHODS["sac"][2], "n_envs": 4, **long}
     flags = ["--log-dir", str(tmp_path / "cut"), "--hidden", "8", "--quiet", "--no-video", "--no-tensorboard"]
