@@ -115,6 +115,8 @@ def find_method(name: str) -> AnyMethod:
     path, colon, attribute = name.rpartition(":")
     if colon and path.endswith(".py"):
         return _from_file(path, attribute)
+    if name.endswith(".py"):
+        raise LogpiError(f"algorithm {name!r} names a file; add the method's name in it, {name}:NAME")
     if name in (declared := _entries()):
         return _from_entry(declared[name])
     known = [*method_names(), *declared]

@@ -125,6 +125,8 @@ def import_file(path: str, attribute: str) -> ModuleType:
     _find_in(file.parent)
     try:
         return import_own(file)
+    except LogpiError as error:
+        raise LogpiError(f"importing {path}: {error}") from error
     except (Exception, SystemExit) as error:
         raise LogpiError(f"importing {path} raised {type(error).__name__}: {error}") from error
 

@@ -72,11 +72,9 @@ def check_policy(policy: Policy, spec: EnvSpec, name: str) -> None:
 
     def found(policy: Policy) -> Callable[[], Any]:
         def run() -> Any:
-            _, out = policy.apply(policy.init(key), policy.memory(BATCH), obs)
-            if not isinstance(out, Output):
-                raise LogpiError(
-                    f"{name} returns a {type(out).__name__} as its output; wanted: (memory, logpi.Output(pi, value))"
-                )
+            params, memory = policy.init(key), policy.memory(BATCH)
+            _check_params(params, name)
+            out = _output(policy.apply(params, memory, obs), memory, name)
             action = out.pi.sample(key)
             return out, action, out.pi.log_prob(action), out.pi.entropy(), out.pi.mode()
 
@@ -99,6 +97,46 @@ def check_policy(policy: Policy, spec: EnvSpec, name: str) -> None:
                 f"{name}: the arrays of its {type(out.pi).__name__} have the shapes {shapes}; for {spec.action_space} "
                 f"they must be {right}"
             )
+
+
+def _check_params(params: PyTree, name: str) -> None:
+    """Refuse parameters without a gradient."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not jnp.issubdtype(getattr(leaf, "dtype", type(leaf)), jnp.floating):
+            place = jax.tree_util.keystr(path) or "it"
+            raise LogpiError(
+                f"{name}: init(key) returns parameters of which {place} is {_called(leaf)}; wanted: arrays of floats"
+            )
+
+
+def _output(found: Any, memory: PyTree, name: str) -> Output:
+    """The ``Output`` in what ``apply`` returned.
+
+    Raises:
+        LogpiError: there is none, its π is not a distribution, or the memory has another form than before.
+    """
+    pair = isinstance(found, tuple) and len(found) == 2 and not isinstance(found, Output)
+    if not (pair and isinstance(found[1], Output)):
+        what = _called(found[1] if pair else found)
+        raise LogpiError(f"{name} returns {what} as its output; wanted: (memory, logpi.Output(pi, value))")
+    after, out = found
+    if not hasattr(out.pi, "log_prob"):
+        raise LogpiError(
+            f"{name}: pi is {_called(out.pi)}; wanted: a distribution, such as logpi.distributions.Categorical"
+        )
+    forms = [jax.tree.map(lambda x: (jnp.shape(x), jnp.result_type(x)), tree) for tree in (memory, after)]
+    if forms[0] != forms[1]:
+        raise LogpiError(
+            f"{name}: apply returns a memory of the form {forms[1]}; wanted: that of memory(batch), {forms[0]}"
+        )
+    return out
+
+
+def _called(x: Any) -> str:
+    """What a person calls a value of a trace."""
+    if isinstance(x, jax.Array):
+        return f"an array of {x.dtype.name} with the shape {list(x.shape)}"
+    return f"a {type(x).__name__}"
 
 
 def made(method: Callable[..., Any], settings: Any, policy: Policy, spec: EnvSpec, name: str) -> Algorithm:

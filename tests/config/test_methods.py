@@ -78,6 +78,7 @@ def test_a_method_of_a_file(own, monkeypatch):
     ("name", "message"),
     [
         ("pp", r"unknown algorithm 'pp'; allowed: .*ppo.*; did you mean ppo"),
+        ("own.py", r"'own\.py' names a file; add the method's name in it, own\.py:NAME"),
         ("nowhere.py:bold", r"no such file: .*nowhere\.py"),
         ("{own}:shy", "has no 'shy'; it has: .*bold"),
         ("{own}:plain", "plain is a function; wanted: a function with the decorator"),

@@ -40,9 +40,22 @@ def test_good_ones_pass():
         (linear(choices=5), r"Categorical have the shapes \[\(3, 5\)\].*must be \[\(3, 2\)\]"),
         (linear(value=lambda x: x.sum(-1, keepdims=True)), r"value has the shape \[3, 1\]"),
         (linear()._replace(apply=lambda params, memory, obs: (memory, obs)), "as its output; wanted"),
+        (
+            linear()._replace(apply=lambda p, m, obs: linear().apply(p, m, obs)[1]),
+            "policy returns a Output as its output",
+        ),
+        (linear()._replace(apply=lambda p, m, obs: obs), r"an array of float32 with the shape \[3, 4\] as its output"),
+        (linear()._replace(apply=lambda p, m, obs: (m, Output(obs, obs[:, 0]))), "pi is an array of .*a distribution"),
+        (linear()._replace(init=lambda key: {"w": jnp.zeros((4, 2), int)}), r"\['w'\] is an array of int32"),
+        (linear()._replace(init=lambda key: {"w": jnp.zeros((4, 2)), "n": 3}), r"\['n'\] is (a int|an array of int32)"),
+        (
+            linear()._replace(
+                memory=lambda batch: jnp.zeros((batch, 1)), apply=lambda p, m, obs: linear().apply(p, m[0], obs)
+            ),
+            "a memory of the form",
+        ),
         (linear()._replace(init=lambda key: {"w": jnp.zeros((9, 2))}), "policy raised TypeError"),
     ],
-    ids=["choices", "value", "output", "matrix"],
 )
 def test_a_network_that_does_not_fit_is_told_by_its_part(policy, message):
     with pytest.raises(LogpiError, match=message):
