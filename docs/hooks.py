@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import posixpath
 import re
 import shutil
@@ -94,8 +95,8 @@ def api() -> str:
 
     parts = []
     for name in logpi.__all__:
-        module, _, original = logpi._WHERE.get(name, f"logpi.ops.{name}").partition(":")
-        target = module if name in logpi._MODULES else f"{module}.{original or name}"
+        found = getattr(logpi, name)
+        target = found.__name__ if inspect.ismodule(found) else f"{found.__module__}.{found.__qualname__}"
         parts.append(f"::: {target}\n    options:\n      heading: logpi.{name}\n      toc_label: {name}\n")
     return "\n".join(parts)
 

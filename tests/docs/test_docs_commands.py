@@ -92,6 +92,9 @@ def short(experiment):
     """``experiment`` with the lengths of ``CAPS``."""
     # an episode's limit is the length of their rollouts: another n_steps is refused
     whole = {"n_steps"} if experiment.algo in ("reinforce", "actor_critic") else set()
+    searches = {getattr(experiment.method, name, "") for name in ("search", "play_search")}
+    if "gumbel" not in searches:  # a setting that would do nothing is refused
+        whole |= {"max_considered_actions"}
 
     def part(section):
         fields = {field.name for field in dataclasses.fields(section)} & set(CAPS) - whole

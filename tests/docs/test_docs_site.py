@@ -12,7 +12,7 @@ from manual import ROOT
 
 import logpi
 from logpi import methods
-from logpi.config import experiments
+from logpi.config import stored
 from logpi.config.help import help_of
 from logpi.config.settings import Run
 from logpi.runs import cards, checkpoint
@@ -111,7 +111,7 @@ def test_the_changelog_has_the_present_version_and_known_headings():
 
 
 @pytest.mark.parametrize(
-    ("file", "module"), [("agent.json", cards), ("config.toml", experiments), ("checkpoints", checkpoint)]
+    ("file", "module"), [("agent.json", cards), ("config.toml", stored), ("checkpoints", checkpoint)]
 )
 def test_the_page_on_stability_says_which_formats_are_read(file, module):
     rows = (ROOT / "docs" / "stability.md").read_text("utf-8").splitlines()
