@@ -46,6 +46,22 @@ with tempfile.TemporaryDirectory() as folder:
     found = {name: start(0, folder / "cache", folder / name) for name in ("empty", "full")}
 print(json.dumps({name: facts["exit"] for name, facts in found.items()}))
 """
+FIRST = """
+import json, os, pathlib, signal, subprocess, sys, tempfile, time
+_, game, until = sys.argv
+with tempfile.TemporaryDirectory() as folder:
+    began, words = time.perf_counter(), ["train", game, "--log-dir", folder, "--quiet"]
+    process = subprocess.Popen([sys.executable, "-m", "logpi", *words])
+    rows = lambda: [file for file in pathlib.Path(folder).glob("*/*/metrics.jsonl") if file.stat().st_size]
+    while not rows() and process.poll() is None:
+        time.sleep(0.02)
+    found = {"row": time.perf_counter() - began}
+    if until == "row":
+        process.send_signal(signal.SIGKILL)
+    process.wait()
+    found["end"] = time.perf_counter() - began
+print(json.dumps(found))
+"""
 
 
 class Number(NamedTuple):
@@ -105,6 +121,16 @@ MEASUREMENTS = {
         (Number("images_per_second", "RAM, 28x28, one core", "images/s"),),
     ),
 }
+for game in ("connect-four", "go-9x9"):
+    row = Number("row", f"`logpi train {game}`, empty cache, to the first row", "s", False)
+    MEASUREMENTS[game] = Measurement(("-c", FIRST, game, "row"), (row,))
+MEASUREMENTS["tic-tac-toe"] = Measurement(
+    ("-c", FIRST, "tic-tac-toe", "end"),
+    (
+        Number("row", "`logpi train tic-tac-toe`, empty cache, to the first row", "s", False),
+        Number("end", "the whole command", "s", False),
+    ),
+)
 Answer = dict[str, float]
 
 

@@ -107,7 +107,7 @@ def process(experiment: Experiment, parts: Parts, seed: int | None = None) -> Pr
         normalize_obs=method.normalize_obs,
         normalize_reward=method.normalize_reward,
         greedy=not run.eval_sampled,
-        brief=method.total_timesteps * parts.algorithm.passes * run.seeds < BRIEF,
+        effort="quick" if method.total_timesteps * parts.algorithm.passes * run.seeds < BRIEF else "full",
     )
     made = parts.source.process(experiment, parts.algorithm, obs, sizes, run.seed if seed is None else seed)
     return _reusing(made._replace(plan=plan), parts.algorithm, method.n_envs)

@@ -39,18 +39,13 @@ def device_evaluation(
     """
     limit, mine = vector.spec.max_episode_steps or LONGEST, -(-episodes // num_devices)
 
-    def key_of(now: Now) -> Key:
-        """The first group's key is that of the iteration, as if there were no others."""
-        key = per_device_key(now.key)
-        return where(now.begin == 0, key, jax.random.fold_in(key, now.begin))
-
     def begin(acting: Learner, cases: PyTree, now: Now) -> _Play:
-        env, first = vector.reset(jax.random.split(key_of(now))[1], mine)
+        env, first = vector.reset(per_device_key(now.key), mine)
         zero = jnp.zeros(mine)
         return _Play(env, first.obs, policy.memory(mine), jnp.ones(mine, bool), zero, zero, jnp.zeros(1, jnp.int32))
 
     def advance(acting: Learner, play: _Play, now: Now, until: Array) -> _Play:
-        key = jax.random.split(key_of(now))[0]
+        key = per_device_key(now.key)
 
         def going(play: _Play) -> Array:
             return jnp.any(play.alive) & (play.t[0] < until)
@@ -90,8 +85,8 @@ def evaluate_device(
 ) -> tuple[Array, Array]:
     """Returns and lengths [episodes] of one episode each, in one piece."""
     evaluation, zero = device_evaluation(vector, policy, act, episodes, greedy=greedy), jnp.int32(0)
-    now = Now(key, zero, zero, zero, ())
-    play = evaluation.advance(learner, evaluation.begin(learner, (), now), now, jnp.int32(evaluation.limit))
+    first, later = (Now(each, zero, zero, zero, ()) for each in jax.random.split(key))
+    play = evaluation.advance(learner, evaluation.begin(learner, (), first), later, jnp.int32(evaluation.limit))
     ret, length, _, _ = evaluation.result(play)
     return ret, length
 
@@ -111,7 +106,7 @@ class HostEvaluator:
         def one(acting: Learner, memory: PyTree, obs: PyTree, key: Key) -> Act:
             return self._act(acting, memory, obs, key, self._greedy)
 
-        return {"evaluate": Program(jax.jit(one), arguments, hot=False)}
+        return {"evaluate": Program(jax.jit(one), arguments, "quick")}
 
     def run(self, programs: Programs, acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
         """Scores of the episodes asked for; None where ``watch`` asked for a stop."""

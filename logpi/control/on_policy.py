@@ -14,7 +14,18 @@ import jax.numpy as jnp
 
 from logpi.control.evaluation import device_evaluation
 from logpi.control.rollout import Carry, Episodes, bounds_metrics, episode_metrics, rollout, rollout_block, start
-from logpi.driver.process import COLLECT, REPLICATED, SPREAD, SPREAD_ROWS, UPDATE, Now, Places, Process, State
+from logpi.driver.process import (
+    COLLECT,
+    REPLICATED,
+    SPREAD,
+    SPREAD_ROWS,
+    UPDATE,
+    Effort,
+    Now,
+    Places,
+    Process,
+    State,
+)
 from logpi.driver.stages import Evaluation, Stage
 from logpi.ops.collectives import all_finite, psum
 from logpi.ops.normalization import Statistics, init_statistics, normalize_reward, observe
@@ -40,7 +51,7 @@ class Sizes(NamedTuple):
     episodes: int  # of a periodic evaluation: those that a device plays at once
     normalize_obs: bool
     normalize_reward: bool
-    brief: bool  # the run is too short to earn back slow compilation
+    effort: Effort  # of the compiler: a short run does not earn back slow compilation
     greedy: bool = True  # whether evaluations take the most probable action
 
 
@@ -91,7 +102,7 @@ def _collect(vector: DeviceVector, algorithm: Algorithm, block: int) -> Stage:
 
 def on_device(vector: DeviceVector, algorithm: Algorithm, obs: PyTree, sizes: Sizes) -> Process:
     """The process of a method on device environments; ``obs`` has the shapes of one environment's observation."""
-    batch, hot = sizes.n_envs // sizes.num_devices, not sizes.brief
+    batch, effort = sizes.n_envs // sizes.num_devices, sizes.effort
 
     def begin(learner: Learner, key: Key) -> tuple[Carry, Trajectory]:
         carry = start(vector, algorithm, key, batch)
@@ -104,7 +115,10 @@ def on_device(vector: DeviceVector, algorithm: Algorithm, obs: PyTree, sizes: Si
     process = Process(
         init=init(algorithm, obs, sizes),
         start=begin,
-        stages=(_collect(vector, algorithm, block)._replace(hot=hot), update_stage(algorithm)._replace(hot=hot)),
+        stages=(
+            _collect(vector, algorithm, block)._replace(effort=effort),
+            update_stage(algorithm)._replace(effort=effort),
+        ),
         evaluation=evaluation(sizes.greedy),
         sampled=evaluation(False) if sizes.greedy else None,
         acting=acting,

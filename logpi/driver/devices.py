@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import math
@@ -14,11 +13,11 @@ import multiprocessing
 import os
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from logpi.driver.process import Compiled, Function, Jitted, Program, Watch
+from logpi.driver.process import Compiled, Effort, Function, Jitted, Program, Watch
 from logpi.driver.stages import unwatched
 from logpi.errors import MAIN_GUARD, LogpiError
 from logpi.ops.collectives import DATA
@@ -36,7 +35,11 @@ POLL = 0.05  # seconds between two looks at a signal while something compiles
 ROWS_A_CORE = 512  # a guess from 64 x 128 rollouts, where 1,024 a core gain and all-reduces cost tens of microseconds
 
 
-QUICK = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}  # half the time to compile
+EFFORTS: Mapping[Effort, Mapping[str, bool | int]] = {
+    "full": {},
+    "quick": {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False},  # half the time to compile
+    "least": {"xla_backend_optimization_level": 0},
+}
 
 
 def cache_folder() -> Path:
@@ -143,45 +146,66 @@ def aside(what: str, work: Callable[[], PyTree], watch: Watch = unwatched) -> Py
             raise KeyboardInterrupt
 
 
-def compile_all(programs: Mapping[str, Program], watch: Watch = unwatched) -> dict[str, Compiled]:
-    """Trace the programs one after the other and compile them side by side (XLA frees the GIL), the longest first.
+class Compiling(Mapping[str, Compiled]):
+    """Programs that are traced one after the other and compiled side by side, in their order; XLA frees the GIL.
 
-    Compilation is nearly all that a newcomer waits for, and one program's compilation uses one core. All of it happens
-    in daemon threads, so that the main thread can answer a signal, and the process can end, at any moment.
-
-    Raises:
-        KeyboardInterrupt: ``watch`` asked for a stop.
+    Compilation is nearly all that a newcomer waits for. It is all CPU, so no more programs are under way than there are
+    cores, and whoever needs the first ones need not wait for the last ones. All of it happens in daemon threads, so
+    that the main thread can answer a signal, and the process can end, at any moment.
     """
-    results: queue.SimpleQueue[tuple[str, PyTree, BaseException | None]] = queue.SimpleQueue()
 
-    def attempt(name: str, work: Callable[[], PyTree]) -> None:
-        try:
-            results.put((name, work(), None))
-        except BaseException as error:
-            results.put((name, None, error))
+    def __init__(self, programs: Mapping[str, Program]) -> None:
+        self._names, self._compiled = list(programs), dict[str, Compiled]()
+        self._results: queue.SimpleQueue[tuple[str, PyTree, BaseException | None]] = queue.SimpleQueue()
+        self._place = threading.Semaphore(cores())
+        threading.Thread(target=self._trace, args=(programs,), name=THREAD, daemon=True).start()
 
-    def trace() -> None:
+    def wait(self, names: Iterable[str], watch: Watch = unwatched) -> None:
+        """Wait until the programs of these ``names`` are compiled.
+
+        Raises:
+            KeyboardInterrupt: ``watch`` asked for a stop.
+        """
+        while not self._compiled.keys() >= set(names):
+            left = [name for name in self._names if name not in self._compiled]
+            what = f"compiling {', '.join(left[:2])}{', …' if len(left) > 2 else ''}"
+            if watch(what, len(self._compiled), len(self._names)):
+                raise KeyboardInterrupt
+            with contextlib.suppress(queue.Empty):
+                name, program, error = self._results.get(timeout=POLL)
+                if error is not None:
+                    raise error
+                self._compiled[name] = program
+
+    def __getitem__(self, name: str) -> Compiled:
+        """The program, waited for."""
+        self.wait([name])
+        return self._compiled[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _trace(self, programs: Mapping[str, Program]) -> None:
         for name, program in programs.items():
             try:
                 lowered = program.function.lower(*program.arguments)
             except BaseException as error:
-                results.put((name, None, error))
+                self._results.put((name, None, error))
                 return
-            compiling = functools.partial(_compile, lowered, program.hot)
-            threading.Thread(target=attempt, args=(name, compiling), name=THREAD, daemon=True).start()
+            self._place.acquire()
+            compiling = (name, lowered, program.effort)
+            threading.Thread(target=self._compile, args=compiling, name=THREAD, daemon=True).start()
 
-    threading.Thread(target=trace, name=THREAD, daemon=True).start()
-    compiled: dict[str, Compiled] = {}
-    while len(compiled) < len(programs):
-        left = [name for name in programs if name not in compiled]
-        if watch(f"compiling {', '.join(left[:2])}{', …' if len(left) > 2 else ''}", len(compiled), len(programs)):
-            raise KeyboardInterrupt
-        with contextlib.suppress(queue.Empty):
-            name, program, error = results.get(timeout=POLL)
-            if error is not None:
-                raise error
-            compiled[name] = program
-    return compiled
+    def _compile(self, name: str, lowered: PyTree, effort: Effort) -> None:
+        try:
+            self._results.put((name, compiled(lowered, effort), None))
+        except BaseException as error:
+            self._results.put((name, None, error))
+        finally:
+            self._place.release()
 
 
 def last_start(settings: str) -> float | None:
@@ -213,13 +237,21 @@ def _digest(settings: str) -> str:
     return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
-def _compile(lowered: PyTree, hot: bool) -> PyTree:
+def compiled(lowered: PyTree, effort: Effort) -> PyTree:
+    """A lowered program, compiled with the given effort."""
+    if options := options_of(effort):
+        import jax
+
+        with contextlib.suppress(jax.errors.JaxRuntimeError):  # another XLA may not know these options
+            return lowered.compile(compiler_options=dict(options))
+    return lowered.compile()
+
+
+def options_of(effort: Effort) -> Mapping[str, bool | int]:
+    """What XLA is told for a program that is compiled with the given effort; on other devices than CPUs nothing."""
     import jax
 
-    if not hot and jax.default_backend() == "cpu":
-        with contextlib.suppress(jax.errors.JaxRuntimeError):  # another XLA may not know these options
-            return lowered.compile(compiler_options=QUICK)
-    return lowered.compile()
+    return EFFORTS[effort] if jax.default_backend() == "cpu" else EFFORTS["full"]
 
 
 class Spread(NamedTuple):

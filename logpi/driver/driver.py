@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from logpi.config.settings import Run
 from logpi.driver import budget, devices
 from logpi.driver.budget import Plan
-from logpi.driver.kept import Kept
-from logpi.driver.process import Case, Compiled, Process, Program, Runnable, Scores, Span, State, Watch
+from logpi.driver.kept import Kept, with_arrays
+from logpi.driver.process import LEARNER, START, Case, Process, Program, Runnable, Scores, Span, State, Watch
 from logpi.driver.progress import HEALTH, Event, Progress, after_row, check_health, early
-from logpi.driver.stages import PIECE, initial, programs_of, unwatched
-from logpi.types import Metrics, PyTree
+from logpi.driver.stages import PIECE, initial, programs_of, stream, unwatched
+from logpi.types import Learner, Metrics, PyTree
 
 if TYPE_CHECKING:
     from logpi.driver.in_turn import Trainer
@@ -49,8 +49,7 @@ class Driver:
         # a stage on the host measures its own parts, and the update that it waits for, in every iteration
         self._all_on_device = all(stage.shares == (stage.name,) for stage in process.stages)
         self._synced = 0.0
-        self._programs: dict[str, Compiled] = {}
-        self._sampled: dict[str, Compiled] = {}  # of the second evaluation
+        self._programs = self._sampled = devices.Compiling({})  # the latter are the second evaluation's
         self._data: PyTree = process.data
 
     @property
@@ -96,7 +95,7 @@ class Driver:
             devices.aside(TRACING, lambda: self.kept.shapes, watch)
 
     def compile(self, watch: Watch = unwatched) -> None:
-        """Compile all programs.
+        """Compile all programs, and wait for those that training needs; the evaluation's follow beside it.
 
         Raises:
             KeyboardInterrupt: ``watch`` asked for a stop.
@@ -108,17 +107,25 @@ class Driver:
         programs = devices.aside(
             TRACING, lambda: programs_of(self.process, self._spread, self.kept.shapes, self._hyper, self._first), watch
         )
-        self._programs = devices.compile_all(programs, watch)
+        self._programs = devices.Compiling(programs)
+        self._programs.wait(["init", "start", *(stage.name for stage in self.process.stages)], watch)
         if jax.tree.leaves(self._data):
-            self._data = jax.device_put(self._data, self._programs["evaluate"].input_shardings[0][-1])
+            last = self._programs[self.process.stages[-1].name]
+            self._data = jax.device_put(self._data, last.input_shardings[0][-1])
         self.seconds["compile"] += time.perf_counter() - began
 
     def init(self, watch: Watch = unwatched) -> State:
         """State before the first iteration; raises as ``compile``."""
         self.compile(watch)
-        learner = self._programs["init"](self._seed, self._hyper)
-        carry, batch = self._programs["start"](learner, self._seed)
+        learner = self._programs["init"](stream(self._seed, LEARNER), self._hyper)
+        carry, batch = self._programs["start"](learner, stream(self._seed, START))
         return State(learner, carry, batch, {}, self._seed)
+
+    def untrained(self, first: Learner | None, watch: Watch = unwatched) -> State:
+        """The learner alone of the state before the first iteration, with the arrays of ``first``; as ``compile``."""
+        self.compile(watch)
+        learner = self._programs["init"](stream(self._seed, LEARNER), self._hyper)
+        return State(learner if first is None else with_arrays(learner, first), (), (), {}, self._seed)
 
     def iterate(
         self, state: State, progress: Progress, watch: Watch = unwatched, timed: bool = True
@@ -159,10 +166,18 @@ class Driver:
         evaluation = self.process.sampled if sampled else self.process.evaluation
         assert evaluation is not None
         if sampled and not self._sampled:
-            self._sampled = devices.compile_all(devices.aside(TRACING, self._of_sampled, watch), watch)
+            self._sampled = devices.Compiling(devices.aside(TRACING, self._of_sampled, watch))
+        programs = self._sampled if sampled else self._programs
+        began = time.perf_counter()
+        try:
+            programs.wait(programs, watch)
+        except KeyboardInterrupt:
+            return None
+        finally:
+            self.seconds["compile"] += time.perf_counter() - began
         began = time.perf_counter()
         case, acting = Case(self._seed, iteration, asked, final), self.process.acting(state.learner)
-        scores = evaluation.run(self._sampled if sampled else self._programs, acting, case, self._data, watch)
+        scores = evaluation.run(programs, acting, case, self._data, watch)
         self.seconds["evaluate"] += time.perf_counter() - began
         return scores
 

@@ -148,6 +148,10 @@ class InTurn:
         self.compile(watch)
         return _joined([part.init(watch) for part in self.parts])
 
+    def untrained(self, first: Learner | None, watch: Watch = unwatched) -> State:
+        """As ``Driver.untrained``, every seed."""
+        return _joined([part.untrained(first, watch) for part in self.parts])
+
     def iterate(
         self, state: State, progress: Progress, watch: Watch = unwatched, timed: bool = True
     ) -> tuple[State, Progress, bool]:

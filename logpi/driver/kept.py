@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.driver.process import Function, Jitted, Process, Spread, State, Window
+from logpi.driver.process import LEARNER, START, Function, Jitted, Process, Spread, State, Window
 from logpi.driver.progress import Progress
+from logpi.driver.stages import stream
 from logpi.runs.files import Json
 from logpi.types import Learner, PyTree
 
@@ -37,8 +38,8 @@ class Kept:
         """Shapes of a state."""
         if self._shapes is None:
             init, start = self._first
-            learner = jax.eval_shape(init, self._seed, self._hyper)
-            carry, batch = jax.eval_shape(start, learner, self._seed)
+            learner = jax.eval_shape(init, stream(self._seed, LEARNER), self._hyper)
+            carry, batch = jax.eval_shape(start, learner, stream(self._seed, START))
             self._shapes = State(learner, carry, batch, {}, self._seed)
         return self._shapes
 
@@ -87,11 +88,7 @@ class Kept:
 
         What ``first`` holds as a shape alone stays as it is.
         """
-
-        def chosen(old: PyTree, new: PyTree) -> PyTree:
-            return old if isinstance(new, jax.ShapeDtypeStruct) else np.broadcast_to(new, old.shape)
-
-        return self.restored(state._replace(learner=jax.tree.map(chosen, state.learner, first)))
+        return self.restored(state._replace(learner=with_arrays(state.learner, first)))
 
     def with_settings(self, state: State) -> State:
         """``state``, a checkpoint's, with the settings of this process in place of its own."""
@@ -100,6 +97,16 @@ class Kept:
     def _without_batch(self, state: State, progress: Progress) -> State:
         between = progress.stage in (0, len(self._process.stages)) and progress.unit == 0
         return state._replace(batch=()) if between else state
+
+
+def with_arrays(learner: Learner, first: Learner) -> Learner:
+    """``learner``, of any number of seeds, with what ``first`` holds as arrays."""
+
+    def chosen(old: PyTree, new: PyTree) -> PyTree:
+        return old if isinstance(new, jax.ShapeDtypeStruct) else jnp.asarray(np.broadcast_to(new, old.shape))
+
+    found: Learner = jax.tree.map(chosen, learner, first)
+    return found
 
 
 def filled_rows(window: Window, state: State) -> int:

@@ -9,7 +9,7 @@ Every random draw comes from (run seed, stream, iteration), so any iteration can
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from jax.sharding import PartitionSpec
@@ -94,6 +94,8 @@ class Compiled(Protocol):
 
 
 Function: TypeAlias = Callable[..., PyTree]  # of pytrees of arrays
+# of the compiler: the more a program runs, the more its compilation may cost; "least" is for what runs once or twice
+Effort: TypeAlias = Literal["full", "quick", "least"]
 Programs: TypeAlias = Mapping[str, Compiled]
 
 
@@ -102,7 +104,7 @@ class Program(NamedTuple):
 
     function: Jitted
     arguments: Sequence[PyTree]
-    hot: bool = True  # False: runs so seldom that quick compilation is worth more than quick code
+    effort: Effort = "full"
 
 
 class Spread(Protocol):

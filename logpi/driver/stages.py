@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from logpi.driver.process import (
     EVALUATE,
@@ -18,6 +19,7 @@ from logpi.driver.process import (
     SPREAD,
     START,
     Case,
+    Effort,
     Function,
     Jitted,
     Now,
@@ -32,16 +34,23 @@ from logpi.driver.process import (
     Watch,
 )
 from logpi.ops.collectives import all_finite, where
+from logpi.ops.draws import key_of
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
+Words = NDArray[np.uint32]  # [2] or [S, 2]: what a key is made of
 PARTS = ("learner", "carry", "batch")  # of a state
 PIECE = 1.0  # seconds that a piece of work should take at most
 LARGE = 2**20  # bytes: to donate less saves nothing, and XLA orders the sums of a program that reuses buffers otherwise
 
 
-def stream(seed: Array, which: int, iteration: Array | int = 0) -> Key:
-    """Random key of one use in one iteration of a run."""
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), which), iteration)
+def stream(seed: Array, which: int, *numbers: int) -> Words:
+    """Key of one use in one iteration of a run, for each seed ([] or [S]), as words [2] or [S, 2] (``draws.key_of``).
+
+    The host derives it (NumPy's ``SeedSequence``): within a program, each derivation is some ten kernels to compile.
+    """
+    seeds = np.asarray(seed)
+    words = [np.random.SeedSequence((int(one), which, *numbers)).generate_state(2) for one in seeds.ravel()]
+    return np.asarray(words, np.uint32).reshape(*seeds.shape, 2)
 
 
 def unwatched(what: str, done: int, total: int) -> bool:
@@ -58,7 +67,7 @@ class Stage(NamedTuple):
     stream: int  # of random numbers; no two stages of a process have the same
     every: int = 1
     units: int = 1
-    hot: bool = True
+    effort: Effort = "full"
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -76,7 +85,7 @@ class Stage(NamedTuple):
 
     def program(self, process: Process, spread: Spread, shapes: State) -> Program:
         """The stage as one program that takes and gives only the parts of the state that it needs."""
-        return Program(self._jitted(process, spread, shapes), self._arguments(process, shapes), self.hot)
+        return Program(self._jitted(process, spread, shapes), self._arguments(process, shapes), self.effort)
 
     def metrics(self, process: Process, spread: Spread, shapes: State) -> Metrics:
         """Shapes of the stage's metrics."""
@@ -88,7 +97,8 @@ class Stage(NamedTuple):
     ) -> tuple[State, Metrics]:
         """Hand the units of ``span`` to the devices."""
         replaced, kept = self._split(state)
-        new, metrics = program(replaced, kept, state.seed, *map(np.int32, span), data)
+        words = stream(state.seed, self.stream, span.iteration)
+        new, metrics = program(replaced, kept, state.seed, words, *map(np.int32, span), data)
         return state._replace(**new), metrics
 
     def _split(self, state: State) -> tuple[dict[str, PyTree], dict[str, PyTree]]:
@@ -97,12 +107,14 @@ class Stage(NamedTuple):
 
     def _arguments(self, process: Process, shapes: State) -> tuple[PyTree, ...]:
         i = jax.ShapeDtypeStruct((), jnp.int32)
-        return (*self._split(shapes), shapes.seed, i, i, i, process.data)
+        return (*self._split(shapes), shapes.seed, stream(shapes.seed, 0), i, i, i, process.data)
 
     def _jitted(self, process: Process, spread: Spread, shapes: State) -> Jitted:
-        def program(new: PyTree, kept: PyTree, seed: Array, i: Array, begin: Array, end: Array, data: PyTree) -> PyTree:
+        def program(
+            new: PyTree, kept: PyTree, seed: Array, words: Array, i: Array, begin: Array, end: Array, data: PyTree
+        ) -> PyTree:
             state = State(**new, **kept, metrics={}, seed=seed)
-            after, metrics = self.run(state, Now(stream(seed, self.stream, i), begin, end, i, data))
+            after, metrics = self.run(state, Now(key_of(words), begin, end, i, data))
             if "learner" in self.replaces:
                 learner: Learner = after.learner
                 if spread.seeds > 1:  # of learners beside each other, one that has had its timesteps stays as it is
@@ -113,8 +125,8 @@ class Stage(NamedTuple):
             return {name: getattr(after, name) for name in self.replaces}, metrics
 
         new, kept = self._split(State(*process.places[:3], metrics={}, seed=REPLICATED))
-        takes = (new, kept, REPLICATED, REPLICATED, REPLICATED, REPLICATED, process.places.data)
-        mapped = (True, True, True, False, False, False, False)
+        takes = (new, kept, *(REPLICATED,) * 5, process.places.data)
+        mapped = (*(True,) * 4, *(False,) * 4)
         leaves = jax.tree.leaves(self._split(shapes)[0])
         large = sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves) >= LARGE
         return spread.jit(program, mapped, takes, (new, REPLICATED), donate=(0,) if large else ())
@@ -164,7 +176,7 @@ class HostStage(NamedTuple):
         self, program: Function, state: State, span: Span, data: PyTree, watch: Watch, seconds: Seconds
     ) -> tuple[State, Metrics] | None:
         """Run the stage to its end, or to a stop."""
-        key = stream(state.seed, self.stream, span.iteration)
+        key = key_of(stream(state.seed, self.stream, span.iteration))
         return self.run(state, key, span.iteration, program, watch, seconds)
 
 
@@ -172,7 +184,8 @@ class Evaluation(NamedTuple):
     """A measurement of the acting part on groups of cases, as pure functions; it changes nothing.
 
     ``begin(acting, cases, now) -> play`` and ``advance(acting, play, now, until) -> play``, which goes on while a case
-    is under way and fewer than ``until`` steps were made. ``now.begin`` is the number of the group.
+    is under way and fewer than ``until`` steps were made. ``now.begin`` is the number of the group. ``begin`` and
+    ``advance`` have keys of their own, for each iteration and group.
     """
 
     begin: Callable[[PyTree, PyTree, Now], PyTree]
@@ -188,13 +201,13 @@ class Evaluation(NamedTuple):
     def programs(self, process: Process, spread: Spread, acting: PyTree, seed: Array) -> dict[str, Program]:
         """Two programs: begin a group, and go on with it."""
 
-        def begin(acting: PyTree, cases: PyTree, seed: Array, i: Array, n: Array, data: PyTree) -> PyTree:
-            return self.begin(acting, cases, Now(stream(seed, EVALUATE, i), n, n, i, data))
+        def begin(acting: PyTree, cases: PyTree, words: Array, i: Array, n: Array, data: PyTree) -> PyTree:
+            return self.begin(acting, cases, Now(key_of(words), n, n, i, data))
 
         def advance(
-            acting: PyTree, play: PyTree, seed: Array, i: Array, n: Array, until: Array, data: PyTree
+            acting: PyTree, play: PyTree, words: Array, i: Array, n: Array, until: Array, data: PyTree
         ) -> PyTree:
-            play = self.advance(acting, play, Now(stream(seed, EVALUATE, i), n, n, i, data), until)
+            play = self.advance(acting, play, Now(key_of(words), n, n, i, data), until)
             return play, self.result(play)
 
         places, i = process.places, jax.ShapeDtypeStruct((), jnp.int32)
@@ -203,11 +216,12 @@ class Evaluation(NamedTuple):
         takes = (places.acting, self.play, REPLICATED, REPLICATED, REPLICATED, REPLICATED, places.data)
         mapped = (True, True, True, False, False, False, False)
         advanced = spread.jit(advance, mapped, takes, (self.play, SPREAD), donate=(1,))
-        first = (acting, self.cases(True, 0), seed, i, i, process.data)
+        words = stream(seed, EVALUATE)
+        first = (acting, self.cases(True, 0), words, i, i, process.data)
         play = jax.eval_shape(begun, *first)
         return {
-            "evaluate": Program(advanced, (acting, play, seed, i, i, i, process.data), hot=False),
-            "reset": Program(begun, first, hot=False),
+            "evaluate": Program(advanced, (acting, play, words, i, i, i, process.data), "quick"),
+            "reset": Program(begun, first, "least"),
         }
 
     def run(self, programs: Programs, acting: PyTree, case: Case, data: PyTree, watch: Watch) -> Scores | None:
@@ -217,11 +231,12 @@ class Evaluation(NamedTuple):
         done = spent = 0
         while done < count:
             number, steps, piece, over = np.int32(len(found)), 0, max(1, self.limit // 100), False
-            play = programs["reset"](acting, self.cases(case.final, len(found)), case.seed, i, number, data)
+            begins, words = (stream(case.seed, EVALUATE, int(i), len(found), k) for k in range(2))
+            play = programs["reset"](acting, self.cases(case.final, len(found)), begins, i, number, data)
             while not over:
                 began = time.perf_counter()
                 until = np.int32(min(steps + piece, self.limit))
-                play, result = programs["evaluate"](acting, play, case.seed, i, number, until, data)
+                play, result = programs["evaluate"](acting, play, words, i, number, until, data)
                 score, length, made, finished = jax.device_get(result)
                 steps = int(np.max(made))
                 over = bool(np.all(finished)) or steps >= self.limit
@@ -238,28 +253,31 @@ class Evaluation(NamedTuple):
 def programs_of(
     process: Process, spread: Spread, state: State, hyper: PyTree, first: tuple[Jitted, Jitted]
 ) -> dict[str, Program]:
-    """All programs of a process, those that take longest to compile first; ``first`` is what ``initial`` made."""
+    """All programs of a process: first what training needs, and of that first what takes longest to compile.
+
+    ``first`` is what ``initial`` made.
+    """
     stages = {stage.name: stage.program(process, spread, state) for stage in reversed(process.stages)}
     acting = jax.eval_shape(process.acting, state.learner)
     init, start = first
     return {
         **stages,
+        "init": Program(init, (stream(state.seed, LEARNER), hyper), "least"),
+        "start": Program(start, (state.learner, stream(state.seed, START)), "least"),
         **process.evaluation.programs(process, spread, acting, state.seed),
-        "init": Program(init, (state.seed, hyper), hot=False),
-        "start": Program(start, (state.learner, state.seed), hot=False),
     }
 
 
 def initial(process: Process, spread: Spread) -> tuple[Jitted, Jitted]:
-    """Functions of (seed, hyper) and of (learner, seed) that make the first state, not compiled yet."""
+    """Functions of (key words, hyper) and of (learner, key words) that make the first state, not compiled yet."""
     places = process.places
 
-    def init(seed: Array, hyper: PyTree) -> Learner:
+    def init(words: Array, hyper: PyTree) -> Learner:
         # settings come from outside, so that changing one compiles nothing
-        return process.init(stream(seed, LEARNER))._replace(hyper=hyper)
+        return process.init(key_of(words))._replace(hyper=hyper)
 
-    def start(learner: Learner, seed: Array) -> tuple[PyTree, PyTree]:
-        return process.start(learner, stream(seed, START))
+    def start(learner: Learner, words: Array) -> tuple[PyTree, PyTree]:
+        return process.start(learner, key_of(words))
 
     begun = spread.jit(start, (True, True), (places.learner, REPLICATED), (places.carry, places.batch))
     # the first parameters are drawn by one program: an orthogonal matrix is not dealt out

@@ -112,18 +112,17 @@ def vectorize(env: DeviceEnv) -> DeviceVector:
     """
     limit, space = env.spec.max_episode_steps, env.spec.observation_space
 
-    def begin(keys: Key) -> tuple[PyTree, PyTree, Key]:
-        pairs = jax.vmap(jax.random.split)(keys)
+    def begin(pairs: Key) -> tuple[PyTree, PyTree, Key]:
         inner, obs = jax.vmap(env.reset)(pairs[:, 0])
         return inner, plain(space, obs), pairs[:, 1]
 
     def reset(key: Key, batch: int) -> tuple[VectorState, Step]:
-        inner, obs, keys = begin(jax.random.split(key, batch))
+        inner, obs, keys = begin(jax.random.split(key, (batch, 2)))
         state = VectorState(inner, obs, keys, jnp.zeros(batch, jnp.int32), jnp.zeros(batch, bool))
         return state, Step(obs, jnp.zeros(batch), state.over, state.over)
 
     def step(state: VectorState, action: PyTree) -> tuple[VectorState, Step]:
-        keys = jax.vmap(jax.random.fold_in)(state.key, state.clock + 1)
+        keys = jax.vmap(jax.random.fold_in)(state.key, state.clock + 2)  # 0 and 1 are the next episode's keys
         moved = jax.vmap(env.step)(state.inner, to_env(env.spec.action_space, action), keys)
         inner, obs, reward, terminated = moved
         obs, clock = plain(space, obs), state.clock + 1
@@ -133,7 +132,7 @@ def vectorize(env: DeviceEnv) -> DeviceVector:
         reward = jnp.where(live, reward.astype(jnp.float32), 0.0)
 
         def restart(_: PyTree) -> tuple[PyTree, PyTree, Key, Array]:
-            fresh = begin(jax.vmap(jax.random.fold_in)(state.key, jnp.zeros_like(clock)))
+            fresh = begin(jax.vmap(jax.random.split)(state.key))
             chosen = where(state.over, fresh, (inner, obs, state.key))
             return (*chosen, jnp.where(state.over, 0, clock))
 

@@ -15,6 +15,7 @@ from logpi.driver.process import (
     SPREAD_ROWS,
     STORE,
     UPDATE,
+    Effort,
     Now,
     Places,
     Process,
@@ -44,8 +45,10 @@ _CARRY: PyTree = SelfPlayCarry(_GAMES, MoveReplay(_MOVES, SPREAD_ROWS, SPREAD_RO
 _ROWS: PyTree = Played(_MOVES, Counts(*(SPREAD,) * len(Counts._fields)), _GAMES)
 
 
-def self_play_process(method: SelfPlay, evaluators: Evaluators, rows: int, num_devices: int) -> Process:
-    """The process of ``method``; ``rows`` are the moves of one iteration."""
+def self_play_process(
+    method: SelfPlay, evaluators: Evaluators, rows: int, num_devices: int, effort: Effort = "full"
+) -> Process:
+    """The process of ``method``; ``rows`` are the moves of one iteration, ``effort`` is the compiler's."""
 
     def start(learner: Learner, key: Key) -> tuple[SelfPlayCarry, Batch]:
         carry = method.start(learner, key)
@@ -58,7 +61,7 @@ def self_play_process(method: SelfPlay, evaluators: Evaluators, rows: int, num_d
     return Process(
         init=method.init,
         start=start,
-        stages=tuple(stages),
+        stages=tuple(stage._replace(effort=effort) for stage in stages),
         evaluation=_evaluation(evaluators, num_devices),
         acting=lambda learner: learner.extra.params,
         hyper=method.hyper,
@@ -138,9 +141,6 @@ def _evaluation(evaluators: Evaluators, num_devices: int) -> Evaluation:
     def of(final: bool) -> Evaluator:
         return evaluators.test if final else evaluators.validation
 
-    def key_of(now: Now) -> Key:
-        return jax.random.fold_in(now.key, now.begin)
-
     def result(play: PyTree) -> tuple[Array, Array, Array, Array]:
         score = either.scores(play)
         return score, jnp.ones_like(score), either.steps(play), either.done(play)
@@ -150,8 +150,8 @@ def _evaluation(evaluators: Evaluators, num_devices: int) -> Evaluation:
         return min(asked + asked % 2 if of(final).even else asked, of(final).cases)
 
     return Evaluation(
-        begin=lambda params, given, now: either.begin(params, given, key_of(now)),
-        advance=lambda params, play, now, until: either.advance(params, play, key_of(now), until),
+        begin=lambda params, given, now: either.begin(params, given, now.key),
+        advance=lambda params, play, now, until: either.advance(params, play, now.key, until),
         result=result,
         cases=lambda final, number: of(final).group(number, num_devices),
         total=total,

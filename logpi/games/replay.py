@@ -6,13 +6,14 @@ Games may therefore be cut anywhere: a move is sampled once its game has ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from logpi.types import Array, Key
+from logpi.ops.draws import below
+from logpi.types import Array
 
 UNKNOWN = 2  # or -2: the owner of a cell in a game that ended by resignation
 
@@ -98,15 +99,15 @@ def final_ownership(ownership: Array, ended: Array) -> Array:
     return found
 
 
-def sample(replay: MoveReplay, key: Key, count: int) -> Samples:
-    """``count`` moves, each drawn with the same probability from those of a full search."""
+def sample(replay: MoveReplay, drawn: Sequence[Array]) -> Samples:
+    """N moves, each drawn with the same probability from those of a full search, by two arrays of random words [N]."""
     games = replay.target.shape[1]
-    row_key, game_key = jax.random.split(key)
+    row_word, game_word = drawn
     # all moves of a row have the same search (``self_play.search_moves``); rows not written yet have none
     searched = replay.moves.learn.any(1)
-    number = jax.random.randint(row_key, (count,), 1, jnp.maximum(searched.sum(), 1) + 1)
+    number = 1 + below(row_word, jnp.maximum(searched.sum(), 1))
     row = jnp.searchsorted(jnp.cumsum(searched), number)
-    game = jax.random.randint(game_key, (count,), 0, games)
+    game = below(game_word, games)
     policy = replay.moves.policy[row, game].astype(jnp.float32)
     ownership = replay.moves.ownership
     return Samples(
@@ -119,18 +120,20 @@ def sample(replay: MoveReplay, key: Key, count: int) -> Samples:
     )
 
 
-def apply_symmetries(samples: Samples, key: Key, cells: Array, actions: Array, planes: Array | None = None) -> Samples:
+def apply_symmetries(
+    samples: Samples, drawn: Array, cells: Array, actions: Array, planes: Array | None = None
+) -> Samples:
     """``samples``, each under a symmetry of the board drawn at random.
 
     Args:
         samples: N moves.
-        key: of the symmetries.
+        drawn: [N] random words.
         cells: [S, rows * columns] as ``Game.symmetries``.
         actions: [S, A] as ``Game.action_symmetries``.
         planes: [S, planes] as ``Game.plane_symmetries``.
     """
     n, rows, columns, depth = samples.obs.shape
-    which = jax.random.randint(key, (n,), 0, len(cells))
+    which = below(drawn, len(cells))
     obs = jnp.take_along_axis(samples.obs.reshape(n, -1, depth), cells[which][:, :, None], 1)
     if planes is not None:
         obs = jnp.take_along_axis(obs, planes[which][:, None, :], 2)

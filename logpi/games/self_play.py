@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from logpi.games.random_moves import random_move, random_openings
 from logpi.games.replay import UNKNOWN, Moves
@@ -18,6 +19,7 @@ from logpi.games.search.guided import Exploration, SearchProblem, evaluate_leaf,
 from logpi.games.search.tree import Searched
 from logpi.games.settings import SelfPlaySettings
 from logpi.ops.collectives import psum, where
+from logpi.ops.draws import key_of, uniform, words
 from logpi.types import Array, Key, Metrics, PyTree
 
 
@@ -59,8 +61,8 @@ class Ending(NamedTuple):
     would_resign: Array  # [B] int32 as ``Games.would_resign``, this move included
 
 
-def search_moves(problem: SearchProblem, games: Games, key: Key, cap_key: Key) -> tuple[Searched, Array]:
-    """(search of each game's position, [B] bool whether it was a full one) in self-play.
+def search_moves(problem: SearchProblem, games: Games, key: Key, cap: Array) -> tuple[Searched, Array]:
+    """(search of each game's position, [B] bool whether it was a full one) in self-play; ``cap`` [] is a random word.
 
     Playout-cap randomisation (Wu 2019) draws once for all games: with one draw per game, the games of the small search
     would wait for the others.
@@ -74,7 +76,7 @@ def search_moves(problem: SearchProblem, games: Games, key: Key, cap_key: Key) -
 
     if not h.playout_cap_simulations:
         return searched(h.simulations, True), jnp.ones(count, bool)
-    capped = jax.random.uniform(cap_key) < h.playout_cap_probability
+    capped = uniform(cap) < h.playout_cap_probability
     found = jax.lax.cond(
         capped, lambda: searched(h.playout_cap_simulations, False), lambda: searched(h.simulations, True)
     )
@@ -83,9 +85,9 @@ def search_moves(problem: SearchProblem, games: Games, key: Key, cap_key: Key) -
 
 def reset_games(game: Game, key: Key, h: SelfPlaySettings, games: int) -> Games:
     """New games."""
-    opening_key, resign_key = jax.random.split(key)
-    state, made = random_openings(game, opening_key, games, h.random_opening_fraction, h.random_opening_plies)
-    no_resign = jax.random.uniform(resign_key, (games,)) < h.no_resign_fraction
+    resign, opening = words(key, (games,), (2,))
+    state, made = random_openings(game, key_of(opening), games, h.random_opening_fraction, h.random_opening_plies)
+    no_resign = uniform(resign) < h.no_resign_fraction
     none = jnp.zeros(games, jnp.int32)
     return Games(state, made, no_resign, none, none, none)
 
@@ -142,12 +144,13 @@ def count_ended(counts: Counts, games: Games, ending: Ending) -> Counts:
 def play_move(problem: SearchProblem, games: Games, key: Key, ownership: bool) -> tuple[PyTree, Ending, Moves]:
     """One move of each of B games: (states after it, endings, the rows [B, ...] of the replay)."""
     game, h = problem.game, problem.settings
-    search_key, cap_key, random_key = jax.random.split(key, 3)
-    found, learn = search_moves(problem, games, search_key, cap_key)
+    count = len(games.moves)
+    search_words, cap, *random_words = words(key, (2,), (), (count,), (count,))
+    found, learn = search_moves(problem, games, key_of(search_words), cap)
     legal = jax.vmap(game.legal)(games.state)
     # the false-resignation rate is that of games without random moves
     allowed = (games.moves < h.random_move_plies) & (games.would_resign == 0)
-    action, was_random = random_move(found.action, legal, random_key, allowed, h.random_move_fraction)
+    action, was_random = random_move(found.action, legal, random_words, allowed, h.random_move_fraction)
     state = jax.vmap(game.step)(games.state, action)
     ending = find_ending(problem, games, state, found.value)
     owned = None
@@ -168,10 +171,28 @@ def play_move(problem: SearchProblem, games: Games, key: Key, ownership: bool) -
 
 
 def empty_rows(problem: SearchProblem, games: Games, ownership: bool = False) -> Played:
-    """Rows for ``settings.n_steps`` moves of each of ``games``, with final ownership where asked for."""
-    steps, none = problem.settings.n_steps, jnp.zeros(len(games.moves), jnp.int32)
-    _, _, row = jax.eval_shape(lambda games: play_move(problem, games, jax.random.key(0), ownership), games)
-    moves = jax.tree.map(lambda x: jnp.zeros((steps, *x.shape), x.dtype), row)
+    """Rows for ``settings.n_steps`` moves of each of ``games``, with final ownership where asked for.
+
+    The shapes are those of ``play_move``, said here: to trace a search for them would take seconds.
+    """
+    game, batch = problem.game, len(games.moves)
+    obs = jax.eval_shape(jax.vmap(game.observe), games.state)
+    owned = jax.eval_shape(jax.vmap(game.ownership), games.state) if ownership and game.ownership else None
+
+    def empty(shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
+        return jnp.zeros((problem.settings.n_steps, *shape), dtype)
+
+    moves = Moves(
+        obs=empty(obs.shape, jnp.float16),
+        policy=empty((batch, game.actions), jnp.float16),
+        value=empty((batch,)),
+        reward=empty((batch,)),
+        discount=empty((batch,)),
+        learn=empty((batch,), bool),
+        random_move=empty((batch,), bool),
+        ownership=None if owned is None else empty(owned.shape, owned.dtype),
+    )
+    none = jnp.zeros(batch, jnp.int32)
     return Played(moves, Counts(*(none,) * len(Counts._fields)), games)
 
 
@@ -189,11 +210,10 @@ def play_moves(
         end: the move after the last one.
     """
     h, ownership = problem.settings, rows.moves.ownership is not None
-    new_key, move_key = jax.random.split(key)
-    keys = jax.random.split(move_key, h.n_steps)
+    keys = jax.random.split(key, h.n_steps + 1)
 
     def restarted() -> tuple[Counts, Games]:
-        new_games = reset_games(problem.game, new_key, h, len(games.moves))
+        new_games = reset_games(problem.game, keys[-1], h, len(games.moves))
         return jax.tree.map(jnp.zeros_like, rows.counts), new_games
 
     counts, new_games = jax.lax.cond(begin == 0, restarted, lambda: (rows.counts, rows.new_games))

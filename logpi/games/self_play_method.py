@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from logpi.algorithms.common.learning import init_optimizer, traced
 from logpi.games.batched_match import Match
-from logpi.games.learning import NextPlayer, Player, learning_rate, target, update
+from logpi.games.learning import NextPlayer, Player, learning_rate, loss, target, update
 from logpi.games.network import PolicyValue
 from logpi.games.replay import MoveReplay, Samples, apply_symmetries, empty_replay, push, sample
 from logpi.games.rules.game import Game
@@ -25,6 +25,7 @@ from logpi.games.search.tree import Searched
 from logpi.games.self_play import Games, Played, empty_rows, finish_rows, play_moves, reset_games
 from logpi.games.settings import BoardNetwork, SelfPlaySettings
 from logpi.ops.collectives import per_device_key, psum
+from logpi.ops.draws import words
 from logpi.ops.normalization import Statistics
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
@@ -192,14 +193,14 @@ def store(parts: Shared, learner: Learner, carry: SelfPlayCarry, rows: Played) -
 
 def draw(parts: Shared, replay: MoveReplay, key: Key) -> Samples:
     """The batch of one update."""
-    sample_key, symmetry_key = jax.random.split(key)
-    samples = sample(replay, sample_key, parts.batch)
+    *which, symmetry = words(key, *((parts.batch,),) * 3)
+    samples = sample(replay, which)
     if not parts.config.symmetries:
         return samples
     game = parts.game
     planes = None if game.plane_symmetries is None else jnp.asarray(game.plane_symmetries)
     cells, actions = jnp.asarray(game.symmetries), jnp.asarray(game.action_symmetries)
-    return apply_symmetries(samples, symmetry_key, cells, actions, planes)
+    return apply_symmetries(samples, symmetry, cells, actions, planes)
 
 
 def update_once(parts: Shared, learner: Learner, replay: MoveReplay, key: Key) -> tuple[Learner, Metrics]:
@@ -209,7 +210,11 @@ def update_once(parts: Shared, learner: Learner, replay: MoveReplay, key: Key) -
 
 def empty_losses(parts: Shared, learner: Learner, replay: MoveReplay) -> Metrics:
     """Room for the metrics [n_updates] of the updates of one iteration."""
-    _, metrics = jax.eval_shape(partial(update_once, parts), learner, replay, jax.random.key(0))
+
+    def one(learner: Learner, replay: MoveReplay) -> tuple[Array, Metrics]:
+        return loss(parts.network.apply, learner.params, draw(parts, replay, jax.random.key(0)), learner.hyper)
+
+    _, metrics = jax.eval_shape(one, learner, replay)
     return jax.tree.map(lambda x: jnp.zeros((parts.n_updates, *x.shape), x.dtype), metrics)
 
 

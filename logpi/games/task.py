@@ -12,10 +12,11 @@ from logpi.tasks import NO_ENVIRONMENTS, NOTHING, Agent, Answer, Facts, Film, Le
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
-    from logpi.driver.process import Process
+    from logpi.driver.process import Effort, Process
     from logpi.runs.folder import RunFolder
     from logpi.types import Learner, PyTree
 
+BRIEF = 1e7  # simulations of a run: a shorter one does not earn back the slower compilation
 SEED = 10_000  # of an evaluation's games, unless another is asked for
 
 
@@ -46,7 +47,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
     def made() -> Process:
         rows, cases = method.n_games * method.n_steps, -(-plan.episodes // num_devices)
         evaluators = evaluators_of(game, method, system.search, cases)
-        return self_play_process(system, evaluators, rows, num_devices)._replace(plan=plan)
+        effort: Effort = "quick" if method.total_timesteps * method.simulations < BRIEF else "full"
+        return self_play_process(system, evaluators, rows, num_devices, effort)._replace(plan=plan)
 
     def facts(scores: Any) -> Facts:
         return measured(game, method, scores)

@@ -89,7 +89,7 @@ def _evaluation(method: ImageMethod, task: ImageTask, splits: Splits, num_device
     def begin(params: PyTree, given: Split, now: Now) -> Array:
         group = now.begin * num_devices + (jax.lax.axis_index(DATA) if num_devices > 1 else 0)
         scenes = judged_scenes(given.images, now.data.images, task.scene, group)
-        log_prob, _ = method.look(params, scenes, jax.random.fold_in(now.key, group), 0.0, None)
+        log_prob, _ = method.look(params, scenes, per_device_key(now.key), 0.0, None)
         return log_prob[-1].argmax(-1) == given.labels
 
     def result(right: Array) -> tuple[Array, Array, Array, Array]:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -79,6 +80,8 @@ class Session:
             rows = training(driver, state, progress, run, stop.watch, lambda: earlier + clock())
             for event in self._with_advice(rows):
                 state, progress = event.state, event.progress
+                if event.scores is not None:
+                    self._place(driver, stop)
                 if event.row:
                     seconds = clock()
                     timing = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
@@ -153,7 +156,7 @@ class Session:
         state = driver.init(stop.watch)
         if first is not None:
             state = driver.kept.begun_with(state, first)
-        progress = self._place(driver, state, stop)
+        progress = Progress()
         saves = Saves(self.folder, self.experiment, self.work, none(self.experiment.run.seeds))
         saves.checkpoint(driver, state, progress, self.scale, writer.offset())
         return state, progress, saves
@@ -169,18 +172,20 @@ class Session:
         devices.remember_start(settings, driver.seconds["compile"])
         self.view.note("")
 
-    def _place(self, driver: Trainer, state: State, stop: Stop) -> Progress:
-        """Say where scores stand, before the first: the untrained agent's, and those of the task's scale."""
-        plan = driver.plan(self.experiment.run)
-        if self.work.scale is None or not plan.points:
-            return Progress()
-        found = driver.evaluate(state, 0, plan.episodes, watch=stop.watch)
-        if found is None:
-            raise KeyboardInterrupt("before training began: nothing has been learnt yet")
-        before = "as begun" if self.experiment.init_from else "untrained"
-        self.scale = {before: float(found.score.mean()), **self.work.scale}
-        self.view.tell(f"scores to compare with: {scale_text(self.scale)}")
-        return Progress(eval_steps=found.steps, last_eval_steps=found.steps)
+    def _place(self, driver: Trainer, stop: Stop) -> None:
+        """Say where scores stand, once there is one: the untrained agent's, and those of the task's scale.
+
+        After the first training, so that the first row need not wait for the evaluation to be compiled. Left out after
+        a stop: the resumed run says it.
+        """
+        plan, origin = driver.plan(self.experiment.run), self.experiment.init_from
+        if self.work.scale is None or not plan.points or self.scale:
+            return
+        first = self.work.adopt(driver.kept.one_learner, Path(origin)) if origin else None
+        found = driver.evaluate(driver.untrained(first, stop.watch), 0, plan.episodes, watch=stop.watch)
+        if found is not None:
+            self.scale = {"as begun" if origin else "untrained": float(found.score.mean()), **self.work.scale}
+            self.view.tell(f"scores to compare with: {scale_text(self.scale)}")
 
     def _go_on(self, driver: Trainer, tree: State, progress: Progress, done: int) -> tuple[State, Progress]:
         """A checkpoint's state and progress under the new length, which the folder records."""

@@ -20,6 +20,7 @@ from logpi.driver.process import COLLECT, GATE, STORE, UPDATE, Process
 from logpi.driver.progress import Progress, early, rescaled
 from logpi.driver.stages import Evaluation, HostStage, Stage, stream, unwatched
 from logpi.errors import LogpiError
+from logpi.ops.draws import key_of
 from logpi.types import Learner
 
 ROWS, CASES, LIMIT = 5, 7, 6
@@ -235,7 +236,8 @@ def test_the_old_arrays_of_what_a_stage_replaces_are_given_away(monkeypatch):
 
 def test_the_seed_and_the_iteration_decide_every_draw(driver):
     first = jax.device_get(driver.init())
-    same(first.learner.params["w"], jax.random.normal(stream(np.uint32(7), 0), (3,)))
+    drawn = jax.random.normal(key_of(stream(np.uint32(7), 0)), (3,))
+    np.testing.assert_allclose(first.learner.params["w"], drawn, rtol=1e-6)
     same(first.learner.hyper, Hyper(np.float32(0.1), np.float32(60.0)))
     other = Driver(toy(), [8])
     assert not np.allclose(other.init().learner.params["w"], first.learner.params["w"])
@@ -261,7 +263,7 @@ def test_a_seed_learns_the_same_beside_others_and_stops_at_its_end(driver, seeds
     assert scores.shape == (len(seeds), CASES)
 
 
-SEEDS = [5, 7, 1]  # which end at different times
+SEEDS = [5, 7, 3]  # which end at different times
 OFTEN = Run(log_points=1000, eval_points=3, eval_episodes=CASES)
 
 
@@ -306,10 +308,10 @@ def test_seeds_that_take_turns_are_stopped_anywhere(in_turn, unit_by_unit, log_p
 
 
 def test_seeds_that_take_turns_are_compiled_once(monkeypatch):
-    made, compile_all = [], devices.compile_all
-    monkeypatch.setattr(devices, "compile_all", lambda *arguments: made.append(1) or compile_all(*arguments))
+    made, compiling = [], devices.Compiling
+    monkeypatch.setattr(devices, "Compiling", lambda programs: made.extend(programs) or compiling(programs))
     InTurn([toy(), toy()], [0, 1]).init()
-    assert len(made) == 1
+    assert len(made) == len(set(made)) > 4
 
 
 def test_a_stop_ends_compilation_at_once():

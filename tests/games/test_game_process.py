@@ -100,7 +100,7 @@ def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
         "gating_interval": 2,
         "gating_games": 8,
     }
-    made = Driver(work(experiment(tmp_path, "hex-3x3", "alphago_zero", **more)).process(0), [0])
+    made = Driver(work(experiment(tmp_path, "hex-3x3", "alphago_zero", **more)).process(1), [1])
 
     def iterate(state, n):
         state, _, _ = made.iterate(state, Progress(iteration=n))
@@ -110,8 +110,8 @@ def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
     for n in range(3):
         state, _ = iterate(state, n)
     between = Progress(iteration=3)
-    save_tree(tmp_path / "state", jax.device_get(made.saved(state, between)), {})
-    again = made.restored(load_tree(tmp_path / "state", made.like(between, made.facts(state, between)))[0])
+    save_tree(tmp_path / "state", jax.device_get(made.kept.saved(state, between)), {})
+    again = made.kept.restored(load_tree(tmp_path / "state", made.kept.like(between, made.kept.facts(state, between)))[0])
     resigned = 0.0
     for n in range(3, 6):
         (state, metrics), (again, same) = iterate(state, n), iterate(again, n)

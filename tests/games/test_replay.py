@@ -1,5 +1,6 @@
 """The replay: targets against a loop in NumPy, what is drawn from it, and symmetries of what is drawn."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -11,13 +12,24 @@ from logpi.games.learning import target
 from logpi.games.replay import UNKNOWN, Moves, Samples, apply_symmetries, empty_replay, push, sample
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
+from logpi.ops.draws import words
 
 GAMES, ACTIONS, LONGEST = 5, 3, 7
 PUSH = jax.jit(
     lambda replay, new, following, lam: push(replay, new, LONGEST, lambda moves: target(moves, following, lam))
 )
-SAMPLE = jax.jit(sample, static_argnums=2)
 MIRRORED = jax.jit(apply_symmetries)
+
+
+@partial(jax.jit, static_argnums=2)
+def sampled(replay, key, count):
+    """``count`` samples."""
+    return sample(replay, words(key, (count,), (count,)))
+
+
+def drawn(samples):
+    """A random word for each sample."""
+    return jax.random.bits(jax.random.key(0), samples.target.shape)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -119,7 +131,7 @@ def test_the_loser_s_moves_are_worth_minus_one():
 def test_every_move_is_drawn_equally_often_and_only_the_known_ones_count():
     moves, rows, count = played(20), 10, 60_000
     *_, (replay, made) = pushed(moves, 5, rows, 1.0)
-    drawn = SAMPLE(replay, jax.random.key(0), count)
+    drawn = sampled(replay, jax.random.key(0), count)
     row, column = np.divmod(numbers(drawn) - 1, GAMES)
     assert row.min() == made - rows, "what was overwritten is gone"
     times = np.bincount((row - row.min()) * GAMES + column)
@@ -138,9 +150,9 @@ def test_every_move_is_drawn_equally_often_and_only_the_known_ones_count():
 def test_of_a_replay_that_is_not_full_only_what_is_there_is_drawn():
     moves = played(4)
     replay, _ = next(pushed(moves, 4, 24, 1.0))
-    drawn = SAMPLE(replay, jax.random.key(0), 500)
+    drawn = sampled(replay, jax.random.key(0), 500)
     assert set(numbers(drawn)) == set(range(1, 4 * GAMES + 1))
-    unused = SAMPLE(empty_replay(moves, 24), jax.random.key(0), 500)
+    unused = sampled(empty_replay(moves, 24), jax.random.key(0), 500)
     assert (np.asarray(unused.weight) == 0).all(), "nor is anything learnt from an empty one"
 
 
@@ -148,7 +160,7 @@ def test_moves_that_were_searched_briefly_are_not_even_drawn():
     moves = played(24)
     learn = np.broadcast_to(np.arange(24)[:, None] % 4 == 1, (24, GAMES))
     *_, (replay, _) = pushed(moves._replace(learn=learn), 4, 12, 1.0)
-    rows = (numbers(SAMPLE(replay, jax.random.key(0), 3000)) - 1) // GAMES
+    rows = (numbers(sampled(replay, jax.random.key(0), 3000)) - 1) // GAMES
     assert set(rows) == {13, 17, 21}
     assert np.bincount(rows)[[13, 17, 21]].min() > 900
 
@@ -174,7 +186,7 @@ def test_a_mirrored_area_is_that_of_the_mirrored_board():
     board[0, ..., 0] = area.reshape(5, 5)
     one = Samples(board, np.eye(26, dtype=np.float32)[:1], np.ones((1, 26), bool), np.ones(1), np.ones(1), area)
     for cells, actions in zip(game.symmetries, game.action_symmetries, strict=True):
-        turned = MIRRORED(one, jax.random.key(0), cells[None], actions[None])
+        turned = MIRRORED(one, drawn(one), cells[None], actions[None])
         np.testing.assert_array_equal(turned.ownership.reshape(5, 5), turned.obs[0, ..., 0])
         assert turned.policy[0].argmax() == np.flatnonzero(np.asarray(turned.ownership[0]) == 0)
 
@@ -228,7 +240,7 @@ def positions(request):
 
 def test_a_mirrored_move_is_the_move_of_the_mirrored_game(positions):
     for k, tables in enumerate(zip(*positions.tables, strict=True)):
-        ours = MIRRORED(positions.samples, jax.random.key(0), *(table[None] for table in tables))
+        ours = MIRRORED(positions.samples, drawn(positions.samples), *(table[None] for table in tables))
         np.testing.assert_array_equal(ours.obs, positions.moved_obs[k])
         np.testing.assert_array_equal(ours.legal, positions.moved_legal[k])
         np.testing.assert_array_equal(ours.policy, np.eye(positions.game.actions)[positions.moved_action[k]])
@@ -239,10 +251,10 @@ def test_a_mirrored_move_is_the_move_of_the_mirrored_game(positions):
 def test_symmetries_are_drawn_equally_often_and_each_for_a_whole_sample(positions):
     count = 4000
     samples = jax.tree.map(lambda x: np.repeat(x[-1:], count, 0), positions.samples)
-    drawn = jax.device_get(MIRRORED(samples, jax.random.key(0), *positions.tables))
-    same = (drawn.obs[:, None] == positions.moved_obs[None, :, -1]).all((2, 3, 4))  # [count, S]
-    same &= drawn.policy.argmax(-1)[:, None] == positions.moved_action[None, :, -1]
-    same &= (drawn.legal[:, None] == positions.moved_legal[None, :, -1]).all(2)
+    found = jax.device_get(MIRRORED(samples, drawn(samples), *positions.tables))
+    same = (found.obs[:, None] == positions.moved_obs[None, :, -1]).all((2, 3, 4))  # [count, S]
+    same &= found.policy.argmax(-1)[:, None] == positions.moved_action[None, :, -1]
+    same &= (found.legal[:, None] == positions.moved_legal[None, :, -1]).all(2)
     assert same.any(1).all(), "board, move and mask under the same symmetry"
     share = same.mean(0) / same.sum(1).mean()
     assert abs(share * same.shape[1] - 1).max() < 0.3

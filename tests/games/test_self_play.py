@@ -16,7 +16,7 @@ from logpi.games.random_moves import random_openings
 from logpi.games.rules.make import make_game
 from logpi.games.rules.tic_tac_toe import LINES
 from logpi.games.search.guided import SearchProblem, evaluate_leaf, search, terminal_value
-from logpi.games.self_play import empty_rows, finish_rows, play_moves, reset_games
+from logpi.games.self_play import empty_rows, finish_rows, play_move, play_moves, reset_games
 
 GAMES, STEPS, SIMULATIONS = 64, 40, 8
 TOE = make_game("tic-tac-toe")
@@ -331,6 +331,7 @@ def test_a_move_that_ends_a_game_resigns_nothing():
         random_opening_fraction=1.0,
         search="puct",
         dirichlet_fraction=0.0,
+        seed=1,
     )
     last = s.stones == 8
     drawn = last & ~line(s.mine | 511 & ~s.theirs) & (s.moves.value < -0.05)
@@ -485,3 +486,17 @@ def pieces():
     # what the rows held before an iteration does not matter
     used = begun[0], jax.tree.map(lambda x: jnp.ones_like(x), after[1])
     return used, after, piece
+
+
+@pytest.mark.parametrize(("name", "ownership"), [("tic-tac-toe", False), ("go-5x5", False), ("go-5x5", True)])
+def test_empty_rows_have_the_shapes_of_a_move(name, ownership):
+    game = make_game(name)
+
+    def even(params, obs):
+        return jnp.zeros((len(obs), game.actions)), jnp.zeros(len(obs)), None
+
+    problem = SearchProblem(game, even, (), traced(AlphaZero(n_steps=3, simulations=2)))
+    games = reset_games(game, jax.random.key(0), problem.settings, 2)
+    _, _, row = jax.eval_shape(lambda games: play_move(problem, games, jax.random.key(0), ownership), games)
+    wanted = jax.tree.map(lambda x: ((3, *x.shape), x.dtype), row)
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), empty_rows(problem, games, ownership).moves) == wanted

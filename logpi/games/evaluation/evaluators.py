@@ -58,8 +58,9 @@ class Answers(NamedTuple):
 
 def evaluate(evaluator: Evaluator, params: PyTree, cases: PyTree, key: Key) -> Array:
     """Scores [n] of one group of ``cases``."""
-    play = evaluator.begin(params, cases, key)
-    return evaluator.scores(evaluator.advance(params, play, key, evaluator.limit))
+    first, later = jax.random.split(key)
+    play = evaluator.begin(params, cases, first)
+    return evaluator.scores(evaluator.advance(params, play, later, evaluator.limit))
 
 
 def by_answers(
@@ -125,17 +126,15 @@ def by_games(
         return np.zeros(parallel_games * devices, np.int32)  # the openings are drawn on the devices
 
     def begin(params: PyTree, cases: PyTree, key: Key) -> Match:
-        opening_key, _ = jax.random.split(per_device_key(key))
-        return start_match(random_openings(game, opening_key, parallel_games // 2, 1.0, plies)[0])
+        return start_match(random_openings(game, per_device_key(key), parallel_games // 2, 1.0, plies)[0])
 
     def advance(params: PyTree, play: Match, key: Key, until: Array | int) -> Match:
-        _, play_key = jax.random.split(per_device_key(key))
         return advance_match(
             game,
             lambda state, key: search(params, state, key, simulations).action,
             lambda state, key: uct(game, state, key, opponent_simulations)[0],
             play,
-            play_key,
+            per_device_key(key),
             until,
         )
 

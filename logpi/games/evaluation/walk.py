@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from logpi.driver import devices
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn
 from logpi.types import Array, PyTree
@@ -34,7 +35,11 @@ def walked(game: Game, search: SearchFn, params: PyTree, simulations: int) -> li
     """What a walk says of an agent, as lines for people; none of a longer game."""
     if game.longest > SHORT:
         return []
-    decide = jax.jit(lambda params, states: search(params, states, jax.random.key(0), simulations).action)
+
+    def decided(params: PyTree, states: PyTree) -> Array:
+        return search(params, states, jax.random.key(0), simulations).action
+
+    decide = jax.jit(decided, compiler_options=dict(devices.options_of("least")))
     found = walk(game, lambda states: decide(params, states))
     how = f"every play of an opponent was walked through ({found.positions:,} positions, moving first and second)"
     if found.lost:

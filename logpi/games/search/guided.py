@@ -83,7 +83,7 @@ def search(
 
     root = evaluate_leaf(problem, state)
     if (h.play_search if exploration is None else h.search) == "gumbel":
-        scale = 0.0 if exploration is None else 1.0
+        scale = None if exploration is None else 1.0
         constants = GumbelConstants(
             h.max_considered_actions, h.rescale_values, h.max_children, scale, h.c_visit, h.c_scale
         )

@@ -38,12 +38,12 @@ LAST = -1e30  # of a move whose turn it is not; finite, since -inf is for what i
 
 
 class GumbelConstants(NamedTuple):
-    """Settings of the search. The first three are static: they decide what is compiled."""
+    """Settings of the search. The first three, and None, are static: they decide what is compiled."""
 
     max_considered_actions: int = 16  # m, moves that sequential halving begins with
     rescale_values: bool = True  # σ scales q by its node's least and greatest value; False: from [-1, 1], as the paper
     max_children: int = 0  # moves that a node keeps, those of the largest prior (root: g + logits); 0: all
-    noise_scale: float | Array = 1.0  # of the Gumbel noise g; 0 plays the move of the best estimate
+    noise_scale: float | Array | None = 1.0  # of the Gumbel noise g; None or 0: none, the move of the best estimate
     c_visit: float | Array = 50.0  # of σ
     c_scale: float | Array = 0.1  # of σ
 
@@ -63,7 +63,7 @@ def gumbel(root: Leaf, expand: Expand, key: Key, simulations: int, constants: Gu
     """
     c, (b, a) = constants, root.logits.shape
     legal = root.logits > ILLEGAL / 2
-    noise = c.noise_scale * jax.random.gumbel(key, (b, a))
+    noise = jnp.zeros((b, a)) if c.noise_scale is None else c.noise_scale * jax.random.gumbel(key, (b, a))
     noisy = jnp.where(legal, root.logits + noise, ILLEGAL)
     tree = init_tree(root, simulations, c.max_children, noisy)
     g = noise if tree.move is None else jnp.take_along_axis(noise, tree.move[0], 1)

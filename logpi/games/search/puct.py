@@ -27,6 +27,7 @@ from logpi.games.search.tree import (
     spread,
 )
 from logpi.ops.distributions import ILLEGAL
+from logpi.ops.draws import gumbel, key_of, words
 from logpi.types import Array, Key
 
 
@@ -69,17 +70,17 @@ def puct(
         temperature: [B]; 0 plays the most visited move.
         constants: settings.
     """
-    noise_key, move_key = jax.random.split(key)
+    noise_words, move_words = words(key, (2,), root.logits.shape)
     score, forced_k = rule(constants), constants.forced_playouts_k
     tree = init_tree(root, simulations, constants.max_children)
     if constants.noise is not None:
-        tree = tree._replace(logits=tree.logits.at[0].set(mixed(tree.logits[0], noise_key, constants.noise)))
+        tree = tree._replace(logits=tree.logits.at[0].set(mixed(tree.logits[0], key_of(noise_words), constants.noise)))
     tree = run_simulations(tree, expand, lambda e, _: forcing(e, score(e), forced_k), score)
     b, a = root.logits.shape
     e = edges(tree, jnp.zeros(b, jnp.int32), 0)
     visits, learnt = (spread(x, tree, a) for x in (e.visits, pruned(e, score, forced_k)))
     policy = learnt / learnt.sum(-1, keepdims=True)
-    return Searched(by_visits(move_key, visits, temperature), policy, tree.total[0] / tree.visits[0], visits, tree)
+    return Searched(by_visits(move_words, visits, temperature), policy, tree.total[0] / tree.visits[0], visits, tree)
 
 
 def rule(constants: PuctConstants) -> Rule:
@@ -140,9 +141,12 @@ def dirichlet(key: Key, alpha: float | Array, legal: Array) -> Array:
     return jax.nn.softmax(jnp.where(legal, log_gamma, -jnp.inf))
 
 
-def by_visits(key: Key, visits: Array, temperature: Array) -> Array:
-    """A move [B] drawn by ``visits`` [B, A] ^ (1 / ``temperature`` [B]); the most visited one where that is 0."""
+def by_visits(drawn: Array, visits: Array, temperature: Array) -> Array:
+    """A move [B] drawn by ``visits`` [B, A] ^ (1 / ``temperature`` [B]); the most visited one where that is 0.
+
+    ``drawn`` are random words [B, A].
+    """
     log_visits = jnp.where(visits > 0, jnp.log(jnp.maximum(visits, 1.0)), -jnp.inf)
     warmth = jnp.maximum(temperature, 1e-3)[:, None]
-    drawn = jax.random.categorical(key, jnp.where(visits > 0, log_visits / warmth, -jnp.inf))
-    return jnp.where(temperature > 0, drawn, visits.argmax(-1)).astype(jnp.int32)
+    noisy = jnp.where(visits > 0, log_visits / warmth + gumbel(drawn), -jnp.inf)
+    return jnp.where(temperature > 0, noisy.argmax(-1), visits.argmax(-1)).astype(jnp.int32)

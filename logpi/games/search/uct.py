@@ -12,6 +12,7 @@ from logpi.games.rules.game import Game
 from logpi.games.search.tree import Edges, Leaf, edges, init_tree, run_simulations
 from logpi.ops.collectives import where
 from logpi.ops.distributions import ILLEGAL
+from logpi.ops.draws import key_of, one_of, uniform, words
 from logpi.types import Array, Key, PyTree
 
 FIRST = 1e6  # the score of a move without a visit
@@ -32,10 +33,11 @@ def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -
 
     def leaf(state: PyTree, salt: Array) -> Leaf:
         """Random logits: they only break ties. ``salt`` [B] uint32 differs from node to node, and tree to tree."""
-        order_key, game_key = jax.vmap(jax.random.split, out_axes=1)(jax.vmap(jax.random.fold_in, (None, 0))(key, salt))
         legal = jax.vmap(game.legal)(state)
-        logits = jnp.where(legal, jax.vmap(lambda k: jax.random.uniform(k, legal.shape[1:]))(order_key), ILLEGAL)
-        return Leaf((state, salt), logits, playout(game, state, game_key), jax.vmap(game.ended)(state))
+        own = jax.vmap(jax.random.fold_in, (None, 0))(key, salt)
+        order, game_word = jax.vmap(lambda key: tuple(words(key, legal.shape[1:], (2,))))(own)
+        logits = jnp.where(legal, uniform(order), ILLEGAL)
+        return Leaf((state, salt), logits, playout(game, state, key_of(game_word)), jax.vmap(game.ended)(state))
 
     def expand(at: tuple[PyTree, Array], action: Array) -> Leaf:
         state, salt = at
@@ -59,16 +61,14 @@ def playout(game: Game, state: PyTree, keys: Key) -> Array:
     Each has a key of its own, ``keys`` [B].
     """
 
-    def draw(key: Key, t: Array, legal: Array) -> Array:
-        return jax.random.categorical(jax.random.fold_in(key, t), jnp.where(legal, 0.0, ILLEGAL))
-
     def going(carry: tuple[PyTree, Array, Array]) -> Array:
         return ~jax.vmap(game.ended)(carry[0]).all()
 
     def move(carry: tuple[PyTree, Array, Array]) -> tuple[PyTree, Array, Array]:
         state, sign, t = carry
         ended, legal = jax.vmap(game.ended)(state), jax.vmap(game.legal)(state)
-        action = jax.vmap(draw, (0, None, 0))(keys, t, legal)
+        drawn = jax.random.key_data(jax.vmap(jax.random.fold_in, (0, None))(keys, t))[:, 0]
+        action = one_of(drawn, legal)
         after = jax.vmap(game.step)(state, action)
         return where(ended, state, after), jnp.where(ended, sign, -sign), t + 1
 

@@ -331,7 +331,9 @@ def test_noise_moves_the_root_and_nothing_else():
 def test_temperature_draws_by_powers_of_the_visits():
     visits = jnp.broadcast_to(jnp.asarray([[1.0, 2.0, 0.0, 4.0]]), (20_000, 4))
     for temperature, shares in ((1.0, [1, 2, 0, 4]), (0.5, [1, 4, 0, 16]), (0.0, [0, 0, 0, 1])):
-        drawn = np.asarray(by_visits(jax.random.key(0), visits, jnp.full(20_000, temperature)))
+        drawn = np.asarray(
+            by_visits(jax.random.bits(jax.random.key(0), visits.shape), visits, jnp.full(20_000, temperature))
+        )
         wanted = np.asarray(shares) / sum(shares)
         np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 20_000, wanted, atol=0.015)
 
