@@ -111,7 +111,9 @@ def test_what_alphago_zero_saves_is_all_that_it_is(tmp_path):
         state, _ = iterate(state, n)
     between = Progress(iteration=3)
     save_tree(tmp_path / "state", jax.device_get(made.kept.saved(state, between)), {})
-    again = made.kept.restored(load_tree(tmp_path / "state", made.kept.like(between, made.kept.facts(state, between)))[0])
+    again = made.kept.restored(
+        load_tree(tmp_path / "state", made.kept.like(between, made.kept.facts(state, between)))[0]
+    )
     resigned = 0.0
     for n in range(3, 6):
         (state, metrics), (again, same) = iterate(state, n), iterate(again, n)
