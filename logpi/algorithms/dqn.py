@@ -2,9 +2,9 @@
 
 Against its parent Q-learning: a network takes the table's place; decisions are stored in a replay and learnt from in
 random minibatches, again and again (Lin 1992); and what they are compared with comes from an older copy θ⁻ of the
-network, so that it stands still for a while. The error's gradient is clipped to [-1, 1], which is Huber's loss.
+network, so that it stands still for a while. The error's gradient is clipped to [-c, c], which is Huber's loss H_c.
 
-    L(θ) = E[ w_i H(δ_i) ],    δ = y - Q_θ(o, a),    y = Σ_{k<n} γ^k r_{t+k} + γ^n max_a' Q_θ⁻(o_{t+n}, a')
+    L(θ) = E[ w_i H_c(δ_i) ],    δ = y - Q_θ(o, a),    y = Σ_{k<n} γ^k r_{t+k} + γ^n max_a' Q_θ⁻(o_{t+n}, a')
 
 Each a setting: ``double`` (the best action by θ, its value by θ⁻: van Hasselt et al. 2016, eq. 4), dueling streams (a
 setting of the network: Wang et al. 2016), n rewards in place of one (``n_step``: Sutton & Barto 2018, eq. 7.1, without
@@ -18,11 +18,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from logpi.algorithms.common.learning import improve, init_optimizer, remaining, traced
 from logpi.algorithms.common.values import Exploration, epsilon, make_act, values_at
-from logpi.config.settings import GradientSettings, Use, at_least, fraction
+from logpi.config.settings import GradientSettings, Use, above, at_least, fraction
 from logpi.methods import method
 from logpi.nets.q import QNetwork, make_q
 from logpi.ops import losses
@@ -57,6 +56,8 @@ class DQN(Exploration, GradientSettings):
     target_update_interval: int = at_least(1, 500)  # Updates between two updates of the target network
     tau: float = fraction(1.0)  # Fraction of the network in each update of the target network; 1: a copy
     double: bool = False  # Double Q-learning: the network chooses the next action, the target network values it
+    # Largest TD error c whose square is the loss; beyond it the gradient is clipped (1 in the paper); inf: none
+    max_td_error: float = above(0, 1.0)
     n_step: int = at_least(1, 1)  # Number of rewards n in a target, before the value of what follows
     prioritized: bool = False  # Prioritized replay (Schaul et al. 2016), in proportion to the TD error
     priority_alpha: float = fraction(0.6)  # Exponent α of the priorities: 0 is uniform
@@ -103,7 +104,7 @@ def dqn(config: DQN, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
 
         def loss(params: PyTree) -> tuple[Array, Metrics]:
             q = values_at(policy, params, learner.statistics, b.obs).value_of(b.action)
-            value = losses.decision_mean(b.weight * optax.huber_loss(q, y), b.mask)
+            value = losses.decision_mean(b.weight * losses.huber(q, y, learner.hyper.max_td_error), b.mask)
             return value, {
                 "train/loss": value,
                 "train/td_error": losses.decision_mean(jnp.abs(y - q), b.mask),

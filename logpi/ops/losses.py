@@ -74,6 +74,16 @@ def squared_error(value: PerRow, target: PerRow) -> PerRow:
     return jnp.square(value - jax.lax.stop_gradient(target))
 
 
+def huber(value: PerRow, target: PerRow, largest: Number) -> PerRow:
+    """½ δ² per row up to the error δ = ``largest``, and linear beyond (Huber 1964): the gradient is δ, clipped.
+
+    ``largest`` may be inf.
+    """
+    error = value - jax.lax.stop_gradient(target)
+    clipped = jnp.clip(error, -largest, largest)
+    return clipped * (error - 0.5 * clipped)
+
+
 def explained_variance(value: PerRow, target: PerRow, mask: PerRow) -> Scalar:
     """1 - Var[G - V] / Var[G] over the decisions: 1 is perfect, 0 no better than a constant, below 0 worse."""
     error = target - value

@@ -89,3 +89,13 @@ def test_standardize_ignores_void_rows():
     # mean 3, variance ((1-3)² + (2-3)² + (6-3)²) / 3 = 14/3
     np.testing.assert_allclose(got[[0, 0, 1], [0, 1, 0]], np.array([-2, -1, 3]) / np.sqrt(14 / 3), rtol=1e-5)
     np.testing.assert_array_equal(losses.standardize(jnp.full((2, 2), 7.0), jnp.ones((2, 2))), 0.0)
+
+
+@pytest.mark.parametrize("largest", [1.0, 2.5, jnp.inf])
+def test_huber_is_the_square_whose_gradient_is_clipped(largest):
+    error, target = jnp.linspace(-4.0, 4.0, 33), jnp.ones(33)
+    found, gradient = jax.vmap(jax.value_and_grad(lambda v, t: losses.huber(v, t, largest)))(error + target, target)
+    np.testing.assert_allclose(gradient, np.clip(error, -largest, largest), atol=1e-6)
+    small = np.abs(error) <= largest
+    expected = np.where(small, 0.5 * error**2, np.abs(error) * min(largest, 9.0) - 0.5 * min(largest, 9.0) ** 2)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -35,6 +35,19 @@ class Chain:
         return position, jax.nn.one_hot(position, 5), over.astype(jnp.float32), over
 
 
+class States(Chain):
+    """The same, seen as the number of the state."""
+
+    observation_space = spaces.Discrete(5)
+
+    def reset(self, key):
+        return super().reset(key)[0], jnp.int32(0)
+
+    def step(self, position, action, key):
+        position, _, reward, over = super().step(position, action, key)
+        return position, position, reward, over
+
+
 @dataclasses.dataclass(frozen=True)
 class QChain(ControlSettings):
     """Tabular Q-learning from a replay, for observations that are one-hot."""

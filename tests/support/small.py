@@ -33,6 +33,19 @@ METHODS = {
     "actor_critic": {},
     "a2c": {"n_steps": 16},
     "ppo": {"n_steps": 16, "batch_size": 32, "n_epochs": 2},
+    "q_learning": {"n_steps": 8},
+    "pqn": {"n_steps": 16, "batch_size": 32, "n_epochs": 2},
+    "dqn": {
+        "n_steps": 4,
+        "buffer_size": 128,  # the ring wraps
+        "batch_size": 8,
+        "gradient_steps": 2,
+        "learning_starts": 32,
+        "target_update_interval": 3,
+        "n_step": 3,
+        "double": True,
+        "prioritized": True,
+    },
 }
 RUN = {"video": False, "tensorboard": False, "eval_episodes": 4, "final_episodes": 4, "eval_points": 2}
 
@@ -55,7 +68,11 @@ def settings(algo, log_dir, run=None, network=None, **method):
     """The tables of a tiny experiment."""
     return {
         "run": {**RUN, "log_dir": str(log_dir), **(run or {})},
-        "network": {"hidden": [8], **({"memory_size": 4} if "memory" in (network or {}) else {}), **(network or {})},
+        "network": {
+            **({"hidden": [8]} if algo != "q_learning" else {}),
+            **({"memory_size": 4} if "memory" in (network or {}) else {}),
+            **(network or {}),
+        },
         "method": {"n_envs": 4, "total_timesteps": 320, **METHODS[algo], **method},
     }
 

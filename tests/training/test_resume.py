@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from small import (
@@ -25,10 +26,12 @@ from small import (
 )
 
 from logpi.errors import LogpiError
+from logpi.own_code import name_code
 from logpi.runs.checkpoint import read_meta
 from logpi.runs.manage import stop
 from logpi.training import session
 
+Q_CHAIN = Path(__file__).parents[1] / "support" / "q_chain.py"
 MOVES = {  # four first episodes hold about as many
     "CartPole-v1": 80,
     "MountainCar-v0": 800,
@@ -81,7 +84,15 @@ def test_every_algorithm_on_every_environment(tmp_path, env, algo):
     assert_resumes_exactly(tmp_path, env, algo, total_timesteps=moves)
 
 
-@pytest.mark.parametrize("algo", ["reinforce", "ppo"])
+@pytest.mark.parametrize(
+    ("env", "algo"), [("CartPole-v1", "dqn"), ("CartPole-v1", "pqn"), (f"{Q_CHAIN}:States", "q_learning")]
+)
+def test_value_methods(tmp_path, env, algo):
+    name_code(str(Q_CHAIN))
+    assert_resumes_exactly(tmp_path, env, algo)
+
+
+@pytest.mark.parametrize("algo", ["reinforce", "ppo", "dqn"])
 def test_several_seeds(tmp_path, algo):
     assert_resumes_exactly(tmp_path, "CartPole-v1", algo, run={"seeds": 3, "seed": 5})
 
@@ -123,15 +134,24 @@ def test_a_finished_run_is_not_resumed(tmp_path):
 LONG = {"total_timesteps": 12_800, "run": {"checkpoint_points": 10_000, "eval_points": 5, "log_points": 1000}}
 
 
+def test_kill_9_of_a_run_with_a_prioritized_replay(tmp_path):
+    expected = outcome(run_through(experiment("CartPole-v1", "dqn", tmp_path / "whole", **LONG))[0])
+    process, folder = begun(tmp_path / "cut", "dqn")
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    resume(folder)
+    assert outcome(folder) == expected
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The outcome of a run long enough to be hit."""
     return outcome(run_through(experiment("CartPole-v1", "ppo", tmp_path_factory.mktemp("whole"), **LONG))[0])
 
 
-def begun(tmp_path):
+def begun(tmp_path, algo="ppo"):
     """A process that trains the same run, and its folder; returns once it has made progress."""
-    process = start("train", "CartPole-v1", *flags("ppo", tmp_path, **LONG))
+    process = start("train", "CartPole-v1", *flags(algo, tmp_path, **LONG))
     pattern = "*/*/checkpoints/iteration_*[1-9].safetensors"
     while not any(tmp_path.glob(pattern)):
         assert process.poll() is None, process.stderr.read()
