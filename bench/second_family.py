@@ -12,6 +12,12 @@ SECOND_FAMILY = Subject(
     "second_family",
     "Learning with Q-functions",
     {
+        "CartPole-v1:dqn": (),
+        "Acrobot-v1:dqn": (),
+        "MountainCar-v0:dqn": (),
+        "LunarLander-v3:dqn": (),
+        "CartPole-v1:pqn": (),
+        "Acrobot-v1:pqn": (),
         "CartPole-v1:qac": (),
         "CartPole-v1:qac:replay": ("--replay",),
         "CartPole-v1:sac_discrete": (),
@@ -23,6 +29,9 @@ SECOND_FAMILY = Subject(
     },
     {
         "CartPole-v1": 475,
+        "Acrobot-v1": -90,
+        "MountainCar-v0": -120,
+        "LunarLander-v3": 200,
         "Pendulum-v1": -160,
         "MountainCarContinuous-v0": 90,
         "LunarLanderContinuous-v3": 240,

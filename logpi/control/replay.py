@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from logpi.errors import LogpiError
 from logpi.types import Array, Number, PyTree, Trajectory, Transitions
 
+MOST = 2**31  # decisions
+
 
 class StoredRows(NamedTuple):
     """What is stored of each decision."""
@@ -39,7 +41,8 @@ def replay_rows(capacity: int, n_envs: int, n_steps: int, n: int = 1) -> int:
     """Rows of a ring for at least ``capacity`` decisions of ``n_envs`` environments, a multiple of ``n_steps``.
 
     Raises:
-        LogpiError: the ring would hold less than two trajectories, or no decision with the ``n`` rewards behind it.
+        LogpiError: the ring would hold less than two trajectories, no decision with the ``n`` rewards behind it, or
+            more decisions than can be counted.
     """
     rows = -(-capacity // (n_envs * n_steps)) * n_steps
     least = max(2, 1 + -(-n // n_steps)) * n_steps
@@ -49,6 +52,8 @@ def replay_rows(capacity: int, n_envs: int, n_steps: int, n: int = 1) -> int:
             f"(two trajectories of {n_steps}, and the {n} rewards of a return): raise it to at least "
             f"{least * n_envs:,}"
         )
+    if rows * n_envs >= MOST:
+        raise LogpiError(f"a replay of {capacity:,} decisions is too large: places in it are counted in 32 bits")
     return rows
 
 

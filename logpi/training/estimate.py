@@ -99,6 +99,32 @@ def _at_the_end(state: State, driver: Driver, total: float) -> State:
     return cut_shapes(window, state, min(size, math.ceil(total / columns)), axis)
 
 
+def memory_limit() -> int:
+    """Bytes that a run can have: of the devices, or of this machine (of its container, where that has less)."""
+    limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in jax.local_devices()]
+    if all(limits):
+        return sum(limits)
+    known = []
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with contextlib.suppress(OSError, ValueError):
+        known.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return min(known, default=sys.maxsize)
+
+
+def check_memory(found: Room) -> None:
+    """Refuse a run whose arrays do not fit, as with a large replay: the system would kill it, hours later perhaps.
+
+    Raises:
+        LogpiError: with what it takes, and what there is.
+    """
+    if found.memory > (limit := memory_limit()):
+        raise LogpiError(
+            f"this run takes at least {size_text(found.memory)} of memory, and there are {size_text(limit)}: lower "
+            "--buffer-size, --replay-size, --n-envs or --seeds, whichever this run has"
+        )
+
+
 def check_disk(found: Room, log_dir: str) -> str:
     """A warning where the disk of ``log_dir`` is short of room for a run, "" where it is not.
 

@@ -235,6 +235,7 @@ def start(
     with _driving(experiment, work, view) as (driver, stop):
         first = work.adopt(driver.kept.one_learner, origin) if origin else None
         takes = estimate.room(driver, experiment, work.keeps_stages)
+        estimate.check_memory(takes)
         warning = estimate.check_disk(takes, run.log_dir)
         view.tell(estimate.told(takes, estimate.pace(experiment)))
         if warning:

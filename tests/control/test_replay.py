@@ -61,6 +61,8 @@ def test_a_replay_too_small_is_refused():
         replay_rows(10, 4, 5)
     with pytest.raises(LogpiError, match=r"the 7 rewards of a return.*at least 60"):
         replay_rows(10, 4, 5, 7)
+    with pytest.raises(LogpiError, match="counted in 32 bits"):
+        replay_rows(10**12, 4, 5)
 
 
 def test_the_ring_is_written_in_place():

@@ -139,3 +139,12 @@ def test_an_environment_without_a_time_limit_is_warned_of(tmp_path):
     )
     session.start(chosen, ["test"], Listening(), Own(env=Endless))
     assert any("has no time limit" in text for text in said)
+
+
+def test_a_replay_larger_than_the_memory_is_refused(tmp_path, monkeypatch):
+    from logpi.training import estimate
+
+    monkeypatch.setattr(estimate, "memory_limit", lambda: 8 * 2**30)
+    with pytest.raises(LogpiError, match=r"takes at least .* of memory, and there are 8\.\d GB: lower --buffer-size"):
+        train(experiment("CartPole-v1", "dqn", tmp_path, buffer_size=10**9))
+    assert not list(tmp_path.iterdir())
