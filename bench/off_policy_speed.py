@@ -4,8 +4,8 @@
 
 Both train for some thousand steps in processes of their own, in turn, on the same cores. The first fifth of each run is
 left out, and of Stable-Baselines3's runs with one thread and with one a core the faster counts. A figure is environment
-steps per second with the updates that belong to them. The last row has layers of 64 units and eight environments side by
-side, at the same number of updates for each step.
+steps per second with the updates that belong to them. The last row has layers of 64 units and eight environments side
+by side, at the same number of updates for each step.
 """
 
 import json

@@ -92,11 +92,10 @@ def test_learning_waits_for_the_first_decisions(tmp_path):
 
     class Looking(Watcher):
         def update(self, timesteps, metrics, seconds):
-            seen.append((timesteps, metrics["train/loss"]))
+            seen.append(bool(np.isfinite(metrics["train/loss"])))
 
     train(experiment("CartPole-v1", "dqn", tmp_path, learning_starts=100), Looking())
-    for timesteps, loss in seen:
-        assert np.isfinite(loss) == (timesteps >= 95), "rows of 16 decisions, some of them void"
+    assert seen == [False] * 6 + [True] * (len(seen) - 6), "six iterations of 16 decisions are less than 100"
 
 
 @pytest.mark.parametrize(
