@@ -208,6 +208,7 @@ class Experience(NamedTuple):
     warmup: int = 0  # decisions that are collected before the first update
     n: int = 1  # rewards of a sampled decision before the value of what follows: n-step returns
     priority: Priority | None = None  # None: every decision of the replay is equally probable
+    frames: int = 1  # newest frames of which an observation is a stack, along its first axis; each is stored once
 
 
 class Begun(NamedTuple):

@@ -52,6 +52,8 @@ class DQN(Exploration, GradientSettings):
     buffer_size: int = at_least(1, 100_000)  # Replay size, in environment steps
     batch_size: int = at_least(1, 64)  # Minibatch size of an update, in environment steps
     gradient_steps: int = at_least(1, 8)  # Number of updates in each round
+    # Frames that the environment stacks along an observation's first axis; the replay stores each once. 1: no stack
+    stacked_frames: int = at_least(1, 1)
     learning_starts: int = at_least(0, 1_000)  # Environment steps before the first update
     target_update_interval: int = at_least(1, 500)  # Updates between two updates of the target network
     tau: float = fraction(1.0)  # Fraction of the network in each update of the target network; 1: a copy
@@ -135,5 +137,6 @@ def dqn(config: DQN, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         config.learning_starts,
         config.n_step,
         Priority(priority, beta) if config.prioritized else None,
+        config.stacked_frames,
     )
     return Algorithm(init, make_act(policy), update, policy, hyper, config.n_steps, experience=experience)

@@ -69,21 +69,21 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
         raise LogpiError(
             f"batch_size is {experience.batch_size}, which {devices} devices cannot share; take a multiple of {devices}"
         )
-    rows = replay_rows(experience.capacity, n_envs, algorithm.n_steps, experience.n)
+    rows = replay_rows(experience.capacity, n_envs, algorithm.n_steps, experience.n, experience.frames)
     collect, _ = collecting.stages
     choose = sampler(experience)
     one = _update(algorithm, choose, experience.batch_size // devices)
 
     def start(learner: Learner, key: Key) -> tuple[Collected, ReplayedBatch]:
         envs, trajectory = collecting.start(learner, key)
-        replay = empty_replay(trajectory, rows)
+        replay = empty_replay(trajectory, rows, experience.frames)
         chosen = choose.empty(replay)
         metrics = jax.eval_shape(lambda: one(learner, chosen, replay, key)[2])
         blank = jax.tree.map(lambda x: jnp.full((experience.updates, *x.shape), jnp.nan, x.dtype), metrics)
         return Collected(envs, replay, chosen), ReplayedBatch(trajectory, blank)
 
     def store(state: State, now: Now) -> tuple[State, Metrics]:
-        replay = push(state.carry.replay, state.batch.trajectory)
+        replay = push(state.carry.replay, state.batch.trajectory, experience.frames)
         chosen = choose.stored(state.carry.chosen, replay, algorithm.n_steps)
         return state._replace(carry=state.carry._replace(replay=replay, chosen=chosen)), {}
 

@@ -33,11 +33,14 @@ class Sampler(NamedTuple):
 
 def sampler(experience: Experience) -> Sampler:
     """The way that a method asks for."""
-    return uniform(experience.n) if experience.priority is None else prioritised(experience.n, experience.priority)
+    n, frames, priority = experience.n, experience.frames, experience.priority
+    return uniform(n, frames) if priority is None else prioritised(n, priority, frames)
 
 
-def uniform(n: int) -> Sampler:
-    """Each decision with the same probability, but those of the ``n`` newest rows, of which too little is known.
+def uniform(n: int, frames: int = 1) -> Sampler:
+    """Each decision with the same probability, but those of the ``n`` newest rows and of the ``frames - 1`` oldest.
+
+    What followed the first, and the frames before the others, are not in the ring.
 
     Before there are more rows all masks are 0.
     """
@@ -45,10 +48,10 @@ def uniform(n: int) -> Sampler:
     def draw(state: PyTree, learner: Learner, replay: Replay, key: Key, count: int) -> tuple[Array, Transitions]:
         size, n_envs = replay.rows.reward.shape
         row_key, env_key = jax.random.split(key)
-        known = replay.filled - n
+        known = replay.filled - n - (frames - 1)
         back = jax.random.randint(row_key, (count,), n + 1, jnp.maximum(known, 1) + n + 1)  # 1: the newest row
         row, env = (replay.head - back) % size, jax.random.randint(env_key, (count,), 0, n_envs)
-        found = transitions(replay, row, env, learner.hyper.gamma, n)
+        found = transitions(replay, row, env, learner.hyper.gamma, n, frames)
         return row * n_envs + env, found._replace(mask=jnp.where(known > 0, found.mask, 0.0))
 
     return Sampler(
@@ -67,11 +70,12 @@ class Priorities(NamedTuple):
     highest: Array  # [1] of all so far: what new decisions get, so that each is drawn soon
 
 
-def prioritised(n: int, priority: Priority) -> Sampler:
+def prioritised(n: int, priority: Priority, frames: int = 1) -> Sampler:
     """Each decision with the probability P(i) = p_i^α / Σ_k p_k^α (Schaul et al. 2016, eq. 1).
 
     The draws are stratified: one from each of N equal shares of the sum. A loss is weighed by (P(i) / min_j P(j))^-β,
-    which is w_i / max_j w_j (§3.4) over the batch. Void rows and the ``n`` newest are never drawn.
+    which is w_i / max_j w_j (§3.4) over the batch. Void rows, the ``n`` newest and the
+    ``frames - 1`` oldest are never drawn.
     """
 
     def empty(replay: Replay) -> Priorities:
@@ -79,7 +83,8 @@ def prioritised(n: int, priority: Priority) -> Sampler:
 
     def stored(state: Priorities, replay: Replay, count: int) -> Priorities:
         size, n_envs = replay.rows.reward.shape
-        written = jnp.arange(n + count)  # the n rows before the push are known now, the n newest not yet
+        # the n rows before the push are known now, the n newest not yet, and the oldest have lost frames before them
+        written = jnp.arange(n + count + frames - 1)
         row = (replay.head - count - n + written) % size
         leaf = row[:, None] * n_envs + jnp.arange(n_envs)[None]
         found = jnp.where(written[:, None] < count, state.highest[0] * replay.rows.mask[row], 0.0)
@@ -89,7 +94,7 @@ def prioritised(n: int, priority: Priority) -> Sampler:
         share = (jnp.arange(count) + jax.random.uniform(key, (count,))) / count
         leaf = sum_tree.find(state.tree, share * sum_tree.total(state.tree))
         row, env = jnp.divmod(leaf, replay.rows.reward.shape[1])
-        found = transitions(replay, row, env, learner.hyper.gamma, n)
+        found = transitions(replay, row, env, learner.hyper.gamma, n, frames)
         known = state.tree[0][leaf] > 0
         chance = jnp.where(known, state.tree[0][leaf] / sum_tree.total(state.tree), 1.0)
         weight = jnp.where(known, chance ** -priority.beta(learner), 0.0)

@@ -177,3 +177,54 @@ def test_overwritten_and_void_decisions_are_never_drawn():
     nothing = drawn(how, empty_replay(episodes(), 16), 4, how.empty(replay))
     assert not nothing.mask.any()
     assert np.isfinite(nothing.weight).all()
+
+
+def frames_of(trajectory, frames):
+    """The same with stacks of frames for observations: the last numbers, the first of an episode repeated."""
+    number, mask = np.asarray(trajectory.obs)[..., 0], np.asarray(trajectory.mask)
+    stacks = np.zeros((*number.shape, frames), np.float32)
+    for b in range(number.shape[1]):
+        for t in range(len(number)):
+            if t == 0 or mask[t - 1, b] == 0:
+                stacks[t, b] = number[t, b]
+            else:
+                stacks[t, b] = [*stacks[t - 1, b, 1:], number[t, b]]
+    return trajectory._replace(obs=jnp.asarray(stacks)[..., None])
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_stacks_are_rebuilt_from_frames_that_are_stored_once(n):
+    whole = frames_of(episodes(), 3)
+    thin = push(empty_replay(whole, 16, 3), whole, 3)
+    assert thin.rows.obs.shape == (16, 1, 1)
+    row = jnp.arange(8 - n)
+    env = jnp.zeros_like(row)
+    found = jax.device_get(transitions(thin, row, env, GAMMA, n, 3))
+    expected = jax.device_get(transitions(push(empty_replay(whole, 16), whole), row, env, GAMMA, n))
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+@pytest.mark.parametrize("sampler", [uniform(1, 3), prioritised(1, PRIORITY._replace(of=None), 3)])
+def test_rows_whose_frames_were_overwritten_are_not_drawn(sampler):
+    whole = frames_of(rows(0, 10), 3)
+    parts = [
+        whole._replace(
+            obs=whole.obs[t : t + 3],
+            **{name: getattr(whole, name)[t : t + 2] for name in ("action", "reward", "discount", "mask")},
+        )
+        for t in range(0, 10, 2)
+    ]
+    replay = empty_replay(parts[0], 6, 3)
+    state = sampler.empty(replay)
+    for part in parts:
+        replay = push(replay, part, 3)
+        state = sampler.stored(state, replay, 2)
+    found = drawn(sampler, replay, 1000, state)
+    newest = found.obs[:, -1, 0]
+    assert set((newest // 10).astype(int)) == {6, 7, 8}, "rows 4 and 5 had frames in rows 2 and 3"
+    np.testing.assert_array_equal(found.obs[:, :, 0], newest[:, None] + [-20.0, -10.0, 0.0])
+
+
+def test_observations_that_are_no_stacks_are_refused():
+    with pytest.raises(LogpiError, match="as stacks of 4 frames their first axis would be 4"):
+        empty_replay(rows(0, 2), 8, 4)
