@@ -144,6 +144,6 @@ def test_a_replay_larger_than_the_memory_is_refused(tmp_path, monkeypatch):
     from logpi.training import estimate
 
     monkeypatch.setattr(estimate, "memory_limit", lambda: 8 * 2**30)
-    with pytest.raises(LogpiError, match=r"takes at least .* of memory, and there are 8\.\d GB: lower --buffer-size"):
+    with pytest.raises(LogpiError, match=r"takes at least .* of memory, and there are 8\.59 GB: lower --buffer-size"):
         train(experiment("CartPole-v1", "dqn", tmp_path, buffer_size=10**9))
     assert not list(tmp_path.iterdir())
