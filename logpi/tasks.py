@@ -39,7 +39,7 @@ class Kind(NamedTuple):
 _SETTINGS = "logpi.config.settings"
 KINDS = {
     "control": Kind(
-        r".*-v\d+", "logpi.control.task", "logpi.algorithms", f"{_SETTINGS}:ControlSettings", f"{_SETTINGS}:Network"
+        r".*-v\d+", "logpi.control.task", "logpi.algorithms", f"{_SETTINGS}:EnvironmentSettings", f"{_SETTINGS}:Network"
     ),
     "ram": Kind(r"ram/.*", "logpi.ram.task", "logpi.ram.methods", "logpi.ram.settings:ImageSettings"),
     "games": Kind(r"pgx:.*", "logpi.games.task", "logpi.games.methods", "logpi.games.settings:SelfPlaySettings"),

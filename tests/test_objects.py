@@ -172,7 +172,7 @@ def test_types_of_settings_that_are_allowed(annotation, default):
         (settings(float, kw_only=True), "mine has no default"),
         (settings(int, 0, "seed"), "seed has the name of a flag that every run has"),
         (settings(int, 0, "hidden"), "hidden is a setting of its network too"),
-        (settings(int, 0, base=object), "its settings lack total_timesteps, .*be a subclass of .*ControlSettings"),
+        (settings(int, 0, base=object), "its settings lack total_timesteps, .*be a subclass of .*EnvironmentSettings"),
     ],
 )
 def test_settings_that_no_part_of_a_run_could_hold(tmp_path, kind, message):

@@ -1,5 +1,6 @@
 """Methods by name: those that come with logpi, and those of a file."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ from logpi.cli.train import parse_train
 from logpi.config.experiments import resolve
 from logpi.config.stored import experiment_from_table, experiment_to_table
 from logpi.errors import LogpiError
-from logpi.methods import Method, all_methods, find_method, method, method_names
+from logpi.methods import Method, all_methods, brought, find_method, method, method_names
 from logpi.own_code import name_code
 
 OWN = '''
@@ -131,3 +132,10 @@ def test_a_run_keeps_the_absolute_path_of_its_data(tmp_path, monkeypatch):
 def test_a_decorator_without_settings_says_how_it_is_written():
     with pytest.raises(LogpiError, match=r"settings is a function; write @logpi\.method\(settings=CLASS\)"):
         method(lambda config, policy, spec, obs: None)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_a_method_that_changes_a_shipped_one_has_the_settings_that_a_run_needs(name):
+    shipped = find_method(name)
+    mine = dataclasses.replace(shipped, name="mine")
+    assert brought(mine) == ("mine", mine)
