@@ -75,8 +75,9 @@ def capped(monkeypatch):
         monkeypatch.setattr(module, name, lambda *args, **kwargs: original(*args, **{**kwargs, **limits}))
 
     cut(logpi.training.session, "start", lambda experiment, *rest: (short(experiment), *rest))
-    cut(logpi.api, "evaluate", lambda agent, episodes=None, *rest: (agent, min(episodes or 4, 4), *rest))
-    cut(logpi.api, "film", lambda agent, path, episodes=None, *rest: (agent, path, 1, *rest))
+    for module in (logpi.api, logpi.api.agents):  # for the commands, and for programs
+        cut(module, "evaluate", lambda agent, episodes=None, *rest: (agent, min(episodes or 4, 4), *rest))
+        cut(module, "film", lambda agent, path, episodes=None, *rest: (agent, path, 1, *rest))
     for module in (logpi.arena.api, logpi.arena.players.make):
         cut(module, "make_player", lambda text, *rest: (few(text), *rest))
     limited(logpi.arena.api, "play_tournament", games=2)
