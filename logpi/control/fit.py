@@ -19,7 +19,7 @@ from logpi.envs.make import vectorize
 from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import init_statistics
-from logpi.types import Algorithm, DeviceEnv, EnvSpec, Key, Output, Policy, PyTree
+from logpi.types import Act, Algorithm, DeviceEnv, EnvSpec, Key, Learner, Output, Policy, PyTree
 
 BATCH = 3  # environments of a trial; no size of a space is likely to be the same
 
@@ -170,20 +170,46 @@ def check_method(algorithm: Algorithm, spec: EnvSpec, name: str) -> None:
     key = jax.random.key(0)
     obs = example(spec.observation_space)
     shown = jax.tree.map(lambda x: jnp.zeros((BATCH, *x.shape), x.dtype), obs)
+    if not (type(algorithm.n_steps) is int and algorithm.n_steps > 0):
+        raise LogpiError(f"method {name}: n_steps is {algorithm.n_steps!r}; it must be a whole number of at least 1")
     learner = _traced(f"method {name}: init(key)", algorithm.init, key)
+    if not isinstance(learner, Learner):
+        raise LogpiError(f"method {name}: init(key) returns a {type(learner).__name__}; wanted: a logpi.Learner")
+    forms: list[Any] = [jax.tree.structure(each) for each in (algorithm.hyper, learner.hyper)]
+    if forms[0] != forms[1]:
+        raise LogpiError(
+            f"method {name}: hyper differs from what init(key) puts into the learner; give the same to both"
+        )
     learner = learner._replace(statistics=jax.eval_shape(lambda: init_statistics(obs, BATCH, False, False)))
     carry = first_carry(algorithm, BATCH)._replace(obs=shown)
     words = f"method {name}: act(learner, memory, obs, key)"
-    _traced(words, algorithm.act, acting(learner), carry.memory, shown, key)
+    chosen = _traced(words, algorithm.act, acting(learner), carry.memory, shown, key)
+    if not isinstance(chosen, Act):
+        raise LogpiError(
+            f"{words} returns a {type(chosen).__name__}; wanted: logpi.types.Act(action, log_prob, memory)"
+        )
     if algorithm.experience is not None or algorithm.batch_size:
         return  # what it learns from has other sizes than a trial's
     trajectory = jax.eval_shape(lambda learner: blank_trajectory(algorithm, learner, carry, key), learner)
+
+    def update(learner: Learner, trajectory: PyTree, key: Key) -> PyTree:
+        found = algorithm.update(learner, trajectory, key)
+        pair = isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], Learner)
+        if not (pair and isinstance(found[1], dict) and all(isinstance(each, str) for each in found[1])):
+            raise LogpiError(f"method {name}: update returns something else than (learner, metrics by name)")
+        return found
+
+    checked = algorithm._replace(update=update)
     new, _ = _traced(
         f"method {name}: update(learner, trajectory, key)",
-        lambda learner, trajectory: learn(algorithm, learner, trajectory, key),
+        lambda learner, trajectory: learn(checked, learner, trajectory, key),
         learner,
         trajectory,
     )
-    before, after = (jax.tree.map(lambda x: x.shape, (x.params, x.opt_state, x.extra)) for x in (learner, new))
+    before, after = (
+        jax.tree.map(lambda x: (x.shape, x.dtype), (x.params, x.opt_state, x.extra)) for x in (learner, new)
+    )
     if before != after:
-        raise LogpiError(f"method {name}: update changes the structure or the shapes of params, opt_state or extra")
+        raise LogpiError(
+            f"method {name}: update changes the structure, the shapes or the types of params, opt_state or extra"
+        )

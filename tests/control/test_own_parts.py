@@ -91,3 +91,25 @@ def test_what_a_method_raises_or_returns_instead_is_told():
         made(lambda *_: {}["no"], PPO(), GOOD, SPEC, "mine")
     with pytest.raises(LogpiError, match="returned a NoneType; wanted"):
         made(lambda *_: None, PPO(), GOOD, SPEC, "mine")
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"n_steps": 0}, "n_steps is 0; it must be a whole number"),
+        ({"n_steps": 8.0}, r"n_steps is 8\.0"),
+        ({"init": GOOD.init}, r"init\(key\) returns a \w+; wanted: a logpi.Learner"),
+        ({"hyper": None}, "hyper differs from what init"),
+        ({"act": lambda *_: 3}, r"returns a \w+; wanted: logpi.types.Act"),
+        ({"update": lambda learner, *_: learner}, "update returns something else than"),
+        ({"update": lambda learner, *_: (learner, None)}, "update returns something else than"),
+        ({"update": lambda learner, *_: (learner, {3: jnp.zeros(())})}, "update returns something else than"),
+        (
+            {"update": lambda learner, *_: (jax.tree.map(lambda x: x.astype(jnp.float16), learner), {})},
+            "or the types of",
+        ),
+    ],
+)
+def test_a_part_of_a_method_that_is_something_else(part, message):
+    with pytest.raises(LogpiError, match=message):
+        check_method(method()._replace(batch_size=0, **part), SPEC, "mine")
