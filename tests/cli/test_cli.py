@@ -193,7 +193,8 @@ def test_envs(answer):
 def test_algos(answer):
     said = json.loads(answer("algos", "--json"))
     values, gradients = ["q_learning", "dqn", "pqn"], ["reinforce", "actor_critic", "a2c", "ppo"]
-    assert list(said) == [*values, *gradients, "ram", "classifier", "alphago_zero", "alphazero"]
+    critics = ["qac", "ddpg", "td3", "sac", "sac_discrete"]
+    assert list(said) == [*values, *gradients, *critics, "ram", "classifier", "alphago_zero", "alphazero"]
     names = list(said)
     for name, row in said.items():
         assert row["parent"] is None or names.index(row["parent"]) < names.index(name), "each after its parent"
