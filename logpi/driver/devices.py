@@ -150,8 +150,8 @@ class Compiling(Mapping[str, Compiled]):
     """Programs that are traced one after the other and compiled side by side, in their order; XLA frees the GIL.
 
     Compilation is nearly all that a newcomer waits for. It is all CPU, so no more programs are under way than there are
-    cores, and a caller that needs the first ones need not wait for the last ones. All of it happens in daemon threads, so
-    that the main thread can answer a signal, and the process can end, at any moment.
+    cores, and a caller that needs the first ones need not wait for the last ones. All of it happens in daemon threads,
+    so that the main thread can answer a signal, and the process can end, at any moment.
     """
 
     def __init__(self, programs: Mapping[str, Program]) -> None:
