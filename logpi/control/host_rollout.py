@@ -24,7 +24,7 @@ class HostRow(NamedTuple):
     acting: PyTree
     following: PyTree
     action: PyTree
-    log_prob: Flags
+    log_prob: Flags | None
     reward: Flags
     terminated: Flags
     truncated: Flags
@@ -45,15 +45,10 @@ def rollout_host(
     Adds the seconds spent to ``seconds`` ("policy", "environment"); returns None where ``watch`` asked for a stop.
 
     Raises:
-        LogpiError: a policy with a memory meets a vector that resets within the step, whose void rows it would never
-            see.
+        LogpiError: a policy with a memory, or a replay of stacked frames, meets a vector that resets within the step.
     """
     fresh, within = algorithm.policy.memory(vector.num_envs), vector.resets_within_step
-    if within and jax.tree.leaves(fresh):
-        raise LogpiError(
-            f"environment {vector.spec.id} resets within the step, from which a policy with a memory cannot learn; "
-            "choose autoreset next_step"
-        )
+    _check(vector, algorithm, fresh)
     tally = _Tally(carry.episodes)
     memory: PyTree = carry.memory
     void: Flags = np.asarray(carry.void)
@@ -81,10 +76,28 @@ def rollout_host(
         flags = (step.terminated, step.truncated)
         rows.append(HostRow(acting, step.obs, action, log_prob, now.reward, *flags, now.discount, now.mask))
         tally.add(now.reward, now.mask, now.finished)
-        memory = where(void, fresh, chosen.memory)
+        memory = where(void | (now.finished & within), fresh, chosen.memory)
         void = now.void
     carry = Carry((), (), memory, void, tally.episodes())
     return carry, _trajectory(rows, algorithm, first_memory, within)
+
+
+def _check(vector: HostVector, algorithm: Algorithm, memory: PyTree) -> None:
+    """Refuse what cannot learn from a vector that resets within the step.
+
+    Its void rows are inserted afterwards: a memory that is learnt through never saw them, and the rows that they push
+    out leave gaps, behind which the frames before a row are another moment's. What is learnt from a replay has no
+    memory but that of its noise.
+    """
+    if not vector.resets_within_step:
+        return
+    begun = f"environment {vector.spec.id} resets within the step"
+    if jax.tree.leaves(memory) and not algorithm.experience:
+        raise LogpiError(f"{begun}, from which a policy with a memory cannot learn; choose autoreset next_step")
+    if algorithm.experience and algorithm.experience.frames > 1:
+        raise LogpiError(
+            f"{begun}, behind which stacked frames cannot be rebuilt; choose autoreset next_step, or stacked_frames 1"
+        )
 
 
 def _trajectory(rows: list[HostRow], algorithm: Algorithm, memory: PyTree, within: bool) -> Trajectory:

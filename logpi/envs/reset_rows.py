@@ -16,7 +16,7 @@ def insert_void_rows(
     acting_obs: PyTree,
     next_obs: PyTree,
     action: PyTree,
-    log_prob: AnyArray,
+    log_prob: AnyArray | None,
     reward: AnyArray,
     terminated: AnyArray,
     truncated: AnyArray,
@@ -27,7 +27,8 @@ def insert_void_rows(
     Args:
         acting_obs: [T, B, ...] pytree, what was acted on.
         next_obs: [T, B, ...] pytree, the true next observation, final at an end.
-        action, log_prob, reward, terminated, truncated, discount: [T, B, ...].
+        action, log_prob, reward, terminated, truncated, discount: [T, B, ...]; log_prob is None where the method asks
+            for none.
 
     Returns:
         The fields of ``Trajectory`` but ``memory``: each end is followed by a void row (its observation the
@@ -53,7 +54,7 @@ def insert_void_rows(
     return {
         "obs": jax.tree.map(observations, acting_obs, next_obs),
         "action": jax.tree.map(rows, action),
-        "log_prob": rows(log_prob),
+        "log_prob": jax.tree.map(rows, log_prob),
         "reward": rows(reward),
         "discount": np.where(void, np.float32(1), rows(discount)),
         "mask": 1 - void.astype(np.float32),

@@ -112,6 +112,15 @@ def test_environments_on_the_host(tmp_path, name):
     assert all(np.isfinite(x).all() for x in weights(folder.last).values())
 
 
+@pytest.mark.parametrize(("name", "autoreset"), [("sac", "same_step"), ("ddpg", "disabled")])
+def test_vectors_that_reset_within_the_step(tmp_path, name, autoreset):
+    """No log π is recorded, and the memory of the noise is no policy's; time limits so short that episodes end."""
+    env = functools.partial(gymnasium.make, METHODS[name][0], max_episode_steps=7)
+    folder = train(experiment(name, tmp_path, {"autoreset": autoreset}), own=Own(env=env, env_kwargs={}))
+    assert json.loads((folder.path / "result.json").read_text())["timesteps"] >= 320
+    assert all(np.isfinite(x).all() for x in weights(folder.last).values())
+
+
 def test_kill_9_of_a_run_with_a_replay(tmp_path):
     """A process that trains the same run is killed between two checkpoints, and goes on in this one."""
     long = {"total_timesteps": 3200}

@@ -21,7 +21,7 @@ from logpi.envs.probes import recall
 from logpi.errors import LogpiError
 from logpi.nets.policy import make_policy
 from logpi.ops.normalization import Statistics
-from logpi.types import Act, Algorithm, DeviceEnv, EnvSpec, Learner, Policy
+from logpi.types import Act, Algorithm, DeviceEnv, EnvSpec, Experience, Learner, Policy
 
 T, B, LIMIT = 12, 5, 4
 SPEC = EnvSpec("Ragged-v0", spaces.Box(0.0, 99.0, (2,)), spaces.Discrete(99), LIMIT)
@@ -227,4 +227,7 @@ def test_a_memory_and_a_reset_within_the_step_do_not_go_together():
     carry = Carry((), (), jnp.zeros(B, jnp.int32), jnp.zeros(B, bool), no_episodes(B))
     with pytest.raises(LogpiError, match=r"resets within the step.*next_step"):
         rollout_host(vector, counting(), None, carry, {}, unwatched)
+    stacks = counting()._replace(experience=Experience(100, 8, 1, frames=4))
+    with pytest.raises(LogpiError, match=r"stacked frames cannot be rebuilt.*next_step, or stacked_frames 1"):
+        rollout_host(vector, stacks, None, carry, {}, unwatched)
     vector.close()

@@ -87,6 +87,11 @@ def test_a_gymnasium_environment_and_a_resumed_run_on_the_host(tmp_path):
     assert api.evaluate(agent, 2).facts["episodes"] == 2
 
 
+def test_a_vector_that_resets_within_the_step(tmp_path):
+    chosen = experiment("FrozenLake-v1", "dqn", tmp_path, run={"autoreset": "same_step"})
+    assert json.loads((train(chosen).path / "result.json").read_text())["timesteps"] >= 320
+
+
 def test_learning_waits_for_the_first_decisions(tmp_path):
     seen = []
 
