@@ -11,7 +11,9 @@ An old move therefore teaches as well as a new one: with ``replay`` both steps l
 and the actor's are on actions drawn anew at the stored observations, as those of an older policy would be another's
 (Degris et al. 2012 leave out the same term, the change of where the policy comes to be). φ̄ follows φ slowly.
 
-∇J's estimate is off by E[Σ_t (Q_φ - Q^π)(o_t, a_t) ∇ log π] and by nothing else: tests/algorithms/test_qac.py.
+For a critic that does not depend on the moves it is taken over, ∇J's estimate is off by E[Σ_t (Q_φ - Q^π)(o_t, a_t)
+∇ log π] and by nothing else (tests/algorithms/test_qac.py). Here the critic has just learnt from these moves, so that
+its errors and their actions are correlated: a bias of its own, which is not in that formula.
 """
 
 from __future__ import annotations
