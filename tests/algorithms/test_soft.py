@@ -223,6 +223,17 @@ def test_the_actor_of_td3_climbs_q_when_it_is_its_turn():
     np.testing.assert_array_equal(waits.extra.params.critics, due.extra.params.critics)
 
 
+def test_without_a_delay_the_actor_climbs_in_each_update():
+    """Two updates in a row, each from where the last one left the actor: ddpg's schedule."""
+    rate, theta = 0.05, 0.8
+    algorithm, learner = deterministic(ddpg, DDPG(**PLAIN | {"learning_rate": rate}), OLD[:1])
+    for _ in range(2):
+        a = np.tanh(theta * MOVE.obs[:2, 0])
+        theta += rate * ((PHI[0, 1] + 2 * PHI[0, 2] * a) * (1 - a**2) * MOVE.obs[:2, 0]).mean()
+        learner = learnt(algorithm, learner)
+        np.testing.assert_allclose(learner.params.actor["slope"], theta, rtol=1e-6)
+
+
 TABLE = EnvSpec("Table-v0", spaces.Discrete(3), spaces.Discrete(2))
 
 

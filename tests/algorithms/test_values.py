@@ -266,7 +266,7 @@ def test_dueling_streams_are_a_value_and_advantages_around_their_mean():
     raised["advantage"]["bias"] = params["advantage"]["bias"] + 5.0
     obs = jnp.eye(STATES)
     first, second = (policy.apply(p, (), obs)[1].pi.values for p in (params, raised))
-    np.testing.assert_allclose(first, second, atol=1e-5), "a number added to all advantages changes nothing"
+    np.testing.assert_allclose(first, second, atol=1e-5, err_msg="a number added to all advantages changes nothing")
 
 
 @pytest.mark.parametrize(
