@@ -160,22 +160,22 @@ class Compiling(Mapping[str, Compiled]):
         self._place = threading.Semaphore(cores())
         threading.Thread(target=self._trace, args=(programs,), name=THREAD, daemon=True).start()
 
-    def wait(self, names: Iterable[str], watch: Watch = unwatched) -> None:
-        """Wait until the programs of these ``names`` are compiled.
+    def wait(self, names: Iterable[str], watch: Watch = unwatched) -> bool:
+        """Wait until the programs of these ``names`` are compiled; False where ``watch`` asked for a stop.
 
-        Raises:
-            KeyboardInterrupt: ``watch`` asked for a stop.
+        An error of tracing or compiling a program is raised here, whichever program is waited for.
         """
         while not self._compiled.keys() >= set(names):
             left = [name for name in self._names if name not in self._compiled]
             what = f"compiling {', '.join(left[:2])}{', …' if len(left) > 2 else ''}"
             if watch(what, len(self._compiled), len(self._names)):
-                raise KeyboardInterrupt
+                return False
             with contextlib.suppress(queue.Empty):
                 name, program, error = self._results.get(timeout=POLL)
                 if error is not None:
                     raise error
                 self._compiled[name] = program
+        return True
 
     def __getitem__(self, name: str) -> Compiled:
         """The program, waited for."""

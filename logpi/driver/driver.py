@@ -8,6 +8,7 @@ where in the iteration it stands. ``training`` iterates, and says when to log, e
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +22,9 @@ from logpi.config.settings import Run
 from logpi.driver import budget, devices
 from logpi.driver.budget import Plan
 from logpi.driver.kept import Kept, with_arrays
-from logpi.driver.process import LEARNER, START, Case, Process, Program, Runnable, Scores, Span, State, Watch
+from logpi.driver.process import LEARNER, START, Case, Process, Runnable, Scores, Span, State, Watch
 from logpi.driver.progress import HEALTH, Event, Progress, after_row, check_health, early
-from logpi.driver.stages import PIECE, initial, programs_of, stream, unwatched
+from logpi.driver.stages import PIECE, evaluation_programs, initial, programs_of, stream, unwatched
 from logpi.types import Learner, Metrics, PyTree
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class Driver:
 
     def __init__(self, process: Process, seeds: list[int]) -> None:
         self.process = process
-        names = ("compile", *(name for stage in process.stages for name in stage.shares), "evaluate")
-        self.seconds = dict.fromkeys(names, 0.0)
+        self.seconds = dict.fromkeys(("compile", *(x for s in process.stages for x in s.shares), "evaluate"), 0.0)
         self._spread = devices.Spread(len(seeds), process.num_devices if len(seeds) == 1 else 1)
         self._seed: PyTree = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), process.hyper)
@@ -65,10 +65,6 @@ class Driver:
         """Timesteps to learn from."""
         return float(np.max(jax.device_get(state.learner.hyper.total_timesteps)))
 
-    def rests(self, state: State) -> bool:
-        """Whether all timesteps have been learnt from."""
-        return bool(np.min(self.timesteps(state)) >= self.total(state))
-
     def share(self, other: Driver) -> None:
         """Take the shapes and the compiled programs of a driver of the same process."""
         self.kept.share(other.kept)
@@ -85,9 +81,8 @@ class Driver:
     def acting(self, state: State) -> list[PyTree]:
         """The part that acts, of each seed, on the host."""
         found = jax.device_get(self.process.acting(state.learner))
-        if not np.ndim(self._seed):
-            return [found]
-        return [jax.tree.map(lambda x, k=k: x[k], found) for k in range(len(self._seed))]
+        several = np.ndim(self._seed)
+        return [jax.tree.map(lambda x, k=k: x[k], found) for k in range(len(self._seed))] if several else [found]
 
     def trace(self, watch: Watch = unwatched) -> None:
         """Find the shapes of a state, which traces how a run begins: seconds in some games; raises as ``compile``."""
@@ -107,11 +102,12 @@ class Driver:
         programs = devices.aside(
             TRACING, lambda: programs_of(self.process, self._spread, self.kept.shapes, self._hyper, self._first), watch
         )
-        self._programs = devices.Compiling(programs)
-        self._programs.wait(["init", "start", *(stage.name for stage in self.process.stages)], watch)
+        stages, compiling = [stage.name for stage in self.process.stages], devices.Compiling(programs)
+        if not compiling.wait(["init", "start", *stages], watch):
+            raise KeyboardInterrupt
         if jax.tree.leaves(self._data):
-            last = self._programs[self.process.stages[-1].name]
-            self._data = jax.device_put(self._data, last.input_shardings[0][-1])
+            self._data = jax.device_put(self._data, compiling[stages[-1]].input_shardings[0][-1])
+        self._programs = compiling
         self.seconds["compile"] += time.perf_counter() - began
 
     def init(self, watch: Watch = unwatched) -> State:
@@ -132,13 +128,12 @@ class Driver:
     ) -> tuple[State, Progress, bool]:
         """Run what is left of an iteration: (state, progress, whether ``watch`` asked for a stop before its end)."""
         self.compile(watch)
-        last = len(self.process.stages) - 1
         for number, stage in list(enumerate(self.process.stages))[progress.stage :]:
             if (progress.iteration + 1) % stage.every == 0:
                 state, progress, stop = self._run(stage, state, progress, watch, timed)
                 if progress.unit < stage.units:
                     return state, progress, True
-                if stop and number < last:
+                if stop and stage is not self.process.stages[-1]:
                     return state, progress._replace(stage=number + 1, unit=0), True
             progress = progress._replace(stage=number + 1, unit=0)
         return state, progress, False
@@ -166,33 +161,22 @@ class Driver:
         evaluation = self.process.sampled if sampled else self.process.evaluation
         assert evaluation is not None
         if sampled and not self._sampled:
-            self._sampled = devices.Compiling(devices.aside(TRACING, self._of_sampled, watch))
-        programs = self._sampled if sampled else self._programs
-        began = time.perf_counter()
-        try:
-            programs.wait(programs, watch)
-        except KeyboardInterrupt:
+            made = functools.partial(evaluation_programs, evaluation, self.process, self._spread, self.kept.shapes)
+            self._sampled = devices.Compiling(devices.aside(TRACING, made, watch))
+        began, programs = time.perf_counter(), self._sampled if sampled else self._programs
+        ready = programs.wait(programs, watch)
+        self.seconds["compile"] += time.perf_counter() - began
+        if not ready:
             return None
-        finally:
-            self.seconds["compile"] += time.perf_counter() - began
         began = time.perf_counter()
         case, acting = Case(self._seed, iteration, asked, final), self.process.acting(state.learner)
         scores = evaluation.run(programs, acting, case, self._data, watch)
         self.seconds["evaluate"] += time.perf_counter() - began
         return scores
 
-    def _of_sampled(self) -> dict[str, Program]:
-        assert self.process.sampled is not None
-        acting = jax.eval_shape(self.process.acting, self.kept.shapes.learner)
-        return self.process.sampled.programs(self.process, self._spread, acting, self._seed)
-
     def sample(self, every: int) -> None:
         """Let a timed iteration stand for ``every`` ones."""
         self.every = every
-
-    def plan(self, run: Run) -> Plan:
-        """The periodic evaluations of a run."""
-        return self.process.plan or budget.plan(run, math.inf)
 
     def close(self) -> None:
         """Free what the process holds outside of this program."""
@@ -257,7 +241,7 @@ def training(
         LogpiError: an observation, a reward or a parameter is not finite (the state before is not lost: it is in the
             last checkpoint).
     """
-    total, plan = driver.total(state), driver.plan(run)
+    total, plan = driver.total(state), driver.process.plan or budget.plan(run, math.inf)
     every = max(1, math.ceil(total / driver.process.rows / run.log_points))
     driver.sample(every)
     # only a row ends a run: one that was stopped between two rows goes on to the next
@@ -288,8 +272,8 @@ def training(
             yield Event(state, progress, done, {}, None, True, False)
             return
         scores: Scores | None = row.pop("scores")
-        reason = "minutes" if late else early(run, None if scores is None else scores.score.mean(-1), 0.0)
-        reason = "" if done >= total else reason
+        reached = early(run, None if scores is None else scores.score.mean(-1), 0.0)
+        reason = "" if done >= total else "minutes" if late else reached
         finished = done >= total or bool(reason)
         checkpoint = finished or math.floor(done / total * run.checkpoint_points) > progress.saved
         state = driver.fresh(state)

@@ -14,8 +14,6 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.config.settings import Run
-from logpi.driver.budget import Plan
 from logpi.driver.driver import Driver
 from logpi.driver.process import Process, Scores, State, Watch
 from logpi.driver.progress import Progress
@@ -89,7 +87,7 @@ class KeptInTurn:
         """Whether each seed has had its timesteps and is not amid an iteration."""
         places = [self._place(progress, k) for k in range(len(self._parts))]
         whole = [place.stage in (0, self._stages) and place.unit == 0 for place in places]
-        rests = [part.rests(mine) and bool(mine.metrics) for part, mine in each_seed(self._parts, state)]
+        rests = [over(part, mine) and bool(mine.metrics) for part, mine in each_seed(self._parts, state)]
         return [a and b for a, b in zip(whole, rests, strict=True)]
 
 
@@ -120,7 +118,7 @@ class InTurn:
 
     def fresh(self, state: State) -> State:
         """``state`` at the beginning of an iteration: metrics of seeds that rest are kept."""
-        kept = [jax.device_get(mine.metrics) if part.rests(mine) else {} for part, mine in each_seed(self.parts, state)]
+        kept = [jax.device_get(mine.metrics) if over(part, mine) else {} for part, mine in each_seed(self.parts, state)]
         return _joined(
             [mine._replace(metrics=own) for (_, mine), own in zip(each_seed(self.parts, state), kept, strict=True)]
         )
@@ -163,7 +161,7 @@ class InTurn:
         each = list(each_seed(self.parts, state))
         for k, (part, mine) in enumerate(each[progress.seed :], progress.seed):
             begins = progress.stage == progress.unit == 0
-            if not (begins and part.rests(mine)):
+            if not (begins and over(part, mine)):
                 mine = mine._replace(metrics={}) if begins else mine
                 mine, progress, stopped = part.iterate(mine, progress, watch, timed)
                 each[k] = part, mine
@@ -191,10 +189,6 @@ class InTurn:
         score, length = (np.stack([each[k] for each in found]).astype(np.float32) for k in range(2))
         return Scores(score, length, max(each.steps for each in found))
 
-    def plan(self, run: Run) -> Plan:
-        """The periodic evaluations of each seed."""
-        return self.parts[0].plan(run)
-
     def sample(self, every: int) -> None:
         """As ``Driver.sample``."""
         for part in self.parts:
@@ -207,6 +201,11 @@ class InTurn:
 
 
 Trainer: TypeAlias = Driver | InTurn
+
+
+def over(driver: Driver, state: State) -> bool:
+    """Whether all timesteps have been learnt from."""
+    return bool(np.min(driver.timesteps(state)) >= driver.total(state))
 
 
 def _joined(states: Sequence[State]) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -22,6 +22,7 @@ from logpi.driver.process import (
     Effort,
     Function,
     Jitted,
+    Measured,
     Now,
     Process,
     Program,
@@ -258,14 +259,18 @@ def programs_of(
     ``first`` is what ``initial`` made.
     """
     stages = {stage.name: stage.program(process, spread, state) for stage in reversed(process.stages)}
-    acting = jax.eval_shape(process.acting, state.learner)
     init, start = first
     return {
         **stages,
         "init": Program(init, (stream(state.seed, LEARNER), hyper), "least"),
         "start": Program(start, (state.learner, stream(state.seed, START)), "least"),
-        **process.evaluation.programs(process, spread, acting, state.seed),
+        **evaluation_programs(process.evaluation, process, spread, state),
     }
+
+
+def evaluation_programs(evaluation: Measured, process: Process, spread: Spread, shapes: State) -> Mapping[str, Program]:
+    """The programs of one of a process's evaluations."""
+    return evaluation.programs(process, spread, jax.eval_shape(process.acting, shapes.learner), shapes.seed)
 
 
 def initial(process: Process, spread: Spread) -> tuple[Jitted, Jitted]:

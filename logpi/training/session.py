@@ -178,8 +178,8 @@ class Session:
         After the first training, so that the first row need not wait for the evaluation to be compiled. Left out after
         a stop: the resumed run says it.
         """
-        plan, origin = driver.plan(self.experiment.run), self.experiment.init_from
-        if self.work.scale is None or not plan.points or self.scale:
+        plan, origin = driver.process.plan, self.experiment.init_from
+        if self.work.scale is None or plan is None or not plan.points or self.scale:
             return
         first = self.work.adopt(driver.kept.one_learner, Path(origin)) if origin else None
         found = driver.evaluate(driver.untrained(first, stop.watch), 0, plan.episodes, watch=stop.watch)
