@@ -54,7 +54,7 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
     "nets": (),
     "algorithms": (),
     "envs": ("load", "watchdog", "checker.check", "checker.check_device", "checker.trial"),
-    "driver": ("driver", "stages", "devices"),
+    "driver": ("driver", "stages", "devices", "compiling"),
     "control": ("agent", "evaluation", "host_rollout", "on_host", "play", "task"),
     "ram": ("agent", "data", "figures", "looks", "task"),
     "games": ("agent", "evaluation.connect_four_labels", "rules.check", "task"),

@@ -12,7 +12,7 @@ import sys
 import pytest
 from small import ROOT, SETTINGS, flags
 
-FILES = 58  # that run in a training without a film, at most
+FILES = 60  # that run in a training without a film, at most
 DEPTH = 5  # files on the stack from the command to the call of the compiled update, at most
 
 HOOK = """

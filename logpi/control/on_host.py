@@ -14,6 +14,7 @@ from logpi.control.on_policy import Sizes, acting, blank_trajectory, in_pieces, 
 from logpi.control.rollout import Carry, Episodes, bounds_metrics, episode_metrics, first_carry
 from logpi.driver.process import COLLECT, Function, Process, Seconds, State, Watch
 from logpi.driver.stages import HostStage
+from logpi.ops.draws import key_of
 from logpi.types import Act, Algorithm, HostVector, Key, Learner, Metrics, PyTree, Trajectory
 
 
@@ -39,7 +40,7 @@ class HostRollout:
     def arguments(self, state: State) -> tuple[PyTree, ...]:
         """Shapes of the arguments of ``act``."""
         shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.batch.obs)
-        return acting(state.learner), state.carry.memory, shown, jax.random.key(0)
+        return acting(state.learner), state.carry.memory, shown, key_of(np.zeros(2, np.uint32))
 
     def metrics(self, state: State) -> Metrics:
         """Shapes of what ``collect`` measures."""

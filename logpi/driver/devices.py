@@ -6,34 +6,24 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import math
 import multiprocessing
 import os
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from logpi.driver.process import Compiled, Effort, Function, Jitted, Program, Watch
-from logpi.driver.stages import unwatched
+from logpi.driver.process import Effort, Function, Jitted
 from logpi.errors import MAIN_GUARD, LogpiError
 from logpi.ops.collectives import DATA
 from logpi.runs.cards import cores
-from logpi.runs.files import atomic_write
 from logpi.types import PyTree
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
 
-THREAD = "logpi-compile"  # name of the threads that trace and compile
-STARTS = 200  # settings whose time to compile is remembered
-POLL = 0.05  # seconds between two looks at a signal while something compiles
 
 ROWS_A_CORE = 512  # a guess from 64 x 128 rollouts, where 1,024 a core gain and all-reduces cost tens of microseconds
-
 
 EFFORTS: Mapping[Effort, Mapping[str, bool | int]] = {
     "full": {},
@@ -114,137 +104,6 @@ def start() -> None:
         raise LogpiError(
             f"JAX does not start: {said} ({wanted}); JAX_PLATFORMS=cpu runs on the CPU, `logpi doctor` tells more"
         ) from error
-
-
-def aside(what: str, work: Callable[[], PyTree], watch: Watch = unwatched) -> PyTree:
-    """What ``work`` returns, done in a daemon thread, so that the main thread can answer a signal at any moment.
-
-    Args:
-        what: the work is, for ``watch``.
-        work: long Python, such as a trace, which is not needed where it is left.
-        watch: told while it lasts.
-
-    Raises:
-        KeyboardInterrupt: ``watch`` asked for a stop.
-    """
-    results: queue.SimpleQueue[tuple[PyTree, BaseException | None]] = queue.SimpleQueue()
-
-    def attempt() -> None:
-        try:
-            results.put((work(), None))
-        except BaseException as error:
-            results.put((None, error))
-
-    threading.Thread(target=attempt, name=THREAD, daemon=True).start()
-    while True:
-        with contextlib.suppress(queue.Empty):
-            found, error = results.get(timeout=POLL)
-            if error is not None:
-                raise error
-            return found
-        if watch(what, 0, 1):
-            raise KeyboardInterrupt
-
-
-class Compiling(Mapping[str, Compiled]):
-    """Programs that are traced one after the other and compiled side by side, in their order; XLA frees the GIL.
-
-    Compilation is nearly all that a newcomer waits for. It is all CPU, so no more programs are under way than there are
-    cores, and a caller that needs the first ones need not wait for the last ones. All of it happens in daemon threads,
-    so that the main thread can answer a signal, and the process can end, at any moment.
-    """
-
-    def __init__(self, programs: Mapping[str, Program]) -> None:
-        self._names, self._compiled = list(programs), dict[str, Compiled]()
-        self._results: queue.SimpleQueue[tuple[str, PyTree, BaseException | None]] = queue.SimpleQueue()
-        self._place = threading.Semaphore(cores())
-        threading.Thread(target=self._trace, args=(programs,), name=THREAD, daemon=True).start()
-
-    def wait(self, names: Iterable[str], watch: Watch = unwatched) -> bool:
-        """Wait until the programs of these ``names`` are compiled; False where ``watch`` asked for a stop.
-
-        An error of tracing or compiling a program is raised here, whichever program is waited for.
-        """
-        while not self._compiled.keys() >= set(names):
-            left = [name for name in self._names if name not in self._compiled]
-            what = f"compiling {', '.join(left[:2])}{', …' if len(left) > 2 else ''}"
-            if watch(what, len(self._compiled), len(self._names)):
-                return False
-            with contextlib.suppress(queue.Empty):
-                name, program, error = self._results.get(timeout=POLL)
-                if error is not None:
-                    raise error
-                self._compiled[name] = program
-        return True
-
-    def __getitem__(self, name: str) -> Compiled:
-        """The program, waited for."""
-        self.wait([name])
-        return self._compiled[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def _trace(self, programs: Mapping[str, Program]) -> None:
-        for name, program in programs.items():
-            try:
-                lowered = program.function.lower(*program.arguments)
-            except BaseException as error:
-                self._results.put((name, None, error))
-                return
-            self._place.acquire()
-            compiling = (name, lowered, program.effort)
-            threading.Thread(target=self._compile, args=compiling, name=THREAD, daemon=True).start()
-
-    def _compile(self, name: str, lowered: PyTree, effort: Effort) -> None:
-        try:
-            self._results.put((name, compiled(lowered, effort), None))
-        except BaseException as error:
-            self._results.put((name, None, error))
-        finally:
-            self._place.release()
-
-
-def last_start(settings: str) -> float | None:
-    """Seconds that compiling took when a run of these ``settings`` last began here; None where that is not known."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RuntimeError):  # RuntimeError: no home
-        return float(json.loads(_starts().read_text(encoding="utf-8"))[_digest(settings)])
-    return None
-
-
-def remember_start(settings: str, seconds: float) -> None:
-    """Keep what ``last_start`` tells, of the newest ``STARTS`` settings; without a home it is not kept."""
-    try:
-        file, known = _starts(), {}
-    except RuntimeError:  # a user without a home
-        return
-    with contextlib.suppress(OSError, ValueError):
-        known = dict(json.loads(file.read_text(encoding="utf-8")))
-    known.pop(_digest(settings), None)
-    known[_digest(settings)] = round(seconds, 1)
-    with contextlib.suppress(LogpiError):
-        atomic_write(file, json.dumps(dict(list(known.items())[-STARTS:])).encode())
-
-
-def _starts() -> Path:
-    return cache_folder() / "starts.json"
-
-
-def _digest(settings: str) -> str:
-    return hashlib.sha256(settings.encode()).hexdigest()[:16]
-
-
-def compiled(lowered: PyTree, effort: Effort) -> PyTree:
-    """A lowered program, compiled with the given effort."""
-    if options := options_of(effort):
-        import jax
-
-        with contextlib.suppress(jax.errors.JaxRuntimeError):  # another XLA may not know these options
-            return lowered.compile(compiler_options=dict(options))
-    return lowered.compile()
 
 
 def options_of(effort: Effort) -> Mapping[str, bool | int]:

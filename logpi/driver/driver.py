@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.config.settings import Run
-from logpi.driver import budget, devices
+from logpi.driver import budget, compiling, devices
 from logpi.driver.budget import Plan
 from logpi.driver.kept import Kept, with_arrays
 from logpi.driver.process import LEARNER, START, Case, Process, Runnable, Scores, Span, State, Watch
@@ -49,7 +49,7 @@ class Driver:
         # a stage on the host measures its own parts, and the update that it waits for, in every iteration
         self._all_on_device = all(stage.shares == (stage.name,) for stage in process.stages)
         self._synced = 0.0
-        self._programs = self._sampled = devices.Compiling({})  # the latter are the second evaluation's
+        self._programs = self._sampled = compiling.Compiling({})  # the latter are the second evaluation's
         self._data: PyTree = process.data
 
     @property
@@ -87,7 +87,7 @@ class Driver:
     def trace(self, watch: Watch = unwatched) -> None:
         """Find the shapes of a state, which traces how a run begins: seconds in some games; raises as ``compile``."""
         if not self.kept.traced:
-            devices.aside(TRACING, lambda: self.kept.shapes, watch)
+            compiling.aside(TRACING, lambda: self.kept.shapes, watch)
 
     def compile(self, watch: Watch = unwatched) -> None:
         """Compile all programs, and wait for those that training needs; the evaluation's follow beside it.
@@ -99,15 +99,15 @@ class Driver:
             return
         self.trace(watch)
         began = time.perf_counter()
-        programs = devices.aside(
+        programs = compiling.aside(
             TRACING, lambda: programs_of(self.process, self._spread, self.kept.shapes, self._hyper, self._first), watch
         )
-        stages, compiling = [stage.name for stage in self.process.stages], devices.Compiling(programs)
-        if not compiling.wait(["init", "start", *stages], watch):
+        stages, made = [stage.name for stage in self.process.stages], compiling.Compiling(programs)
+        if not made.wait(["init", "start", *stages], watch):
             raise KeyboardInterrupt
         if jax.tree.leaves(self._data):
-            self._data = jax.device_put(self._data, compiling[stages[-1]].input_shardings[0][-1])
-        self._programs = compiling
+            self._data = jax.device_put(self._data, made[stages[-1]].input_shardings[0][-1])
+        self._programs = made
         self.seconds["compile"] += time.perf_counter() - began
 
     def init(self, watch: Watch = unwatched) -> State:
@@ -128,6 +128,7 @@ class Driver:
     ) -> tuple[State, Progress, bool]:
         """Run what is left of an iteration: (state, progress, whether ``watch`` asked for a stop before its end)."""
         self.compile(watch)
+        self._programs.check()  # the evaluation's, which are compiled beside training
         for number, stage in list(enumerate(self.process.stages))[progress.stage :]:
             if (progress.iteration + 1) % stage.every == 0:
                 state, progress, stop = self._run(stage, state, progress, watch, timed)
@@ -162,15 +163,14 @@ class Driver:
         assert evaluation is not None
         if sampled and not self._sampled:
             made = functools.partial(evaluation_programs, evaluation, self.process, self._spread, self.kept.shapes)
-            self._sampled = devices.Compiling(devices.aside(TRACING, made, watch))
+            self._sampled = compiling.Compiling(compiling.aside(TRACING, made, watch))
         began, programs = time.perf_counter(), self._sampled if sampled else self._programs
         ready = programs.wait(programs, watch)
         self.seconds["compile"] += time.perf_counter() - began
         if not ready:
             return None
-        began = time.perf_counter()
-        case, acting = Case(self._seed, iteration, asked, final), self.process.acting(state.learner)
-        scores = evaluation.run(programs, acting, case, self._data, watch)
+        began, case = time.perf_counter(), Case(self._seed, iteration, asked, final)
+        scores = evaluation.run(programs, self.process.acting(state.learner), case, self._data, watch)
         self.seconds["evaluate"] += time.perf_counter() - began
         return scores
 

@@ -49,8 +49,8 @@ def stream(seed: Array, which: int, *numbers: int) -> Words:
 
     The host derives it (NumPy's ``SeedSequence``): within a program, each derivation is some ten kernels to compile.
     """
-    seeds = np.asarray(seed)
-    words = [np.random.SeedSequence((int(one), which, *numbers)).generate_state(2) for one in seeds.ravel()]
+    seeds, use = np.asarray(seed), (which, len(numbers), *numbers)
+    words = [np.random.SeedSequence((int(one), *use)).generate_state(2) for one in seeds.ravel()]
     return np.asarray(words, np.uint32).reshape(*seeds.shape, 2)
 
 

@@ -24,6 +24,7 @@ from logpi.runs.folder import RunFolder
 from logpi.runs.scores import significant, summary
 from logpi.tasks import NOTHING, Facts, Own, Work, task_of
 from logpi.training.remarks import Remarks
+from logpi.types import Learner
 from logpi.view.live import View, live
 
 OVERSHOT = 1.1  # times the length that was asked for: what a run took beyond it is told
@@ -119,6 +120,31 @@ class Finish(NamedTuple):
             "`logpi watch --sampled` show that; --eval-sampled evaluates it while training"
         )
         return {"sampled": {"mean_reward": drawn.mean(1).tolist(), "std_reward": drawn.std(1).tolist()}}, [line]
+
+
+def scale_of(
+    driver: Trainer, work: Work, experiment: Experiment, first: Learner | None, view: View, watch: Watch
+) -> dict[str, float]:
+    """Scores to compare with, told and by name: the untrained agent's, and those of the task's scale; {} after a stop.
+
+    They are found after the first training, so that the first row need not wait for the evaluation to be compiled. The
+    untrained agent's evaluation comes on top of those that were planned. ``first`` is what a new run began with.
+    """
+    plan, origin, scale = driver.process.plan, experiment.init_from, work.scale
+    if scale is None or plan is None or not plan.points:
+        return {}
+    try:
+        if origin and first is None:  # of a resumed run
+            first = work.adopt(driver.kept.one_learner, Path(origin))
+    except LogpiError as error:
+        view.tell(f"the agent that this run began with is not evaluated: {error}")
+        return dict(scale)
+    found = driver.evaluate(driver.untrained(first, watch), 0, plan.episodes, watch=watch)
+    if found is None:
+        return {}
+    scale = {"as begun" if origin else "untrained": float(found.score.mean()), **scale}
+    view.tell(f"scores to compare with: {scale_text(scale)}")
+    return scale
 
 
 def scale_text(scale: Mapping[str, float]) -> str:

@@ -7,7 +7,6 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -17,7 +16,7 @@ from logpi.config.experiments import check_used, without_recipe
 from logpi.config.lengths import going_on, limits
 from logpi.config.settings import Experiment
 from logpi.config.stored import HISTORY, check_objects, experiment_to_table
-from logpi.driver import devices
+from logpi.driver import compiling
 from logpi.driver.driver import Driver, training
 from logpi.driver.in_turn import InTurn, Trainer
 from logpi.driver.process import State
@@ -31,7 +30,7 @@ from logpi.runs.manage import outcome_so_far, reopen
 from logpi.runs.metrics import MetricsWriter, mean, read_rows
 from logpi.tasks import NOTHING, Band, Facts, Own, Work, task_of
 from logpi.training import estimate
-from logpi.training.outcome import Finish, Trained, scale_text
+from logpi.training.outcome import Finish, Trained, scale_of
 from logpi.training.remarks import Remarks
 from logpi.training.saving import Saves, from_json, none
 from logpi.training.signals import Stop, stop_on_signal
@@ -80,8 +79,6 @@ class Session:
             rows = training(driver, state, progress, run, stop.watch, lambda: earlier + clock())
             for event in self._with_advice(rows):
                 state, progress = event.state, event.progress
-                if event.scores is not None:
-                    self._place(driver, stop)
                 if event.row:
                     seconds = clock()
                     timing = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
@@ -92,11 +89,13 @@ class Session:
                     spent = driver.seconds["evaluate"], seconds - driver.seconds["compile"]
                     remarks.evaluations(*spent, asked=run.eval_episodes > 0 or run.eval_points > 0)
                 if event.scores is not None:
+                    self._tell_scale(driver, first, stop)
                     saves.best_of(driver, event)
                 if event.checkpoint or stop:
                     saves.checkpoint(driver, state, progress, self.scale, writer.offset())
                 if stop and not event.finished:
                     raise KeyboardInterrupt(f"saved at {self._counted(event.timesteps)}; {self._advice}")
+            self._tell_scale(driver, first, stop)  # where a stop came between
             end = Finish(self.folder, self.experiment, self.work, self.scale)
             return end.reached(driver, state, progress, stop.watch, remarks)
 
@@ -165,27 +164,17 @@ class Session:
         """Compile, and tell what that took when a run of the same settings last began here."""
         table = experiment_to_table(self.experiment) | {"run": {"seeds": self.experiment.run.seeds}}
         settings = f"{json.dumps(table, sort_keys=True)} {jax.__version__} {jax.local_devices()}"
-        last = devices.last_start(settings)
+        last = compiling.last_start(settings)
         known = "once; the next start takes it from the cache" if last is None else f"the last start took {last:.0f} s"
         self.view.note(f"compiling ({known})")
         driver.compile(stop.watch)
-        devices.remember_start(settings, driver.seconds["compile"])
+        compiling.remember_start(settings, driver.seconds["compile"])
         self.view.note("")
 
-    def _place(self, driver: Trainer, stop: Stop) -> None:
-        """Say where scores stand, once there is one: the untrained agent's, and those of the task's scale.
-
-        After the first training, so that the first row need not wait for the evaluation to be compiled. Left out after
-        a stop: the resumed run says it.
-        """
-        plan, origin = driver.process.plan, self.experiment.init_from
-        if self.work.scale is None or plan is None or not plan.points or self.scale:
-            return
-        first = self.work.adopt(driver.kept.one_learner, Path(origin)) if origin else None
-        found = driver.evaluate(driver.untrained(first, stop.watch), 0, plan.episodes, watch=stop.watch)
-        if found is not None:
-            self.scale = {"as begun" if origin else "untrained": float(found.score.mean()), **self.work.scale}
-            self.view.tell(f"scores to compare with: {scale_text(self.scale)}")
+    def _tell_scale(self, driver: Trainer, first: Learner | None, stop: Stop) -> None:
+        """Say where scores stand, once there is one; after a stop it is left to the resumed run."""
+        if not self.scale:
+            self.scale = scale_of(driver, self.work, self.experiment, first, self.view, stop.watch)
 
     def _go_on(self, driver: Trainer, tree: State, progress: Progress, done: int) -> tuple[State, Progress]:
         """A checkpoint's state and progress under the new length, which the folder records."""

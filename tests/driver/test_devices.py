@@ -6,7 +6,7 @@ import pwd
 import pytest
 
 from logpi import api, own_code
-from logpi.driver import devices
+from logpi.driver import compiling, devices
 from logpi.errors import LogpiError
 from logpi.training import doctor
 
@@ -26,8 +26,8 @@ def homeless(monkeypatch):
 def test_without_a_home_nothing_is_kept(homeless, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     devices.prepare()
-    devices.remember_start("settings", 3.0)
-    assert devices.last_start("settings") is None
+    compiling.remember_start("settings", 3.0)
+    assert compiling.last_start("settings") is None
     assert doctor.examine()["compilation cache"].startswith("none (")
     (tmp_path / "mine.py").write_text("ANSWER = 42")
     own_code.name_code("mine.py:ANSWER")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from logpi.config.settings import Run
-from logpi.driver import devices
+from logpi.driver import compiling
 from logpi.driver.driver import Driver, training
 from logpi.driver.in_turn import InTurn, each_seed
 from logpi.driver.process import COLLECT, GATE, STORE, UPDATE, Process
@@ -308,8 +308,8 @@ def test_seeds_that_take_turns_are_stopped_anywhere(in_turn, unit_by_unit, log_p
 
 
 def test_seeds_that_take_turns_are_compiled_once(monkeypatch):
-    made, compiling = [], devices.Compiling
-    monkeypatch.setattr(devices, "Compiling", lambda programs: made.extend(programs) or compiling(programs))
+    made, original = [], compiling.Compiling
+    monkeypatch.setattr(compiling, "Compiling", lambda programs: made.extend(programs) or original(programs))
     InTurn([toy(), toy()], [0, 1]).init()
     assert len(made) == len(set(made)) > 4
 

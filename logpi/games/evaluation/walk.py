@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.driver import devices
+from logpi.driver.compiling import compiled
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn
 from logpi.types import Array, PyTree
@@ -39,7 +39,8 @@ def walked(game: Game, search: SearchFn, params: PyTree, simulations: int) -> li
     def decided(params: PyTree, states: PyTree) -> Array:
         return search(params, states, jax.random.key(0), simulations).action
 
-    decide = jax.jit(decided, compiler_options=dict(devices.options_of("least")))
+    first = jax.tree.map(lambda x: jnp.broadcast_to(jnp.asarray(x), (BATCH, *jnp.shape(x))), game.init())
+    decide = compiled(jax.jit(decided).lower(params, first), "least")
     found = walk(game, lambda states: decide(params, states))
     how = f"every play of an opponent was walked through ({found.positions:,} positions, moving first and second)"
     if found.lost:

@@ -1,0 +1,36 @@
+"""Programs compiled in the background: waited for when they are needed, and their errors told."""
+
+import threading
+
+import jax
+import pytest
+
+from logpi.driver.compiling import Compiling
+from logpi.driver.process import Program
+
+
+def test_what_fails_in_the_background_is_told_at_every_wait():
+    made = Compiling({"good": Program(jax.jit(lambda x: x + 1), (1.0,)), "bad": Program(jax.jit(fails), (1.0,))})
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="cannot be traced"):
+            made.wait(["bad"])
+    with pytest.raises(RuntimeError, match="cannot be traced"):
+        made.check()
+
+
+def test_a_program_is_there_before_those_behind_it():
+    release = threading.Event()
+
+    def slow(x):
+        release.wait(60)  # in its trace
+        return x
+
+    made = Compiling({"first": Program(jax.jit(lambda x: x + 1), (1.0,)), "slow": Program(jax.jit(slow), (1.0,))})
+    assert made["first"](1.0) == 2.0
+    assert not made.wait(made, lambda what, done, total: True), "a stop ends the wait"
+    release.set()
+    assert made.wait(made)
+
+
+def fails(x):
+    raise RuntimeError("cannot be traced")
