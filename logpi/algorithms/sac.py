@@ -41,6 +41,7 @@ from logpi.types import Act, Algorithm, Array, EnvSpec, Key, Learner, Metrics, O
 class SAC(Exploring):
     """Soft actor-critic (Haarnoja et al. 2018): off-policy, reward and entropy, for continuous actions."""
 
+    learning_rate: float = 3e-4  # Learning rate of the actor, and of the temperature where it is learnt
     ent_coef: float = above(0, 1.0)  # Temperature α, the reward of one nat of entropy; where it is learnt, its first
     auto_ent_coef: bool = True  # Learning of the temperature, so that the policy's entropy is target_entropy
     # Wanted entropy of the policy in nats, for each dimension of an action in [-1, 1] (Haarnoja et al. 2018b, app. D)

@@ -31,6 +31,7 @@ from logpi.types import Algorithm, Array, EnvSpec, Key, Learner, Metrics, Policy
 class SACDiscrete(Replayed):
     """Soft actor-critic for discrete actions (Christodoulou 2019): expectations over actions are sums."""
 
+    learning_rate: float = 3e-4  # Learning rate of the actor, and of the temperature where it is learnt
     ent_coef: float = above(0, 1.0)  # Temperature α, the reward of one nat of entropy; where it is learnt, its first
     auto_ent_coef: bool = True  # Learning of the temperature, so that the policy's entropy is target_entropy
     # Wanted entropy of the policy, as a fraction of the uniform one's (Christodoulou 2019: 0.98)

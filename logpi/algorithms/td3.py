@@ -37,6 +37,8 @@ class TD3(Exploring):
     """TD3 (Fujimoto et al. 2018): a deterministic policy that climbs the smaller of two critics, more seldom."""
 
     learning_rate: float = 1e-3
+    # Fraction τ of actor and critics in each update of their slow copies, once in policy_delay updates; 1: no copy
+    tau: float = 0.005
     policy_delay: int = at_least(1, 2)  # Updates of the critics for each one of the actor and of the slow copies
     # Standard deviation of the noise while acting, for actions in [-1, 1]
     action_noise: float = not_negative(0.1)
