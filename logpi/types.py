@@ -210,6 +210,10 @@ class Experience(NamedTuple):
     priority: Priority | None = None  # None: every decision of the replay is equally probable
     frames: int = 1  # newest frames of which an observation is a stack, along its first axis; each is stored once
 
+    def passes(self, collected: int) -> int:
+        """How often a decision is learnt from, about, where a trajectory has ``collected`` of them."""
+        return max(1, self.updates * self.batch_size // collected)
+
 
 class Begun(NamedTuple):
     """An update that is under way: what its steps share."""

@@ -139,4 +139,7 @@ def dqn(config: DQN, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         Priority(priority, beta) if config.prioritized else None,
         config.stacked_frames,
     )
-    return Algorithm(init, make_act(policy), update, policy, hyper, config.n_steps, experience=experience)
+    passes = experience.passes(config.n_steps * config.n_envs)
+    return Algorithm(
+        init, make_act(policy), update, policy, hyper, config.n_steps, passes=passes, experience=experience
+    )

@@ -81,11 +81,17 @@ class QAC(ControlSettings):
     buffer_size: int = at_least(1, 100_000)  # Replay size, in environment steps
     batch_size: int = at_least(1, 128)  # Minibatch size of an update, in environment steps
     gradient_steps: int = at_least(1, 16)  # Number of updates in each round
+    # Frames that the environment stacks along an observation's first axis; the replay stores each once. 1: no stack
+    stacked_frames: int = at_least(1, 1)
     learning_starts: int = at_least(0, 1_000)  # Environment steps before the first update
 
     uses = (
         Use(("qf_steps",), lambda c: not c.replay, "replay is off"),
-        Use(("buffer_size", "batch_size", "gradient_steps", "learning_starts"), lambda c: c.replay, "replay is on"),
+        Use(
+            ("buffer_size", "batch_size", "gradient_steps", "stacked_frames", "learning_starts"),
+            lambda c: c.replay,
+            "replay is on",
+        ),
     )
 
 
@@ -162,6 +168,8 @@ def qac(config: QAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
 
     act = make_act(acting)
     if not config.replay:
-        return Algorithm(init, act, update, acting, hyper, config.n_steps)
+        return Algorithm(init, act, update, acting, hyper, config.n_steps, passes=config.qf_steps)
     sizes = (config.buffer_size, config.batch_size, config.gradient_steps, config.learning_starts)
-    return Algorithm(init, act, update_from_replay, acting, hyper, config.n_steps, experience=Experience(*sizes))
+    reuse = Experience(*sizes, frames=config.stacked_frames)
+    passes = reuse.passes(config.n_steps * config.n_envs)
+    return Algorithm(init, act, update_from_replay, acting, hyper, config.n_steps, passes=passes, experience=reuse)

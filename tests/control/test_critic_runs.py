@@ -112,6 +112,19 @@ def test_environments_on_the_host(tmp_path, name):
     assert all(np.isfinite(x).all() for x in weights(folder.last).values())
 
 
+@pytest.mark.parametrize("name", ["td3", "qac with replay"])
+def test_of_stacked_frames_the_replay_holds_the_newest(tmp_path, name):
+    def stacks(**kwargs):
+        return gymnasium.wrappers.FrameStackObservation(gymnasium.make(METHODS[name][0], **kwargs), 2)
+
+    folder = train(experiment(name, tmp_path, stacked_frames=2), own=Own(env=stacks, env_kwargs={}))
+    shapes = [x.shape for x in load_file(max(folder.checkpoints.glob("*.safetensors"))).values()]
+    (size,) = gymnasium.make(METHODS[name][0]).observation_space.shape
+    assert (32, 4, size) in shapes
+    assert (32, 4, 2, size) not in shapes
+    assert all(np.isfinite(x).all() for x in weights(folder.last).values())
+
+
 @pytest.mark.parametrize(("name", "autoreset"), [("sac", "same_step"), ("ddpg", "disabled")])
 def test_vectors_that_reset_within_the_step(tmp_path, name, autoreset):
     """No log π is recorded, and the memory of the noise is no policy's; time limits so short that episodes end."""

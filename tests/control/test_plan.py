@@ -55,6 +55,20 @@ def test_random_moves_tell_how_long_episodes_are():
     assert longest_episode(Broken, {}, 100) is None, "training tells what is wrong"
 
 
+@pytest.mark.parametrize(
+    ("env", "algo", "settings", "passes"),
+    [
+        ("CartPole-v1", "dqn", {"n_steps": 4, "gradient_steps": 8, "batch_size": 64}, 16),
+        ("CartPole-v1", "qac", {"qf_steps": 3}, 3),
+        ("CartPole-v1", "qac", {"replay": True, "n_steps": 8, "gradient_steps": 4, "batch_size": 64}, 4),
+        ("Pendulum-v1", "td3", {"n_steps": 8, "gradient_steps": 1, "batch_size": 8}, 1),
+    ],
+)
+def test_how_often_a_move_is_learnt_from_is_known(env, algo, settings, passes):
+    made = parts(resolve(env, algo, {"method": {"n_envs": 8, **settings}})[0], Own())
+    assert made.algorithm.passes == passes
+
+
 def plan_of(env, **run):
     experiment, _ = resolve("Own-v0", "ppo", {"run": run, "method": {"total_timesteps": 100_000}})
     made = parts(experiment, Own(env=env))

@@ -24,6 +24,8 @@ class Replayed(GradientSettings):
     gradient_steps: int = at_least(1, 8)  # Number of updates in each round
     batch_size: int = at_least(1, 256)  # Minibatch size of an update, in environment steps
     buffer_size: int = at_least(1, 100_000)  # Replay size, in environment steps
+    # Frames that the environment stacks along an observation's first axis; the replay stores each once. 1: no stack
+    stacked_frames: int = at_least(1, 1)
     learning_starts: int = at_least(0, 1_000)  # Environment steps before the first update
     learning_rate: float = 3e-4  # Learning rate of the actor
     qf_learning_rate: float = not_negative(1e-3)  # Learning rate of the critics
@@ -33,12 +35,13 @@ class Replayed(GradientSettings):
     @property
     def experience(self) -> Experience:
         """The replay."""
-        return Experience(self.buffer_size, self.batch_size, self.gradient_steps, self.learning_starts)
+        sizes = (self.buffer_size, self.batch_size, self.gradient_steps, self.learning_starts)
+        return Experience(*sizes, frames=self.stacked_frames)
 
     @property
     def passes(self) -> int:
         """How often a move is learnt from, about."""
-        return max(1, self.gradient_steps * self.batch_size // (self.n_steps * self.n_envs))
+        return self.experience.passes(self.n_steps * self.n_envs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +62,10 @@ def dimensions(spec: EnvSpec) -> int:
     space = spec.action_space
     if isinstance(space, spaces.Box) and space.is_bounded():
         return max(1, int(np.prod(space.shape)))
-    unbounded = isinstance(space, spaces.Box)
-    instead = "ppo, or bound them (gymnasium.wrappers.RescaleAction)" if unbounded else "sac_discrete, dqn or ppo"
+    if isinstance(space, spaces.Box):
+        instead = "ppo, or bound them (gymnasium.wrappers.RescaleAction)"
+    else:
+        instead = "sac_discrete, dqn or ppo" if isinstance(space, spaces.Discrete) else "ppo"
     raise LogpiError(f"the actions of {spec.id} are {space}; this method needs a Box with both bounds: take {instead}")
 
 
