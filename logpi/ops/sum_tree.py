@@ -51,7 +51,9 @@ def find(tree: SumTree, mass: Float[Array, " N"]) -> Int[Array, " N"]:
     for below in (*tree[-2::-1], None):
         sums = jnp.cumsum(children, -1)
         last = jnp.max(jnp.where(children > 0, jnp.arange(children.shape[-1])[None], 0), -1)
-        child = jnp.minimum((sums <= mass[:, None]).sum(-1).astype(jnp.int32), last)
+        # of a 0 the running sum need not be that before it: a parallel scan adds each sum up in another order
+        inside = (sums > mass[:, None]) & (children > 0)
+        child = jnp.where(inside.any(-1), inside.argmax(-1), last).astype(jnp.int32)
         before = jnp.take_along_axis(sums - children, child[:, None], -1)[:, 0]
         mass, index = mass - before, index * FAN + child
         if below is not None:

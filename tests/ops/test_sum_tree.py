@@ -1,5 +1,6 @@
 """Drawing an index in proportion to its number, against running sums in float64."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -27,3 +28,17 @@ def test_numbers_are_replaced_and_zeros_are_never_found():
     assert sum_tree.total(tree) == pytest.approx(1.1)
     mass = jnp.linspace(0, 1.1, 101)  # the last one is the total itself
     assert set(np.asarray(sum_tree.find(tree, mass)).tolist()) == {0, 4321}
+
+
+@pytest.mark.parametrize("size", [32, 1000, 5000])
+def test_a_mass_at_a_running_sum_finds_no_zero_however_it_is_rounded(size):
+    """Masses at the float32 running sums and next to them, where the sum at a 0 may differ from the one before it."""
+    chance = np.random.default_rng(size)
+    find = jax.jit(sum_tree.find)
+    for _ in range(10):
+        number = (chance.random(size) ** 6 * (chance.random(size) < 0.3)).astype(np.float32)
+        number[0] = 1e-9  # one at least
+        tree = sum_tree.put(sum_tree.empty(size), jnp.arange(size), jnp.asarray(number))
+        sums = np.asarray(jnp.cumsum(jnp.asarray(number)))
+        mass = np.concatenate([sums, np.nextafter(sums, np.float32(0)), np.nextafter(sums, np.float32(np.inf))])
+        assert (number[np.asarray(find(tree, jnp.asarray(mass)))] > 0).all()
