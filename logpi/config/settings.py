@@ -179,6 +179,10 @@ class Network:
         Use(("shared",), lambda c: c.memory == "none", "memory is none: a memory always has one torso"),
     )
 
+    def idle_behind_cnn(self, box: bool) -> tuple[str, ...]:
+        """Settings that do nothing where the torso is convolutions; ``box``: actions are a Box."""
+        return ("hidden", "activation", "shared")
+
 
 @dataclasses.dataclass(frozen=True)
 class EnvironmentSettings:

@@ -169,10 +169,11 @@ def _of_network(experiment: Experiment, spec: EnvSpec, own: Own) -> dict[str, st
         names = (field.name for field in dataclasses.fields(network))
         return {f"network.{name}": "the network is your own" for name in names}
     idle: dict[str, str] = {}
-    if hasattr(network, "torso") and sees_images(spec.observation_space, network):
-        convolutions = "the torso is the convolutions of Mnih et al. 2015, which policy and value share"
-        idle |= {f"network.{name}": convolutions for name in ("hidden", "activation", "shared")}
-    if not isinstance(spec.action_space, spaces.Box):
+    box = isinstance(spec.action_space, spaces.Box)
+    if hasattr(network, "idle_behind_cnn") and sees_images(spec.observation_space, network):
+        convolutions = "the torso is the convolutions of Mnih et al. 2015, behind which it is not used"
+        idle |= {f"network.{name}": convolutions for name in network.idle_behind_cnn(box)}
+    if not box:
         gaussian = f"it is for a Gaussian policy, and the actions are {spec.action_space}"
         idle |= {f"network.{name}": gaussian for name in ("squash", "log_std_init")}
     return idle

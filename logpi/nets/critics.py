@@ -30,6 +30,10 @@ class ActorCriticNetwork:
     hidden: tuple[int, ...] = layers((256, 256))  # Hidden layer sizes of actor and critics, in units
     activation: Activation = "relu"  # Activation function of the hidden layers
 
+    def idle_behind_cnn(self, box: bool) -> tuple[str, ...]:
+        """Settings that do nothing where the torso is convolutions: behind them a Box action joins an MLP."""
+        return () if box else ("hidden", "activation")
+
 
 class Torsos(nn.Module):
     """A torso and its heads: [..., D] (or images [..., H, W, C]) to one output [..., n] for each of ``heads``."""

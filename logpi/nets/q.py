@@ -31,6 +31,10 @@ class QNetwork:
     # Dueling streams (Wang et al. 2016, eq. 9): V and the advantages each behind a last hidden layer of their own
     dueling: bool = False
 
+    def idle_behind_cnn(self, box: bool) -> tuple[str, ...]:
+        """Settings that do nothing where the torso is convolutions; dueling streams have a hidden layer each."""
+        return ("hidden",) if self.dueling else ("hidden", "activation")
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:

@@ -79,6 +79,25 @@ def test_what_does_something_passes(tables, where):
     assert refused("Own-v0", "ppo", tables, **where) == ""
 
 
+@pytest.mark.parametrize(
+    ("algo", "action", "network", "idle"),
+    [
+        ("sac", BOX, {"hidden": [8]}, False),  # the critics' layers behind image and action
+        ("td3", BOX, {"activation": "tanh"}, False),
+        ("sac_discrete", spaces.Discrete(3), {"hidden": [8]}, True),
+        ("qac", spaces.Discrete(3), {"activation": "relu"}, True),
+        ("dqn", spaces.Discrete(3), {"hidden": [8]}, True),
+        ("dqn", spaces.Discrete(3), {"activation": "tanh"}, True),
+        ("dqn", spaces.Discrete(3), {"activation": "tanh", "dueling": True}, False),
+        ("dqn", spaces.Discrete(3), {"hidden": [8], "dueling": True}, True),
+    ],
+)
+def test_settings_of_networks_behind_convolutions(algo, action, network, idle):
+    found = refused("Own-v0", algo, {"network": network}, observation=PIXELS, action=action)
+    assert ("convolutions" in found) == idle
+    assert bool(found) == idle
+
+
 def test_settings_of_methods():
     assert "rung is value" in refused("Own-v0", "reinforce", {"method": {"rung": "discounted", "vf_steps": 3}})
     assert "neither total-reward" in refused("Own-v0", "reinforce", {"method": {"rung": "total-reward", "gamma": 0.5}})
