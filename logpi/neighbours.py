@@ -1,43 +1,35 @@
-"""Modules beside a file of the user's own: which of them it imports, and as what, so that no two folders mix.
+"""Modules beside a file of the user's own: which of them it imports.
 
-``import helper`` in a file means the ``helper.py`` beside it, whatever other folder had a module of that name before.
-So each file is imported under a name of its own, which changes when the file or a neighbour that it imports changes,
-and its imports are looked up beside it. Modules of Python and installed packages come first: a neighbour takes no
-package's place.
+``import helper`` in a file means the ``helper.py`` beside it, whatever other folder has a module of that name. Modules
+of Python and installed packages come first: a neighbour takes no package's place.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import functools
-import hashlib
-import importlib.util
+import os
 import re
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from collections import deque
+from collections.abc import Callable, Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-PREFIX = "logpi_own_"  # of names in sys.modules
 OURS = "logpi"
 PACKAGE = "__init__.py"
 NAMED = re.compile(r"([A-Za-z_]\w*)(?:\.\w+)*(?::\w+)?")  # a text that may name a module: "helper", "helper:Env"
 
 
-class Place(NamedTuple):
-    """Where a module of the user's own lies."""
+class View(NamedTuple):
+    """Where files are looked up."""
 
-    file: Path
-    folder: Path  # in which its imports are looked up first
-
-
-_places: dict[str, Place] = {}  # name in sys.modules -> where
+    read: Callable[[Path], bytes | None]  # None: no such file, or it cannot be read
+    is_folder: Callable[[Path], bool]
+    within: Callable[[Path], list[Path]]  # the Python files of a folder and of those in it
 
 
 def installed_places() -> list[str]:
@@ -45,61 +37,80 @@ def installed_places() -> list[str]:
     return [*map(sysconfig.get_path, ("purelib", "platlib")), *site.getsitepackages(), site.getusersitepackages()]
 
 
-def neighbour(folder: Path, top: str) -> Path | None:
-    """The file in ``folder`` that ``import top`` means there; None where it means another module."""
+def _read(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes() if file.is_file() else None  # a pipe is not waited for
+    except OSError:
+        return None
+
+
+def _within(folder: Path) -> list[Path]:
+    """Python files that ``import`` finds in a folder: through links too, but not in circles."""
+    found: list[Path] = []
+    seen: set[str] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        folders[:] = sorted(name for name in folders if name.isidentifier() and name != "__pycache__")
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(here, name) for name in sorted(files) if name.endswith(".py")]
+    return found
+
+
+DISK = View(_read, Path.is_dir, _within)
+
+
+def neighbour(folder: Path, top: str, view: View = DISK) -> Path | None:
+    """What ``import top`` means in ``folder``: a file, or the folder of a package without ``__init__.py``.
+
+    None where it means another module.
+    """
     if top in sys.stdlib_module_names or top == OURS:
         return None
-    files = (folder / top / PACKAGE, folder / f"{top}.py")
-    return next((file for file in files if file.is_file() and not _is_package(top)), None)
+    found = module_at(folder, top, view)
+    return None if found is None or _is_package(top) else found
 
 
-def imported(file: Path, folder: Path | None = None) -> list[Path]:
-    """``file`` and the neighbours that it imports, directly or through one another; of packages all files.
+def module_at(folder: Path, name: str, view: View) -> Path | None:
+    """The module called ``name`` in ``folder``, in Python's order."""
+    for file in (folder / name / PACKAGE, folder / f"{name}.py"):
+        if view.read(file) is not None:
+            return file
+    return folder / name if view.is_folder(folder / name) else None
 
-    What the text of a file does not name, such as a module whose name it computes, is not found.
+
+def imported(file: Path, folder: Path | None = None, view: View = DISK) -> dict[Path, bytes]:
+    """``file`` and the neighbours that it imports, directly or through one another, with their contents.
+
+    Of packages it has all files. What the text of a file does not name, such as a module whose name it computes, is
+    not found.
 
     Args:
-        file: a Python file.
+        file: a Python file, or the folder of a package without ``__init__.py``.
         folder: in which its imports are looked up; its own by default.
+        view: where files are looked up.
     """
-    found: dict[Path, None] = {}
-
-    def add(file: Path, folder: Path) -> None:
-        if file in found:
-            return
-        found[file] = None
-        for top in _named_in(file):
-            beside = neighbour(folder, top)
-            for each in () if beside is None else sorted(beside.parent.rglob("*.py")) if _heads(beside) else [beside]:
-                add(each, folder)
-
-    for each in sorted(file.parent.rglob("*.py")) if folder and _heads(file) else [file]:
-        add(each, folder or file.parent)
-    return list(found)
+    found: dict[Path, bytes] = {}
+    todo = deque([file] if folder is None else _files(file, view))
+    while todo:
+        each = todo.popleft()
+        if each in found or (text := view.read(each)) is None:
+            continue
+        found[each] = text
+        for top, sure in _named_in(text).items():
+            beside = neighbour(folder or file.parent, top, view)
+            if beside is not None and (sure or not view.is_folder(beside)):
+                todo.extend(_files(beside, view))
+    return found
 
 
-def import_own(file: Path) -> ModuleType:
-    """The module of a file; a new one where the file or what it imports of its folder has changed.
-
-    Raises:
-        Exception, SystemExit: what its import raises.
-    """
-    return importlib.import_module(_register(file, file.parent))
-
-
-def _register(file: Path, folder: Path) -> str:
-    """The name under which a file is imported."""
-    parts = [f"{each}\0{each.stat().st_mtime_ns}" for each in imported(file, folder)]
-    name = PREFIX + hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:16]
-    _places[name] = Place(file, folder)
-    if _FINDER not in sys.meta_path:
-        sys.meta_path.insert(0, _FINDER)
-    return name
-
-
-def _heads(file: Path) -> bool:
-    """Whether ``file`` is the first of a package."""
-    return file.name == PACKAGE
+def _files(module: Path, view: View) -> list[Path]:
+    """All files of a module or package."""
+    if module.name == PACKAGE:
+        return view.within(module.parent)
+    return [module] if view.read(module) is not None else view.within(module)
 
 
 @functools.cache
@@ -109,69 +120,28 @@ def _is_package(top: str) -> bool:
     return found is not None and found.loader is not None
 
 
-def _named_in(file: Path) -> list[str]:
-    """Top names of the modules that a file imports, or that its texts may name; [] where it cannot be read."""
+@functools.lru_cache(maxsize=512)
+def _named_in(text: bytes) -> dict[str, bool]:
+    """Top names of the modules that a file imports, or that its texts may name; none where it cannot be parsed.
+
+    Of each: whether it may be a folder of modules, which a mere word such as "data" is not taken for.
+    """
     try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    return list(dict.fromkeys(name.partition(".")[0] for node in ast.walk(tree) for name in _names(node)))
-
-
-def _names(node: ast.AST) -> Iterator[str]:
-    match node:
-        case ast.Import(names=names):
-            yield from (alias.name for alias in names)
-        case ast.ImportFrom(module=str(module), level=0):
-            yield module
-        case ast.Constant(value=str(text)) if found := NAMED.fullmatch(text):
-            yield found[1]
-
-
-class _Loader(SourceFileLoader):
-    """Runs a module's code with imports that are looked up in its folder first."""
-
-    def __init__(self, name: str, place: Place) -> None:
-        super().__init__(name, str(place.file))
-        self.folder = place.folder
-
-    def exec_module(self, module: ModuleType) -> None:
-        vars(module)["__builtins__"] = {**vars(builtins), "__import__": _importing(self.folder)}
-        super().exec_module(module)
-
-
-class _Finder(MetaPathFinder):
-    """Finds the modules of ``_places``, and those within their packages."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if (place := _places.get(fullname)) is not None:
-            return importlib.util.spec_from_file_location(fullname, place.file, loader=_Loader(fullname, place))
-        top = _places.get(fullname.partition(".")[0])
-        spec = None if top is None or path is None else PathFinder.find_spec(fullname, path, target)
-        if top is not None and spec is not None and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _Loader(fullname, Place(Path(spec.loader.path), top.folder))
-        return spec
-
-
-_FINDER = _Finder()
-
-
-def _importing(folder: Path) -> Callable[..., Any]:
-    """``__import__`` for code in ``folder``."""
-
-    def found(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
-        top, dot, rest = name.partition(".")
-        file = None if level else neighbour(folder, top)
-        if file is not None and not _is_loaded(top, file):
-            name = _register(file, folder) + dot + rest
-        return builtins.__import__(name, globals, locals, fromlist, level)
-
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    found: dict[str, bool] = {}
+    for name, sure in (each for node in ast.walk(tree) for each in _names(node)):
+        top = name.partition(".")[0]
+        found[top] = found.get(top, False) or sure
     return found
 
 
-def _is_loaded(top: str, file: Path) -> bool:
-    """Whether the program itself has imported this very file, by its plain name."""
-    place = getattr(sys.modules.get(top), "__file__", None)
-    return isinstance(place, str) and Path(place).resolve() == file
+def _names(node: ast.AST) -> Iterator[tuple[str, bool]]:
+    match node:
+        case ast.Import(names=names):
+            yield from ((alias.name, True) for alias in names)
+        case ast.ImportFrom(module=str(module), level=0):
+            yield module, True
+        case ast.Constant(value=str(text)) if found := NAMED.fullmatch(text):
+            yield found[1], "." in text

@@ -22,7 +22,11 @@ from pathlib import Path
 from types import ModuleType
 
 from logpi.errors import LogpiError, inert
-from logpi.neighbours import import_own, imported, installed_places
+from logpi.neighbours import imported, installed_places, neighbour
+from logpi.own_import import Kept as Kept
+from logpi.own_import import Place, import_own, keep, refuse_other
+from logpi.own_import import kept as kept
+from logpi.own_import import take_over as take_over
 
 IN_FILE = re.compile(r"(?P<path>.+\.py):(?P<name>[^:/\\]+)", re.DOTALL)  # path/file.py:name
 IN_MODULE = re.compile(r"(?P<module>[A-Za-z_]\w*)(?:\.[\w.]*)?:.+", re.DOTALL)  # module:name, by its top package
@@ -111,8 +115,7 @@ def load_attribute(name: str) -> object:
 def import_file(path: str, attribute: str) -> ModuleType:
     """Import a Python file, for one attribute, under a name of its own; once, as long as no file that it needs changes.
 
-    It finds the modules beside it (``logpi.neighbours``), and so does what it starts: its folder is put at the end of
-    ``sys.path``.
+    It finds the modules beside it that its text names (``logpi.neighbours``).
 
     Raises:
         LogpiError: no such file, it or a neighbour that it imports is not trusted here, or it raises while it is
@@ -121,8 +124,21 @@ def import_file(path: str, attribute: str) -> ModuleType:
     file = _file(path)
     if not file.is_file():
         raise LogpiError(f"no such file: {path} (looked for {file})")
-    _check([f"{file}:{attribute}", str(file)], str(file), imported(file))
-    _find_in(file.parent)
+    sources = imported(file)
+    if file not in sources:
+        raise LogpiError(f"{file} cannot be read")
+    _check([f"{file}:{attribute}", str(file)], str(file), sources)
+    keep(file.parent, sources)
+    return _import(path, file)
+
+
+def import_kept(path: str, attribute: str) -> ModuleType:
+    """As ``import_file``, of the content that was checked, in this process or in the one that started it."""
+    file = _file(path)
+    return _import(path, file) if file in kept().sources else import_file(path, attribute)
+
+
+def _import(path: str, file: Path) -> ModuleType:
     try:
         return import_own(file)
     except LogpiError as error:
@@ -141,18 +157,24 @@ def import_module(name: str) -> ModuleType:
     if name in sys.modules:
         return sys.modules[name]
     top = name.partition(".")[0]
-    spec, folder = _spec(top), None
-    if spec is None:
-        folder = Path.cwd()
-        spec = PathFinder.find_spec(top, [str(folder)])
-    files = [] if spec is None else _sources(name, spec)
-    if folder is not None:
-        files = list(dict.fromkeys(each for file in files for each in imported(file, folder)))
-    if files:
-        _check([top], f"{name}:ID", files)
-        if folder is not None:
-            _find_in(folder)
+    spec = _spec(top)
+    if spec is None or isinstance(spec.loader_state, Place):
+        other = spec is not None and neighbour(Path.cwd(), top) is None
+        _let_import(name, top, spec.loader_state.folder if spec and other else Path.cwd())
+    elif files := _sources(name, spec):
+        _check([top], f"{name}:ID", {file: text for file in files if (text := _content(file)) is not None})
     return importlib.import_module(name)
+
+
+def _let_import(name: str, top: str, folder: Path) -> None:
+    """Check the module or package of ``folder`` that is called ``top``; nothing where there is none."""
+    module = neighbour(folder, top)
+    sources = {} if module is None else imported(module, folder)
+    if not sources:
+        refuse_other(folder, top)
+        return
+    _check([top], f"{name}:ID", sources)
+    keep(folder, sources)
 
 
 def load_entry(entry: EntryPoint) -> object:
@@ -189,13 +211,6 @@ def as_usual() -> None:
         del os.environ[SAFE]
 
 
-def _find_in(folder: Path) -> None:
-    """Let modules be found in ``folder`` too, behind all others: a file there takes no package's place."""
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-        importlib.invalidate_caches()
-
-
 def _is_installed(folder: Path) -> bool:
     return folder.resolve() in {Path(place).resolve() for place in installed_places()}
 
@@ -224,25 +239,27 @@ def _sources(name: str, spec: ModuleSpec) -> list[Path]:
     return files
 
 
-def _check(keys: Sequence[str], written: str, files: Sequence[Path]) -> None:
+def _check(keys: Sequence[str], written: str, sources: Mapping[Path, bytes]) -> None:
     """Refuse code that neither this command nor an earlier one on this machine names.
 
     Args:
         keys: any of which may be named; the first is the one that is remembered.
         written: what ``--code`` takes.
-        files: that would be executed.
+        sources: files that would be executed, and their contents.
     """
+    entry = _entry(keys[0], sources)
     if any(key in _named for key in keys):
-        _remember(keys[0], files)
-    elif (entry := _entry(keys[0], files)) and entry in _known():
+        _remember(entry)
+    elif entry in _known():
         pass
     elif _everything or any(key in _trusted for key in keys):
-        shown = _listed([f"{file} ({_facts(file)})" for file in files])
-        print(inert(f"logpi: trusted: importing {shown}, which a run or an agent names"), file=sys.stderr)
-        _remember(keys[0], files)
+        for file, text in sources.items():
+            facts = f"{len(text):,} bytes, SHA-256 {hashlib.sha256(text).hexdigest()[:12]}…"
+            print(inert(f"logpi: trusted: importing {file} ({facts}), which a run or an agent names"), file=sys.stderr)
+        _remember(entry)
     else:
         raise LogpiError(
-            f"the code in {_listed(files)} is named by a run or an agent, not by this command, and has not "
+            f"the code in {_listed(list(sources))} is named by a run or an agent, not by this command, and has not "
             "been named on this machine before (or has changed since): read it, and if you trust it add --trust or "
             f"--code {written} (in Python trust=True or code=[…])"
         )
@@ -254,12 +271,11 @@ def _listed(files: Sequence[object]) -> str:
     return ", ".join(map(str, files[:SHOWN])) + more
 
 
-def _facts(file: Path) -> str:
+def _content(file: Path) -> bytes | None:
     try:
-        data = file.read_bytes()
-    except OSError as error:
-        return str(error.strerror)
-    return f"{len(data):,} bytes, SHA-256 {hashlib.sha256(data).hexdigest()[:12]}…"
+        return file.read_bytes()
+    except OSError:
+        return None
 
 
 def record_path() -> Path | None:
@@ -272,13 +288,10 @@ def record_path() -> Path | None:
     return Path(state) / "logpi" / "code.jsonl" if os.path.isabs(state) else None
 
 
-def _entry(key: str, files: Sequence[Path]) -> str:
-    """A line of the record: the code's name here, and what its files hold; "" where one cannot be read."""
-    try:
-        contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    except OSError:
-        return ""
-    return json.dumps({"code": key, "files": list(map(str, files)), "sha256": contents})
+def _entry(key: str, sources: Mapping[Path, bytes]) -> str:
+    """A line of the record: the code's name here, and what its files hold."""
+    contents = [hashlib.sha256(text).hexdigest() for text in sources.values()]
+    return json.dumps({"code": key, "files": list(map(str, sources)), "sha256": contents})
 
 
 def _known() -> set[str]:
@@ -289,10 +302,10 @@ def _known() -> set[str]:
         return set()
 
 
-def _remember(key: str, files: Sequence[Path]) -> None:
+def _remember(entry: str) -> None:
     """Add the code to the record; on a read-only home it is not remembered."""
-    path, entry = record_path(), _entry(key, files)
-    if path is None or not entry or entry in _known():
+    path = record_path()
+    if path is None or entry in _known():
         return
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

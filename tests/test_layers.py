@@ -31,7 +31,8 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "games": KIND | {"nets", "own_code"},
     "recipes": set(),
     "neighbours": set(),
-    "own_code": {"errors", "neighbours"},
+    "own_import": {"neighbours"},
+    "own_code": {"errors", "neighbours", "own_import"},
     "runs": BASE,
     "tasks": BASE | {"config.settings", "driver.process", "runs.folder"},  # but for errors, types alone
     "methods": {"errors", "tasks", "config.settings", "config.contract", "own_code"},

@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import multiprocessing
 import os
+import pickle
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from gymnasium.envs.registration import EnvSpec as RegisteredSpec
 
 from logpi.envs.text import readable, without_text
 from logpi.errors import LogpiError
-from logpi.own_code import as_usual, import_file, import_module, name_code
+from logpi.own_code import Kept, as_usual, import_file, import_kept, import_module, kept, take_over
 
 if TYPE_CHECKING:
     from logpi.types import Array, DeviceEnv, Key, PyTree, Space
@@ -59,8 +60,7 @@ class FromFile:
     name: str
 
     def __call__(self, **kwargs: object) -> gymnasium.Env:
-        name_code(f"{self.path}:{self.name}")  # a worker builds what its parent was allowed to
-        env = getattr(import_file(self.path, self.name), self.name)(**kwargs)
+        env = getattr(import_kept(self.path, self.name), self.name)(**kwargs)
         limit = getattr(env, "max_episode_steps", None)
         return gymnasium.wrappers.TimeLimit(env, limit) if limit and env.spec is None else env
 
@@ -96,9 +96,16 @@ class InWorker:
 
     Gymnasium sends the exception itself through a queue, and waits for ever for one that cannot be pickled. What the
     environment warns of while it is built, its parent has shown: it builds one before it starts workers.
+
+    It takes along the text of the user's own code that its parent was allowed to import: a worker imports no other.
     """
 
     make: Callable[[], gymnasium.Env]
+
+    def __reduce__(self) -> tuple[Callable[[Kept, bytes], InWorker], tuple[Kept, bytes]]:
+        import cloudpickle
+
+        return _in_worker, (kept(), cloudpickle.dumps(self.make))
 
     def __call__(self) -> gymnasium.Env:
         if multiprocessing.parent_process() is not None:
@@ -109,6 +116,12 @@ class InWorker:
             env = Bare(self.make)()
         env.reset, env.step = _plain(env.reset), _plain(env.step)
         return env
+
+
+def _in_worker(code: Kept, make: bytes) -> InWorker:
+    """What ``InWorker`` was in its parent: first the code may be imported, then what refers to it is read."""
+    take_over(code)
+    return InWorker(pickle.loads(make))
 
 
 @contextlib.contextmanager

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium
 import jax
 import pytest
 from small import stepped
 
+from logpi import own_code
 from logpi.envs.host import make_host
 from logpi.envs.load import FromFile, load_own
 from logpi.errors import LogpiError
@@ -173,3 +175,44 @@ def test_an_edited_file_is_read_again(folder: Path) -> None:
     before = load_own(f"{file}:Mine")()
     file.write_text(HOST.replace("reward=1.0", "reward=3.0"))
     assert (before.unwrapped.reward, load_own(f"{file}:Mine")().unwrapped.reward) == (1.0, 3.0)
+
+
+TEXT = """
+import gymnasium
+import steps_of_mine
+
+class Env(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-9, 9, (4,))
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return self.observation_space.low * 0, {}
+
+    def step(self, action):
+        return self.observation_space.low * 0, steps_of_mine.REWARD, True, False, {}
+
+gymnasium.register("OfMine-v0", "ENTRY")
+"""
+
+
+@pytest.mark.parametrize("name", ["host_of_mine.py:Env", "host_of_mine:OfMine-v0"])
+@pytest.mark.parametrize("entry", ['"host_of_mine:Env"', "Env"])
+def test_a_worker_runs_the_very_text_that_was_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, entry: str
+) -> None:
+    (tmp_path / "steps_of_mine.py").write_text("REWARD = 1.0\n")
+    (tmp_path / "host_of_mine.py").write_text(TEXT.replace('"ENTRY"', entry))
+    monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])  # as the command has it
+    monkeypatch.delitem(gymnasium.registry, "OfMine-v0", raising=False)
+    monkeypatch.delitem(sys.modules, "host_of_mine", raising=False)
+    with own_code.command([name]):
+        factory = load_own(name)
+    (tmp_path / "steps_of_mine.py").write_text("REWARD = 2.0\n")
+    record = own_code.record_path().read_text()
+    vector = make_host(factory, 1, vectorization="async")
+    vector.reset(0)
+    assert stepped(vector, [0]).reward.tolist() == [1.0]
+    vector.close()
+    assert own_code.record_path().read_text() == record, "a worker trusts nothing by itself"
