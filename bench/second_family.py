@@ -13,8 +13,6 @@ SECOND_FAMILY = Subject(
     "Learning with Q-functions",
     {
         "CartPole-v1:dqn": (),
-        "Acrobot-v1:dqn": (),
-        "MountainCar-v0:dqn": (),
         "CartPole-v1:pqn": (),
         "Acrobot-v1:pqn": (),
         "CartPole-v1:qac": (),
@@ -29,7 +27,6 @@ SECOND_FAMILY = Subject(
     {
         "CartPole-v1": 475,
         "Acrobot-v1": -90,
-        "MountainCar-v0": -120,
         "Pendulum-v1": -160,
         "MountainCarContinuous-v0": 90,
         "LunarLanderContinuous-v3": 240,
