@@ -20,7 +20,6 @@ from logpi.driver.process import REPLICATED, SPREAD, SPREAD_ROWS, STORE, UPDATE,
 from logpi.driver.stages import Stage
 from logpi.errors import LogpiError
 from logpi.ops.collectives import per_device_key
-from logpi.ops.normalization import normalize_reward
 from logpi.types import Algorithm, Array, Key, Learner, Metrics, PyTree, Trajectory
 
 _REPLAY: PyTree = Replay(StoredRows(*(SPREAD_ROWS,) * 5), REPLICATED, REPLICATED, SPREAD)
@@ -114,7 +113,6 @@ def _update(algorithm: Algorithm, choose: Sampler, batch_size: int) -> Update:
     def one(learner: Learner, chosen: PyTree, replay: Replay, key: Key) -> Made:
         sample_key, update_key = jax.random.split(key)
         leaf, drawn = choose.draw(chosen, learner, replay, per_device_key(sample_key), batch_size)
-        drawn = drawn._replace(reward=normalize_reward(learner.statistics, drawn.reward))
         new, metrics = algorithm.update(learner, drawn, update_key)
         return new, choose.learnt(chosen, leaf, drawn, learner), metrics
 

@@ -8,6 +8,7 @@ place, and sampling reads from what the push returned.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -93,8 +94,18 @@ def push(replay: Replay, trajectory: Trajectory, frames: int = 1) -> Replay:
     return Replay(rows, (replay.head + count) % size, jnp.minimum(replay.filled + count, size), following)
 
 
-def transitions(replay: Replay, row: Array, env: Array, gamma: Number, n: int, frames: int = 1) -> Transitions:
+def transitions(
+    replay: Replay,
+    row: Array,
+    env: Array,
+    gamma: Number,
+    n: int,
+    frames: int = 1,
+    scaled: Callable[[Array], Array] = lambda reward: reward,
+) -> Transitions:
     """The decisions of ``row`` [N] and ``env`` [N] with the n rewards that followed (Sutton & Barto 2018, eq. 7.1).
+
+    ``scaled`` is what becomes of each single reward (reward scaling, which clips).
 
     The ring must hold what followed: ``row`` is not one of its ``n`` newest, nor of its ``frames - 1`` oldest. A return
     goes on to the next row only where that is a decision: fewer rewards count where an episode ended, and the
@@ -106,7 +117,7 @@ def transitions(replay: Replay, row: Array, env: Array, gamma: Number, n: int, f
     for k in range(n):
         at = (row + k) % size
         going = going & (rows.mask[at, env] > 0) if k else going
-        reward = reward + jnp.where(going, factor * rows.reward[at, env], 0.0)
+        reward = reward + jnp.where(going, factor * scaled(rows.reward[at, env]), 0.0)
         factor = jnp.where(going, factor * gamma * rows.discount[at, env], factor)
         moves = moves + going
     obs, next_obs = (stacked(rows, at, env, frames) for at in (row, (row + moves) % size))

@@ -5,6 +5,7 @@ A ``Sampler`` is a few pure functions around a state that lies in the carry besi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from logpi.control.replay import Replay, transitions
 from logpi.driver.process import REPLICATED, SPREAD
 from logpi.ops import sum_tree
 from logpi.ops.collectives import pmax
+from logpi.ops.normalization import normalize_reward
 from logpi.ops.sum_tree import SumTree
 from logpi.types import Array, Experience, Key, Learner, Priority, PyTree, Transitions
 
@@ -51,7 +53,7 @@ def uniform(n: int, frames: int = 1) -> Sampler:
         known = replay.filled - n - (frames - 1)
         back = jax.random.randint(row_key, (count,), n + 1, jnp.maximum(known, 1) + n + 1)  # 1: the newest row
         row, env = (replay.head - back) % size, jax.random.randint(env_key, (count,), 0, n_envs)
-        found = transitions(replay, row, env, learner.hyper.gamma, n, frames)
+        found = _decisions(replay, row, env, learner, n, frames)
         return row * n_envs + env, found._replace(mask=jnp.where(known > 0, found.mask, 0.0))
 
     return Sampler(
@@ -61,6 +63,12 @@ def uniform(n: int, frames: int = 1) -> Sampler:
         learnt=lambda state, leaf, drawn, learner: state,
         places=REPLICATED,
     )
+
+
+def _decisions(replay: Replay, row: Array, env: Array, learner: Learner, n: int, frames: int) -> Transitions:
+    """What the learner learns from: rewards are scaled one by one, by the statistics of now."""
+    scaled = functools.partial(normalize_reward, learner.statistics)
+    return transitions(replay, row, env, learner.hyper.gamma, n, frames, scaled)
 
 
 class Priorities(NamedTuple):
@@ -94,7 +102,7 @@ def prioritised(n: int, priority: Priority, frames: int = 1) -> Sampler:
         share = (jnp.arange(count) + jax.random.uniform(key, (count,))) / count
         leaf = sum_tree.find(state.tree, share * sum_tree.total(state.tree))
         row, env = jnp.divmod(leaf, replay.rows.reward.shape[1])
-        found = transitions(replay, row, env, learner.hyper.gamma, n, frames)
+        found = _decisions(replay, row, env, learner, n, frames)
         known = state.tree[0][leaf] > 0
         chance = jnp.where(known, state.tree[0][leaf] / sum_tree.total(state.tree), 1.0)
         weight = jnp.where(known, chance ** -priority.beta(learner), 0.0)

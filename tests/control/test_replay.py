@@ -10,10 +10,11 @@ import pytest
 from logpi.control.replay import StoredRows, empty_replay, push, replay_rows, transitions
 from logpi.control.sampling import prioritised, uniform
 from logpi.errors import LogpiError
+from logpi.ops.normalization import Moments, Statistics
 from logpi.types import Priority, Trajectory
 
 GAMMA = 0.5
-LEARNER = SimpleNamespace(hyper=SimpleNamespace(gamma=GAMMA))
+LEARNER = SimpleNamespace(hyper=SimpleNamespace(gamma=GAMMA), statistics=Statistics())
 
 
 def rows(first, count, n_envs=2):
@@ -48,6 +49,20 @@ def test_samples_are_the_newest_rows_with_what_followed_them(n):
     assert np.all(np.abs(counts - 4000 * share) < 5 * np.sqrt(4000 * share)), "every row is as likely as any other"
     assert found.mask.all()
     assert (found.weight == 1).all()
+
+
+@pytest.mark.parametrize("choose", [uniform, lambda n: prioritised(n, PRIORITY)])
+def test_rewards_of_a_return_are_scaled_and_clipped_one_by_one(choose):
+    """By a deviation of 8: rewards above 80 are clipped to 10, each, not their sum."""
+    statistics = Statistics(reward=Moments(jnp.float32(2), jnp.float32(0), jnp.float32(128)))
+    learner = SimpleNamespace(hyper=LEARNER.hyper, statistics=statistics)
+    sampler, replay = choose(2), filled()
+    state = sampler.stored(sampler.empty(replay), replay, 6)
+    found = jax.device_get(sampler.draw(state, learner, replay, jax.random.key(0), 400)[1])
+    first = found.obs[:, 0]
+    known = np.minimum(first / 8, 10) + GAMMA * np.minimum((first + 10) / 8, 10)
+    np.testing.assert_allclose(found.reward, known, rtol=1e-5)
+    assert found.reward.max() > 10
 
 
 def test_before_there_are_two_rows_nothing_is_learnt_from():
