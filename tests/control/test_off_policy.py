@@ -120,11 +120,12 @@ def test_the_ratio_of_updates_to_trajectories_is_a_setting(tmp_path, updates):
 
     class Counting(Watcher):
         def update(self, timesteps, metrics, seconds):
-            seen.append(metrics["train/td_error"])
+            seen.append((timesteps, metrics["train/td_error"]))
 
     train(experiment(tmp_path, updates=updates, total_timesteps=64), Counting())
-    assert len(seen) == 4
-    assert np.isfinite(seen).all()
+    assert [moves >= 64 for moves, _ in seen] == [False] * (len(seen) - 1) + [True], "it ends with the last one"
+    assert seen[0][0] == 16, "one trajectory a row, however many updates"
+    assert np.isfinite([error for _, error in seen]).all()
 
 
 MEMORY = """
