@@ -37,6 +37,7 @@ NO_FILE = ("built-in", "frozen")  # where modules of Python itself come from
 # What may be imported: absolute paths of files, such a path with ":" and an attribute, and names of top packages.
 _named: set[str] = set()  # as the present command or calls of this process name it
 _trusted: set[str] = set()  # as a run or an agent names it that the present call trusts; told at the import
+_checked: set[str] = set()  # what this process has let be imported, as in the record: code with its content
 _everything = False  # whether the present command trusts all that a run or an agent names
 
 
@@ -54,6 +55,16 @@ def name_code(*texts: str) -> None:
 def trust_code(*texts: str) -> None:
     """Let this code, which a run or an agent names, be imported too; the file is shown when it is."""
     _trusted.update(key for text in texts if (key := _key(text)))
+
+
+def check_code(*texts: str) -> None:
+    """Check now what the present call trusts of this code; with this content it stays trusted after the call."""
+    for text in texts:
+        with contextlib.suppress(LogpiError):  # what is not trusted is refused when it is to be imported
+            if found := IN_FILE.fullmatch(text):
+                _check_file(found["path"], found["name"])
+            elif IN_MODULE.fullmatch(text):
+                _check_module(text.rpartition(":")[0])
 
 
 def named_in(settings: Mapping[str, object]) -> list[str]:
@@ -121,6 +132,11 @@ def import_file(path: str, attribute: str) -> ModuleType:
         LogpiError: no such file, it or a neighbour that it imports is not trusted here, or it raises while it is
             imported (chained).
     """
+    return _import(path, _check_file(path, attribute))
+
+
+def _check_file(path: str, attribute: str) -> Path:
+    """The file, which may be imported from now on."""
     file = _file(path)
     if not file.is_file():
         raise LogpiError(f"no such file: {path} (looked for {file})")
@@ -129,7 +145,7 @@ def import_file(path: str, attribute: str) -> ModuleType:
         raise LogpiError(f"{file} cannot be read")
     _check([f"{file}:{attribute}", str(file)], str(file), sources)
     keep(file.parent, sources)
-    return _import(path, file)
+    return file
 
 
 def import_kept(path: str, attribute: str) -> ModuleType:
@@ -156,6 +172,11 @@ def import_module(name: str) -> ModuleType:
     """
     if name in sys.modules:
         return sys.modules[name]
+    _check_module(name)
+    return importlib.import_module(name)
+
+
+def _check_module(name: str) -> None:
     top = name.partition(".")[0]
     spec = _spec(top)
     if spec is None or isinstance(spec.loader_state, Place):
@@ -163,7 +184,6 @@ def import_module(name: str) -> ModuleType:
         _let_import(name, top, spec.loader_state.folder if spec and other else Path.cwd())
     elif files := _sources(name, spec):
         _check([top], f"{name}:ID", {file: text for file in files if (text := _content(file)) is not None})
-    return importlib.import_module(name)
 
 
 def _let_import(name: str, top: str, folder: Path) -> None:
@@ -250,7 +270,7 @@ def _check(keys: Sequence[str], written: str, sources: Mapping[Path, bytes]) -> 
     entry = _entry(keys[0], sources)
     if any(key in _named for key in keys):
         _remember(entry)
-    elif entry in _known():
+    elif entry in _checked or entry in _known():
         pass
     elif _everything or any(key in _trusted for key in keys):
         for file, text in sources.items():
@@ -263,6 +283,7 @@ def _check(keys: Sequence[str], written: str, sources: Mapping[Path, bytes]) -> 
             "been named on this machine before (or has changed since): read it, and if you trust it add --trust or "
             f"--code {written} (in Python trust=True or code=[…])"
         )
+    _checked.add(entry)
 
 
 def _listed(files: Sequence[object]) -> str:

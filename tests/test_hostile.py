@@ -155,6 +155,21 @@ def test_trust_in_python_holds_for_what_the_agent_names(run, tmp_path, capfd):
     assert "evil.py" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("trusted", [{"trust": True}, {"code": ["evil.py"]}])
+def test_trust_in_python_ends_with_the_call(run, monkeypatch, trusted):
+    """What the agent names stays trusted with the content that it had, also where nothing can be recorded."""
+    monkeypatch.delenv("LOGPI_STATE")
+    monkeypatch.setattr(own_code, "record_path", lambda: None)
+    Path("evil.py").write_text(EVIL)
+    alter_card(run, env="evil.py:Env")
+    with own_code.command():
+        agent = logpi.load(run.path, **trusted)
+        assert logpi.evaluate(agent, 1).facts["returns"] == [1.0]
+        Path("evil.py").write_text(EVIL + "# changed\n")
+        with pytest.raises(LogpiError, match="is named by a run or an agent"):
+            logpi.evaluate(logpi.load(run.path), 1)
+
+
 @pytest.mark.parametrize("entry", ["env", "algo", "policy"])
 def test_code_that_a_settings_file_names_does_not_run(tmp_path, monkeypatch, refused, entry):
     monkeypatch.chdir(tmp_path)

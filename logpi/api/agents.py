@@ -14,7 +14,7 @@ from logpi.config.settings import check_seed
 from logpi.driver import devices
 from logpi.errors import LogpiError
 from logpi.methods import AnyMethod
-from logpi.own_code import name_code, named_in, trust_code
+from logpi.own_code import check_code, command, name_code, named_in, trust_code
 from logpi.runs.files import Json
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder
@@ -61,13 +61,15 @@ def load(
     if not isinstance(path, str | Path):
         raise LogpiError(f"path is a {type(path).__name__}; allowed: a path of a run or of an agent's folder")
     devices.prepare()
-    name_code(*code)
     folder = agent_folder(path)
-    if trust:
-        trust_code(*named_in(read_card(folder)))
-    own = NOTHING if env is None else named(env)[2]
-    own = method_given(algo, own._replace(policy=policy, algorithm=algorithm))[1]
-    return record(task_in(folder)).load(folder, own)
+    with command(code):
+        texts = named_in(read_card(folder)) if trust or code else []
+        if trust:
+            trust_code(*texts)
+        check_code(*texts)
+        own = NOTHING if env is None else named(env)[2]
+        own = method_given(algo, own._replace(policy=policy, algorithm=algorithm))[1]
+        return record(task_in(folder)).load(folder, own)
 
 
 def _agent(given: Agent | str | Path | Outcome | RunFolder) -> Agent:

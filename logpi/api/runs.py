@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logpi import own_code
 from logpi.api.given import check_types, method_given, named
 from logpi.config.call import in_sections, python_command
 from logpi.config.experiments import promised, resolve
 from logpi.config.lengths import lengthened
 from logpi.config.stored import HISTORY, SettingsFile, check_objects, experiment_from_table, read_file, settled
 from logpi.methods import AnyMethod
-from logpi.own_code import name_code, named_in, trust_code
 from logpi.runs.files import Json
 from logpi.runs.lookup import open_run
 from logpi.tasks import NOTHING, Table
@@ -69,28 +69,34 @@ def train(
     Raises:
         LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
     """
-    name_code(*(text for text in (env, algo, policy) if isinstance(text, str)), *code)
-    check_types(policy, algorithm)
-    given = read_file(config) if config is not None else SettingsFile()
-    name, implied, own = named(given.env if env is None and given.env else env)
-    algo, own = method_given(algo or given.algo or None, own._replace(algorithm=algorithm, eval_env=eval_env))
-    if isinstance(policy, Policy):
-        own = own._replace(policy=policy)
-    check_objects(given.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
-    tables = in_sections(name, algo, {**implied, **settings}, own, run=run or {}, network=network or {})
-    experiment, _ = resolve(name, algo, given.sections, {**tables, "env_kwargs": env_kwargs or {}}, own=own)
-    source = str(given.init_from if init_from is None else init_from)
-    network_name = policy if isinstance(policy, str) else "" if policy else given.policy
-    experiment = dataclasses.replace(experiment, init_from=source, policy=network_name, objects=own.given)
-    experiment = settled(experiment)
-    objects = {"env": own.env, "algo": own.method, "policy": own.policy, "algorithm": algorithm, "eval_env": eval_env}
-    written: Json = {"env": experiment.env if own.env is None else None}
-    written |= {"algo": experiment.algo if algo and own.method is None else None}
-    written |= {"config": config, "init_from": source, "policy": experiment.policy, "code": list(code), "run": run}
-    written |= {"network": network, "env_kwargs": env_kwargs, **settings}
-    command = python_command(written, objects)
-    with presented(experiment, promised(experiment), quiet, own) as show:
-        return show(session.start(experiment, command, show.view, own, show.band))
+    with own_code.command([*(text for text in (env, algo, policy) if isinstance(text, str)), *code]):
+        check_types(policy, algorithm)
+        given = read_file(config) if config is not None else SettingsFile()
+        name, implied, own = named(given.env if env is None and given.env else env)
+        algo, own = method_given(algo or given.algo or None, own._replace(algorithm=algorithm, eval_env=eval_env))
+        if isinstance(policy, Policy):
+            own = own._replace(policy=policy)
+        check_objects(given.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
+        tables = in_sections(name, algo, {**implied, **settings}, own, run=run or {}, network=network or {})
+        experiment, _ = resolve(name, algo, given.sections, {**tables, "env_kwargs": env_kwargs or {}}, own=own)
+        source = str(given.init_from if init_from is None else init_from)
+        network_name = policy if isinstance(policy, str) else "" if policy else given.policy
+        experiment = dataclasses.replace(experiment, init_from=source, policy=network_name, objects=own.given)
+        experiment = settled(experiment)
+        objects = {
+            "env": own.env,
+            "algo": own.method,
+            "policy": own.policy,
+            "algorithm": algorithm,
+            "eval_env": eval_env,
+        }
+        written: Json = {"env": experiment.env if own.env is None else None}
+        written |= {"algo": experiment.algo if algo and own.method is None else None}
+        written |= {"config": config, "init_from": source, "policy": experiment.policy, "code": list(code), "run": run}
+        written |= {"network": network, "env_kwargs": env_kwargs, **settings}
+        command = python_command(written, objects)
+        with presented(experiment, promised(experiment), quiet, own) as show:
+            return show(session.start(experiment, command, show.view, own, show.band))
 
 
 def resume(
@@ -136,19 +142,19 @@ def resume(
         LogpiError: no such run, it has finished and no new length is given, it has learnt for longer than that, or none
             of its checkpoints can be used.
     """
-    name_code(*code)
-    folder, own = open_run(path, root), NOTHING if env is None else named(env)[2]
-    own = method_given(algo, own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env))[1]
-    table = folder.config
-    if trust:
-        trust_code(*named_in(table))
-    lengths = {"total_timesteps": total_timesteps, "total_images": total_images}
-    asked = {name: value for name, value in lengths.items() if value is not None}
-    longer = bool(asked) or stop_at is not None or minutes is not None
-    before = experiment = experiment_from_table(table, own)
-    if longer:
-        limits = (math.inf if limit is None else limit for limit in (stop_at, minutes))
-        experiment = lengthened(before, asked, *limits)
-    earlier = Earlier(before, table.get(HISTORY, [])) if longer else None
-    with presented(experiment, promised(experiment), quiet, own) as show:
-        return show(session.resume(folder, experiment, show.view, own, earlier))
+    with own_code.command(code):
+        folder, own = open_run(path, root), NOTHING if env is None else named(env)[2]
+        own = method_given(algo, own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env))[1]
+        table = folder.config
+        if trust:
+            own_code.trust_code(*own_code.named_in(table))
+        lengths = {"total_timesteps": total_timesteps, "total_images": total_images}
+        asked = {name: value for name, value in lengths.items() if value is not None}
+        longer = bool(asked) or stop_at is not None or minutes is not None
+        before = experiment = experiment_from_table(table, own)
+        if longer:
+            limits = (math.inf if limit is None else limit for limit in (stop_at, minutes))
+            experiment = lengthened(before, asked, *limits)
+        earlier = Earlier(before, table.get(HISTORY, [])) if longer else None
+        with presented(experiment, promised(experiment), quiet, own) as show:
+            return show(session.resume(folder, experiment, show.view, own, earlier))
