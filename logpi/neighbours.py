@@ -7,6 +7,7 @@ of Python and installed packages come first: a neighbour takes no package's plac
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import os
 import re
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 OURS = "logpi"
+EDITABLE = "__editable__"  # what the modules of setuptools that find packages of ``pip install -e`` begin with
 PACKAGE = "__init__.py"
 NAMED = re.compile(r"([A-Za-z_]\w*)(?:\.\w+)*(?::\w+)?")  # a text that may name a module: "helper", "helper:Env"
 
@@ -70,7 +72,7 @@ def neighbour(folder: Path, top: str, view: View = DISK) -> Path | None:
     if top in sys.stdlib_module_names or top == OURS:
         return None
     found = module_at(folder, top, view)
-    return None if found is None or _is_package(top) else found
+    return None if found is None or _is_package(top, folder) else found
 
 
 def module_at(folder: Path, name: str, view: View) -> Path | None:
@@ -114,10 +116,25 @@ def _files(module: Path, view: View) -> list[Path]:
 
 
 @functools.cache
-def _is_package(top: str) -> bool:
-    """Whether a package that is installed has this name."""
-    found = PathFinder.find_spec(top, installed_places())
-    return found is not None and found.loader is not None
+def _is_package(top: str, folder: Path) -> bool:
+    """Whether a package that is installed has this name, or a module on ``PYTHONPATH`` other than in ``folder``."""
+    places = [place for place in _declared_places() if os.path.realpath(place) != str(folder)]
+    editable = [each for each in sys.meta_path if str(getattr(each, "__module__", "")).startswith(EDITABLE)]
+    specs = (
+        PathFinder.find_spec(top, [*installed_places(), *places]),
+        *(each.find_spec(top, None) for each in editable),
+    )
+    return any(found is not None and found.loader is not None for found in specs)
+
+
+def _declared_places() -> list[str]:
+    """Further folders whose modules count as installed: of ``.pth`` files and ``PYTHONPATH``."""
+    lines = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+    for file in (file for place in installed_places() for file in Path(place).glob("*.pth")):
+        with contextlib.suppress(OSError, ValueError):
+            lines += [os.path.join(file.parent, line.strip()) for line in file.read_text().splitlines() if line.strip()]
+    named = {os.path.realpath(line) for line in lines if "\0" not in line}
+    return [place for place in sys.path if place and os.path.realpath(place) in named]
 
 
 @functools.lru_cache(maxsize=512)

@@ -8,7 +8,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
-from logpi import own_code
+from logpi import neighbours, own_code
 from logpi.envs.load import load_own
 from logpi.errors import LogpiError
 from logpi.neighbours import imported
@@ -272,3 +272,37 @@ def test_no_folder_is_added_to_the_path(tmp_path):
     assert sys.path == before
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("absent_package")
+
+
+@pytest.mark.parametrize("how", ["PYTHONPATH", ".pth", "finder"])
+def test_a_neighbour_takes_no_place_of_a_package_outside_of_python_s_folders(tmp_path, monkeypatch, how):
+    """PYTHONPATH, and the two ways in which ``pip install -e`` leaves a package where it is."""
+    folder = write(
+        tmp_path / "own", main="import put_there\nVALUE = put_there.NAME\n", put_there="NAME = 'neighbour'\n"
+    )
+    there = write(tmp_path / "there", put_there="NAME = 'package'\n")
+    if how == "finder":
+
+        def find(name, path=None, target=None):
+            file = there / f"{name}.py"
+            return importlib.util.spec_from_file_location(name, file) if name == "put_there" else None
+
+        finder = type("Finder", (), {"__module__": "__editable___put_there_finder", "find_spec": staticmethod(find)})
+        monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, finder])
+    else:
+        monkeypatch.setattr(sys, "path", [*sys.path, str(there)])
+    if how == "PYTHONPATH":
+        monkeypatch.setenv("PYTHONPATH", str(there))
+    if how == ".pth":
+        (write(tmp_path / "site") / "put.pth").write_text(f"{there}\n")
+        monkeypatch.setattr(neighbours, "installed_places", lambda: [str(tmp_path / "site")])
+    assert list(imported(folder / "main.py")) == [folder / "main.py"]
+    assert value(folder / "main.py") == "package"
+    monkeypatch.delitem(sys.modules, "put_there")
+
+
+def test_a_neighbour_whose_folder_is_on_pythonpath_is_still_checked(tmp_path, monkeypatch):
+    folder = write(tmp_path, main="import near_by\nVALUE = near_by.NAME\n", near_by="NAME = 1\n")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
+    assert list(imported(folder / "main.py")) == [folder / "main.py", folder / "near_by.py"]
