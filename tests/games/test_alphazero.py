@@ -336,10 +336,11 @@ def test_evaluations_in_pieces_score_the_same(taught):
     ):
         cases, key = evaluator.group(0, 1), jax.random.key(1)
         wanted = jax.jit(partial(evaluate, evaluator))(params, cases, key)
-        advance, play = jax.jit(evaluator.advance), evaluator.begin(params, cases, key)
+        first, later = jax.random.split(key)
+        advance, play = jax.jit(evaluator.advance), evaluator.begin(params, cases, first)
         assert not evaluator.done(play).any()
         for until in range(1, evaluator.limit + 1):
-            play = advance(params, play, key, until)
+            play = advance(params, play, later, until)
         assert evaluator.done(play).all()
         assert evaluator.steps(play)[0] <= evaluator.limit
         np.testing.assert_array_equal(evaluator.scores(play), wanted)

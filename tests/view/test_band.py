@@ -5,8 +5,9 @@ import json
 import pytest
 from small import experiment, only_run, quick_compilation
 
-from logpi import api
 from logpi.config.stored import recipe_for
+from logpi.training import session
+from logpi.training.outcome import presented
 from logpi.view.curves import expected_of, plot
 
 
@@ -16,7 +17,9 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("band")
     with quick_compilation():
         recipe = recipe_for("CartPole-v1", "a2c")
-        api.run_experiment(experiment("CartPole-v1", "a2c", root), ["test"], recipe, quiet=True)
+        tiny = experiment("CartPole-v1", "a2c", root)
+        with presented(tiny, recipe, quiet=True) as show:
+            show(session.start(tiny, ["test"], show.view, expected=show.band))
     return only_run(root)
 
 
