@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,29 +74,21 @@ def train(
         given = read_file(config) if config is not None else SettingsFile()
         name, implied, own = named(given.env if env is None and given.env else env)
         algo, own = method_given(algo or given.algo or None, own._replace(algorithm=algorithm, eval_env=eval_env))
-        if isinstance(policy, Policy):
-            own = own._replace(policy=policy)
+        own = own._replace(policy=policy if isinstance(policy, Policy) else None)
         check_objects(given.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
         tables = in_sections(name, algo, {**implied, **settings}, own, run=run or {}, network=network or {})
         experiment, _ = resolve(name, algo, given.sections, {**tables, "env_kwargs": env_kwargs or {}}, own=own)
         source = str(given.init_from if init_from is None else init_from)
         network_name = policy if isinstance(policy, str) else "" if policy else given.policy
-        experiment = dataclasses.replace(experiment, init_from=source, policy=network_name, objects=own.given)
-        experiment = settled(experiment)
-        objects = {
-            "env": own.env,
-            "algo": own.method,
-            "policy": own.policy,
-            "algorithm": algorithm,
-            "eval_env": eval_env,
-        }
+        experiment = settled(replace(experiment, init_from=source, policy=network_name, objects=own.given))
+        objects = {"env": own.env, "algo": own.method, "policy": own.policy}
+        objects |= {"algorithm": algorithm, "eval_env": eval_env}
         written: Json = {"env": experiment.env if own.env is None else None}
         written |= {"algo": experiment.algo if algo and own.method is None else None}
         written |= {"config": config, "init_from": source, "policy": experiment.policy, "code": list(code), "run": run}
         written |= {"network": network, "env_kwargs": env_kwargs, **settings}
-        command = python_command(written, objects)
         with presented(experiment, promised(experiment), quiet, own) as show:
-            return show(session.start(experiment, command, show.view, own, show.band))
+            return show(session.start(experiment, python_command(written, objects), show.view, own, show.band))
 
 
 def resume(
