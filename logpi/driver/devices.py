@@ -28,7 +28,7 @@ ROWS_A_CORE = 512  # a guess from 64 x 128 rollouts, where 1,024 a core gain and
 EFFORTS: Mapping[Effort, Mapping[str, bool | int]] = {
     "full": {},
     "quick": {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False},  # half the time to compile
-    "least": {"xla_backend_optimization_level": 0},
+    "least": {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False},
 }
 
 
