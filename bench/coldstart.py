@@ -46,7 +46,18 @@ def keep_solved(logs: Path, copy: Path) -> bool:
 def start(seed: int, cache: Path, scratch: Path) -> dict[str, Any]:
     """One `logpi train CartPole-v1`: seconds until its solved agent is saved and until it exits, and confirmation."""
     logs, copy = scratch / "runs", scratch / "solved"
-    command = [sys.executable, "-m", "logpi", "train", "CartPole-v1", "--eval-episodes", "100", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "logpi",
+        "train",
+        "CartPole-v1",
+        "--eval-episodes",
+        "100",
+        "--eval-points",
+        "20",
+        "--quiet",
+    ]
     command += ["--seed", str(seed), "--log-dir", str(logs)]
     saved = math.inf
     began = time.perf_counter()

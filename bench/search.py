@@ -55,23 +55,22 @@ def logpi_search(search: str, actions: int, simulations: int, kept: int) -> Sear
 
     from logpi.games.search.gumbel import GumbelConstants, gumbel
     from logpi.games.search.puct import DirichletNoise, PuctConstants, puct
-    from logpi.games.search.tree import Leaf
+    from logpi.games.search.tree import Expansion, Leaf, Simulations
 
     model, step = trivial(actions)
 
     def leaf(state: Any) -> Leaf:
-        return Leaf(state, *model(state), jnp.zeros(len(state), bool))
+        return Leaf(*model(state), jnp.zeros(len(state), bool))
+
+    expansion, leaves = Expansion(step, leaf), Simulations(simulations)
 
     def run(state: Any, key: Any) -> tuple[Any, Any]:
-        def expand(state: Any, action: Any) -> Leaf:
-            return leaf(step(state, action))
-
         if search == "puct":
             # the noise is weighed by 0, but drawn, as mctx does
             constants = PuctConstants(DirichletNoise(0.0, 1.0), max_children=kept)
-            found = puct(leaf(state), expand, key, simulations, jnp.zeros(len(state)), constants)
+            found = puct(state, expansion, key, leaves, jnp.zeros(len(state)), constants)
         else:
-            found = gumbel(leaf(state), expand, key, simulations, GumbelConstants(max_children=kept))
+            found = gumbel(state, expansion, key, leaves, GumbelConstants(max_children=kept))
         return found.action, found.visits
 
     return run

@@ -57,11 +57,12 @@ class Compiling(Mapping[str, Compiled]):
     """Programs that are traced one after the other and compiled side by side, in their order; XLA frees the GIL.
 
     Compilation is nearly all that a newcomer waits for. It is all CPU, so no more programs are under way than there are
-    cores, and a caller that needs the first ones need not wait for the last ones. All of it happens in daemon threads,
-    so that the main thread can answer a signal, and the process can end, at any moment.
+    cores, and those that are ``urgent`` come before the others, which are not even traced before. All of it happens in
+    daemon threads, so that the main thread can answer a signal, and the process can end, at any moment.
     """
 
-    def __init__(self, programs: Mapping[str, Program]) -> None:
+    def __init__(self, programs: Mapping[str, Program], urgent: Iterable[str] = ()) -> None:
+        self._urgent = {*urgent}
         self._names, self._compiled, self._failed = list(programs), dict[str, Compiled](), list[BaseException]()
         self._results: queue.SimpleQueue[tuple[str, PyTree, BaseException | None]] = queue.SimpleQueue()
         self._cores = threading.Semaphore(cores())
@@ -111,14 +112,21 @@ class Compiling(Mapping[str, Compiled]):
         return len(self._names)
 
     def _trace(self, programs: Mapping[str, Program]) -> None:
-        for name, program in programs.items():
+        under_way: list[threading.Thread] = []
+        for name, program in sorted(programs.items(), key=lambda item: item[0] not in self._urgent):
+            if name not in self._urgent:
+                while under_way:
+                    under_way.pop().join()
             try:
                 lowered = program.function.lower(*program.arguments)
             except BaseException as error:
                 self._results.put((name, None, error))
                 return
             compiling = (name, lowered, program.effort)
-            threading.Thread(target=self._compile, args=compiling, name=THREAD, daemon=True).start()
+            thread = threading.Thread(target=self._compile, args=compiling, name=THREAD, daemon=True)
+            thread.start()
+            if name in self._urgent:
+                under_way.append(thread)
 
     def _compile(self, name: str, lowered: PyTree, effort: Effort) -> None:
         with self._cores:

@@ -23,7 +23,7 @@ from logpi.driver import budget, compiling, devices
 from logpi.driver.budget import Plan
 from logpi.driver.kept import Kept, with_arrays
 from logpi.driver.process import LEARNER, START, Case, Process, Runnable, Scores, Span, State, Watch
-from logpi.driver.progress import HEALTH, Event, Progress, after_row, check_health, early
+from logpi.driver.progress import HEALTH, Event, Progress, after_row, check_health, early, has_row
 from logpi.driver.stages import PIECE, evaluation_programs, initial, programs_of, stream, unwatched
 from logpi.types import Learner, Metrics, PyTree
 
@@ -102,8 +102,10 @@ class Driver:
         programs = compiling.aside(
             TRACING, lambda: programs_of(self.process, self._spread, self.kept.shapes, self._hyper, self._first), watch
         )
-        stages, made = [stage.name for stage in self.process.stages], compiling.Compiling(programs)
-        if not made.wait(["init", "start", *stages], watch):
+        stages = [stage.name for stage in self.process.stages]
+        needed = ["init", "start", *stages]
+        made = compiling.Compiling(programs, needed)
+        if not made.wait(needed, watch):
             raise KeyboardInterrupt
         if jax.tree.leaves(self._data):
             self._data = jax.device_put(self._data, made[stages[-1]].input_shardings[0][-1])
@@ -243,13 +245,13 @@ def training(
     """
     total, plan = driver.total(state), driver.process.plan or budget.plan(run, math.inf)
     every = max(1, math.ceil(total / driver.process.rows / run.log_points))
-    driver.sample(every)
     # only a row ends a run: one that was stopped between two rows goes on to the next
     ended = bool(np.min(driver.timesteps(state)) >= total)
-    finished = bool(progress.ended) or (ended and progress.stage == 0 and progress.iteration % every == 0)
+    finished = bool(progress.ended) or (ended and progress.stage == 0 and has_row(progress.iteration, every))
     health: list[Metrics] = []  # of each iteration since the last row
     while not finished:
-        last = (progress.iteration + 1) % every == 0
+        last = has_row(progress.iteration + 1, every)
+        driver.sample(every if progress.iteration else 1)
         state, progress, stopped = driver.iterate(state, progress, watch, timed=last)
         late = not stopped and bool(early(run, None, clock()))
         last = last or late

@@ -49,6 +49,11 @@ class Event(NamedTuple):
     finished: bool
 
 
+def has_row(iterations: int, every: int) -> bool:
+    """Whether a row follows after so many ``iterations``: the first, a sign of life, and every ``every``-th."""
+    return iterations == 1 or (iterations > 0 and iterations % every == 0)
+
+
 def after_row(progress: Progress, done: float, plan: Plan, run: Run, scores: Scores | None, reason: str) -> Progress:
     """Where the next iteration begins, after a row at the fraction ``done`` of the run."""
     evaluated, saved = (math.floor(done * n) for n in (plan.points, run.checkpoint_points))

@@ -49,7 +49,7 @@ class GameAgent:
         """(policy [B, A], value [B]) of the network alone; the policy is of ``max_children`` moves if set."""
         found = self.search(states, 1)
         assert found.tree is not None
-        policy = spread(jax.nn.softmax(found.tree.logits[0]), found.tree, self.game.actions)
+        policy = spread(jax.nn.softmax(found.tree.logits[0]), found.tree)
         return np.asarray(policy), np.asarray(found.tree.value[0])
 
 

@@ -55,13 +55,13 @@ def self_play_process(
         match = method.gate.start(key) if method.gate else ()
         return carry, Batch(method.empty_rows(learner, carry.games), method.empty_losses(learner, carry.replay), match)
 
-    stages = [_play(method), _store(method), _update(method)]
+    stages = [_play(method, effort), _store(method), _update(method, effort)]
     if method.gate is not None:
-        stages.append(_gate(method))
+        stages.append(_gate(method, effort))
     return Process(
         init=method.init,
         start=start,
-        stages=tuple(stage._replace(effort=effort) for stage in stages),
+        stages=tuple(stages),
         evaluation=_evaluation(evaluators, num_devices),
         acting=lambda learner: learner.extra.params,
         hyper=method.hyper,
@@ -82,7 +82,7 @@ def _put(carry: SelfPlayCarry, rows: PyTree) -> SelfPlayCarry:
     return carry._replace(replay=carry.replay._replace(moves=moves, target=target, known=known))
 
 
-def _play(method: SelfPlay) -> Stage:
+def _play(method: SelfPlay, effort: Effort) -> Stage:
     """Moves of all games, in pieces of any number of moves."""
 
     def run(state: State, now: Now) -> tuple[State, Metrics]:
@@ -90,20 +90,20 @@ def _play(method: SelfPlay) -> Stage:
         games, rows = method.play(state.learner, carry.games, batch.rows, now.key, now.begin, now.end)
         return state._replace(carry=carry._replace(games=games), batch=batch._replace(rows=rows)), {}
 
-    return Stage("self-play", run, ("carry", "batch"), COLLECT, units=method.n_moves)
+    return Stage("self-play", run, ("carry", "batch"), COLLECT, units=method.n_moves, effort=effort)
 
 
 def _store(method: SelfPlay) -> Stage:
-    """The moves go into the replay."""
+    """The moves go into the replay: some ms of an iteration of seconds, so that effort is not worth its time."""
 
     def run(state: State, now: Now) -> tuple[State, Metrics]:
         carry, metrics = method.store(state.learner, state.carry, state.batch.rows)
         return state._replace(carry=carry), metrics
 
-    return Stage("store", run, ("carry",), STORE)
+    return Stage("store", run, ("carry",), STORE, effort="least")
 
 
-def _update(method: SelfPlay) -> Stage:
+def _update(method: SelfPlay, effort: Effort) -> Stage:
     """Updates, in pieces of any number; the metrics of the last piece count."""
 
     def run(state: State, now: Now) -> tuple[State, Metrics]:
@@ -115,10 +115,10 @@ def _update(method: SelfPlay) -> Stage:
             learner=learner._replace(timesteps=timesteps), batch=batch._replace(losses=losses)
         ), metrics
 
-    return Stage("update", run, ("learner", "batch"), UPDATE, units=method.n_updates)
+    return Stage("update", run, ("learner", "batch"), UPDATE, units=method.n_updates, effort=effort)
 
 
-def _gate(method: SelfPlay) -> Stage:
+def _gate(method: SelfPlay, effort: Effort) -> Stage:
     """The match for the player's place, in pieces of any number of plies."""
     gate = method.gate
     assert gate is not None
@@ -131,7 +131,7 @@ def _gate(method: SelfPlay) -> Stage:
         player = jax.tree.map(lambda new, old: jnp.where(over, new, old), decided, learner.extra)
         return state._replace(learner=learner._replace(extra=player), batch=state.batch._replace(match=match)), {}
 
-    return Stage("gate", run, ("learner", "batch"), GATE, every=gate.interval, units=gate.plies)
+    return Stage("gate", run, ("learner", "batch"), GATE, gate.interval, gate.plies, effort)
 
 
 def _evaluation(evaluators: Evaluators, num_devices: int) -> Evaluation:

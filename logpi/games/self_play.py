@@ -16,7 +16,7 @@ from logpi.games.random_moves import random_move, random_openings
 from logpi.games.replay import UNKNOWN, Moves
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import Exploration, SearchProblem, evaluate_leaf, permute_actions, search, terminal_value
-from logpi.games.search.tree import Searched
+from logpi.games.search.tree import Searched, Simulations
 from logpi.games.settings import SelfPlaySettings
 from logpi.ops.collectives import psum, where
 from logpi.ops.draws import key_of, uniform, words
@@ -70,17 +70,10 @@ def search_moves(problem: SearchProblem, games: Games, key: Key, cap: Array) -> 
     h, count = problem.settings, len(games.moves)
     temperature = jnp.where(games.moves < h.temperature_plies, h.temperature, h.temperature_end)
 
-    def searched(simulations: int, noisy: bool) -> Searched:
-        found = search(problem, games.state, key, simulations, Exploration(temperature, noisy))
-        return found._replace(tree=None)
-
-    if not h.playout_cap_simulations:
-        return searched(h.simulations, True), jnp.ones(count, bool)
-    capped = uniform(cap) < h.playout_cap_probability
-    found = jax.lax.cond(
-        capped, lambda: searched(h.playout_cap_simulations, False), lambda: searched(h.simulations, True)
-    )
-    return found, jnp.broadcast_to(~capped, count)
+    capped = uniform(cap) < h.playout_cap_probability if h.playout_cap_simulations else jnp.bool_(False)
+    simulations = Simulations(h.simulations, h.playout_cap_simulations, capped)
+    found = search(problem, games.state, key, simulations, Exploration(temperature, ~capped))
+    return found._replace(tree=None), jnp.broadcast_to(~capped, count)
 
 
 def reset_games(game: Game, key: Key, h: SelfPlaySettings, games: int) -> Games:

@@ -21,7 +21,7 @@ from logpi.games.network import PolicyValue
 from logpi.games.replay import MoveReplay, Samples, apply_symmetries, empty_replay, push, sample
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn, SearchProblem, search
-from logpi.games.search.tree import Searched
+from logpi.games.search.tree import Searched, Simulations
 from logpi.games.self_play import Games, Played, empty_rows, finish_rows, play_moves, reset_games
 from logpi.games.settings import BoardNetwork, SelfPlaySettings
 from logpi.ops.collectives import per_device_key, psum
@@ -245,4 +245,4 @@ def finish_update(parts: Shared, learner: Learner, replay: MoveReplay, losses: M
 
 def agent_search(parts: Shared, params: PyTree, state: PyTree, key: Key, simulations: int) -> Searched:
     """Search for the best move."""
-    return search(parts.problem(params, parts.config), state, key, simulations)
+    return search(parts.problem(params, parts.config), state, key, Simulations(simulations))

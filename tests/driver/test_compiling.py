@@ -32,5 +32,23 @@ def test_a_program_is_there_before_those_behind_it():
     assert made.wait(made)
 
 
+def test_what_is_not_urgent_is_not_even_traced_before_what_is():
+    traced, seen = [], []
+
+    def urgent(x):
+        traced.append("urgent")
+        return jax.lax.fori_loop(0, 3, lambda i, x: jax.numpy.sin(x @ x), x)
+
+    def later(x):
+        traced.append("later")
+        seen.append("urgent" in made._compiled or not made._results.empty())
+        return x
+
+    x = jax.numpy.ones((3, 3))
+    made = Compiling({"later": Program(jax.jit(later), (x,)), "urgent": Program(jax.jit(urgent), (x,))}, ["urgent"])
+    assert made.wait(made)
+    assert (traced[0], traced[-1], seen[0]) == ("urgent", "later", True)
+
+
 def fails(x):
     raise RuntimeError("cannot be traced")

@@ -16,6 +16,7 @@ from logpi.games.random_moves import random_openings
 from logpi.games.rules.make import make_game
 from logpi.games.rules.tic_tac_toe import LINES
 from logpi.games.search.guided import SearchProblem, evaluate_leaf, search, terminal_value
+from logpi.games.search.tree import Simulations
 from logpi.games.self_play import empty_rows, finish_rows, play_move, play_moves, reset_games
 
 GAMES, STEPS, SIMULATIONS = 64, 40, 8
@@ -446,7 +447,7 @@ def test_a_search_that_does_not_explore_is_deterministic(name):
     state = jax.tree.map(lambda x: jnp.broadcast_to(x, (GAMES, *x.shape)), TOE.init())
     h = traced(AlphaZero(play_search=name, dirichlet_fraction=0.5))
     problem = SearchProblem(TOE, network, 0.0, h)
-    found = jax.jit(lambda key: search(problem, state, key, SIMULATIONS).action)
+    found = jax.jit(lambda key: search(problem, state, key, Simulations(SIMULATIONS)).action)
     one, other = found(jax.random.key(0)), found(jax.random.key(1))
     assert len(np.unique(np.concatenate([one, other]))) == 1
 

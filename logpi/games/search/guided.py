@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from logpi.games.rules.game import Game
 from logpi.games.search.gumbel import GumbelConstants, gumbel
 from logpi.games.search.puct import DirichletNoise, PuctConstants, puct
-from logpi.games.search.tree import Leaf, Searched
+from logpi.games.search.tree import Expansion, Leaf, Searched, Simulations
 from logpi.games.settings import SelfPlaySettings
 from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key, PyTree
@@ -35,7 +35,7 @@ class Exploration(NamedTuple):
     """How a search of self-play explores."""
 
     temperature: Array  # [B] PUCT draws its move by the visits ^ (1 / temperature)
-    noisy: bool = True  # False: PUCT has neither Dirichlet noise nor forced playouts
+    noisy: Array | bool = True  # [] bool; False: PUCT has neither Dirichlet noise nor forced playouts
 
 
 def terminal_value(game: Game, state: PyTree, score_utility_weight: float | Array) -> Array:
@@ -69,28 +69,25 @@ def evaluate_leaf(problem: SearchProblem, state: PyTree) -> Leaf:
     ended = jax.vmap(game.ended)(state)
     logits = jnp.where(jax.vmap(game.legal)(state), permute_actions(game, state, logits), ILLEGAL)
     result = jax.vmap(lambda state: terminal_value(game, state, weight))(state)
-    return Leaf(state, logits, jnp.where(ended, result, value), ended)
+    return Leaf(logits, jnp.where(ended, result, value), ended)
 
 
 def search(
-    problem: SearchProblem, state: PyTree, key: Key, simulations: int, exploration: Exploration | None = None
+    problem: SearchProblem, state: PyTree, key: Key, simulations: Simulations, exploration: Exploration | None = None
 ) -> Searched:
     """Search B positions that have not ended: to explore, or without an ``exploration`` to play the best move."""
     h, game = problem.settings, problem.game
-
-    def expand(state: PyTree, action: Array) -> Leaf:
-        return evaluate_leaf(problem, jax.vmap(game.step)(state, action))
-
-    root = evaluate_leaf(problem, state)
+    expansion = Expansion(jax.vmap(game.step), jax.jit(lambda state: evaluate_leaf(problem, state)))
     if (h.play_search if exploration is None else h.search) == "gumbel":
         scale = None if exploration is None else 1.0
         constants = GumbelConstants(
             h.max_considered_actions, h.rescale_values, h.max_children, scale, h.c_visit, h.c_scale
         )
-        return gumbel(root, expand, key, simulations, constants)
-    noisy = exploration is not None and exploration.noisy
-    noise = DirichletNoise(h.dirichlet_fraction, h.dirichlet_alpha) if noisy else None
-    forced_playouts_k = h.forced_playouts_k if noisy else 0.0
-    temperature = jnp.zeros_like(root.value) if exploration is None else exploration.temperature
-    puct_constants = PuctConstants(noise, h.max_children, h.c_init, h.c_base, h.fpu_reduction, forced_playouts_k)
-    return puct(root, expand, key, simulations, temperature, puct_constants)
+        return gumbel(state, expansion, key, simulations, constants)
+    calm = PuctConstants(None, h.max_children, h.c_init, h.c_base, h.fpu_reduction)
+    if exploration is None:
+        return puct(state, expansion, key, simulations, jnp.zeros(expansion.shape(state)[0]), calm)
+    noise = DirichletNoise(h.dirichlet_fraction, h.dirichlet_alpha, exploration.noisy)
+    forced = jnp.where(exploration.noisy, h.forced_playouts_k, 0.0)
+    noisy = calm._replace(noise=noise, forced_playouts_k=forced)
+    return puct(state, expansion, key, simulations, exploration.temperature, noisy)

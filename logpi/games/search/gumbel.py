@@ -21,18 +21,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.games.search.tree import (
+    AtRoot,
     Edges,
-    Expand,
-    Leaf,
+    Expansion,
     Rule,
     Searched,
+    Simulations,
     edges,
-    init_tree,
-    run_simulations,
+    grow,
+    root_logits,
     spread,
 )
-from logpi.ops.distributions import ILLEGAL
-from logpi.types import Array, Key
+from logpi.types import Array, Key, PyTree
 
 LAST = -1e30  # of a move whose turn it is not; finite, since -inf is for what is illegal
 
@@ -51,37 +51,35 @@ class GumbelConstants(NamedTuple):
 DEFAULTS = GumbelConstants()
 
 
-def gumbel(root: Leaf, expand: Expand, key: Key, simulations: int, constants: GumbelConstants = DEFAULTS) -> Searched:
-    """Search ``simulations`` leaves below each of B positions.
+def gumbel(
+    state: PyTree, expansion: Expansion, key: Key, simulations: Simulations, constants: GumbelConstants = DEFAULTS
+) -> Searched:
+    """Search from each of B positions.
 
     Args:
-        root: the positions; none has ended.
-        expand: rules and network.
+        state: [B, ...] the positions; none has ended.
+        expansion: rules and network.
         key: of the Gumbel noise.
         simulations: new leaves a position.
         constants: settings.
     """
-    c, (b, a) = constants, root.logits.shape
-    legal = root.logits > ILLEGAL / 2
-    noise = jnp.zeros((b, a)) if c.noise_scale is None else c.noise_scale * jax.random.gumbel(key, (b, a))
-    noisy = jnp.where(legal, root.logits + noise, ILLEGAL)
-    tree = init_tree(root, simulations, c.max_children, noisy)
-    g = noise if tree.move is None else jnp.take_along_axis(noise, tree.move[0], 1)
-    considered = min(c.max_considered_actions, tree.logits.shape[-1])
-    table = jnp.asarray(considered_visits(considered, simulations))
-    begun_with = jnp.minimum(considered, legal.sum(-1))  # [B]
+    c, (b, a) = constants, expansion.shape(state)
+    noise = None if c.noise_scale is None else c.noise_scale * jax.random.gumbel(key, (b, a))
+    considered = min(c.max_considered_actions, c.max_children or a, a)
+    table = considered_visits(considered, simulations)
 
     def first(e: Edges, made: Array) -> Array:
-        score = g + e.logits + sigma(e, c)
-        return jnp.where(e.visits == table[begun_with, made][:, None], score, LAST)
+        g = 0.0 if noise is None else noise if e.move is None else jnp.take_along_axis(noise, e.move, 1)
+        begun_with = jnp.minimum(considered, e.legal.sum(-1))  # [B]
+        return jnp.where(e.visits == table[begun_with, made][:, None], g + e.logits + sigma(e, c), LAST)
 
-    tree = run_simulations(tree, expand, first, rule(c))
+    tree = grow(state, expansion, simulations, c.max_children, AtRoot(first, order=noise), rule(c))
     at_root = edges(tree, jnp.zeros(b, jnp.int32), 0)
-    visits, q = (spread(x, tree, a) for x in (at_root.visits, at_root.q))
-    e = Edges(root.logits, visits, q, root.value)
-    policy = improved(e, c)
-    score = jnp.where(visits == visits.max(-1, keepdims=True), noisy + sigma(e, c), LAST)
-    action = jnp.where(legal, score, -jnp.inf).argmax(-1).astype(jnp.int32)
+    visits, q = (spread(x, tree) for x in (at_root.visits, at_root.q))
+    e = Edges(root_logits(tree), visits, q, at_root.value)
+    policy, g = improved(e, c), 0.0 if noise is None else noise
+    score = jnp.where(visits == visits.max(-1, keepdims=True), e.logits + g + sigma(e, c), LAST)
+    action = jnp.where(e.legal, score, -jnp.inf).argmax(-1).astype(jnp.int32)
     return Searched(action, policy, (policy * completed(e)).sum(-1), visits, tree)
 
 
@@ -118,13 +116,17 @@ def sigma(e: Edges, c: GumbelConstants) -> Array:
     return (c.c_visit + e.visits.max(-1, keepdims=True)) * c.c_scale * unit
 
 
-def considered_visits(considered: int, simulations: int) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
-    """[considered + 1, simulations]: for m moves to begin with, how often the move of each simulation was visited.
+def considered_visits(considered: int, simulations: Simulations) -> Array:
+    """[considered + 1, room] int32: for m moves to begin with, how often the move of each simulation was visited.
 
     Sequential halving (algorithm 2): the rounds are of about equal length, and each spends its simulations evenly on
     the better half of the moves of the round before. A move of the best score among those of that many visits is next.
     """
-    return np.asarray([_halving(m, simulations) for m in range(considered + 1)], np.int32)
+    usual, other = (
+        np.asarray([np.pad(_halving(m, n), (0, simulations.room - n)) for m in range(considered + 1)], np.int32)
+        for n in (simulations.usual, simulations.other)
+    )
+    return jnp.where(simulations.use_other, other, usual)
 
 
 def _halving(m: int, simulations: int) -> list[int]:

@@ -15,20 +15,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.games.search.tree import (
-    Edges,
-    Expand,
-    Leaf,
-    Rule,
-    Searched,
-    edges,
-    init_tree,
-    run_simulations,
-    spread,
-)
+from logpi.games.search.tree import AtRoot, Edges, Expansion, Rule, Searched, Simulations, edges, grow, spread
 from logpi.ops.distributions import ILLEGAL
 from logpi.ops.draws import gumbel, key_of, words
-from logpi.types import Array, Key
+from logpi.types import Array, Key, PyTree
 
 
 class DirichletNoise(NamedTuple):
@@ -36,6 +26,7 @@ class DirichletNoise(NamedTuple):
 
     fraction: float | Array = 0.25  # ε
     alpha: float | Array = 0.0  # α; 0: 10 / the number of those moves, "in inverse proportion" (Silver et al. 2018)
+    drawn: Array | bool = True  # whether there is any; what decides here is not compiled
 
 
 class PuctConstants(NamedTuple):
@@ -53,32 +44,31 @@ DEFAULTS = PuctConstants()
 
 
 def puct(
-    root: Leaf,
-    expand: Expand,
+    state: PyTree,
+    expansion: Expansion,
     key: Key,
-    simulations: int,
+    simulations: Simulations,
     temperature: Array,
     constants: PuctConstants = DEFAULTS,
 ) -> Searched:
-    """Search ``simulations`` leaves below each of B positions, and draw a move by N(root, a) ^ (1 / temperature).
+    """Search from each of B positions, and draw a move by N(root, a) ^ (1 / temperature).
 
     Args:
-        root: the positions; none has ended.
-        expand: rules and network.
+        state: [B, ...] the positions; none has ended.
+        expansion: rules and network.
         key: of the noise, and of the moves drawn.
         simulations: new leaves a position.
         temperature: [B]; 0 plays the most visited move.
         constants: settings.
     """
-    noise_words, move_words = words(key, (2,), root.logits.shape)
-    score, forced_k = rule(constants), constants.forced_playouts_k
-    tree = init_tree(root, simulations, constants.max_children)
-    if constants.noise is not None:
-        tree = tree._replace(logits=tree.logits.at[0].set(mixed(tree.logits[0], key_of(noise_words), constants.noise)))
-    tree = run_simulations(tree, expand, lambda e, _: forcing(e, score(e), forced_k), score)
-    b, a = root.logits.shape
+    b, a = expansion.shape(state)
+    noise_words, move_words = words(key, (2,), (b, a))
+    score, forced_k, noise = rule(constants), constants.forced_playouts_k, constants.noise
+    mix = None if noise is None else lambda logits: mixed(logits, key_of(noise_words), noise)
+    at_root = AtRoot(lambda e, _: forcing(e, score(e), forced_k), mix, noise is not None and noise.drawn)
+    tree = grow(state, expansion, simulations, constants.max_children, at_root, score)
     e = edges(tree, jnp.zeros(b, jnp.int32), 0)
-    visits, learnt = (spread(x, tree, a) for x in (e.visits, pruned(e, score, forced_k)))
+    visits, learnt = (spread(x, tree) for x in (e.visits, pruned(e, score, forced_k)))
     policy = learnt / learnt.sum(-1, keepdims=True)
     return Searched(by_visits(move_words, visits, temperature), policy, tree.total[0] / tree.visits[0], visits, tree)
 

@@ -1,8 +1,9 @@
 """Search trees of B positions in parallel; every simulation adds one leaf to each.
 
-Node n of every tree is made by simulation n, so that making a node is one contiguous write; node 0 is the root. Values
-are kept in the root player's view: with neither rewards on the way nor discounts but the change of sides, what a
-simulation found is then one number for its whole path, and backing it up is one masked addition.
+Node n of every tree is made by simulation n, so that making a node is one contiguous write. Simulation 0 makes the
+root: rules and network, most of what there is to compile, then stand once in the program. Values are kept in the root
+player's view: with neither rewards on the way nor discounts but the change of sides, what a simulation found is then
+one number for its whole path, and backing it up is one masked addition.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.games.search.top_k import best
+from logpi.ops.collectives import where
 from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, PyTree
 
@@ -23,13 +25,39 @@ NONE = 0  # no child: nothing leads back to the root
 class Leaf(NamedTuple):
     """B positions as the rules and the network evaluate them. Where a game has ended, the value is its outcome."""
 
-    state: PyTree  # [B, ...]
     logits: Array  # [B, A] of the prior; distributions.ILLEGAL where a move is illegal
     value: Array  # [B] for the player to move
     terminal: Array  # [B] bool
 
 
-Expand = Callable[[PyTree, Array], Leaf]  # (states [B, ...], legal actions [B] int32) -> the positions after them
+class Expansion(NamedTuple):
+    """How a tree grows: the rules, and what evaluates a position."""
+
+    step: Callable[[PyTree, Array], PyTree]  # (states [B, ...], actions [B] int32) -> the positions after them
+    evaluate: Callable[[PyTree], Leaf]  # of states [B, ...]; jitted, it is traced once for its shapes and its use
+
+    def shape(self, state: PyTree) -> tuple[int, int]:
+        """(B, A) of ``state`` [B, ...]."""
+        b, a = jax.eval_shape(self.evaluate, state).logits.shape
+        return b, a
+
+
+class Simulations(NamedTuple):
+    """How many leaves a search adds to each tree: one of two numbers, which may turn out while it runs."""
+
+    usual: int
+    other: int = 0
+    use_other: Array | bool = False  # [] bool
+
+    @property
+    def room(self) -> int:
+        """The most there can be."""
+        return max(self.usual, self.other)
+
+    @property
+    def number(self) -> Array:
+        """[] int32."""
+        return jnp.where(self.use_other, self.other, self.usual)
 
 
 class Tree(NamedTuple):
@@ -43,6 +71,7 @@ class Tree(NamedTuple):
     terminal: Array  # [N, B] bool
     visits: Array  # [N, B] float32: simulations that passed here, the one that made the node included
     total: Array  # [N, B] sum of the values that those simulations backed up
+    prior: Array | None  # [B, A] the root's logits of all moves; None where slots are actions
 
 
 class Searched(NamedTuple):
@@ -62,6 +91,7 @@ class Edges(NamedTuple):
     visits: Array  # [B, K] N(s, a)
     q: Array  # [B, K] Q(s, a), 0 where there was no visit
     value: Array  # [B] the network's value of the node itself
+    move: Array | None = None  # [B, K] int32 the action of each slot; None where slots are actions
 
     @property
     def legal(self) -> Array:
@@ -81,86 +111,109 @@ def edges(tree: Tree, node: Array, depth: Array | int) -> Edges:
     visits = jnp.where(made, tree.visits[child, row[:, None]], 0.0)
     total = tree.total[child, row[:, None]]
     q = jnp.where(made, sign * total / jnp.maximum(visits, 1.0), 0.0)
-    return Edges(tree.logits[node, row], visits, q, sign * tree.value[node, row])
+    move = None if tree.move is None else tree.move[node, row]
+    return Edges(tree.logits[node, row], visits, q, sign * tree.value[node, row], move)
 
 
-def spread(of_slots: Array, tree: Tree, actions: int) -> Array:
+def spread(of_slots: Array, tree: Tree) -> Array:
     """[B, A] from the root's slots [B, K]; 0 for the moves that were not kept."""
     if tree.move is None:
         return of_slots
     row = jnp.arange(len(of_slots))[:, None]
-    return jnp.zeros((len(of_slots), actions)).at[row, tree.move[0]].set(of_slots)
+    return jnp.zeros_like(root_logits(tree)).at[row, tree.move[0]].set(of_slots)
 
 
-def init_tree(root: Leaf, simulations: int, max_children: int, order: Array | None = None) -> Tree:
-    """Trees of a root alone, with room for ``simulations`` leaves.
+class AtRoot(NamedTuple):
+    """What a search does otherwise at the root."""
+
+    rule: Callable[[Edges, Array], Array]  # selection; it also gets the number of simulations made, [] int32
+    mix: Callable[[Array], Array] | None = None  # noise: the logits [B, K] that the search has instead of its own
+    mixes: Array | bool = True  # [] bool: whether it has them
+    order: Array | None = None  # [B, A] added to the logits to decide which moves are kept
+
+
+def grow(
+    state: PyTree, expansion: Expansion, simulations: Simulations, max_children: int, at_root: AtRoot, rule: Rule
+) -> Tree:
+    """Trees of B positions after all ``simulations``.
 
     Args:
-        root: B positions, none of which has ended.
-        simulations: leaves that ``run_simulations`` adds to each tree.
+        state: [B, ...] the positions at the roots; none has ended.
+        expansion: rules and network.
+        simulations: leaves that are added to each root.
         max_children: K, the moves that a node keeps, those of the largest prior; 0: all.
-        order: [B, A] by which the root's moves are kept instead; below ``ILLEGAL / 2`` where a move is illegal.
-    """
-    n, (b, a) = simulations + 1, root.logits.shape
-    k = min(max_children, a) if max_children else a
-    tree = Tree(
-        state=jax.tree.map(lambda x: jnp.zeros((n, *x.shape), x.dtype), root.state),
-        move=jnp.zeros((n, b, k), jnp.int32) if k < a else None,
-        logits=jnp.zeros((n, b, k)),
-        child=jnp.full((n, b, k), NONE, jnp.int32),
-        value=jnp.zeros((n, b)),
-        terminal=jnp.zeros((n, b), bool),
-        visits=jnp.zeros((n, b)).at[0].set(1.0),
-        total=jnp.zeros((n, b)).at[0].set(root.value),
-    )
-    return _written(tree, root, 0, jnp.ones(b), root.logits if order is None else order)
-
-
-def run_simulations(tree: Tree, expand: Expand, first: Callable[[Edges, Array], Array], rule: Rule) -> Tree:
-    """``tree`` after all the simulations that it has room for.
-
-    Args:
-        tree: as ``init_tree`` makes it.
-        expand: rules and network.
-        first: the selection rule at the root, which also gets the number of simulations made, [] int32.
+        at_root: what is done otherwise there.
         rule: the selection rule at all other nodes.
     """
 
     def simulate(n: Array, tree: Tree) -> Tree:
-        node, slot, path = _descend(tree, lambda e: first(e, n - 1), rule)
+        node, slot, path = _descend(tree, lambda e: at_root.rule(e, n - 1), rule, n > 0)
         row = jnp.arange(node.shape[0])
         child = tree.child[node, row, slot]
         action = slot if tree.move is None else tree.move[node, row, slot]
-        leaf = expand(jax.tree.map(lambda x: x[node, row], tree.state), action)
+        parent = jax.tree.map(lambda x: x[node, row], tree.state)
+        state = where(n > 0, expansion.step(parent, action), parent)  # the root stands in its own place already
         # the end of a game reached again: its outcome counts once more, and the new leaf stays unlinked
         again = child != NONE
-        tree = _written(tree, leaf, n, jnp.where(path.sum(0) % 2 == 0, 1.0, -1.0), leaf.logits)
+        sign = jnp.where(path.sum(0) % 2 == 0, 1.0, -1.0)
+        tree = _written(tree, state, expansion.evaluate(state), n, sign, at_root)
         link = jnp.where(again, child, n)
         tree = tree._replace(child=tree.child.at[node, row, slot].set(link))
         path |= jnp.arange(path.shape[0])[:, None] == link[None]
         found = jnp.where(again, tree.value[link, row], tree.value[n])
         return tree._replace(visits=tree.visits + path, total=tree.total + jnp.where(path, found[None], 0.0))
 
-    return jax.lax.fori_loop(1, tree.visits.shape[0], simulate, tree)
+    tree = _empty(state, expansion.shape(state), simulations.room, max_children)
+    return jax.lax.fori_loop(0, 1 + simulations.number, simulate, tree)
 
 
-def _written(tree: Tree, leaf: Leaf, n: Array | int, sign: Array, order: Array) -> Tree:
-    """``tree`` with ``leaf`` as node ``n`` of every tree; it keeps the moves that come first in ``order`` [B, A]."""
-    logits, move = leaf.logits, tree.move
-    if move is not None:
+def root_logits(tree: Tree) -> Array:
+    """[B, A] the root's logits of all moves, with the noise that was mixed in where slots are actions."""
+    return tree.logits[0] if tree.prior is None else tree.prior
+
+
+def _empty(state: PyTree, shape: tuple[int, int], simulations: int, max_children: int) -> Tree:
+    """Trees without a node, and ``state`` in the root's place."""
+    n, (b, a) = simulations + 1, shape
+    k = min(max_children, a) if max_children else a
+    return Tree(
+        state=jax.tree.map(lambda x: jnp.zeros((n, *x.shape), x.dtype).at[0].set(x), state),
+        move=jnp.zeros((n, b, k), jnp.int32) if k < a else None,
+        logits=jnp.zeros((n, b, k)),
+        child=jnp.full((n, b, k), NONE, jnp.int32),
+        value=jnp.zeros((n, b)),
+        terminal=jnp.zeros((n, b), bool),
+        visits=jnp.zeros((n, b)),
+        total=jnp.zeros((n, b)),
+        prior=jnp.zeros((b, a)) if k < a else None,
+    )
+
+
+def _written(tree: Tree, state: PyTree, leaf: Leaf, n: Array, sign: Array, at_root: AtRoot) -> Tree:
+    """``tree`` with ``leaf`` as node ``n`` of every tree; it keeps the moves of the largest logits."""
+    logits, move, prior = leaf.logits, tree.move, tree.prior
+    if move is not None and prior is not None:
+        order = logits if at_root.order is None else logits + jnp.where(n == 0, at_root.order, 0.0)
+        prior = jnp.where(n == 0, logits, prior)
         _, action = best(order, move.shape[-1])
         logits, move = jnp.take_along_axis(logits, action, 1), move.at[n].set(action)
+    if at_root.mix is not None:
+        logits = jax.lax.cond((n == 0) & at_root.mixes, at_root.mix, lambda x: x, logits)
     return tree._replace(
-        state=jax.tree.map(lambda to, x: to.at[n].set(x), tree.state, leaf.state),
+        state=jax.tree.map(lambda to, x: to.at[n].set(x), tree.state, state),
         move=move,
         logits=tree.logits.at[n].set(logits),
         value=tree.value.at[n].set(sign * leaf.value),
         terminal=tree.terminal.at[n].set(leaf.terminal),
+        prior=prior,
     )
 
 
-def _descend(tree: Tree, first: Rule, rule: Rule) -> tuple[Array, Array, Array]:
-    """(node [B], slot [B], path [N, B] bool): where each tree expands next, and the nodes from its root to there."""
+def _descend(tree: Tree, first: Rule, rule: Rule, rooted: Array) -> tuple[Array, Array, Array]:
+    """(node [B], slot [B], path [N, B] bool): where each tree expands next, and the nodes from its root to there.
+
+    Unless the trees are ``rooted`` the path is empty, and the rest means nothing.
+    """
     n, b = tree.visits.shape
     row = jnp.arange(b)
 
@@ -180,7 +233,7 @@ def _descend(tree: Tree, first: Rule, rule: Rule) -> tuple[Array, Array, Array]:
         return node, jnp.where(going, next_slot, slot), jnp.where(going, next_ahead, NONE), path, depth + 1
 
     node = jnp.zeros(b, jnp.int32)
-    path = jnp.zeros((n, b), bool).at[0].set(True)
+    path = jnp.zeros((n, b), bool).at[0].set(rooted)
     slot, ahead = follow(first, node, 0)
     node, slot, _, path, _ = jax.lax.while_loop(
         lambda carry: (carry[2] != NONE).any(), deeper, (node, slot, ahead, path, jnp.int32(1))

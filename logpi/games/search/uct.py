@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.games.rules.game import Game
-from logpi.games.search.tree import Edges, Leaf, edges, init_tree, run_simulations
+from logpi.games.search.tree import AtRoot, Edges, Expansion, Leaf, Simulations, edges, grow
 from logpi.ops.collectives import where
 from logpi.ops.distributions import ILLEGAL
 from logpi.ops.draws import key_of, one_of, uniform, words
@@ -31,26 +31,28 @@ def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -
     """
     batch = len(jax.tree.leaves(state)[0])
 
-    def leaf(state: PyTree, salt: Array) -> Leaf:
-        """Random logits: they only break ties. ``salt`` [B] uint32 differs from node to node, and tree to tree."""
+    def evaluate(at: tuple[PyTree, Array]) -> Leaf:
+        """Random logits: they only break ties. The salt [B] uint32 differs from node to node, and tree to tree."""
+        state, salt = at
         legal = jax.vmap(game.legal)(state)
         own = jax.vmap(jax.random.fold_in, (None, 0))(key, salt)
         order, game_word = jax.vmap(lambda key: tuple(words(key, legal.shape[1:], (2,))))(own)
         logits = jnp.where(legal, uniform(order), ILLEGAL)
-        return Leaf((state, salt), logits, playout(game, state, key_of(game_word)), jax.vmap(game.ended)(state))
+        return Leaf(logits, playout(game, state, key_of(game_word)), jax.vmap(game.ended)(state))
 
-    def expand(at: tuple[PyTree, Array], action: Array) -> Leaf:
+    def step(at: tuple[PyTree, Array], action: Array) -> tuple[PyTree, Array]:
         state, salt = at
         line = salt * jnp.uint32(SPREAD) + action.astype(jnp.uint32) + 1  # a number for the line of play
-        return leaf(jax.vmap(game.step)(state, action), line)
+        return jax.vmap(game.step)(state, action), line
 
     def score(e: Edges) -> Array:
         n = 1.0 + e.visits.sum(-1, keepdims=True)
         bonus = c * jnp.sqrt(jnp.log(n) / jnp.maximum(e.visits, 1.0))
         return jnp.where(e.visits > 0, e.q + bonus, FIRST) + 1e-3 * e.logits
 
-    tree = init_tree(leaf(state, jnp.arange(batch, dtype=jnp.uint32)), simulations, 0)
-    tree = run_simulations(tree, expand, lambda e, _: score(e), score)
+    root = (state, jnp.arange(batch, dtype=jnp.uint32))
+    expansion = Expansion(step, jax.jit(evaluate))
+    tree = grow(root, expansion, Simulations(simulations), 0, AtRoot(lambda e, _: score(e)), score)
     visits = edges(tree, jnp.zeros(batch, jnp.int32), 0).visits
     return visits.argmax(-1).astype(jnp.int32), tree.total[0] / tree.visits[0]
 

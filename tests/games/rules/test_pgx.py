@@ -12,7 +12,7 @@ from logpi.games import is_known
 from logpi.games.rules.make import make_game
 from logpi.games.rules.pgx import GAMES, REFUSED, remarks
 from logpi.games.search.gumbel import GumbelConstants, gumbel
-from logpi.games.search.tree import Leaf
+from logpi.games.search.tree import Expansion, Leaf, Simulations
 from logpi.ops.distributions import ILLEGAL
 
 PLAYED = 100  # random games of each kind
@@ -89,7 +89,7 @@ def test_a_search_runs_and_finds_a_win(animals):
     def leaf(state):
         legal, ended = jax.vmap(game.legal)(state), jax.vmap(game.ended)(state)
         value = jnp.where(ended, jax.vmap(game.outcome)(state), 0.0)
-        return Leaf(state, jnp.where(legal, 0.0, ILLEGAL), value, ended)
+        return Leaf(jnp.where(legal, 0.0, ILLEGAL), value, ended)
 
     @jax.jit
     def search(actions, last):
@@ -104,10 +104,10 @@ def test_a_search_runs_and_finds_a_win(animals):
 
         state, _ = jax.lax.scan(step, start, (jnp.arange(len(actions)), actions))
         found = gumbel(
-            leaf(state),
-            lambda state, action: leaf(jax.vmap(game.step)(state, action)),
+            state,
+            Expansion(jax.vmap(game.step), leaf),
             jax.random.key(0),
-            40,
+            Simulations(40),
             GumbelConstants(32, noise_scale=0.0),
         )
         after = jax.vmap(game.step)(state, found.action)

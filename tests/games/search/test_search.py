@@ -13,7 +13,7 @@ from logpi.games.rules.make import make_game
 from logpi.games.search.gumbel import GumbelConstants, considered_visits, gumbel
 from logpi.games.search.puct import DirichletNoise, PuctConstants, by_visits, dirichlet, pruned, puct, rule
 from logpi.games.search.top_k import best
-from logpi.games.search.tree import Edges, Leaf
+from logpi.games.search.tree import Edges, Expansion, Leaf, Simulations
 from logpi.games.search.uct import uct
 from logpi.ops.distributions import ILLEGAL
 
@@ -42,31 +42,41 @@ class Hashed(NamedTuple):
         always = jnp.arange(self.actions)[None] == state[:, None] % self.actions
         legal = (uniform(3, self.actions) < self.allowed) | always
         logits = jnp.where(legal, 3 * uniform(4, self.actions), ILLEGAL)
-        return Leaf(state, logits, value, terminal)
+        return Leaf(logits, value, terminal)
 
     def step(self, state, action):
         return (state * 1_000_003 + action * 7919 + 17) & 0xFFFFFF
 
-    def root(self):
-        leaf = self.leaf(jnp.arange(B, dtype=jnp.int32) * 3 + 1)
-        return leaf._replace(terminal=jnp.zeros(B, bool))
+    def start(self):
+        return jnp.arange(B, dtype=jnp.int32) * 3 + 1
 
-    def expand(self, state, action):
-        return self.leaf(self.step(state, action))
+    def root(self):
+        return self.evaluate(self.start())
+
+    def evaluate(self, state):
+        """As ``leaf``, but no search begins at an end."""
+        leaf = self.leaf(state)
+        begins = (state < 3 * B + 1) & (state % 3 == 1)
+        return leaf._replace(terminal=leaf.terminal & ~begins)
+
+    @property
+    def expansion(self):
+        return Expansion(self.step, self.evaluate)
 
     def recurrent(self, params, key, action, state):
-        leaf = self.expand(state, action)
+        state = self.step(state, action)
+        leaf = self.evaluate(state)
         # mctx goes on behind an end of the game: reward and discount 0 make that worthless
         return mctx.RecurrentFnOutput(
             reward=jnp.where(leaf.terminal, -leaf.value, 0.0),
             discount=jnp.where(leaf.terminal, 0.0, -1.0),
             prior_logits=leaf.logits,
             value=leaf.value,
-        ), leaf.state
+        ), state
 
     def mctx_root(self):
         root = self.root()
-        return mctx.RootFnOutput(prior_logits=root.logits, value=root.value, embedding=root.state), root.logits < -1e8
+        return mctx.RootFnOutput(prior_logits=root.logits, value=root.value, embedding=self.start()), root.logits < -1e8
 
 
 GAMES = [Hashed(7), Hashed(7, 0.3), Hashed(4, 0.5), Hashed(40, 0.1)]
@@ -90,7 +100,9 @@ def test_puct_visits_what_mctx_visits(game):
                 qtransform=lambda tree, node: tree.qvalues(node),
             )
         )()
-    ours = jax.jit(lambda: puct(game.root(), game.expand, jax.random.key(0), SIMULATIONS, jnp.zeros(B)))()
+    ours = jax.jit(
+        lambda: puct(game.start(), game.expansion, jax.random.key(0), Simulations(SIMULATIONS), jnp.zeros(B))
+    )()
     np.testing.assert_array_equal(ours.visits, theirs.search_tree.summary().visit_counts)
     np.testing.assert_allclose(ours.policy, theirs.action_weights, atol=1e-6)
     np.testing.assert_allclose(ours.value, theirs.search_tree.summary().value, atol=1e-5)
@@ -114,7 +126,9 @@ def test_gumbel_acts_and_visits_as_mctx(game):
             )
         )()
     _, noise_key = jax.random.split(key)
-    ours = jax.jit(lambda: gumbel(game.root(), game.expand, noise_key, SIMULATIONS, GumbelConstants(CONSIDERED)))()
+    ours = jax.jit(
+        lambda: gumbel(game.start(), game.expansion, noise_key, Simulations(SIMULATIONS), GumbelConstants(CONSIDERED))
+    )()
     np.testing.assert_array_equal(ours.visits, theirs.search_tree.summary().visit_counts)
     np.testing.assert_array_equal(ours.action, theirs.action)
     np.testing.assert_allclose(ours.policy, theirs.action_weights, atol=1e-5)
@@ -129,8 +143,10 @@ def test_keeping_every_legal_move_changes_nothing_but_their_order():
     most = 39  # of 40 actions some position has 39 legal ones at most
     assert int((game.root().logits > -1e8).sum(-1).max()) <= most
     searches = (
-        lambda kept: gumbel(game.root(), game.expand, key, 40, GumbelConstants(8, max_children=kept)),
-        lambda kept: puct(game.root(), game.expand, key, 40, jnp.zeros(B), PuctConstants(max_children=kept)),
+        lambda kept: gumbel(game.start(), game.expansion, key, Simulations(40), GumbelConstants(8, max_children=kept)),
+        lambda kept: puct(
+            game.start(), game.expansion, key, Simulations(40), jnp.zeros(B), PuctConstants(max_children=kept)
+        ),
     )
     for search in searches:
         whole, few = (jax.jit(partial(search, kept))() for kept in (0, most))
@@ -141,7 +157,7 @@ def test_keeping_every_legal_move_changes_nothing_but_their_order():
 
 def test_of_few_kept_moves_only_those_of_the_largest_prior_are_visited():
     game, key = Hashed(40), jax.random.key(1)
-    found = puct(game.root(), game.expand, key, 60, jnp.zeros(B), PuctConstants(max_children=4))
+    found = puct(game.start(), game.expansion, key, Simulations(60), jnp.zeros(B), PuctConstants(max_children=4))
     rank = np.argsort(np.argsort(-np.asarray(game.root().logits), 1), 1)
     assert (np.asarray(found.visits)[rank >= 4] == 0).all()
     assert ((np.asarray(found.visits)[rank < 4] > 0).sum() > 3 * B).all()
@@ -163,9 +179,9 @@ def two_moves(values, ends=()):
     terminal = jnp.asarray([n in ends for n in range(64)])
 
     def leaf(state):
-        return Leaf(state, jnp.zeros((len(state), 2)), value[state], terminal[state])
+        return Leaf(jnp.zeros((len(state), 2)), value[state], terminal[state])
 
-    return leaf(jnp.zeros(1, jnp.int32)), lambda state, action: leaf(2 * state + 1 + action)
+    return jnp.zeros(1, jnp.int32), Expansion(lambda state, action: 2 * state + 1 + action, leaf)
 
 
 def test_what_fills_the_last_block_is_never_a_move():
@@ -182,7 +198,9 @@ def test_what_fills_the_last_block_is_never_a_move():
 def test_halving_spends_on_no_more_moves_than_are_kept(considered):
     """Of four kept moves the first two get as much as the others together, or more; none is starved."""
     game = Hashed(40, allowed=1.0)
-    found = gumbel(game.root(), game.expand, jax.random.key(0), 16, GumbelConstants(considered, max_children=4))
+    found = gumbel(
+        game.start(), game.expansion, jax.random.key(0), Simulations(16), GumbelConstants(considered, max_children=4)
+    )
     visits = np.sort(np.asarray(found.visits), -1)[:, ::-1]
     np.testing.assert_array_equal(visits[:, :5], [[6, 6, 2, 2, 0]] * B)
 
@@ -194,15 +212,14 @@ def test_who_is_behind_does_not_try_every_move_before_any_twice():
         # below the root, of the player who is ahead
         value = jnp.where(state == 0, -0.5, jnp.where(state == 1, 0.3, 0.5))
         logits = jnp.broadcast_to(-0.01 * jnp.arange(40.0), (len(state), 40))
-        return Leaf(state, logits, value, jnp.zeros(len(state), bool))
+        return Leaf(logits, value, jnp.zeros(len(state), bool))
 
     def visits(reduction):
-        root = leaf(jnp.zeros(1, jnp.int32))
         found = puct(
-            root,
-            lambda state, action: leaf(state + 1 + action),
+            jnp.zeros(1, jnp.int32),
+            Expansion(lambda state, action: state + 1 + action, leaf),
             jax.random.key(0),
-            24,
+            Simulations(24),
             jnp.zeros(1),
             PuctConstants(fpu_reduction=reduction),
         )
@@ -235,8 +252,8 @@ def test_visits_and_values_worked_out_by_hand():
     4: N=4, a .7 + .417, b -.2 + .625: a; there N=2, Q(3) for a's mover is -1: -1 + .442 < .884: 4, worth -0.6 to
        the root's player: W(a) = 1.4 - 0.6 = 0.8.
     """
-    root, expand = two_moves({0: 0.1, 1: -0.4, 2: 0.2, 3: 1.0, 4: -0.6})
-    found = puct(root, expand, jax.random.key(0), 4, jnp.zeros(1))
+    state, game = two_moves({0: 0.1, 1: -0.4, 2: 0.2, 3: 1.0, 4: -0.6})
+    found = puct(state, game, jax.random.key(0), Simulations(4), jnp.zeros(1))
     np.testing.assert_array_equal(found.visits, [[3, 1]])
     np.testing.assert_allclose(found.value, [(0.1 + 0.4 - 0.2 + 1.0 - 0.6) / 5], atol=1e-6)
     np.testing.assert_allclose(found.tree.total[:, 0], [0.7, 0.8, -0.2, 1.0, -0.6], atol=1e-6)
@@ -254,15 +271,17 @@ def test_moves_without_a_visit_are_worth_their_nodes_mean_less_the_reduction(sim
     3: below a (value -.4 for its mover), after 3 (Q = -1): 3 -1 + .442 = -.558, 4 (-.4 - 1)/2 - r + .884 = .184 - r:
        4 up to r = .742, then 3 once more.
     """
-    root, expand = two_moves({0: 0.1, 1: -0.4, 2: 0.2, 3: 1.0, 4: -0.6})
-    found = puct(root, expand, jax.random.key(0), simulations, jnp.zeros(1), PuctConstants(fpu_reduction=reduction))
+    state, game = two_moves({0: 0.1, 1: -0.4, 2: 0.2, 3: 1.0, 4: -0.6})
+    found = puct(
+        state, game, jax.random.key(0), Simulations(simulations), jnp.zeros(1), PuctConstants(fpu_reduction=reduction)
+    )
     np.testing.assert_array_equal(np.sort(found.tree.visits[:, 0])[::-1], visits)
 
 
 def test_an_end_of_the_game_counts_each_time_it_is_reached_and_is_not_passed():
     """State 2 is lost for its mover: the root's player wins by the second move, and should find nothing else."""
-    root, expand = two_moves({2: -1.0, 5: 1.0, 6: 1.0}, ends={2})
-    found = puct(root, expand, jax.random.key(0), 50, jnp.zeros(1))
+    state, game = two_moves({2: -1.0, 5: 1.0, 6: 1.0}, ends={2})
+    found = puct(state, game, jax.random.key(0), Simulations(50), jnp.zeros(1))
     assert found.action[0] == 1
     assert found.visits[0, 1] > 35
     second = int(found.tree.child[0, 0, 1])
@@ -272,12 +291,12 @@ def test_an_end_of_the_game_counts_each_time_it_is_reached_and_is_not_passed():
 
 def test_a_trap_one_move_deeper_is_seen():
     """By the first move the other player can win at once (state 3 is lost for the root's player)."""
-    root, expand = two_moves({1: 0.0, 3: -1.0}, ends={3})
+    state, game = two_moves({1: 0.0, 3: -1.0}, ends={3})
     for search in (
         partial(puct, temperature=jnp.zeros(1)),
         partial(gumbel, constants=GumbelConstants(noise_scale=0.0)),
     ):
-        found = search(root, expand, jax.random.key(0), 32)
+        found = search(state, game, jax.random.key(0), Simulations(32))
         assert found.action[0] == 1
         assert found.policy[0, 1] > 0.5
 
@@ -289,17 +308,35 @@ def test_a_tree_does_not_depend_on_its_neighbours(search):
     """The searches that finish early must not be moved on by those that go deeper."""
     game = Hashed(7, 0.3)
 
-    def expand(state, action):
-        return game.expand(state, action)
-
-    whole = jax.jit(lambda: search(game.root(), expand, jax.random.key(3), 40))()
-    other = game.leaf(jnp.arange(B, dtype=jnp.int32) * 11 + 5)._replace(terminal=jnp.zeros(B, bool))
-    mixed = jax.tree.map(
-        lambda x, y: jnp.where((jnp.arange(B) % 2 == 0).reshape(-1, *[1] * (x.ndim - 1)), x, y), game.root(), other
+    own = game.start()
+    mixed = jnp.where(jnp.arange(B) % 2 == 0, own, own[::-1])
+    whole, half = (
+        jax.jit(lambda state=state: search(state, game.expansion, jax.random.key(3), Simulations(40)))()
+        for state in (own, mixed)
     )
-    half = jax.jit(lambda: search(mixed, expand, jax.random.key(3), 40))()
     np.testing.assert_array_equal(whole.visits[::2], half.visits[::2])
     np.testing.assert_array_equal(whole.action[::2], half.action[::2])
+
+
+@pytest.mark.parametrize("kept", [0, 4])
+@pytest.mark.parametrize("use_other", [True, False])
+def test_a_search_of_the_other_number_of_simulations_is_one_with_that_many(use_other, kept):
+    """Decided while it runs: the same moves, policy and visits as of a search that is made for that number alone."""
+    game, key = Hashed(7, 0.3), jax.random.key(3)
+    noise, constants = DirichletNoise(0.25, 0.3, jnp.bool_(not use_other)), PuctConstants(max_children=kept)
+    searches = (
+        lambda leaves, noise: gumbel(game.start(), game.expansion, key, leaves, GumbelConstants(4, max_children=kept)),
+        lambda leaves, noise: puct(
+            game.start(), game.expansion, key, leaves, jnp.ones(B), constants._replace(noise=noise)
+        ),
+    )
+    for search in searches:
+        found = jax.jit(lambda other, search=search: search(Simulations(40, 12, other), noise))(jnp.bool_(use_other))
+        alone = jax.jit(
+            lambda search=search: search(Simulations(12), None) if use_other else search(Simulations(40), noise)
+        )()
+        for a, b in zip(found[:4], alone[:4], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_root_noise_is_a_dirichlet_draw_over_the_legal_moves():
@@ -316,9 +353,14 @@ def test_root_noise_is_a_dirichlet_draw_over_the_legal_moves():
 
 def test_noise_moves_the_root_and_nothing_else():
     game = Hashed(7)
-    calm = puct(game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B))
+    calm = puct(game.start(), game.expansion, jax.random.key(2), Simulations(50), jnp.zeros(B))
     moved = puct(
-        game.root(), game.expand, jax.random.key(2), 50, jnp.zeros(B), PuctConstants(DirichletNoise(0.25, 0.3))
+        game.start(),
+        game.expansion,
+        jax.random.key(2),
+        Simulations(50),
+        jnp.zeros(B),
+        PuctConstants(DirichletNoise(0.25, 0.3)),
     )
     assert (np.asarray(calm.visits) != np.asarray(moved.visits)).any(1).mean() > 0.9
     legal = np.asarray(game.root().logits) > -1e8
@@ -340,7 +382,7 @@ def test_temperature_draws_by_powers_of_the_visits():
 
 def test_sequential_halving_spends_evenly():
     """8 moves and 24 simulations: three rounds of 8, on 8, then 4, then 2 moves."""
-    table = considered_visits(8, 24)
+    table = np.asarray(considered_visits(8, Simulations(24)))
     assert table[8].tolist() == [0] * 8 + [1] * 4 + [2] * 4 + [3] * 2 + [4] * 2 + [5] * 2 + [6] * 2
     assert table[1].tolist() == list(range(24))
     assert table[5].tolist()[:5] == [0] * 5
@@ -380,8 +422,10 @@ def test_forced_playouts_leave_the_policy_as_it_was():
     game = Hashed(40)
     key, k = jax.random.key(4), 2.0
     constants = PuctConstants(DirichletNoise(0.25, 0.3))
-    plain = puct(game.root(), game.expand, key, 200, jnp.zeros(B), constants)
-    forced = puct(game.root(), game.expand, key, 200, jnp.zeros(B), constants._replace(forced_playouts_k=k))
+    plain = puct(game.start(), game.expansion, key, Simulations(200), jnp.zeros(B), constants)
+    forced = puct(
+        game.start(), game.expansion, key, Simulations(200), jnp.zeros(B), constants._replace(forced_playouts_k=k)
+    )
     prior = np.exp(np.asarray(forced.tree.logits[0]))
     visits = np.asarray(forced.visits)
     wanted = np.sqrt(k * prior * 200)
