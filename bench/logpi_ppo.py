@@ -82,7 +82,8 @@ def pieces(method: PPO, algorithm: Algorithm, num_devices: int) -> dict[str, flo
     hidden = jax.random.normal(key, (method.batch_size // num_devices, 64))
     value = jnp.zeros((method.n_steps + 1, method.n_envs // num_devices))
     return {
-        "order of the shuffle": method.n_epochs * milliseconds(lambda k: learning.permutation(k, rows), key),
+        "order of the shuffle": method.n_epochs
+        * milliseconds(lambda k: learning.permutation(jax.random.bits(k, (rows,))), key),
         "GAE": milliseconds(lambda r, d, m, v: psi.gae(r, d, m, v, jnp.float32(0.95)), block, block, block, value),
         "optimizer": updates * milliseconds(optimizer.update, flat, optimizer.init(flat), flat),
         "tanh, forward": 4 * updates * milliseconds(jnp.tanh, hidden),

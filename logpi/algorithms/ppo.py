@@ -101,8 +101,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         advantage = psi.gae(*rewards)
         target = advantage + value[:-1]
         psi_t = weigh(own_psi, *rewards) if own_psi else advantage
-        keys = jax.random.split(key, config.n_epochs)
-        batches = shuffled(trajectory, psi_t, keys, n_minibatches, config.normalize_advantage)
+        batches = shuffled(trajectory, psi_t, key, config.n_epochs, n_minibatches, config.normalize_advantage)
         return Begun(
             (target, batches),
             jnp.bool_(True),

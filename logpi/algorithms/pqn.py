@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 
 from logpi.algorithms.common.learning import (
@@ -76,8 +75,7 @@ def pqn(config: PQN, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         target = psi.lambda_returns(
             trajectory.reward, h.gamma * trajectory.discount, mask, q.values.max(-1), h.q_lambda
         )
-        keys = jax.random.split(key, config.n_epochs)
-        batches = shuffled(trajectory, target, keys, n_minibatches, normalize_advantage=False)
+        batches = shuffled(trajectory, target, key, config.n_epochs, n_minibatches, normalize_advantage=False)
         return Begun(
             (target, batches),
             (),

@@ -205,12 +205,12 @@ class Presenter(NamedTuple):
 
     def __call__(self, trained: Trained) -> Outcome:
         """Draw what a finished run has to show; a run without pictures is still a good run."""
-        from logpi.view.curves import plot
+        from logpi.view.curves import draw, titled
 
         folder, experiment, task = trained.folder, self.experiment, task_of(self.experiment.env)
         pictures: dict[str, Path] = {}
         try:
-            pictures["curve"] = plot([folder.path])
+            pictures["curve"] = draw([folder], folder.curve, titled(experiment.env, experiment.algo))
         except LogpiError as error:
             self.view.tell(f"no curve: {error}; `logpi plot {folder.path}` draws it")
         if experiment.run.video and task.films:

@@ -48,9 +48,18 @@ def plot(
         return compare(_panels(found, folders, configs), out or "compare.png", title or "")
     (curve,) = found
     usual = folders[0].curve if len(folders) == 1 else "compare.png"
-    name = title or f"{curve.panel}, {configs[0]['algo']}"
+    return draw(folders, out or usual, title or titled(curve.panel, configs[0]["algo"]))
+
+
+def titled(env: str, algo: str) -> str:
+    """The title of a picture with one curve."""
+    return f"{shortened(inert(env), LONGEST)}, {algo}"
+
+
+def draw(folders: Sequence[RunFolder], out: str | Path, title: str) -> Path:
+    """Draw the one curve of runs that differ in nothing but the seed; raises as ``plot``."""
     metrics, expected = [metrics_of(folder) for folder in folders], expected_of(folders)
-    return learning_curve(metrics, out or usual, name, expected, axis_of(folders[0]))
+    return learning_curve(metrics, out, title, expected, axis_of(folders[0]))
 
 
 def expected_of(folders: Sequence[RunFolder]) -> tuple[float, float] | None:

@@ -16,6 +16,7 @@ from logpi.config.settings import Settings
 from logpi.errors import LogpiError
 from logpi.ops import losses, psi
 from logpi.ops.collectives import psum, where
+from logpi.ops.draws import words
 from logpi.ops.normalization import Statistics, normalize_obs
 from logpi.types import Act, Algorithm, Array, EnvSpec, Key, Learner, Metrics, Output, Policy, PyTree, Steps, Trajectory
 
@@ -201,8 +202,10 @@ def minibatch_count(n_steps: int, n_envs: int, batch_size: int, recurrent: bool)
     return total // batch_size
 
 
-def shuffled(trajectory: Trajectory, psi_t: Array, keys: Key, count: int, normalize_advantage: bool) -> Minibatches:
-    """A rollout in a random order for each of ``keys``, each cut into ``count`` minibatches.
+def shuffled(
+    trajectory: Trajectory, psi_t: Array, key: Key, epochs: int, count: int, normalize_advantage: bool
+) -> Minibatches:
+    """A rollout in ``epochs`` random orders, each cut into ``count`` minibatches.
 
     Weights, and the mean and deviation of ``psi_t`` [T, B] where it is normalised, are each minibatch's own.
     """
@@ -212,8 +215,8 @@ def shuffled(trajectory: Trajectory, psi_t: Array, keys: Key, count: int, normal
     def cut(x: Array, order: Array) -> Array:  # [count, N], or [count, T, N]
         return jnp.moveaxis(jnp.take(x, order, 1), 1, 0) if recurrent else jnp.take(x.reshape(-1), order, 0)
 
-    def epoch(key: Key) -> Minibatches:
-        order = permutation(key, items).reshape(count, -1)
+    def epoch(drawn: Array) -> Minibatches:
+        order = permutation(drawn).reshape(count, -1)
         mask, advantage = cut(trajectory.mask, order), cut(psi_t, order)
         within = tuple(range(1, mask.ndim))
         if normalize_advantage:
@@ -221,7 +224,7 @@ def shuffled(trajectory: Trajectory, psi_t: Array, keys: Key, count: int, normal
         weight = losses.decision_weights(mask, within)
         return Minibatches(order, jnp.moveaxis(advantage, -1, 1), jnp.moveaxis(weight, -1, 1))
 
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(epoch, keys))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(epoch, words(key, (epochs, items))[0]))
 
 
 def minibatch(trajectory: Trajectory, target: Array, batches: Minibatches, k: Array) -> MinibatchRows:
@@ -256,16 +259,15 @@ def whole(steps: Steps) -> Callable[[Learner, Trajectory, Key], tuple[Learner, M
     return update
 
 
-def permutation(key: Key, n: int) -> Array:
-    """A random order of n items, int32 [n]: sort random numbers that carry their item in the low bits.
+def permutation(drawn: Array) -> Array:
+    """A random order of n items, int32 [n], by random words [n]: items sorted by them.
 
-    One sort of single words, several times cheaper on CPUs than ``jax.random.permutation``'s two sorts of pairs. For
-    n up to 2^16 at least 16 random bits remain; ties keep their order, which is harmless for minibatches.
+    Up to n = 2^16 an item stands in the low bits of its own word: a sort of single words is several times cheaper on
+    CPUs than one of pairs. At least 16 random bits remain; ties keep their order, which is harmless for minibatches.
     """
-    bits = max(n - 1, 1).bit_length()
+    n = len(drawn)
+    items, bits = jnp.arange(n, dtype=jnp.uint32), max(n - 1, 1).bit_length()
     if bits > 16:
-        return jax.random.permutation(key, n)
-    noise = jax.random.bits(key, (n,), jnp.uint32)
-    items = jnp.arange(n, dtype=jnp.uint32)
+        return jax.lax.sort((drawn, items.astype(jnp.int32)), num_keys=1)[1]
     low = jnp.uint32((1 << bits) - 1)
-    return (jnp.sort((noise & ~low) | items) & low).astype(jnp.int32)
+    return (jnp.sort((drawn & ~low) | items) & low).astype(jnp.int32)
