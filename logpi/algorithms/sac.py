@@ -71,18 +71,17 @@ def sac(config: SAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         memory, epsilon = noise.draw(memory, draw, found.mean.shape[0])
         return Act(warming(learner, config.learning_starts, other, found.at(epsilon)[0]), None, memory)
 
-    def drawn(params: PyTree, obs: PyTree, key: Key) -> tuple[Array, Array]:
-        """(ã, log π(ã | o)) by white noise."""
-        found = pi(params, obs)
-        return found.at(jax.random.normal(key, found.mean.shape))
+    def drawn(params: PyTree, obs: PyTree, epsilon: Array) -> tuple[Array, Array]:
+        """(ã, log π(ã | o)) by the white noise ``epsilon``."""
+        return pi(params, obs).at(epsilon)
 
     def update(learner: Learner, b: Transitions, key: Key) -> tuple[Learner, Metrics]:
         h, params, optimizers = learner.hyper, learner.params, learner.opt_state
         alpha, anneal = jnp.exp(params.log_alpha), remaining(learner, config.lr_schedule)
         b = seen(learner, b)
         copy = learner.extra._replace(params=in_force(learner.extra, params.critics))
-        next_key, this_key = jax.random.split(per_device_key(key))
-        action, log_prob = drawn(params.actor, b.next_obs, next_key)
+        next_epsilon, epsilon = jax.random.normal(per_device_key(key), (2, len(b.reward), size))
+        action, log_prob = drawn(params.actor, b.next_obs, next_epsilon)
         y = b.reward + b.discount * (critics.apply(copy.params, b.next_obs, action).min(0) - alpha * log_prob)
 
         def critic_loss(phi: PyTree) -> tuple[Array, Metrics]:
@@ -93,7 +92,7 @@ def sac(config: SAC, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
         phi, critic, metrics = improve(critic_loss, h, params.critics, optimizers.critics, anneal * h.qf_learning_rate)
 
         def actor_loss(theta: PyTree) -> tuple[Array, Metrics]:
-            action, log_prob = drawn(theta, b.obs, this_key)
+            action, log_prob = drawn(theta, b.obs, epsilon)
             q = critics.apply(phi, b.obs, action).min(0)
             loss, entropy = (losses.decision_mean(x, b.mask) for x in (alpha * log_prob - q, -log_prob))
             return loss, {"train/actor_loss": loss, "train/entropy_loss": -entropy}

@@ -20,6 +20,7 @@ from logpi.driver.process import REPLICATED, SPREAD, SPREAD_ROWS, STORE, UPDATE,
 from logpi.driver.stages import Stage
 from logpi.errors import LogpiError
 from logpi.ops.collectives import per_device_key
+from logpi.ops.draws import key_of, words
 from logpi.types import Algorithm, Array, Key, Learner, Metrics, PyTree, Trajectory
 
 _REPLAY: PyTree = Replay(StoredRows(*(SPREAD_ROWS,) * 5), REPLICATED, REPLICATED, SPREAD)
@@ -41,7 +42,7 @@ class ReplayedBatch(NamedTuple):
 
 
 Made: TypeAlias = tuple[Learner, PyTree, Metrics]  # learner, sampler's state, and metrics
-Update: TypeAlias = Callable[[Learner, PyTree, Replay, Key], Made]
+Update: TypeAlias = Callable[[Learner, PyTree, Replay, Array, Array], Made]  # (…, words [N, 2] of the sample, and [2])
 
 
 def _put(carry: Collected, rows: StoredRows) -> Collected:
@@ -71,13 +72,15 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
     rows = replay_rows(experience.capacity, n_envs, algorithm.n_steps, experience.n, experience.frames)
     collect, _ = collecting.stages
     choose = sampler(experience)
-    one = _update(algorithm, choose, experience.batch_size // devices)
+    batch_size = experience.batch_size // devices
+    one = _update(algorithm, choose)
 
     def start(learner: Learner, key: Key) -> tuple[Collected, ReplayedBatch]:
         envs, trajectory = collecting.start(learner, key)
         replay = empty_replay(trajectory, rows, experience.frames)
         chosen = choose.empty(replay)
-        metrics = jax.eval_shape(lambda: one(learner, chosen, replay, key)[2])
+        drawn = jnp.zeros((batch_size, 2), jnp.uint32)
+        metrics = jax.eval_shape(lambda: one(learner, chosen, replay, drawn, drawn[0])[2])
         blank = jax.tree.map(lambda x: jnp.full((experience.updates, *x.shape), jnp.nan, x.dtype), metrics)
         return Collected(envs, replay, chosen), ReplayedBatch(trajectory, blank)
 
@@ -87,7 +90,7 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
         return state._replace(carry=state.carry._replace(replay=replay, chosen=chosen)), {}
 
     wait = -(-experience.warmup // (algorithm.n_steps * n_envs))  # iterations
-    update = _updates(algorithm, one, experience.updates, max(wait, 1) - 1)
+    update = _updates(algorithm, one, experience.updates, batch_size, max(wait, 1) - 1)
     places = collecting.places
     return collecting._replace(
         start=start,
@@ -107,26 +110,29 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
     )
 
 
-def _update(algorithm: Algorithm, choose: Sampler, batch_size: int) -> Update:
-    """One update on ``batch_size`` decisions."""
+def _update(algorithm: Algorithm, choose: Sampler) -> Update:
+    """One update on a sample."""
 
-    def one(learner: Learner, chosen: PyTree, replay: Replay, key: Key) -> Made:
-        sample_key, update_key = jax.random.split(key)
-        leaf, drawn = choose.draw(chosen, learner, replay, per_device_key(sample_key), batch_size)
-        new, metrics = algorithm.update(learner, drawn, update_key)
+    def one(learner: Learner, chosen: PyTree, replay: Replay, sample: Array, own: Array) -> Made:
+        leaf, drawn = choose.draw(chosen, learner, replay, sample)
+        new, metrics = algorithm.update(learner, drawn, key_of(own))
         return new, choose.learnt(chosen, leaf, drawn, learner), metrics
 
     return one
 
 
 def _updates(
-    algorithm: Algorithm, one: Update, number: int, first: int
+    algorithm: Algorithm, one: Update, number: int, batch_size: int, first: int
 ) -> Callable[[State, Now], tuple[State, Metrics]]:
-    """``number`` updates, in pieces of any number; none before the iteration ``first``."""
+    """``number`` updates on ``batch_size`` decisions, in pieces of any number; none before the iteration ``first``."""
 
     def update(state: State, now: Now) -> tuple[State, Metrics]:
+        # drawn for all updates at once: a call of the generator takes as long as a small network's gradient
+        own_key, sample_key = jax.random.split(now.key)
+        (own,), (samples,) = words(own_key, (number, 2)), words(per_device_key(sample_key), (number, batch_size, 2))
+
         def step(k: Array, made: Made) -> Made:
-            learner, chosen, metrics = one(made[0], made[1], state.carry.replay, jax.random.fold_in(now.key, k))
+            learner, chosen, metrics = one(made[0], made[1], state.carry.replay, samples[k], own[k])
             return learner, chosen, jax.tree.map(lambda each, x: each.at[k].set(x), made[2], metrics)
 
         waits = now.iteration < first

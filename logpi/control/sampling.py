@@ -9,16 +9,15 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from logpi.control.replay import Replay, transitions
 from logpi.driver.process import REPLICATED, SPREAD
-from logpi.ops import sum_tree
+from logpi.ops import draws, sum_tree
 from logpi.ops.collectives import pmax
 from logpi.ops.normalization import normalize_reward
 from logpi.ops.sum_tree import SumTree
-from logpi.types import Array, Experience, Key, Learner, Priority, PyTree, Transitions
+from logpi.types import Array, Experience, Learner, Priority, PyTree, Transitions
 
 
 class Sampler(NamedTuple):
@@ -26,8 +25,8 @@ class Sampler(NamedTuple):
 
     empty: Callable[[Replay], PyTree]  # the state beside an empty ring
     stored: Callable[[PyTree, Replay, int], PyTree]  # (state, ring after a push, rows that it wrote) -> state
-    # (state, learner, ring, key, N) -> (leaves [N], decisions)
-    draw: Callable[[PyTree, Learner, Replay, Key, int], tuple[Array, Transitions]]
+    # (state, learner, ring, random words [N, 2]) -> (leaves [N], decisions)
+    draw: Callable[[PyTree, Learner, Replay, Array], tuple[Array, Transitions]]
     # (state, leaves, decisions, the learner before the update on them) -> state
     learnt: Callable[[PyTree, Array, Transitions, Learner], PyTree]
     places: PyTree  # how the state lies on the devices
@@ -47,12 +46,11 @@ def uniform(n: int, frames: int = 1) -> Sampler:
     Before there are more rows all masks are 0.
     """
 
-    def draw(state: PyTree, learner: Learner, replay: Replay, key: Key, count: int) -> tuple[Array, Transitions]:
+    def draw(state: PyTree, learner: Learner, replay: Replay, drawn: Array) -> tuple[Array, Transitions]:
         size, n_envs = replay.rows.reward.shape
-        row_key, env_key = jax.random.split(key)
         known = replay.filled - n - (frames - 1)
-        back = jax.random.randint(row_key, (count,), n + 1, jnp.maximum(known, 1) + n + 1)  # 1: the newest row
-        row, env = (replay.head - back) % size, jax.random.randint(env_key, (count,), 0, n_envs)
+        back = n + 1 + draws.below(drawn[:, 0], jnp.maximum(known, 1))  # 1: the newest row
+        row, env = (replay.head - back) % size, draws.below(drawn[:, 1], n_envs)
         found = _decisions(replay, row, env, learner, n, frames)
         return row * n_envs + env, found._replace(mask=jnp.where(known > 0, found.mask, 0.0))
 
@@ -98,8 +96,8 @@ def prioritised(n: int, priority: Priority, frames: int = 1) -> Sampler:
         found = jnp.where(written[:, None] < count, state.highest[0] * replay.rows.mask[row], 0.0)
         return state._replace(tree=sum_tree.put(state.tree, leaf.reshape(-1), found.reshape(-1)))
 
-    def draw(state: Priorities, learner: Learner, replay: Replay, key: Key, count: int) -> tuple[Array, Transitions]:
-        share = (jnp.arange(count) + jax.random.uniform(key, (count,))) / count
+    def draw(state: Priorities, learner: Learner, replay: Replay, drawn: Array) -> tuple[Array, Transitions]:
+        share = (jnp.arange(len(drawn)) + draws.uniform(drawn[:, 0])) / len(drawn)
         leaf = sum_tree.find(state.tree, share * sum_tree.total(state.tree))
         row, env = jnp.divmod(leaf, replay.rows.reward.shape[1])
         found = _decisions(replay, row, env, learner, n, frames)

@@ -25,7 +25,7 @@ def rows(first, count, n_envs=2):
 
 
 def drawn(sampler, replay, count, state=None, key=0):
-    return jax.device_get(sampler.draw(state, LEARNER, replay, jax.random.key(key), count)[1])
+    return jax.device_get(sampler.draw(state, LEARNER, replay, jax.random.bits(jax.random.key(key), (count, 2)))[1])
 
 
 def filled(last=10, size=6, n_envs=2):
@@ -58,7 +58,7 @@ def test_rewards_of_a_return_are_scaled_and_clipped_one_by_one(choose):
     learner = SimpleNamespace(hyper=LEARNER.hyper, statistics=statistics)
     sampler, replay = choose(2), filled()
     state = sampler.stored(sampler.empty(replay), replay, 6)
-    found = jax.device_get(sampler.draw(state, learner, replay, jax.random.key(0), 400)[1])
+    found = jax.device_get(sampler.draw(state, learner, replay, jax.random.bits(jax.random.key(0), (400, 2)))[1])
     first = found.obs[:, 0]
     known = np.minimum(first / 8, 10) + GAMMA * np.minimum((first + 10) / 8, 10)
     np.testing.assert_allclose(found.reward, known, rtol=1e-5)
