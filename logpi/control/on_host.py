@@ -15,7 +15,7 @@ from logpi.control.rollout import Carry, Episodes, bounds_metrics, episode_metri
 from logpi.driver.process import COLLECT, Function, Process, Seconds, State, Watch
 from logpi.driver.stages import HostStage
 from logpi.ops.draws import key_of
-from logpi.types import Act, Algorithm, HostVector, Key, Learner, Metrics, PyTree, Trajectory
+from logpi.types import Act, Algorithm, Array, HostVector, Key, Learner, Metrics, PyTree, Trajectory
 
 
 class HostRollout:
@@ -32,15 +32,15 @@ class HostRollout:
         shown = jax.tree.map(lambda x: jnp.zeros((batch, *x.shape), x.dtype), self._obs)
         return carry, blank_trajectory(self._algorithm, learner, carry._replace(obs=shown), key)
 
-    def act(self, learner: Learner, memory: PyTree, shown: PyTree, key: Key) -> tuple[Act, Key]:
-        """One decision; the key goes round on the device: few arguments, few microseconds at each move."""
-        key, mine = jax.random.split(key)
-        return self._algorithm.act(learner, memory, shown, mine), key
+    def act(self, learner: Learner, memory: PyTree, shown: PyTree, words: Array, t: Array) -> tuple[Act, Array]:
+        """The decision in row ``t``, by its ``words`` [T, 2], and the next row's number, which stays on the device."""
+        return self._algorithm.act(learner, memory, shown, key_of(words[t])), t + 1
 
     def arguments(self, state: State) -> tuple[PyTree, ...]:
         """Shapes of the arguments of ``act``."""
         shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.batch.obs)
-        return acting(state.learner), state.carry.memory, shown, key_of(np.zeros(2, np.uint32))
+        words = jax.ShapeDtypeStruct((self._algorithm.n_steps, 2), jnp.uint32)
+        return acting(state.learner), state.carry.memory, shown, words, jax.ShapeDtypeStruct((), jnp.int32)
 
     def metrics(self, state: State) -> Metrics:
         """Shapes of what ``collect`` measures."""
@@ -62,11 +62,14 @@ class HostRollout:
             self._vector.reset(seed=self._seed * 100_003 + iteration * self._vector.num_envs)
             state = _with_new_episodes(state, first_carry(self._algorithm, self._vector.num_envs))
             self._started = True
-        learner = acting(state.learner)
+        learner, row = acting(state.learner), jnp.int32(0)
+        # drawn on the host: on a CPU, JAX's generator would take longer at each move than a small network
+        drawn = np.random.SeedSequence(np.asarray(jax.random.key_data(key)).tolist())
+        words = jnp.asarray(drawn.generate_state(2 * self._algorithm.n_steps).reshape(-1, 2))
 
         def choose(memory: PyTree, shown: PyTree) -> Act:
-            nonlocal key
-            chosen, key = act(learner, memory, shown, key)
+            nonlocal row
+            chosen, row = act(learner, memory, shown, words, row)
             return chosen
 
         found = rollout_host(self._vector, self._algorithm, choose, state.carry, seconds, watch)
