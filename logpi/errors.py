@@ -53,6 +53,7 @@ class Checked:
         return {**asdict(self), "ok": self.ok}
 
 
+INTERRUPTED = 130  # exit code of a command that a signal ended
 # said where processes are spawned, and in a process that a script without the guard has spawned
 MAIN_GUARD = "in a script of your own, train under `if __name__ == '__main__':`, as each worker runs the script"
 

@@ -12,13 +12,13 @@ import sys
 from typing import NoReturn
 
 from logpi.cli.output import flush_output, replace_what_cannot_be_shown, say, warn
+from logpi.errors import INTERRUPTED
 
 LESS = (
     "n_envs, n_steps or seeds (environments); n_games, replay_size or keep_checkpoints (board games); batch_size, "
     "mc_samples or canvas (images)"
 )
 
-INTERRUPTED = 130  # exit code
 TRAINING = ("train", "resume")
 LONG = ("train", "resume", "play", "arena")  # what they do is more than what they print
 VERBS = {  # name -> what it does; each is a function of that name in this folder's module of that name

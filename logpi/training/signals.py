@@ -15,8 +15,9 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from logpi.errors import INTERRUPTED
+
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
-INTERRUPTED = 130  # exit code
 FIRST = "stopping: the piece of work under way is finished and saved; a second signal ends at once"
 SECOND = "ended at once; what came after the last checkpoint is lost"
 EARLY = "interrupted before training began"
