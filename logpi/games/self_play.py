@@ -140,10 +140,9 @@ def play_move(problem: SearchProblem, games: Games, key: Key, ownership: bool) -
     count = len(games.moves)
     search_words, cap, *random_words = words(key, (2,), (), (count,), (count,))
     found, learn = search_moves(problem, games, key_of(search_words), cap)
-    legal = jax.vmap(game.legal)(games.state)
     # the false-resignation rate is that of games without random moves
     allowed = (games.moves < h.random_move_plies) & (games.would_resign == 0)
-    action, was_random = random_move(found.action, legal, random_words, allowed, h.random_move_fraction)
+    action, was_random = random_move(found.action, found.legal, random_words, allowed, h.random_move_fraction)
     state = jax.vmap(game.step)(games.state, action)
     ending = find_ending(problem, games, state, found.value)
     owned = None
@@ -152,7 +151,7 @@ def play_move(problem: SearchProblem, games: Games, key: Key, ownership: bool) -
         owned = jnp.where(ending.resigned[:, None], jnp.int8(UNKNOWN), mine)
     row = Moves(
         jax.vmap(game.observe)(games.state).astype(jnp.float16),
-        permute_actions(game, games.state, jnp.where(legal, found.policy, -1.0)).astype(jnp.float16),
+        permute_actions(game, games.state, jnp.where(found.legal, found.policy, -1.0)).astype(jnp.float16),
         found.value,
         ending.reward,
         jnp.where(ending.ended, 0.0, -1.0),

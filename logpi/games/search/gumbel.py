@@ -80,7 +80,7 @@ def gumbel(
     policy, g = improved(e, c), 0.0 if noise is None else noise
     score = jnp.where(visits == visits.max(-1, keepdims=True), e.logits + g + sigma(e, c), LAST)
     action = jnp.where(e.legal, score, -jnp.inf).argmax(-1).astype(jnp.int32)
-    return Searched(action, policy, (policy * completed(e)).sum(-1), visits, tree)
+    return Searched(action, policy, (policy * completed(e)).sum(-1), visits, e.legal, tree)
 
 
 def rule(c: GumbelConstants) -> Rule:

@@ -15,7 +15,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from logpi.games.search.tree import AtRoot, Edges, Expansion, Rule, Searched, Simulations, edges, grow, spread
+from logpi.games.search.tree import (
+    AtRoot,
+    Edges,
+    Expansion,
+    Rule,
+    Searched,
+    Simulations,
+    edges,
+    grow,
+    root_legal,
+    spread,
+)
 from logpi.ops.distributions import ILLEGAL
 from logpi.ops.draws import gumbel, key_of, words
 from logpi.types import Array, Key, PyTree
@@ -70,7 +81,8 @@ def puct(
     e = edges(tree, jnp.zeros(b, jnp.int32), 0)
     visits, learnt = (spread(x, tree) for x in (e.visits, pruned(e, score, forced_k)))
     policy = learnt / learnt.sum(-1, keepdims=True)
-    return Searched(by_visits(move_words, visits, temperature), policy, tree.total[0] / tree.visits[0], visits, tree)
+    action, value, legal = by_visits(move_words, visits, temperature), tree.total[0] / tree.visits[0], root_legal(tree)
+    return Searched(action, policy, value, visits, legal, tree)
 
 
 def rule(constants: PuctConstants) -> Rule:

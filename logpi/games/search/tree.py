@@ -81,6 +81,7 @@ class Searched(NamedTuple):
     policy: Array  # [B, A] the training target π; it sums to 1 over the legal moves
     value: Array  # [B] for the player to move
     visits: Array  # [B, A] of the root's moves
+    legal: Array  # [B, A] bool: of the root's moves
     tree: Tree | None = None  # None where the caller has no use for it
 
 
@@ -170,6 +171,11 @@ def grow(
 def root_logits(tree: Tree) -> Array:
     """[B, A] the root's logits of all moves, with the noise that was mixed in where slots are actions."""
     return tree.logits[0] if tree.prior is None else tree.prior
+
+
+def root_legal(tree: Tree) -> Array:
+    """[B, A] bool: the root's legal moves."""
+    return root_logits(tree) > ILLEGAL / 2
 
 
 def _empty(state: PyTree, shape: tuple[int, int], simulations: int, max_children: int) -> Tree:

@@ -76,7 +76,7 @@ def test_the_first_legal_move_loses():
 
 def test_what_is_said_of_an_agent():
     def search(params, states, key, simulations):
-        return Searched(uct(TOE, states, key, simulations)[0], *[None] * 3)
+        return Searched(uct(TOE, states, key, simulations)[0], *[None] * 4)
 
     (line,) = walked(TOE, search, (), 1)
     assert line.startswith("it can be beaten: in ")
