@@ -147,6 +147,7 @@ class Answer(NamedTuple):
 
     facts: Facts
     lines: list[str]  # the same for people
+    score: float | None = None  # as the runs of its task measure it; None where the answer has no such number
 
 
 class Film(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ from logpi.methods import AnyMethod
 from logpi.own_code import check_code, command, name_code, named_in, trust_code
 from logpi.runs.files import Json
 from logpi.runs.folder import RunFolder
-from logpi.runs.lookup import agent_folder
+from logpi.runs.lookup import agent_folder, agent_folders
+from logpi.runs.scores import interval, plus_minus
 from logpi.tasks import NOTHING, Agent, Answer, Film, Pictures, Question, record, task_of
 from logpi.training.outcome import Outcome
 
@@ -72,24 +73,30 @@ def load(
         return record(task_in(folder)).load(folder, own)
 
 
+def _path(given: object) -> Path | None:
+    """The path that an argument is, or stands for; None of an agent."""
+    if isinstance(given, Outcome):
+        given = given.folder
+    if isinstance(given, RunFolder):
+        given = given.path
+    return Path(given) if isinstance(given, str | Path) else None
+
+
 def _agent(given: Agent | str | Path | Outcome | RunFolder) -> Agent:
     """The agent that an argument stands for: itself, a path, or what a training returned.
 
     Raises:
         LogpiError: it is something else, or cannot be loaded.
     """
-    if isinstance(given, Outcome):
-        given = given.folder
-    if isinstance(given, RunFolder):
-        given = given.path
-    if isinstance(given, str | Path):
-        return load(given)
+    path = _path(given)
+    if path is not None:
+        return load(path)
     if not hasattr(given, "facts"):
         raise LogpiError(
             f"agent is a {type(given).__name__}; allowed: what logpi.load or logpi.train gives, or a path of a run or "
             "of an agent"
         )
-    return given
+    return given  # type: ignore[return-value]
 
 
 def contents(path: str | Path) -> tuple[Json, dict[str, NDArray[np.generic]]]:
@@ -124,6 +131,8 @@ def evaluate(
 ) -> Answer:
     """Evaluate an agent: returns of episodes, errors on images, or strength in a game.
 
+    Of a run of several seeds the agents of all seeds are evaluated.
+
     Args:
         agent: an agent (``load``), or the path of one or of its run.
         episodes: number of episodes, images or games; by default 100 episodes, every image, 200 games.
@@ -133,15 +142,39 @@ def evaluate(
         split: images to classify, "test" or "validation".
 
     Returns:
-        ``facts``, which JSON can hold, and ``lines``, the same for people.
+        ``facts``, which JSON can hold, and ``lines``, the same for people; ``score``. Of several agents ``facts`` are
+        ``agents`` (the folder and the facts of each), ``scores``, their ``mean``, and ``interval``, half of Student's
+        95 % interval of the mean over seeds.
 
     Raises:
         LogpiError: the agent, its environment or its data cannot be used, or an argument is not for its kind.
     """
     _at_least_1("episodes", episodes)
     check_seed(seed)
-    agent = _agent(agent)
-    return record(agent.kind).evaluate(agent, Question(episodes, seed, sampled, passes, split))
+    asked = Question(episodes, seed, sampled, passes, split)
+    path = _path(agent)
+    folders = [] if path is None else agent_folders(path)
+    if len(folders) < 2:
+        one = _agent(agent)
+        return record(one.kind).evaluate(one, asked)
+    return _together({folder: _evaluated(folder, asked) for folder in folders})
+
+
+def _evaluated(folder: Path, asked: Question) -> Answer:
+    agent = load(folder)
+    return record(agent.kind).evaluate(agent, asked)
+
+
+def _together(answers: Mapping[Path, Answer]) -> Answer:
+    """One answer of the agents of several seeds, by folder."""
+    facts: Json = {"agents": [{"folder": folder, **answer.facts} for folder, answer in answers.items()]}
+    lines = [line for folder, answer in answers.items() for line in (f"{folder}:", *answer.lines)]
+    known = [answer.score for answer in answers.values() if answer.score is not None]
+    if len(known) < len(answers):
+        return Answer(facts, lines)
+    mean, half = (float(value[0]) for value in interval(np.array(known)[:, None]))
+    lines.append(f"all {len(known)} seeds: {plus_minus(mean, half)} (95 % interval of the mean over seeds)")
+    return Answer(facts | {"scores": known, "mean": mean, "interval": half}, lines, mean)
 
 
 def film(

@@ -23,7 +23,8 @@ def eval(argv: list[str]) -> int:
         json: bool = False,
     ) -> tuple[str, int | None, int | None, bool, int | None, str | None, bool]:
         """Evaluate an agent: returns of full episodes with unnormalised rewards, test error on images, or strength in a
-        board game (connect-four: labelled positions; all others: games against plain MCTS).
+        board game (connect-four: labelled positions; all others: games against plain MCTS). Of a run of several seeds
+        all are evaluated.
 
         Args:
             episodes: Number of episodes, images or games, at least 1; by default 100 episodes, all images, 200 games
@@ -41,14 +42,13 @@ def eval(argv: list[str]) -> int:
     within("--passes", 1 if passes is None else passes, 1, 10**6)
     within("--seed", 0 if seed is None else seed, *SEEDS)
     import logpi.api as api
-    from logpi.runs.lookup import agent_folder, siblings
+    from logpi.runs.lookup import agent_folders
 
-    folder = agent_folder(path)
-    answer = api.evaluate(folder, episodes, seed=seed, sampled=sampled, passes=passes, split=split)
+    folders = agent_folders(path)
+    answer = api.evaluate(path, episodes, seed=seed, sampled=sampled, passes=passes, split=split)
     if json:
-        say_json({"agent": path, "folder": folder, **answer.facts})
-        return 0
-    if len(together := siblings(folder)) > 1:
-        say(f"{folder}, one of {len(together)} seeds ({together[0].name} to {together[-1].name}):")
-    say("\n".join(answer.lines))
+        of = {"folder": folders[0]} if len(folders) == 1 else {}
+        say_json({"agent": path, **of, **answer.facts})
+    else:
+        say("\n".join(answer.lines))
     return 0

@@ -146,7 +146,8 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     over = f"{facts['episodes']} {how} episodes on {facts['on']}, seed {facts['seed']}"
     if facts["cut"]:
         over += f", {facts['cut']} of them cut at {max(facts['lengths']):,.0f} steps"
-    return Answer(facts, [f"{facts['env']}: mean return {scores.summary(facts['returns'], over)}"])
+    lines = [f"{facts['env']}: mean return {scores.summary(facts['returns'], over)}"]
+    return Answer(facts, lines, facts["mean_reward"])
 
 
 def _film(agent: Any, wanted: Film) -> Path:

@@ -90,7 +90,8 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     seed = SEED if asked.seed is None else asked.seed
     facts = evaluate_agent(agent, 10**9 if asked.episodes is None else asked.episodes, seed)
     config, lines = agent.config, [f"{facts['game']}: {said(facts, agent.config)}"]
-    return Answer(facts, [*lines, *walked(agent.game, agent.think, agent.params, config.eval_simulations)])
+    lines += walked(agent.game, agent.think, agent.params, config.eval_simulations)
+    return Answer(facts, lines, facts["mean"])
 
 
 def _film(agent: Agent, wanted: Film) -> Path:

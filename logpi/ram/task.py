@@ -146,7 +146,7 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
             glimpses, error = row["mean_glimpses"], row["error"]
             lines.append(f"    {row['threshold']:<6g} {glimpses:5.2f} glimpses   error {error:7.2%}")
     facts = {"env": agent.facts["env"], "split": split, "sampled": asked.sampled, **found._asdict()}
-    return Answer(facts, lines)
+    return Answer(facts, lines, 1.0 - (found.one_pass if agent.config.sees_whole else found.averaged))
 
 
 def _film(agent: Any, wanted: Film) -> Path:

@@ -76,20 +76,19 @@ def agent_folder(path: str | Path) -> Path:
     Raises:
         LogpiError: nothing that can be loaded is there.
     """
+    return agent_folders(path)[0]
+
+
+def agent_folders(path: str | Path) -> list[Path]:
+    """The folders of the agents of all seeds of a run, in their order; raises as ``agent_folder``."""
     if found := agents_in(Path(path)):
-        return found[0]
+        return found
     run = open_run(path)
     found = agents_in(run.best) or agents_in(run.last)
     if not found:
         begun = f"or `logpi resume {path}`" if run.has_checkpoint else "or start again with `logpi train`"
         raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, {begun}")
-    return found[0]
-
-
-def siblings(folder: Path) -> list[Path]:
-    """The agents of all seeds that were trained together with the one in ``folder``, itself included."""
-    together = folder.name.startswith(SEED)
-    return agents_in(folder.parent) if together else [folder]
+    return found
 
 
 def agents_in(folder: Path) -> list[Path]:

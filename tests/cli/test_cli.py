@@ -18,7 +18,7 @@ from logpi.cli.main import VERBS, main
 from logpi.cli.watch import watch
 from logpi.errors import LogpiError
 from logpi.runs.files import size_of, size_text
-from logpi.runs.scores import plus_minus
+from logpi.runs.scores import interval, plus_minus
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -119,6 +119,24 @@ def test_eval(folder, answer):
     assert sampled["is_deterministic"] is False
     shown = plus_minus(said["mean_reward"], said["interval"])
     assert f"mean return {shown} (95 % interval" in answer("eval", folder.path, "--episodes", 6, "--seed", 3)
+
+
+def test_eval_plays_all_seeds_of_a_run(tmp_path, answer):
+    answer("train", "CartPole-v1", *flags("a2c", tmp_path, run={"seeds": 2, "seed": 4}))
+    run = only_run(tmp_path)
+    found = json.loads(answer("eval", run.path, "--episodes", 5, "--json"))
+    folders = [run.best / f"seed_{seed}" for seed in (4, 5)]
+    alone = [api.evaluate(folder, 5) for folder in folders]
+    assert [each["returns"] for each in found["agents"]] == [each.facts["returns"] for each in alone]
+    assert [each["folder"] for each in found["agents"]] == list(map(str, folders))
+    assert found["scores"] == [each.score for each in alone]
+    mean, half = interval(np.array(found["scores"])[:, None])
+    assert (found["mean"], found["interval"]) == (mean[0], half[0]), "the seed is the unit"
+    text = answer("eval", run.path, "--episodes", 5)
+    assert (
+        text.splitlines()[-1] == f"all 2 seeds: {plus_minus(mean[0], half[0])} (95 % interval of the mean over seeds)"
+    )
+    assert "agents" not in json.loads(answer("eval", folders[1], "--episodes", 5, "--json"))
 
 
 def test_eval_of_an_environment_that_is_only_on_the_device(tmp_path, answer):

@@ -19,7 +19,7 @@ from logpi.errors import LogpiError
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Moments, Statistics, init_statistics
 from logpi.runs.create import create
-from logpi.runs.lookup import agent_folder, siblings
+from logpi.runs.lookup import agent_folder, agent_folders
 from logpi.tasks import NOTHING, Own
 from logpi.training import session
 from logpi.types import EnvSpec, Learner
@@ -169,7 +169,8 @@ def test_the_agents_of_a_run(tmp_path):
     assert not jax.tree.all(jax.tree.map(np.allclose, *last)), "two seeds learn two policies"
     assert agent_folder(folder.path) == folder.best / "seed_7"
     assert agent_folder(folder.last) == folder.last / "seed_7"
-    assert siblings(folder.last / "seed_8") == [folder.last / "seed_7", folder.last / "seed_8"]
+    assert agent_folders(folder.path) == [folder.best / "seed_7", folder.best / "seed_8"]
+    assert agent_folders(folder.last / "seed_8") == [folder.last / "seed_8"]
 
 
 def test_a_run_without_an_agent_says_how_to_go_on(tmp_path):
@@ -187,8 +188,7 @@ def test_the_seeds_of_a_run_are_in_the_order_of_their_numbers(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "agent.json").write_text("{}")
     assert agent_folder(tmp_path) == tmp_path / "seed_9"
-    assert siblings(tmp_path / "seed_10") == [tmp_path / "seed_9", tmp_path / "seed_10"]
-    assert siblings(tmp_path / "other") == [tmp_path / "other"]
+    assert agent_folders(tmp_path) == [tmp_path / "seed_9", tmp_path / "seed_10"]
 
 
 def test_the_last_agent_is_the_one_that_was_trained(tmp_path):
