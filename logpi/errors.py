@@ -27,6 +27,14 @@ class LogpiError(ValueError):
         return inert(super().__str__())
 
 
+class NotFiniteError(LogpiError):
+    """A number of a training became NaN or infinite; trained again from its checkpoint it would again."""
+
+
+class TooLargeError(LogpiError):
+    """A run does not fit into memory."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """Result of one check, and how to fix what it found."""

@@ -11,7 +11,7 @@ import numpy as np
 from logpi.config.settings import Run
 from logpi.driver.budget import Plan, points
 from logpi.driver.process import Numbers, Scores, State
-from logpi.errors import LogpiError
+from logpi.errors import NotFiniteError
 from logpi.types import AnyArray, PyTree
 
 HEALTH = "finite/"  # begins the names of flags that must be true
@@ -95,4 +95,4 @@ def check_health(checks: Mapping[str, PyTree], iteration: int) -> None:
         ok = np.atleast_1d(np.asarray(checks[name]))
         if not ok.all():
             which = f" (seed number {int(np.argmin(ok))} of this run)" if ok.size > 1 else ""
-            raise LogpiError(f"iteration {iteration}{which}: {CAUSES[name]}")
+            raise NotFiniteError(f"iteration {iteration}{which}: {CAUSES[name]}")

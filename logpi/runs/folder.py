@@ -3,7 +3,8 @@
     config.toml  command.txt  manifest.json        what was asked, where, with which versions and seeds
     metrics.jsonl  progress.csv  timing.jsonl  events.out.tfevents*          what was measured
     checkpoints/iteration_<8 digits>.safetensors   everything that resuming needs
-    best/  last/  stages/  curve.png  videos/  result.json  the agents, pictures, and (once finished) the outcome
+    best/  last/  stages/  curve.png  videos/      the agents, and pictures
+    result.json  failure.json                      the outcome, once finished; why it cannot be
 
 Importing this module does not import JAX.
 """
@@ -93,6 +94,25 @@ class RunFolder:
         return self.path / "result.json"
 
     @property
+    def result(self) -> Json:
+        """What ``result.json`` holds.
+
+        Raises:
+            LogpiError: it cannot be read.
+        """
+        return _read(self.result_file, parse_json)
+
+    @property
+    def failure_file(self) -> Path:
+        """Why the training cannot go on: a number became NaN or infinite. Absent otherwise."""
+        return self.path / "failure.json"
+
+    @property
+    def failure(self) -> str:
+        """What ``failure.json`` says; "" where the run has none."""
+        return str(_read(self.failure_file, parse_json).get("error", "")) if self.failure_file.exists() else ""
+
+    @property
     def lock_file(self) -> Path:
         """Held by the process that writes the run; it says who that is."""
         return self.path / "lock"
@@ -107,7 +127,7 @@ class RunFolder:
 
     @property
     def length(self) -> Json:
-        """In what the run is counted for people: ``unit``, and ``each``, the timesteps of one; {} in older runs."""
+        """The run's length in ``timesteps``, the ``unit`` that people count in, and ``each``, the timesteps of one."""
         return length_in(self.manifest)
 
     @property
@@ -196,6 +216,15 @@ class RunFolder:
             LogpiError: the disk refuses.
         """
         atomic_write(self.result_file, (json_text(result, indent=2) + "\n").encode())
+        self.failure_file.unlink(missing_ok=True)
+
+    def fail(self, error: str) -> None:
+        """Write ``failure.json``.
+
+        Raises:
+            LogpiError: the disk refuses.
+        """
+        atomic_write(self.failure_file, (json_text({"error": error}, indent=2) + "\n").encode())
 
     def discard(self) -> None:
         """Remove the folder, and that of its method where it is empty then; links in it are not followed."""
@@ -279,7 +308,7 @@ def score_in(manifest: Json) -> Json:
 
 def length_in(manifest: Json) -> Json:
     """``RunFolder.length`` of a manifest that was read."""
-    return _table_of(manifest, "length", {"unit": str, "each": int})
+    return _table_of(manifest, "length", {"timesteps": int, "unit": str, "each": int})
 
 
 def _table_of(manifest: Json, name: str, kinds: Mapping[str, type]) -> Json:

@@ -79,6 +79,7 @@ def _record(**fields: object) -> bytes:
 
 
 STEPS = "time/total_timesteps"
+SPENT = "time/time_spent"  # column of timing.jsonl: seconds of all commands since ``minutes`` was last given
 _CLOCKLESS = (STEPS, "time/iterations")
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _TAIL = 2**18  # bytes
@@ -203,6 +204,27 @@ def read_metrics(path: str | Path) -> dict[str, list[Value | None]]:
     rows = read_rows(path)
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
+
+
+def read_seconds(metrics: Path) -> tuple[list[float], list[float]]:
+    """(timesteps, seconds) of a run, row by row: wall-clock time of all its commands, compilation included.
+
+    Args:
+        metrics: the run's ``metrics.jsonl``, beside which its clock lies.
+
+    Raises:
+        LogpiError: as ``read_rows``.
+    """
+    steps: list[float] = []
+    seconds: list[float] = []
+    before = last = 0.0
+    for row in read_rows(metrics.with_name("timing.jsonl")):
+        spent = mean(row.get(SPENT, row.get("time/time_elapsed", 0.0)))
+        before += last if spent < last else 0.0  # the clock began anew: the run was given another length
+        last = spent
+        steps.append(mean(row[STEPS]))
+        seconds.append(before + spent)
+    return steps, seconds
 
 
 def last_values(path: str | Path) -> Row:

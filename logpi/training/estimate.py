@@ -25,7 +25,7 @@ from logpi.driver.in_turn import Trainer
 from logpi.driver.kept import cut_shapes
 from logpi.driver.process import State
 from logpi.driver.progress import Progress
-from logpi.errors import LogpiError
+from logpi.errors import LogpiError, TooLargeError
 from logpi.runs.cards import cores, machine
 from logpi.runs.create import folder_of
 from logpi.runs.files import size_text
@@ -116,10 +116,10 @@ def check_memory(found: Room) -> None:
     """Refuse a run whose arrays do not fit, as with a large replay: the system would kill it, hours later perhaps.
 
     Raises:
-        LogpiError: with what it takes, and what there is.
+        TooLargeError: with what it takes, and what there is.
     """
     if found.memory > (limit := memory_limit()):
-        raise LogpiError(
+        raise TooLargeError(
             f"this run takes at least {size_text(found.memory)} of memory, and there are {size_text(limit)}: lower "
             "--buffer-size, --replay-size, --n-envs or --seeds, whichever this run has"
         )

@@ -21,13 +21,13 @@ from logpi.driver.driver import Driver, training
 from logpi.driver.in_turn import InTurn, Trainer
 from logpi.driver.process import State
 from logpi.driver.progress import Event, Progress, rescaled
-from logpi.errors import LogpiError
+from logpi.errors import LogpiError, NotFiniteError
 from logpi.runs.cards import origin_of
 from logpi.runs.create import create
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder
 from logpi.runs.manage import outcome_so_far, reopen
-from logpi.runs.metrics import MetricsWriter, mean, read_rows
+from logpi.runs.metrics import SPENT, MetricsWriter, mean, read_rows
 from logpi.tasks import NOTHING, Band, Facts, Own, Work, task_of
 from logpi.training import estimate
 from logpi.training.outcome import Finish, Trained, scale_of
@@ -36,8 +36,6 @@ from logpi.training.saving import Saves, from_json, none
 from logpi.training.signals import Stop, stop_on_signal
 from logpi.types import Learner
 from logpi.view.live import View
-
-SPENT = "time/time_spent"  # column of timing.jsonl: seconds of all commands since ``minutes`` was last given
 
 
 class Earlier(NamedTuple):
@@ -121,6 +119,11 @@ class Session:
         """``events``, whose errors also tell that the run is intact."""
         try:
             yield from events
+        except NotFiniteError as error:
+            self.folder.fail(str(error))
+            raise NotFiniteError(
+                f"{error}. The run is intact up to there: once that is fixed, {self._advice}"
+            ) from error
         except LogpiError as error:
             raise LogpiError(f"{error}. The run is intact: once that is fixed, {self._advice}") from error
 
