@@ -25,6 +25,8 @@ _WHERE = {
     "check_game": "logpi.games.rules.check",
     "play_tournament": "logpi.arena.api",
     "make_policy": "logpi.nets.policy",
+    "compare": "logpi.api.compare",
+    "Comparison": "logpi.api.compare",
     "plot": "logpi.view.curves",
     "list_runs": "logpi.runs.lookup:find_runs",
     "open_run": "logpi.runs.lookup",

@@ -41,10 +41,12 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "config.contract": {"errors", "config.settings", "config.values"},
     "config.settings": {"errors"},  # below everything that has settings
     "view": {"errors", "runs", "tasks", "envs.frames"},
+    "comparison": {"errors", "runs", "view", "config.literals", "config.stored"},
+    "comparison.statistics": set(),
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE
-    | {"training", "tasks", "methods", "config", "runs", "own_code"}
+    | {"training", "tasks", "methods", "config", "runs", "own_code", "comparison"}
     | {"driver.devices", "envs.space_json"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
     | {"driver.devices", "envs.checker", "games.task", "games.rules", "training"},
@@ -61,7 +63,18 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
     "games": ("agent", "evaluation.connect_four_labels", "rules.check", "task"),
 }
 OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "threading", "time"}
-WITHOUT_JAX = ("tasks", "methods", "own_code", "config", "runs", "cli", "control.task", "ram.task", "games.task")
+WITHOUT_JAX = (
+    "tasks",
+    "methods",
+    "own_code",
+    "config",
+    "runs",
+    "cli",
+    "comparison",
+    "control.task",
+    "ram.task",
+    "games.task",
+)
 
 
 def name_of(path):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from logpi import own_code
 from logpi.api.given import check_types, method_given, named
-from logpi.config.call import in_sections, python_command
-from logpi.config.experiments import promised, resolve
+from logpi.config.call import experiment_of, python_command
+from logpi.config.experiments import promised
 from logpi.config.lengths import lengthened
 from logpi.config.stored import HISTORY, SettingsFile, check_objects, experiment_from_table, read_file, settled
 from logpi.methods import AnyMethod
@@ -76,8 +76,8 @@ def train(
         algo, own = method_given(algo or given.algo or None, own._replace(algorithm=algorithm, eval_env=eval_env))
         own = own._replace(policy=policy if isinstance(policy, Policy) else None)
         check_objects(given.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
-        tables = in_sections(name, algo, {**implied, **settings}, own, run=run or {}, network=network or {})
-        experiment, _ = resolve(name, algo, given.sections, {**tables, "env_kwargs": env_kwargs or {}}, own=own)
+        tables = {"run": run or {}, "network": network or {}, "env_kwargs": env_kwargs or {}}
+        experiment = experiment_of(name, algo, given, {**implied, **settings}, own, **tables)
         source = str(given.init_from if init_from is None else init_from)
         network_name = policy if isinstance(policy, str) else "" if policy else given.policy
         experiment = settled(replace(experiment, init_from=source, policy=network_name, objects=own.given))

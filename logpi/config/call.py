@@ -7,8 +7,9 @@ import math
 import shlex
 from collections.abc import Mapping
 
-from logpi.config.experiments import parts_of
-from logpi.config.settings import Run, Section
+from logpi.config.experiments import parts_of, resolve
+from logpi.config.settings import Experiment, Run, Section
+from logpi.config.stored import SettingsFile
 from logpi.config.values import ALIASES, plain
 from logpi.errors import LogpiError, near
 from logpi.own_code import absolute
@@ -41,6 +42,29 @@ def in_sections(env: str, algo: str | None, settings: Table, own: Own = NOTHING,
             raise LogpiError(f"{name} is given twice, by itself and in {known[name]}=; leave one out")
         found[known[name]][name] = value
     return found
+
+
+def experiment_of(
+    env: str, algo: str | None, given: SettingsFile, settings: Table, own: Own = NOTHING, **tables: Table
+) -> Experiment:
+    """The experiment of a call: ``settings`` and ``tables`` win over the file ``given``, that over recipe and defaults.
+
+    Args:
+        env: name of the task.
+        algo: name of the method; None: as ``logpi.config.experiments.resolve`` decides.
+        given: a settings file.
+        settings: single settings by name.
+        own: what a Python program brings.
+        tables: settings by section: ``run``, ``network``, ``env_kwargs``.
+
+    Raises:
+        LogpiError: as ``in_sections`` and ``logpi.config.experiments.resolve``.
+    """
+    kwargs = {"env_kwargs": tables.get("env_kwargs", {})}
+    sections = {name: table for name, table in tables.items() if name != "env_kwargs"}
+    return resolve(env, algo, given.sections, {**in_sections(env, algo, settings, own, **sections), **kwargs}, own=own)[
+        0
+    ]
 
 
 def python_command(arguments: Table, objects: Mapping[str, object]) -> str:

@@ -15,14 +15,17 @@ from logpi.errors import LogpiError
 from logpi.runs.metrics import STEPS, Value
 from logpi.runs.scores import interval
 from logpi.view.panels import (
+    COLORS,
     INK,
     LETTER,
     NARROW,
+    STYLES,
     USUAL,
     WIDTH,
     Axis,
     dress,
     figure_of,
+    legend_below,
     save,
     without_latex,
     wrapped,
@@ -31,14 +34,10 @@ from logpi.view.panels import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
-    from matplotlib.transforms import Transform
 
 TRAINING = "rollout/ep_rew_mean"
 EVALUATION = "eval/mean_reward"
 _KINDS = {TRAINING: "training", EVALUATION: "evaluation"}
-# Okabe & Ito's palette: told apart by colour-blind readers too
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_STYLES = ("-", "--", ":", "-.")  # one after the other, once the colours are used up
 MANY = 8  # curves: the legend of more has two columns, if their names are short
 FAR = 1e100  # numbers beyond it have no place on an axis
 Metrics = Mapping[str, Sequence[Value | None]]  # as logpi.runs.metrics.read_metrics returns them
@@ -91,8 +90,8 @@ def learning_curve(
         label = f"expected {axis.text(low)} to {axis.text(high)}"
         axes.axhspan(low, high, color="#999999", alpha=0.18, lw=0, label=label)
     drawn = [
-        _draw(axes, axis, runs, TRAINING, _COLORS[0], "-", "", width=1.1),
-        _draw(axes, axis, runs, EVALUATION, _COLORS[1], "-", "", width=2.6),
+        _draw(axes, axis, runs, TRAINING, COLORS[0], "-", "", width=1.1),
+        _draw(axes, axis, runs, EVALUATION, COLORS[1], "-", "", width=2.6),
     ]
     if not any(drawn):
         raise _nothing(title, runs)
@@ -130,7 +129,7 @@ def _draw_panel(axes: Axes, panel: Panel, share: float) -> None:
     dress(axes, panel.title, panel.axis, share)
     drawn = []
     for number, (label, runs) in enumerate(panel.groups.items()):
-        color, style = _COLORS[number % len(_COLORS)], _STYLES[number // len(_COLORS) % len(_STYLES)]
+        color, style = COLORS[number % len(COLORS)], STYLES[number // len(COLORS) % len(STYLES)]
         curve = _draw(axes, panel.axis, runs, EVALUATION, color, style, label, 2.0)
         curve = curve or _draw(axes, panel.axis, runs, TRAINING, color, style, label, 2.0)
         if not curve:
@@ -233,31 +232,9 @@ def _explain(axes: Axes, drawn: Sequence[_Drawn], share: float) -> None:
     for curve in drawn:
         text = curve.name if len(common) == 1 else f"{curve.name}, {curve.note}" if curve.name else curve.note
         names.append(textwrap.fill(text, letters))
-    legend = axes.legend(
-        [*patches, *(curve.line for curve in drawn)],
-        names,
-        title=common.pop() if len(common) == 1 else None,
-        ncols=2 if len(names) > MANY and max(map(len, names)) < letters // 2 - 6 else 1,
-        loc="upper left",
-        bbox_to_anchor=(0, 0),
-        bbox_transform=axes.transAxes + _below(axes),
-        borderaxespad=0,
-        alignment="left",
-        frameon=False,
-        fontsize=9,
-        title_fontsize=9,
-        labelcolor=INK,
-    )
-    legend.get_title().set_color(INK)
-    for label in legend.get_texts():
-        label.set_parse_math(False)  # names have no formulas
-
-
-def _below(axes: Axes) -> Transform:
-    """A shift below the labels of an axis, where a legend covers nothing."""
-    from matplotlib.transforms import ScaledTranslation
-
-    return ScaledTranslation(0, -0.55, axes.figure.dpi_scale_trans)
+    columns = 2 if len(names) > MANY and max(map(len, names)) < letters // 2 - 6 else 1
+    title = common.pop() if len(common) == 1 else None
+    legend_below(axes, [*patches, *(curve.line for curve in drawn)], names, title, columns)
 
 
 def _nothing(what: str, runs: Sequence[Metrics]) -> LogpiError:
