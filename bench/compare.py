@@ -19,10 +19,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from report import BENCH, PEERS, answer, commit, parser, publish, table, versions
+from report import BENCH, PEERS, answer, parser, publish, table, versions
+
+from logpi.config.stored import recipe_for
 
 ENVS, ALGOS = ("CartPole-v1", "Acrobot-v1", "Pendulum-v1"), ("reinforce", "actor_critic", "a2c", "ppo")
 CELL = ("CartPole-v1", "ppo")  # that the peer trains too
+SHARED = ("n_envs", "n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "learning_rate")  # its settings
 
 
 def command(envs: Sequence[str], seeds: int, steps: int, out: Path) -> list[str]:
@@ -116,7 +119,10 @@ def main() -> None:
     )
     lines += kill
     if args.sb3:
-        theirs = answer(args.sb3, PEERS / "sb3_cell.py", "--steps", args.steps)["seconds"]
+        recipe = recipe_for(*CELL)
+        assert recipe is not None
+        settings = json.dumps({name: recipe.tables["method"][name] for name in SHARED})
+        theirs = answer(args.sb3, PEERS / "sb3_cell.py", "--steps", args.steps, "--settings", settings)["seconds"]
         env, label = CELL
         ours = sum(run["seconds"] for run in clock["runs"][env][label])
         software["SB3"] = versions(args.sb3, ("stable-baselines3", "torch", "gymnasium"))
@@ -125,7 +131,7 @@ def main() -> None:
             f"{args.seeds * theirs:.0f} s for {args.seeds} one after the other; logpi {ours:.1f} s for all "
             f"{args.seeds}, compilation and evaluations included: **{args.seeds * theirs / ours:.0f} times** as fast."
         )
-    lines += [f"`logpi {' '.join(words[:-1])} DIR`, commit {commit()}."]
+    lines += [f"`logpi {' '.join(words[:-1])} DIR`"]
     publish(args.results, "compare", "Comparison, from nothing to the page", software, lines)
 
 
