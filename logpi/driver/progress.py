@@ -50,7 +50,7 @@ class Event(NamedTuple):
 
 
 def has_row(iterations: int, every: int) -> bool:
-    """Whether a row follows after so many ``iterations``: the first, a sign of life, and every ``every``-th."""
+    """Whether a row follows after this many ``iterations``: the first, a sign of life, and every ``every``-th."""
     return iterations == 1 or (iterations > 0 and iterations % every == 0)
 
 
