@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from logpi.config.settings import Experiment, Run, Section, check_ranges
 from logpi.config.values import from_table, plain_argument, to_table
@@ -22,6 +22,8 @@ from logpi.methods import Method, method_of
 from logpi.own_code import absolute
 from logpi.runs.files import Json, parse_toml
 from logpi.tasks import NOTHING, Own, Table, task_of
+
+S = TypeVar("S", bound=Section)
 
 LOAD = "logpi.load(path, ARGUMENTS)"  # what messages advise where an agent needs objects
 HISTORY = "history"  # in config.toml: the lengths that a run had before, a table each
@@ -231,6 +233,15 @@ def settings_card(experiment: Experiment) -> Json:
     return {"env": experiment.env, "algo": experiment.algo, "objects": list(experiment.objects), **sections}
 
 
+INFINITIES = {"inf": math.inf, "-inf": -math.inf}  # as JSON has them (``logpi.runs.files.json_text``)
+
+
+def from_card(kind: type[S], table: Table, where: str) -> S:
+    """Settings from an agent's card, where infinities are texts; raises as ``from_table``."""
+    given = {k: INFINITIES.get(v, v) if isinstance(v, str) else v for k, v in table.items()}
+    return from_table(kind, given, where)
+
+
 def settings_from(card: Table, own: Own = NOTHING) -> tuple[Method[..., Any], Any, Any]:
     """The method, its settings and those of its network, from an agent's card.
 
@@ -242,5 +253,5 @@ def settings_from(card: Table, own: Own = NOTHING) -> tuple[Method[..., Any], An
         method = method_of(card["algo"], own.method)
     except LogpiError as error:
         raise ValueError(str(error)) from error
-    settings = from_table(method.settings, card["method"], "method")
-    return method, settings, from_table(method.network, card["network"], "network")
+    settings = from_card(method.settings, card["method"], "method")
+    return method, settings, from_card(method.network, card["network"], "network")

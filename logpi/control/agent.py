@@ -15,8 +15,7 @@ import numpy as np
 
 from logpi.algorithms.common.learning import make_act
 from logpi.config.settings import MOST_STEPS, Network
-from logpi.config.stored import LOAD, check_objects
-from logpi.config.values import from_table
+from logpi.config.stored import LOAD, check_objects, from_card
 from logpi.control.fit import made
 from logpi.envs.space_json import space_from_json, space_to_json
 from logpi.envs.spaces import plain, to_env
@@ -206,7 +205,7 @@ def load_agent(folder: str | Path, own: Own = NOTHING) -> Agent:
             check_objects([name for name in card["objects"] if name != "env"], own.given, LOAD)
             method = method_of(str(card["algo"]), own.method)
         kind = Network if method is None else method.network
-        network = card["network"] and from_table(kind, card["network"], "network")
+        network = card["network"] and from_card(kind, card["network"], "network")
         normalize = bool(card["normalize_obs"])
         named = str(card["policy"])
         policy = own.policy or own_policy(named, spec)
@@ -216,7 +215,7 @@ def load_agent(folder: str | Path, own: Own = NOTHING) -> Agent:
             policy = standard_policy(method, spec, network)
         obs, algorithm = example(observation), None
         if method is not None:
-            settings = from_table(method.settings, card["method"], "method")
+            settings = from_card(method.settings, card["method"], "method")
             algorithm = made(own.algorithm or method, settings, policy, spec, method.name)
             policy = algorithm.policy
         init = policy.init if algorithm is None else lambda key: algorithm.init(key).params

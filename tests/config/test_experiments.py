@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import math
 import tomllib
 from unittest import mock
@@ -14,10 +15,18 @@ from logpi.algorithms.ppo import PPO
 from logpi.cli.train import parse_train
 from logpi.config.experiments import promised, resolve
 from logpi.config.settings import Experiment, Network, Run
-from logpi.config.stored import experiment_from_table, experiment_to_table, recipe_for, recipes
+from logpi.config.stored import (
+    experiment_from_table,
+    experiment_to_table,
+    recipe_for,
+    recipes,
+    settings_card,
+    settings_from,
+)
 from logpi.config.values import ALIASES, from_table
 from logpi.errors import LogpiError
 from logpi.runs.create import toml_text
+from logpi.runs.files import json_text
 from logpi.tasks import Length, task_of
 
 RECIPE = recipe_for("CartPole-v1", "ppo")
@@ -196,3 +205,10 @@ def test_values_are_checked_not_converted():
             from_table(PPO, {"gamma": value}, "method")
     with pytest.raises(LogpiError, match=r"method\.n_envs is True, a bool; it must be a int"):
         from_table(PPO, {"n_envs": True}, "method")
+
+
+def test_an_infinite_setting_of_a_card_comes_back():
+    """JSON has no infinity: where it is no default, it is a text in ``agent.json``."""
+    settings = resolve("CartPole-v1", "dqn", {"method": {"max_td_error": math.inf}})[0]
+    card = json.loads(json_text(settings_card(settings)))
+    assert settings_from(card)[1] == settings.method
