@@ -18,6 +18,7 @@ _WHERE = {
     "film_random": "logpi.api.agents",
     "sheet": "logpi.api.agents",
     "look": "logpi.api.agents",
+    "variance": "logpi.api.laboratory",
     "Outcome": "logpi.training.outcome",
     "make": "logpi.envs.make:make_named",
     "check_env": "logpi.envs.checker.check",

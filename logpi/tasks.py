@@ -142,6 +142,30 @@ class Pictures(NamedTuple):
     passes: int = 1  # over a picture, whose class probabilities are averaged
 
 
+class Ladder(NamedTuple):
+    """What a measurement of gradient estimates is asked for."""
+
+    trajectories: int = 10_000  # of each policy, at least
+    batch: int = 10  # trajectories of an estimate whose baseline is made of the others', and of a cosine
+    reference: int | None = None  # further trajectories whose mean stands for ∇J; None: as many
+    gamma: float | None = None  # discount factor; None: the method's
+    gae_lambda: float = 0.95
+    moments: int = 3  # checkpoints of a run, at most
+    seed: int = 0
+    picture: Path | None = None  # PNG; None: nothing is drawn
+    exact: Any = None  # ∇J where it is known, in the structure of the parameters
+    tell: Callable[[str], None] = lambda text: None  # called with a few words before each part of the work
+
+
+class Subject(NamedTuple):
+    """Whose gradient is estimated: the untrained policy of an experiment, or an agent, perhaps at its checkpoints."""
+
+    experiment: Experiment | None = None
+    own: Own = NOTHING
+    agent: Any = None
+    folder: RunFolder | None = None
+
+
 class Answer(NamedTuple):
     """Outcome of an evaluation."""
 
@@ -185,6 +209,12 @@ def no_look(agent: Agent, wanted: Pictures) -> Answer:
     raise LogpiError(f"an agent of {agent.facts['env']} does not classify pictures; agents of ram/… do (`logpi envs`)")
 
 
+def no_variance(subject: Subject, asked: Ladder) -> Answer:
+    """Refuses what has no whole trajectories of a policy in an environment."""
+    name = subject.agent.facts["env"] if subject.experiment is None else subject.experiment.env
+    raise LogpiError(f"{name} is not an environment; the variance is measured in one, such as CartPole-v1")
+
+
 def no_random_film(name: str, wanted: Film) -> Path:
     """Refuses a task that is not an environment."""
     raise LogpiError(f"{name} is not an environment; a random agent is filmed in one, such as CartPole-v1")
@@ -222,6 +252,7 @@ class Task(NamedTuple):
     film_random: Callable[[str, Film], Path] = no_random_film  # of an agent that draws its actions uniformly
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
     look: Callable[[Agent, Pictures], Answer] = no_look  # at pictures of the user's own
+    variance: Callable[[Subject, Ladder], Answer] = no_variance  # of gradient estimates, rung by rung
     meant: Callable[[str], str] = lambda name: ""  # for a name that is nearly one of its own: what to write; "": none
     # what a Python program brings instead of a name -> the name, settings that follow, and the object
     given: Callable[[object], tuple[str, Table, Own]] = refuse_object

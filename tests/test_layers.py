@@ -58,7 +58,10 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
     "algorithms": (),
     "envs": ("load", "watchdog", "checker.check", "checker.check_device", "checker.trial"),
     "driver": ("driver", "stages", "devices", "compiling"),
-    "control": ("agent", "evaluation", "host_rollout", "on_host", "play", "task"),
+    "control": (
+        *("agent", "evaluation", "host_rollout", "on_host", "play", "task"),
+        *("variance.moments", "variance.report"),
+    ),
     "ram": ("agent", "data", "figures", "looks", "task"),
     "games": ("agent", "evaluation.connect_four_labels", "rules.check", "task"),
 }

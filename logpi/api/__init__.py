@@ -1,6 +1,7 @@
 """The Python API: all that the commands do. ``logpi.train`` and its neighbours are loaded from here when first used."""
 
 from logpi.api.agents import contents, evaluate, film, film_random, load, look, sheet
+from logpi.api.laboratory import variance
 from logpi.api.runs import resume, train
 from logpi.training.outcome import Outcome
 
@@ -15,4 +16,5 @@ __all__ = [
     "resume",
     "sheet",
     "train",
+    "variance",
 ]

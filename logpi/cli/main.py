@@ -31,6 +31,7 @@ VERBS = {  # name -> what it does; each is a function of that name in this folde
     "play": "play a board game against an agent in the terminal",
     "arena": "play matches between agents, engines and solvers; Elo with intervals",
     "compare": "compare methods over environments and seeds, with intervals; a page, tables, figures",
+    "variance": "measure how noisy each gradient estimate is, from the whole reward to Q - V",
     "plot": "draw the learning curves of one or more runs",
     "runs": "list the runs in a folder with their status and size; delete, prune or archive some",
     "envs": "list environments, image tasks and board games, with their recipes",

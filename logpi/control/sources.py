@@ -24,6 +24,7 @@ from logpi.control.fit import check_device_env
 from logpi.control.host_plan import host_plan, longest_episode, side_by_side
 from logpi.control.on_host import on_host
 from logpi.control.on_policy import Sizes, on_device
+from logpi.control.variance.trajectories import OnDevices, OnVector, Sampler
 from logpi.driver import budget
 from logpi.driver.budget import Plan
 from logpi.driver.process import Process
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 UPDATE_COST = 1.5  # of one pass of the update over a step, in steps of an evaluation on the same device
 BESIDE = 20  # episodes that an agent plays at once on the host, at most
-ONE_WANTED = "an agent is evaluated in single environments; give a function that builds one, not a vector"
+ONE_WANTED = "an agent is evaluated and measured in single environments; give a function that builds one, not a vector"
 WANTED = (
     "allowed: a name such as 'CartPole-v1', a function that builds a gymnasium.Env or a JAX environment, such as "
     "lambda: gymnasium.make('CartPole-v1'), or a gymnasium.vector.VectorEnv; a board game is given by its name, such "
@@ -102,6 +103,10 @@ class Source(Protocol):
         """Play full episodes."""
         ...
 
+    def sampler(self, algorithm: Algorithm, batch: int, lanes: int, seed: int) -> Sampler:
+        """Whole episodes of a policy, ``batch`` to a chunk and ``lanes`` chunks at once."""
+        ...
+
     def drawn(self, render_mode: str) -> gymnasium.Env:
         """One environment that draws itself."""
         ...
@@ -146,6 +151,9 @@ class OnDevice:
         )
         returns, lengths = jax.device_get(play(agent.learner))
         return returns, lengths
+
+    def sampler(self, algorithm: Algorithm, batch: int, lanes: int, seed: int) -> Sampler:
+        return OnDevices(self._vector, algorithm, batch, lanes, seed)
 
     def drawn(self, render_mode: str) -> gymnasium.Env:
         name = self._env.spec.id
@@ -219,6 +227,9 @@ class OnHost:
         assert found is not None  # nothing watches
         return found.score, found.length
 
+    def sampler(self, algorithm: Algorithm, batch: int, lanes: int, seed: int) -> Sampler:
+        return OnVector(make_host(self._factory, batch, env_kwargs=self._kwargs), algorithm, lanes, seed)
+
     def drawn(self, render_mode: str) -> gymnasium.Env:
         return self._factory(render_mode=render_mode, **self._kwargs)
 
@@ -263,6 +274,9 @@ class OfVector:
         return on_host(vector, evaluation, algorithm, obs, seed, sizes)
 
     def evaluate(self, agent: Agent, episodes: int, seed: int, greedy: bool) -> Returns:
+        raise LogpiError(ONE_WANTED)
+
+    def sampler(self, algorithm: Algorithm, batch: int, lanes: int, seed: int) -> Sampler:
         raise LogpiError(ONE_WANTED)
 
     def drawn(self, render_mode: str) -> gymnasium.Env:

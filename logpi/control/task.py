@@ -16,10 +16,12 @@ from logpi.tasks import (
     Answer,
     Facts,
     Film,
+    Ladder,
     Length,
     Own,
     Question,
     Score,
+    Subject,
     Table,
     Task,
     Work,
@@ -162,6 +164,19 @@ def _film_random(env: str, wanted: Film) -> Path:
     return film_random(env, wanted)
 
 
+def _variance(subject: Subject, asked: Ladder) -> Answer:
+    from logpi.control.variance.moments import of_run, trained, untrained
+    from logpi.control.variance.report import report
+
+    if subject.experiment is not None:
+        moments = [untrained(subject.experiment, subject.own, asked.seed)]
+    elif subject.folder is not None:
+        moments = of_run(subject.folder, subject.agent, asked.moments)
+    else:
+        moments = [trained(subject.agent)]
+    return report(moments, asked)
+
+
 def _pictures(agent: Agent, folder: RunFolder) -> dict[str, Path]:
     return {"video": _film(agent, Film(folder.videos / "best.mp4"))}
 
@@ -193,6 +208,7 @@ TASK = Task(
     evaluate=_evaluate,
     film=_film,
     film_random=_film_random,
+    variance=_variance,
     pictures=_pictures,
     report=_report,
     next_step=lambda experiment, path: f"logpi watch {path}",

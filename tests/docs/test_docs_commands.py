@@ -22,9 +22,11 @@ from PIL import Image
 from small import SETTINGS, quick_compilation
 
 import logpi.api
+import logpi.api.laboratory
 import logpi.arena.api
 import logpi.arena.players.make
 import logpi.cli.play
+import logpi.control.variance.fit
 import logpi.envs.checker.check
 import logpi.games.rules.check
 import logpi.training.session
@@ -80,6 +82,10 @@ def capped(monkeypatch):
         cut(module, "film", lambda agent, path, episodes=None, *rest: (agent, path, 1, *rest))
     for module in (logpi.arena.api, logpi.arena.players.make):
         cut(module, "make_player", lambda text, *rest: (few(text), *rest))
+    for module in (logpi.api, logpi.api.laboratory):
+        limited(module, "variance", trajectories=1, reference=1, batch=2)
+    monkeypatch.setattr(logpi.control.variance.fit, "STEPS", 10)
+    monkeypatch.setattr(logpi.control.variance.fit, "TRAJECTORIES", 10)
     limited(logpi.arena.api, "play_tournament", games=2)
     limited(logpi.envs.checker.check, "check_env", steps=200)
     limited(logpi.games.rules.check, "check_game", games=4)
