@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 ROW, HEAD, WIDTH = 0.25, 1.1, 13.0  # inches: of a rung and a moment, of a panel's title and axis, of the figure
 FEWEST = 1.3  # moments whose room a rung has at least
+FEW_DECADES = 10**2.5  # of a logarithmic axis, whose ticks are then 1, 2, 5, 10, …
 Facts = Mapping[str, Any]
 
 
@@ -96,11 +97,13 @@ def _dress(axes: Axes, title: str, label: str) -> None:
 
 
 def _logarithmic(axes: Axes) -> None:
-    """A logarithmic axis with few ticks, written as plain numbers."""
+    """A logarithmic axis of what was drawn, with few ticks, written as plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=7))
+    low, high = axes.get_xlim()
+    between = (1.0, 2.0, 5.0) if high < FEW_DECADES * low else (1.0,)
+    axes.xaxis.set_major_locator(LogLocator(subs=between, numticks=7))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}" if 1e3 <= x < 1e6 else f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -108,8 +111,6 @@ def _logarithmic(axes: Axes) -> None:
 def _dots(axes: Axes, moments: Sequence[Facts], name: str, title: str, label: str, log: bool) -> None:
     """The number ``name`` of each rung, with its interval."""
     _dress(axes, title, label)
-    if log:
-        _logarithmic(axes)
     for moment, color, offset in zip(moments, _colors(moments), _places(moments), strict=True):
         for rung, facts in enumerate(moment["rungs"]):
             value, low, high = (facts[name][end] for end in ("value", "low", "high"))
@@ -118,6 +119,8 @@ def _dots(axes: Axes, moments: Sequence[Facts], name: str, title: str, label: st
             low = max(low, value / 100) if log else low
             axes.plot([low, high], [rung + offset] * 2, color=color, lw=2, alpha=0.7, solid_capstyle="butt")
             axes.plot([value], [rung + offset], "o", ms=5, color=color)
+    if log and axes.lines:
+        _logarithmic(axes)
 
 
 def _notes(axes: Axes, moments: Sequence[Facts], against: str) -> None:

@@ -46,6 +46,17 @@ def test_rungs_are_rows_and_moments_are_colours(moments, tmp_path, figure):
     assert [text.get_text() for text in panels[0].texts] == ["1×", "10×", "100×"] * moments
 
 
+def test_a_logarithmic_axis_of_many_decades_has_ticks_and_so_has_one_of_few(tmp_path, figure):
+    wide = facts(1)
+    wide["moments"][0]["rungs"][0]["variance"] = {"value": 1e-9, "low": 5e-10, "high": 2e-9}
+    for found in (wide, facts(1)):
+        variance.draw(found, tmp_path / "v.png")
+        axes = figure[-1].axes[0]
+        low, high = axes.get_xlim()
+        shown = [x for x in axes.get_xticks() if low <= x <= high]
+        assert 2 <= len(shown) <= 9, shown
+
+
 def test_what_is_not_known_is_left_out(tmp_path, figure):
     found = facts(1)
     first = found["moments"][0]["rungs"][0]
