@@ -144,6 +144,7 @@ def evaluate_host(
     """
     batch = vector.num_envs
     shares = episodes // batch + (np.arange(batch) < episodes % batch)
+    limit = vector.spec.max_episode_steps or LONGEST
     vector.reset(seed)
     fresh = policy.memory(batch)
     memory = fresh
@@ -163,7 +164,7 @@ def evaluate_host(
         ret += np.where(void, 0.0, step.reward)
         length += ~void
         ended = step.terminated | step.truncated
-        for b in np.flatnonzero(ended | (length >= LONGEST)):
+        for b in np.flatnonzero(ended | (length >= limit)):
             finished[b].append((ret[b], length[b]))
             ret[b], length[b] = 0.0, 0.0
         memory = where(void | (ended & vector.resets_within_step), fresh, chosen.memory)

@@ -11,7 +11,7 @@ from logpi.control.evaluation import LONGEST, evaluate_host
 from logpi.control.host_plan import longest_episode
 from logpi.envs.presets import suited
 from logpi.tasks import Own
-from logpi.types import Act, Policy
+from logpi.types import Act, EnvSpec, Policy
 
 BOX, TWO = spaces.Box(-1, 1, (3,)), spaces.Discrete(2)
 
@@ -100,6 +100,7 @@ class Vector:
 
     resets_within_step = True
     start = np.zeros((3, 1))
+    spec = EnvSpec("own", BOX, TWO)
 
     def __init__(self, lengths):
         self.lengths, self.num_envs = np.array(lengths), len(lengths)
@@ -130,6 +131,14 @@ def test_as_many_episodes_as_asked_for(episodes, returns):
     assert found.score.tolist() == returns
     assert found.steps == 3 * vector.steps
     assert vector.steps == max(sum([2, 5, 4][int(r) // 10] for r in returns if r // 10 == b) for b in range(3))
+
+
+@pytest.mark.parametrize(("limit", "length"), [(None, LONGEST), (1_600, 1_500)])
+def test_an_episode_is_cut_only_where_there_is_no_time_limit(limit, length):
+    policy, vector = Policy(lambda key: (), lambda batch: (), lambda *args: None), Vector([1_500] * 3)
+    vector.spec = EnvSpec("own", BOX, TWO, limit)
+    found = evaluate_host(vector, policy, lambda memory, obs: Act(np.zeros(3), None, ()), 3, 0)
+    assert found.length.tolist() == [length] * 3
 
 
 ROBOT = {"method": {"normalize_obs": True}, "network": {"log_std_init": -0.7}}
