@@ -40,7 +40,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "config.values": {"errors", "config.settings"},
     "config.contract": {"errors", "config.settings", "config.values"},
     "config.settings": {"errors"},  # below everything that has settings
-    "view": {"errors", "runs", "tasks", "envs.frames"},
+    "view": {"errors", "runs", "tasks", "envs.frames", "envs.limits"},
     "comparison": {"errors", "runs", "view", "config.literals", "config.stored"},
     "comparison.statistics": set(),
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},

@@ -10,6 +10,7 @@ import gymnasium
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
 from logpi.envs.gym_vector import GymVector, describe
+from logpi.envs.limits import time_limit
 from logpi.envs.load import Bare, InWorker, registered, warned_once
 from logpi.envs.near import extra_for
 from logpi.envs.spaces import check_spaces
@@ -80,8 +81,7 @@ def host_spec(factory: HostFactory, env_kwargs: Mapping[str, object] | None = No
     try:
         with warned_once(), watched(name, "its constructor"):
             env = factory(**(env_kwargs or {}))
-        known = env.spec.max_episode_steps if env.spec else getattr(env.unwrapped, "max_episode_steps", None)
-        spec = EnvSpec(name, readable(env.observation_space), env.action_space, known)
+        spec = EnvSpec(name, readable(env.observation_space), env.action_space, time_limit(env))
         if left := list(texts(env.observation_space)):
             with warned_once():
                 warnings.warn(f"environment {name}: {', '.join(left)} is text, which is left out", stacklevel=2)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from logpi.envs.frames import Frame, Shows, rgb
+from logpi.envs.limits import time_limit
 from logpi.errors import LogpiError
 from logpi.view.captions import captioned
 from logpi.view.screen import headless
@@ -100,20 +101,6 @@ def _longest(env: gymnasium.Env) -> int:
     """Steps of an episode that are filmed where no number was asked for."""
     limit = time_limit(env)
     return UNLIMITED if limit is None else min(limit, LONGEST)
-
-
-def time_limit(env: gymnasium.Env) -> int | None:
-    """Steps after which an episode is truncated; None where nothing says so."""
-    from gymnasium import Wrapper
-
-    layer: Any = env
-    while isinstance(layer, Wrapper):
-        known = getattr(layer, "_max_episode_steps", None)  # gymnasium.wrappers.TimeLimit
-        if isinstance(known, int):
-            return known
-        layer = layer.env
-    found = env.spec.max_episode_steps if env.spec is not None else None
-    return found if isinstance(found, int) else None
 
 
 def _frame(env: gymnasium.Env, shows: Shows, text: str | None) -> Frame:
