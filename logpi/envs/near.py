@@ -30,7 +30,10 @@ PACKAGES = {  # how ids begin: package that registers them, and its module
     "dm_control/": ("'shimmy[dm-control]'", "shimmy"),
     "highway-": ("highway-env", "highway_env"),
 }
-EXTRAS = {"mujoco": "mujoco", "box2d": "box2d", "ale_py": "atari", "ale-py": "atari"}  # in an error: the extra it needs
+EXTRAS = {  # in an error: the extra it needs
+    **{"mujoco": "mujoco", "box2d": "box2d"},
+    **dict.fromkeys(("ale_py", "ale-py", "opencv", "cv2"), "atari"),
+}
 MULTI_AGENT = re.compile(r"(pettingzoo\b.*)|([a-z0-9_]+_v\d+)")  # PettingZoo's names
 
 

@@ -7,7 +7,7 @@ import importlib.util
 from logpi.errors import LogpiError
 from logpi.runs.files import Json
 
-EXTRAS = {"box2d": "Box2D", "atari": "ale_py", "mujoco": "mujoco"}
+EXTRAS = {"box2d": ("Box2D",), "atari": ("ale_py", "cv2"), "mujoco": ("mujoco",)}  # the modules that each brings
 
 
 def examine() -> Json:
@@ -29,8 +29,10 @@ def examine() -> Json:
         "video": "mp4" if ffmpeg_works() else "gif (ffmpeg does not work here)",
         "display": has_display(),
         **{
-            f"extra [{extra}]": "installed" if importlib.util.find_spec(module) else f"pip install 'logpi[{extra}]'"
-            for extra, module in EXTRAS.items()
+            f"extra [{extra}]": "installed"
+            if all(map(importlib.util.find_spec, modules))
+            else f"pip install 'logpi[{extra}]'"
+            for extra, modules in EXTRAS.items()
         },
     }
 

@@ -57,6 +57,7 @@ def test_the_newest_version_comes_first():
 def test_an_import_that_fails_names_its_extra():
     assert extra_for(ImportError("No module named 'mujoco'")) == "pip install 'logpi[mujoco]'"
     assert extra_for(ImportError("Box2D is not installed")) == "pip install 'logpi[box2d]'"
+    assert extra_for(ImportError("opencv-python package not installed")) == "pip install 'logpi[atari]'"
     assert "logpi[atari]" in extra_for(ImportError("no module named 'elsewhere'"))
 
 
