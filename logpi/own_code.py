@@ -21,7 +21,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 
-from logpi.errors import LogpiError, inert
+from logpi.errors import LogpiError, inert, near
 from logpi.neighbours import imported, installed_places, neighbour
 from logpi.own_import import Kept as Kept
 from logpi.own_import import Place, import_own, keep, refuse_other
@@ -69,7 +69,11 @@ def check_code(*texts: str) -> None:
 
 def named_in(settings: Mapping[str, object]) -> list[str]:
     """Texts of a run's ``config.toml`` or an agent's card that may name code."""
-    return [value for name in ("env", "algo", "policy") if isinstance(value := settings.get(name), str)]
+    found = [settings.get(name) for name in ("env", "algo", "policy")]
+    wrappers = settings.get("wrappers")
+    for wrapper in wrappers if isinstance(wrappers, list) else ():
+        found += [wrapper.get("name")] if isinstance(wrapper, Mapping) else []
+    return [value for value in found if isinstance(value, str)]
 
 
 @contextlib.contextmanager
@@ -121,6 +125,36 @@ def load_attribute(name: str) -> object:
             f"{found['path']} has no {found['name']!r}; it has: {', '.join(there) or 'nothing of its own'}"
         )
     return getattr(module, found["name"])
+
+
+def load_named(name: str) -> object:
+    """What ``path/file.py:attribute`` or ``module:attribute`` names.
+
+    A module is checked even where this process has imported it: what it holds may still do anything.
+
+    Raises:
+        LogpiError: another form, no such file, module or attribute, an import that raises (chained), or code that is
+            not trusted here.
+    """
+    if IN_FILE.fullmatch(name):
+        return load_attribute(name)
+    if not IN_MODULE.fullmatch(name):
+        raise LogpiError(f"{name!r}: write module:NAME or path/file.py:NAME")
+    module, _, attribute = name.rpartition(":")
+    try:
+        _check_module(module)
+        found = importlib.import_module(module)
+    except LogpiError:
+        raise
+    except Exception as error:
+        raise LogpiError(
+            f"{name}: importing {module} raised {type(error).__name__}: {error}. Is it installed, or in the current "
+            "folder? For a file write path/file.py:NAME"
+        ) from error
+    if not hasattr(found, attribute):
+        there = [n for n in vars(found) if not n.startswith("_")]
+        raise LogpiError(f"{module} has no {attribute!r}{near(attribute, there)}")
+    return getattr(found, attribute)
 
 
 def import_file(path: str, attribute: str) -> ModuleType:

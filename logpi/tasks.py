@@ -11,6 +11,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from logpi.errors import LogpiError, near
@@ -84,6 +85,15 @@ class Own(NamedTuple):
 
 
 NOTHING = Own()
+Wrappers = Sequence[tuple[str, Table]]  # names and keyword arguments, innermost first
+
+
+class Place(NamedTuple):
+    """What is learnt in: a name, the environment's keyword arguments, and the wrappers around it."""
+
+    name: str
+    arguments: Table = MappingProxyType({})
+    wrappers: Wrappers = ()
 
 
 class Limits(NamedTuple):
@@ -220,6 +230,12 @@ def no_random_film(name: str, wanted: Film) -> Path:
     raise LogpiError(f"{name} is not an environment; a random agent is filmed in one, such as CartPole-v1")
 
 
+def no_wrapping(name: str, wrappers: Wrappers, frames: int | None) -> Wrappers:
+    """Refuses wrappers around what is not an environment."""
+    asked = ", ".join(wrapper for wrapper, _ in wrappers) or f"frame_stack {frames}"
+    raise LogpiError(f"{asked}: {name} is not an environment, and takes no wrappers; leave them out")
+
+
 def refuse_object(env: object) -> tuple[str, Table, Own]:
     """Refuses an object where a name is wanted."""
     raise LogpiError(f"env is a {type(env).__name__}; allowed: a name of `logpi envs`")
@@ -245,8 +261,11 @@ class Task(NamedTuple):
     report: Callable[[Any, Experiment], list[str]]  # (final scores [S, cases]) -> first lines of the outcome
     next_step: Callable[[Experiment, Path], str]  # a command for the trained agent
     presets: Callable[[str], Table] = lambda name: {}  # settings of the method that the name stands for
-    # (name, arguments) -> settings by section that suit a name without a recipe
-    untuned: Callable[[str, Table], Mapping[str, Table]] = lambda name, arguments: {}
+    # settings by section that suit a name without a recipe
+    untuned: Callable[[Place], Mapping[str, Table]] = lambda place: {}
+    wrappers: Callable[[str], Wrappers] = lambda name: ()  # around a name where none are asked for
+    # (name, wrappers, frames of a stack around them) -> those wrappers one by one
+    wrapping: Callable[[str, Wrappers, int | None], Wrappers] = no_wrapping
     expected: Callable[[Table, Band], str] = in_steps  # (settings of a recipe's method, its band) -> in words
     missed: Callable[[Band], str] = lambda band: f"below the {band[0]:g}"  # said where a run ends below its band
     film_random: Callable[[str, Film], Path] = no_random_film  # of an agent that draws its actions uniformly

@@ -14,6 +14,7 @@ from logpi.config.call import experiment_of, python_command
 from logpi.config.experiments import promised
 from logpi.config.lengths import lengthened
 from logpi.config.stored import HISTORY, SettingsFile, check_objects, experiment_from_table, read_file, settled
+from logpi.config.wrappers import wrappings
 from logpi.methods import AnyMethod
 from logpi.runs.files import Json
 from logpi.runs.lookup import open_run
@@ -43,6 +44,8 @@ def train(
     run: Table | None = None,
     network: Table | None = None,
     env_kwargs: Table | None = None,
+    wrappers: Sequence[str | Sequence[object]] | None = None,
+    frame_stack: int | None = None,
     **settings: object,
 ) -> Outcome:
     """Train an agent, as ``logpi train`` does.
@@ -63,20 +66,26 @@ def train(
         run: settings of ``logpi.config.settings.Run``, such as ``{"seed": 1, "video": False}``.
         network: settings of the method's network.
         env_kwargs: arguments of the environment.
+        wrappers: wrappers around the environment, innermost first: names, or pairs of a name and its arguments, such as
+            ``["time-limit", {"max_episode_steps": 100}]``; []: none; None: those that ``env`` stands for.
+        frame_stack: number of newest frames in an observation; 1: no stack.
         **settings: single settings of the method, the network or the run, such as ``total_timesteps=20_000``,
             ``hidden=[32]`` or ``seed=1``.
 
     Raises:
         LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
     """
-    with own_code.command([*(text for text in (env, algo, policy) if isinstance(text, str)), *code]):
+    around = None if wrappers is None else wrappings(wrappers)
+    names = [*(text for text in (env, algo, policy) if isinstance(text, str)), *(name for name, _ in around or ())]
+    with own_code.command([*names, *code]):
         check_types(policy, algorithm)
         given = read_file(config) if config is not None else SettingsFile()
         name, implied, own = named(given.env if env is None and given.env else env)
         algo, own = method_given(algo or given.algo or None, own._replace(algorithm=algorithm, eval_env=eval_env))
         own = own._replace(policy=policy if isinstance(policy, Policy) else None)
         check_objects(given.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
-        tables = {"run": run or {}, "network": network or {}, "env_kwargs": env_kwargs or {}}
+        tables: Json = {"run": run or {}, "network": network or {}, "env_kwargs": env_kwargs or {}}
+        tables |= {"wrappers": around, "frame_stack": frame_stack}
         experiment = experiment_of(name, algo, given, {**implied, **settings}, own, **tables)
         source = str(given.init_from if init_from is None else init_from)
         network_name = policy if isinstance(policy, str) else "" if policy else given.policy
@@ -87,6 +96,7 @@ def train(
         written |= {"algo": experiment.algo if algo and own.method is None else None}
         written |= {"config": config, "init_from": source, "policy": experiment.policy, "code": list(code), "run": run}
         written |= {"network": network, "env_kwargs": env_kwargs, **settings}
+        written |= {"wrappers": ["none"] if around == [] else around, "frame_stack": frame_stack}
         with presented(experiment, promised(experiment), quiet, own) as show:
             return show(session.start(experiment, python_command(written, objects), show.view, own, show.band))
 

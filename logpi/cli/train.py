@@ -15,6 +15,7 @@ from logpi.config.literals import assignment
 from logpi.config.settings import Experiment, Run
 from logpi.config.stored import Recipe, SettingsFile, check_objects, read_file, settled
 from logpi.config.values import ALIASES
+from logpi.config.wrappers import split
 from logpi.errors import LogpiError
 from logpi.methods import all_methods, find_method
 from logpi.own_code import name_code
@@ -25,6 +26,10 @@ CONFIG_HELP = "Settings file in TOML: [run], [method], [network], [env_kwargs]; 
 POLICY_HELP = "Your own network, path/file.py:name: a logpi.Policy, or a function (EnvSpec) -> logpi.Policy"
 FROM_HELP = "Run, or an agent's folder, whose parameters (and observation normalizer) training begins with"
 KWARGS_HELP = "Keyword arguments of the environment, NAME=VALUE: a literal of TOML or Python, or a plain word"
+WRAPPER_HELP = "Wrapper around the environment, repeatable, innermost first: a short name, module:Class, "
+WRAPPER_HELP += "path/file.py:Class, or none: no wrapper. Those given take the place of the default ones"
+STACK_HELP = "Number of newest frames in an observation, newest last; 1: no stack. In place of an outermost frame-stack"
+WRAPPER_FLAGS = ("--wrapper", "--frame-stack", "--frame_stack")
 ENV_HELP = "Environment: a name of `logpi envs`, a Gymnasium id, module:EnvId, or path/file.py:Class"
 ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar="ENV")]
 
@@ -49,14 +54,18 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     one's default is. Exits with 2 on a misspelt flag.
     """
     argv = [_alias(a) for a in argv]
+    wrappers: dict[str, Any] = {}
+    if any(a.startswith(WRAPPER_FLAGS) for a in argv):
+        argv, wrappers = split(argv)
     env, algo, file = _first_look(argv)
-    name_code(*filter(None, (env, algo)))  # not what the file names
+    # not what the file names
+    name_code(*filter(None, (env, algo)), *(name for name, _ in wrappers.get("wrappers", ())))
     asked_for = read_file(file) if file else SettingsFile()
     check_objects(asked_for.objects, (), "logpi.train(ARGUMENTS, config=...)")
     env = env or asked_for.env
     if env:
         check_name(env)
-    experiment, recipe = resolve(env or "CartPole-v1", algo or asked_for.algo or None, asked_for.sections)
+    experiment, recipe = resolve(env or "CartPole-v1", algo or asked_for.algo or None, asked_for.sections, wrappers)
     arguments: dict[str, tuple[Any, Any]] = {
         "env": (ENV, dataclasses.field(default=env) if asked_for.env else dataclasses.field()),
         "algo": (Annotated[str, tyro.conf.arg(help="Algorithm, a name of `logpi algos`")], experiment.algo),
@@ -64,6 +73,9 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
         "init_from": (Annotated[str, tyro.conf.arg(help=FROM_HELP, name="from")], asked_for.init_from),
         "config": (Annotated[str, tyro.conf.arg(help=CONFIG_HELP)], ""),
         "env_kwargs": (Annotated[tuple[str, ...], tyro.conf.arg(help=KWARGS_HELP)], ()),
+        # for the help alone: ``split`` has read them, as defaults depend on them
+        "wrapper": (Annotated[tuple[str, ...], tyro.conf.arg(help=WRAPPER_HELP, metavar="NAME [KEY=VALUE ...]")], ()),
+        "frame_stack": (Annotated[int, tyro.conf.arg(help=STACK_HELP)], _frames(experiment)),
         "quiet": (Annotated[bool, tyro.conf.arg(help="No display while training")], False),
     }
     sections = {"method": experiment.method, "network": experiment.network, "run": experiment.run}
@@ -80,9 +92,15 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
     kwargs = {**experiment.env_kwargs, **dict(map(assignment, given.env_kwargs))}
     if any(argument.partition("=")[0] == "--policy" for argument in argv):
         name_code(given.policy)
-    found = Experiment(given.env, experiment.algo, env_kwargs=kwargs, policy=given.policy, **chosen)
+    found = dataclasses.replace(experiment, env=given.env, env_kwargs=kwargs, policy=given.policy, **chosen)
     asked = settled(dataclasses.replace(found, init_from=given.init_from))
     return asked, promised(asked), given.quiet
+
+
+def _frames(experiment: Experiment) -> object:
+    """Frames of the stack around the environment; 1: no stack."""
+    name, kwargs = experiment.wrappers[-1] if experiment.wrappers else ("", {})
+    return kwargs.get("stack_size", 1) if name == "frame-stack" else 1
 
 
 def _first_look(argv: list[str]) -> tuple[str | None, str | None, Path | None]:

@@ -86,7 +86,7 @@ def _lowest(labels: Mapping[str, Sequence[Seed]], scale: Reference | None) -> fl
 def _reference(env: str, labels: Mapping[str, Sequence[Seed]]) -> Reference | None:
     """The scale of an environment whose arguments are the usual ones; else the bounds of its score."""
     entries = [seed.entry for seeds in labels.values() for seed in seeds]
-    usual = not any(entry.config.get("env_kwargs") for entry in entries)
+    usual = not any(entry.config.get("env_kwargs") or entry.config.get("wrappers") for entry in entries)
     bounds = [bounded(entry.folder.score.get("low"), entry.folder.score.get("high")) for entry in entries]
     found = known(env) if usual else None
     return found or (bounds[0] if bounds and len(set(bounds)) == 1 and usual else None)

@@ -74,6 +74,8 @@ def _budgets(table: Table) -> Iterator[Remark]:
 def _versions(table: Table) -> Iterator[Remark]:
     for env, values in _differing(table, lambda entry: json.dumps(entry.config.get("env_kwargs", {}), sort_keys=True)):
         yield Remark(f"{env}: arguments of the environment differ: {_listed(values)}", True)
+    for env, values in _differing(table, lambda entry: json.dumps(entry.config.get("wrappers", []), sort_keys=True)):
+        yield Remark(f"{env}: wrappers differ: {_listed(values)}")
     for package, blocks in (("gymnasium", True), ("logpi", False), ("jax", False)):
         for env, values in _differing(table, lambda entry, name=package: _version(entry, name)):  # type: ignore[misc]
             yield Remark(f"{env}: versions of {package} differ: {_listed(values)}", blocks)

@@ -6,11 +6,13 @@ import dataclasses
 import math
 import shlex
 from collections.abc import Mapping
+from typing import Any
 
 from logpi.config.experiments import parts_of, resolve
 from logpi.config.settings import Experiment, Run, Section
 from logpi.config.stored import SettingsFile
 from logpi.config.values import ALIASES, plain
+from logpi.config.wrappers import PARTS
 from logpi.errors import LogpiError, near
 from logpi.own_code import absolute
 from logpi.runs.files import Json
@@ -45,7 +47,7 @@ def in_sections(env: str, algo: str | None, settings: Table, own: Own = NOTHING,
 
 
 def experiment_of(
-    env: str, algo: str | None, given: SettingsFile, settings: Table, own: Own = NOTHING, **tables: Table
+    env: str, algo: str | None, given: SettingsFile, settings: Table, own: Own = NOTHING, **tables: Any
 ) -> Experiment:
     """The experiment of a call: ``settings`` and ``tables`` win over the file ``given``, that over recipe and defaults.
 
@@ -55,16 +57,14 @@ def experiment_of(
         given: a settings file.
         settings: single settings by name.
         own: what a Python program brings.
-        tables: settings by section: ``run``, ``network``, ``env_kwargs``.
+        tables: settings by section: ``run``, ``network``, ``env_kwargs``; ``wrappers`` and ``frame_stack``.
 
     Raises:
         LogpiError: as ``in_sections`` and ``logpi.config.experiments.resolve``.
     """
-    kwargs = {"env_kwargs": tables.get("env_kwargs", {})}
-    sections = {name: table for name, table in tables.items() if name != "env_kwargs"}
-    return resolve(env, algo, given.sections, {**in_sections(env, algo, settings, own, **sections), **kwargs}, own=own)[
-        0
-    ]
+    outside = {name: tables.pop(name) for name in ("env_kwargs", *PARTS) if name in tables}
+    inside = in_sections(env, algo, settings, own, **tables)
+    return resolve(env, algo, given.sections, {**inside, **outside}, own=own)[0]
 
 
 def python_command(arguments: Table, objects: Mapping[str, object]) -> str:

@@ -12,7 +12,10 @@ from logpi.config.values import checked
 from logpi.errors import LogpiError
 
 ALLOWED = "int, float, bool, str, Literal of texts or of integers, and tuple[int, ...] for sizes"
-FLAGS = ("env", "algo", "policy", "init_from", "from", "config", "env_kwargs", "quiet", "code", "trust", "help")
+FLAGS = (
+    *("env", "algo", "policy", "init_from", "from", "config", "env_kwargs", "wrapper", "wrappers", "frame_stack"),
+    *("quiet", "code", "trust", "help"),
+)
 
 
 def check_settings(what: str, kind: type[Any], base: str = "") -> None:

@@ -6,16 +6,17 @@ An unknown key is an error that names the nearest known one. Importing this modu
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from logpi.config.settings import Experiment, Run, Section, idle_because
+from logpi.config.settings import Experiment, Run, Section, Wrapping, idle_because
 from logpi.config.stored import Recipe, recipe_for, recipes, settled
 from logpi.config.values import from_table
+from logpi.config.wrappers import PARTS, combined
 from logpi.errors import LogpiError, near
 from logpi.methods import AnyMethod, find_method, method_names, method_of
 from logpi.own_code import absolute
-from logpi.tasks import KINDS, NOTHING, Own, Table, Task, check_learns, kind_of, record, task_of
+from logpi.tasks import KINDS, NOTHING, Own, Place, Table, Task, check_learns, kind_of, record, task_of
 
 S = TypeVar("S", bound=Section)
 SECTIONS = ("run", "method", "network", "env_kwargs")
@@ -33,8 +34,9 @@ def promised(experiment: Experiment) -> Recipe | None:
     own = task.settle(from_table(type(experiment.method), suited["method"], "method"))
     method = dataclasses.replace(own, **{task.horizon: getattr(experiment.method, task.horizon)})
     network = from_table(type(experiment.network), suited.get("network", {}), "network")
-    same = (experiment.method, experiment.network, experiment.env_kwargs)
-    return recipe if same == (method, network, suited.get("env_kwargs", {})) else None
+    same = (experiment.method, experiment.network, experiment.env_kwargs, experiment.wrappers)
+    wrappers = _wrappers(task, experiment.env, recipe, (), NOTHING)
+    return recipe if same == (method, network, suited.get("env_kwargs", {}), wrappers) else None
 
 
 def resolve(env: str, algo: str | None, *tables: Table, own: Own = NOTHING) -> tuple[Experiment, Recipe | None]:
@@ -52,15 +54,11 @@ def resolve(env: str, algo: str | None, *tables: Table, own: Own = NOTHING) -> t
     env = absolute(env) if ":" in env else env
     task, recipe, method = parts_of(env, algo, own)
     for layer in tables:
-        if unknown := set(layer) - set(SECTIONS):
-            name = sorted(unknown)[0]
-            raise LogpiError(f"unknown section [{name}]; allowed: {', '.join(SECTIONS)}{near(name, SECTIONS)}")
-        for name, part in layer.items():
-            if not isinstance(part, Mapping):
-                raise LogpiError(f"{name} is {part!r}; it must be a table, [{name}] with a line for each setting")
+        _check_sections(layer)
     kwargs = {k: v for layer in tables for k, v in layer.get("env_kwargs", {}).items()}
+    wrappers = _wrappers(task, env, recipe, tables, own)
     kinds = {"method": method.settings, "network": method.network}
-    layers = [_suited_to(task, env, kwargs, recipe, kinds, own), *tables]
+    layers = [_suited_to(task, Place(env, kwargs, wrappers), recipe, kinds, own), *tables]
 
     def section(name: str, kind: type[S]) -> S:
         merged: dict[str, object] = {}
@@ -71,7 +69,28 @@ def resolve(env: str, algo: str | None, *tables: Table, own: Own = NOTHING) -> t
     kwargs = {**layers[0].get("env_kwargs", {}), **kwargs}
     settings, network = section("method", method.settings), section("network", method.network)
     parts = (section("run", Run), settings, network, kwargs)
-    return settled(Experiment(env, method.name, *parts, objects=own.given)), recipe
+    return settled(Experiment(env, method.name, *parts, objects=own.given, wrappers=wrappers)), recipe
+
+
+def _check_sections(layer: Table) -> None:
+    if unknown := set(layer) - {*SECTIONS, *PARTS}:
+        name = sorted(unknown)[0]
+        raise LogpiError(f"unknown section [{name}]; allowed: {', '.join(SECTIONS)}{near(name, SECTIONS)}")
+    for name in SECTIONS:
+        if not isinstance(part := layer.get(name, {}), Mapping):
+            raise LogpiError(f"{name} is {part!r}; it must be a table, [{name}] with a line for each setting")
+
+
+def _wrappers(task: Task, env: str, recipe: Recipe | None, tables: Sequence[Table], own: Own) -> tuple[Wrapping, ...]:
+    """The wrappers that the recipe or ``tables`` ask for, else those that the name stands for."""
+    layers = [recipe.tables if recipe else {}, *tables]
+    given = any(layer.get(part) is not None for layer in layers for part in PARTS)
+    asked, frames = combined(layers) if given else (None, None)
+    if asked is None:
+        asked = [] if own.env is not None else [Wrapping(name, kwargs) for name, kwargs in task.wrappers(env)]
+    if not asked and frames is None:
+        return ()
+    return tuple(Wrapping(name, kwargs) for name, kwargs in task.wrapping(env, asked, frames))
 
 
 def parts_of(env: str, algo: str | None, own: Own = NOTHING) -> tuple[Task, Recipe | None, AnyMethod]:
@@ -88,22 +107,20 @@ def parts_of(env: str, algo: str | None, own: Own = NOTHING) -> tuple[Task, Reci
 
 
 def _suited_to(
-    task: Task, env: str, env_kwargs: Table, recipe: Recipe | None, kinds: Mapping[str, type[Section]], own: Own
+    task: Task, place: Place, recipe: Recipe | None, kinds: Mapping[str, type[Section]], own: Own
 ) -> dict[str, Table]:
     """By section, what is taken beside the defaults where nothing is asked for: a recipe's, or what suits the spaces.
 
     ``kinds`` are the classes of "method" and "network".
     """
-    suited = recipe.tables if recipe else _untuned(task, env, env_kwargs, kinds, own)
-    return {**suited, "method": {**task.presets(env), **suited.get("method", {})}}
+    suited = recipe.tables if recipe else _untuned(task, place, kinds, own)
+    return {**suited, "method": {**task.presets(place.name), **suited.get("method", {})}}
 
 
-def _untuned(
-    task: Task, env: str, env_kwargs: Table, kinds: Mapping[str, type[Section]], own: Own
-) -> Mapping[str, Table]:
+def _untuned(task: Task, place: Place, kinds: Mapping[str, type[Section]], own: Own) -> Mapping[str, Table]:
     """What suits a task without a recipe, of the settings that ``kinds`` have."""
     known = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in kinds.items()}
-    found = task.untuned(env, env_kwargs) if own.env is None else own.suited
+    found = task.untuned(place) if own.env is None else own.suited
     return {name: {k: v for k, v in table.items() if k in known[name]} for name, table in found.items()}
 
 
@@ -113,15 +130,19 @@ def _kinds(experiment: Experiment) -> dict[str, type[Section]]:
 
 def _suited(experiment: Experiment, recipe: Recipe | None, own: Own = NOTHING) -> dict[str, Table]:
     task = task_of(experiment.env)
-    return _suited_to(task, experiment.env, experiment.env_kwargs, recipe, _kinds(experiment), own)
+    return _suited_to(task, _place(experiment), recipe, _kinds(experiment), own)
+
+
+def _place(experiment: Experiment) -> Place:
+    return Place(experiment.env, experiment.env_kwargs, experiment.wrappers)
 
 
 def without_recipe(experiment: Experiment, own: Own = NOTHING) -> str:
     """What is said of an experiment whose task and method have no recipe; "" where they have one."""
     if recipe_for(experiment.env, experiment.algo):
         return ""
-    task, kwargs = task_of(experiment.env), experiment.env_kwargs
-    found = _untuned(task, experiment.env, kwargs, _kinds(experiment), own)
+    task = task_of(experiment.env)
+    found = _untuned(task, _place(experiment), _kinds(experiment), own)
     suited = [f"{k} = {v}" for table in found.values() for k, v in table.items()]
     besides = f", and {', '.join(suited)} for its spaces unless you said otherwise" if suited else ""
     return f"no recipe for {experiment.env} with {experiment.algo}: the method's defaults{besides}"

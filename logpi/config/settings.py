@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from logpi.errors import LogpiError
@@ -245,6 +246,13 @@ class Run:
     autoreset: Literal["next_step", "same_step", "disabled"] = "next_step"
 
 
+class Wrapping(NamedTuple):
+    """A wrapper around an environment: its name, and keyword arguments as plain values."""
+
+    name: str
+    kwargs: Mapping[str, object] = MappingProxyType({})
+
+
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """Everything that decides the outcome of a run: what config.toml holds."""
@@ -258,3 +266,4 @@ class Experiment:
     policy: str = ""  # a network of the user's own, path/file.py:name
     init_from: str = ""  # a run, or the folder of an agent, whose parameters the run begins with; "": random ones
     objects: tuple[str, ...] = ()  # parts that a Python program gave as objects, which no file can hold: "env", …
+    wrappers: tuple[Wrapping, ...] = ()  # around the environment, innermost first

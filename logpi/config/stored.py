@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from logpi.config.settings import Experiment, Run, Section, check_ranges
 from logpi.config.values import from_table, plain_argument, to_table
+from logpi.config.wrappers import as_tables, wrappings
 from logpi.errors import LogpiError
 from logpi.methods import Method, method_of
 from logpi.own_code import absolute
@@ -76,7 +77,7 @@ class SettingsFile(NamedTuple):
 
 
 def read_file(path: str | Path) -> SettingsFile:
-    """A TOML file with the sections ``[run]``, ``[method]``, ``[network]``, ``[env_kwargs]``, or a run's config.toml.
+    """A TOML file with ``[run]``, ``[method]``, ``[network]``, ``[env_kwargs]``, ``[[wrappers]]``, or a config.toml.
 
     Raises:
         LogpiError: it cannot be read, is not TOML, has another format, or names an environment that is not text.
@@ -147,6 +148,7 @@ def settled(experiment: Experiment) -> Experiment:
         experiment,
         env=absolute(experiment.env),
         policy=absolute(experiment.policy),
+        wrappers=tuple(wrappings(experiment.wrappers)) if experiment.wrappers else (),
         method=task_of(experiment.env).settle(experiment.method),
         env_kwargs=kwargs,
     )
@@ -167,6 +169,7 @@ def experiment_to_table(experiment: Experiment) -> Json:
         "network": to_table(experiment.network),
         "env_kwargs": {name: value for name, value in experiment.env_kwargs.items() if value is not None},
         **({"env_kwargs_none": none} if none else {}),
+        "wrappers": as_tables(experiment.wrappers) if experiment.wrappers else [],
     }
 
 
@@ -206,6 +209,7 @@ def experiment_from_table(table: Table, own: Own = NOTHING) -> Experiment:
             policy,
             str(table.get("init_from", "")),
             objects,
+            tuple(wrappings(table.get("wrappers", ()))),
         )
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise LogpiError(

@@ -16,6 +16,7 @@ import numpy as np
 from logpi.algorithms.common.learning import make_act
 from logpi.config.settings import MOST_STEPS, Network
 from logpi.config.stored import LOAD, check_objects, from_card
+from logpi.config.wrappers import wrappings
 from logpi.control.fit import made
 from logpi.envs.space_json import space_from_json, space_to_json
 from logpi.envs.spaces import plain, to_env
@@ -198,6 +199,7 @@ def load_agent(folder: str | Path, own: Own = NOTHING) -> Agent:
         spec = EnvSpec(card["env"], observation, action, _limit(card["max_episode_steps"]))
         if not isinstance(card.get("env_kwargs", {}), dict):
             raise TypeError("env_kwargs is not a table")
+        wrappings(card.get("wrappers", ()))
         if not (type(moves := card.get("timesteps", 0)) is int and 0 <= moves < 2**31):
             raise TypeError(f"timesteps is {moves!r}")
         method = None

@@ -19,7 +19,7 @@ from logpi.control.sources import Source, source_of
 from logpi.driver import devices
 from logpi.driver.budget import Plan
 from logpi.driver.process import Process
-from logpi.envs.make import make
+from logpi.envs.make import make, make_gymnasium
 from logpi.envs.spaces import max_entropy, normalizable
 from logpi.errors import LogpiError
 from logpi.methods import method_of
@@ -52,8 +52,9 @@ def parts(experiment: Experiment, own: Own) -> Parts:
         LogpiError: unknown environment, unsupported spaces, or settings that do not fit together, such as several
             seeds on a vector of environments.
     """
-    env = make(experiment.env, **experiment.env_kwargs) if own.env is None else own.env
-    source = source_of(env, experiment.env_kwargs, own.eval_env)
+    named = make_gymnasium if experiment.wrappers else make
+    env = named(experiment.env, **experiment.env_kwargs) if own.env is None else own.env
+    source = source_of(env, experiment.env_kwargs, own.eval_env, experiment.wrappers)
     _check_settings(experiment)
     spec = source.spec()
     policy = own.policy or own_policy(experiment.policy, spec)
@@ -74,6 +75,7 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     rows = algorithm.n_steps if algorithm.whole_episodes else None
     greedy = not experiment.run.eval_sampled
     limits = Limits(max_entropy(spec.action_space), spec.max_episode_steps, rows, greedy)
+    notes = (*source.notes, *notes)
     return Parts(source, spec, algorithm, acts_by(algorithm, policy), num_devices, plan, notes, limits)
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 
+from logpi.config.wrappers import wrappings
 from logpi.control.agent import Agent
 from logpi.control.evaluation import LONGEST
 from logpi.control.sources import Source, source_of
 from logpi.envs.checker.trial import Chooser
-from logpi.envs.classic import CLASSIC
-from logpi.envs.make import make
+from logpi.envs.make import make_gymnasium
 from logpi.envs.spaces import legal_in, to_env
 from logpi.errors import LogpiError
 from logpi.runs import scores
@@ -66,7 +63,7 @@ def film(agent: Agent, wanted: Film) -> Path:
 
 def film_random(env: str, wanted: Film) -> Path:
     """Film an agent that draws its actions, within the mask where there is one; raises as ``logpi.film_random``."""
-    source = _gymnasium_version(env, {})
+    source = source_of(make_gymnasium(env), {})
     spec = source.spec()
     space, choose = spec.action_space, Chooser(spec, seed=wanted.seed)
     space.seed(wanted.seed)
@@ -96,7 +93,8 @@ def _source(agent: Agent) -> Source:
     Raises:
         LogpiError: it was trained in an object that has no name, and nothing was given.
     """
-    given = None if agent.env is None else source_of(agent.env, {})
+    wrappers = wrappings(agent.facts.get("wrappers", ()))
+    given = None if agent.env is None else source_of(agent.env, {}, wrappers=wrappers)
     if given is not None and given.single:
         return given
     if "env" in agent.facts.get("objects", ()):
@@ -104,11 +102,5 @@ def _source(agent: Agent) -> Source:
             f"this agent was trained in an object of a Python program, {agent.spec.id}, which its file cannot name: "
             "give a function that builds one such environment, logpi.load(path, env=...)"
         )
-    return _gymnasium_version(agent.spec.id, agent.facts.get("env_kwargs", {}))
-
-
-def _gymnasium_version(name: str, env_kwargs: Mapping[str, object]) -> Source:
-    """Gymnasium's own environment of that name, or the device's where it has no other."""
-    if name in CLASSIC:
-        return source_of(functools.partial(gymnasium.make, name, disable_env_checker=True), env_kwargs)
-    return source_of(make(name, **env_kwargs), env_kwargs)
+    env_kwargs = agent.facts.get("env_kwargs", {})
+    return source_of(make_gymnasium(agent.spec.id, **env_kwargs), env_kwargs, wrappers=wrappers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -34,6 +34,7 @@ from logpi.envs.load import device
 from logpi.envs.make import vectorize
 from logpi.envs.presets import suited
 from logpi.envs.vectors import arguments_of, as_registered, check_size, pair
+from logpi.envs.wrappers import Layer, Named, Wrapped, described, layers
 from logpi.errors import LogpiError
 from logpi.tasks import NO_ENVIRONMENTS
 from logpi.types import Algorithm, DeviceEnv, DeviceVector, EnvSpec, PyTree
@@ -70,6 +71,7 @@ class Source(Protocol):
     in_turn: bool  # whether several seeds learn one after the other, each in a process of its own
     single: bool  # whether one environment can be built, for an agent to be evaluated and filmed in
     idle: Mapping[str, str]  # "section.setting" -> why it does nothing here
+    notes: tuple[str, ...]  # what is said of them before the training begins
 
     def given(self) -> Given:
         """What ``logpi.train`` makes of them; raises LogpiError where they cannot be trained in."""
@@ -117,6 +119,7 @@ class OnDevice:
 
     place, in_turn, single = "device", False, True
     idle: Mapping[str, str] = NO_ENVIRONMENTS
+    notes: tuple[str, ...] = ()
 
     def __init__(self, env: DeviceEnv) -> None:
         self._env = env
@@ -165,13 +168,20 @@ class OnDevice:
 
 
 class OnHost:
-    """A factory of Gymnasium's environments, which are stepped from Python."""
+    """A factory of Gymnasium's environments within wrappers, which are stepped from Python.
+
+    Evaluations and films leave out the wrappers that are for training only.
+    """
 
     place, in_turn, single = "Gymnasium", True, True
     idle: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, factory: Any, env_kwargs: Mapping[str, object]) -> None:
-        self._factory, self._kwargs = factory, dict(env_kwargs)
+    def __init__(self, factory: Any, env_kwargs: Mapping[str, object], wrappers: tuple[Layer, ...] = ()) -> None:
+        kept = tuple(layer for layer in wrappers if not layer.training_only)
+        self._factory = Wrapped(factory, wrappers) if wrappers else factory
+        self._whole = Wrapped(factory, kept) if kept else factory
+        self._kwargs = dict(env_kwargs)
+        self.notes: tuple[str, ...] = (described(wrappers),) if wrappers else ()
 
     def given(self) -> Given:
         if not callable(self._factory):
@@ -194,7 +204,15 @@ class OnHost:
             return Given(name, self._factory, suited(built.observation_space, built.action_space), kwargs)
 
     def spec(self) -> EnvSpec:
-        return host_spec(self._factory, self._kwargs)
+        spec = host_spec(self._factory, self._kwargs)
+        if self._whole is not self._factory:
+            whole = host_spec(self._whole, self._kwargs)
+            if (whole.observation_space, whole.action_space) != (spec.observation_space, spec.action_space):
+                raise LogpiError(
+                    f"{self.notes[0]}: what is for training only changes the spaces ({whole.observation_space} without "
+                    f"it, {spec.observation_space} with it), so no evaluation could do without it"
+                )
+        return spec
 
     def check(self, experiment: Experiment) -> None:
         pass
@@ -203,15 +221,15 @@ class OnHost:
         pass
 
     def longest(self, moves: int) -> int | None:
-        return longest_episode(self._factory, self._kwargs, moves)
+        return longest_episode(self._whole, self._kwargs, moves)
 
     def plan(self, run: Run, timesteps: float, longest: int, passes: int) -> Plan:
         return host_plan(run, timesteps, longest)
 
     def process(self, experiment: Experiment, algorithm: Algorithm, obs: PyTree, sizes: Sizes, seed: int) -> Process:
-        run, make = experiment.run, functools.partial(make_host, self._factory, env_kwargs=self._kwargs)
-        vector = make(experiment.method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
-        return on_host(vector, make(side_by_side(sizes.episodes)), algorithm, obs, seed, sizes)
+        run, make = experiment.run, functools.partial(make_host, env_kwargs=self._kwargs)
+        vector = make(self._factory, experiment.method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
+        return on_host(vector, make(self._whole, side_by_side(sizes.episodes)), algorithm, obs, seed, sizes)
 
     def evaluate(self, agent: Agent, episodes: int, seed: int, greedy: bool) -> Returns:
         key, calls = jax.random.key(seed), 0
@@ -221,7 +239,7 @@ class OnHost:
             calls += 1
             return agent.decide(agent.learner, memory, obs, key, np.int32(calls), greedy=greedy)
 
-        made = make_host(self._factory, min(episodes, BESIDE), env_kwargs=self._kwargs)
+        made = make_host(self._whole, min(episodes, BESIDE), env_kwargs=self._kwargs)
         with contextlib.closing(made) as vector:
             found = evaluate_host(vector, agent.policy, decide, episodes, seed)
         assert found is not None  # nothing watches
@@ -231,7 +249,7 @@ class OnHost:
         return OnVector(make_host(self._factory, batch, env_kwargs=self._kwargs), algorithm, lanes, seed)
 
     def drawn(self, render_mode: str) -> gymnasium.Env:
-        return self._factory(render_mode=render_mode, **self._kwargs)
+        return self._whole(render_mode=render_mode, **self._kwargs)
 
 
 class OfVector:
@@ -239,6 +257,7 @@ class OfVector:
 
     place, in_turn, single = "Gymnasium", True, False
     idle: Mapping[str, str] = dict.fromkeys(NO_ENVIRONMENTS, "the vector decides for itself")
+    notes: tuple[str, ...] = ()
 
     def __init__(self, vector: VectorEnv, evaluation: VectorEnv | None) -> None:
         self._vector, self._evaluation = vector, evaluation
@@ -283,16 +302,33 @@ class OfVector:
         raise LogpiError(ONE_WANTED)
 
 
-def source_of(env: object, env_kwargs: Mapping[str, object], eval_env: VectorEnv | None = None) -> Source:
+def source_of(
+    env: object,
+    env_kwargs: Mapping[str, object],
+    eval_env: VectorEnv | None = None,
+    wrappers: Sequence[Named] = (),
+) -> Source:
     """The source that ``env`` is.
 
     Args:
         env: a ``DeviceEnv``, a ``gymnasium.vector.VectorEnv``, or a function that builds a ``gymnasium.Env``.
         env_kwargs: arguments of that function.
         eval_env: the vector to evaluate in, where ``env`` is one.
+        wrappers: names and arguments of the wrappers around each environment, innermost first.
+
+    Raises:
+        LogpiError: wrappers around something other than single environments of Gymnasium, or as ``layers``.
     """
     if isinstance(env, DeviceEnv):
+        _no_wrappers(wrappers, f"{env.spec.id} runs on the device; give it what it should show itself")
         return OnDevice(env)
     if isinstance(env, VectorEnv):
+        _no_wrappers(wrappers, "a vector of environments is given; wrap the environments that it is made of")
         return OfVector(env, eval_env)
-    return OnHost(env, env_kwargs)
+    return OnHost(env, env_kwargs, layers(wrappers) if wrappers else ())
+
+
+def _no_wrappers(wrappers: Sequence[Named], why: str) -> None:
+    if wrappers:
+        names = ", ".join(name for name, _ in wrappers)
+        raise LogpiError(f"wrappers {names} go around environments of Gymnasium, and {why}")

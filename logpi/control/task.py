@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,14 @@ from logpi.tasks import (
     Ladder,
     Length,
     Own,
+    Place,
     Question,
     Score,
     Subject,
     Table,
     Task,
     Work,
+    Wrappers,
     kind_of,
 )
 
@@ -48,6 +51,8 @@ RETURNS: dict[str, tuple[float, float]] = {
     "FrozenLake8x8-v1": (0, 1),
 }
 UNKNOWN = (None, None)
+IS_ATARI = re.compile(r"(ale_py:)?(ALE/(?!.*-ram).+|(?!.*-ram).+NoFrameskip)-v\d+")  # games that show their pixels
+ATARI: Wrappers = (("atari", {}),)  # around them where nothing else is asked for
 
 
 def _names() -> list[str]:
@@ -70,26 +75,42 @@ def _runs_on(name: str) -> str:
     return "device" if name in DEVICE else "host"
 
 
-def _untuned(name: str, env_kwargs: Table) -> Mapping[str, Table]:
+def _untuned(place: Place) -> Mapping[str, Table]:
     """Settings that suit the spaces of a host environment; {} where it cannot be built: training says why."""
     from logpi.envs.load import load_own, registered
-    from logpi.envs.presets import suited
+    from logpi.envs.presets import stacked, suited
 
-    key = (name, repr(sorted(env_kwargs.items())))
+    name, env_kwargs, wrappers = place
+    key = (name, repr(sorted(env_kwargs.items())), repr(wrappers))
     if key not in _SUITED:
         _SUITED[key] = {}
         with contextlib.suppress(Exception):
             made: Any = load_own(name) if ":" in name or name.endswith(".py") else registered(name)
+            if wrappers:
+                from logpi.envs.wrappers import Wrapped, layers
+
+                made = Wrapped(made, layers(wrappers))
             with contextlib.closing(made(**env_kwargs)) as env:
                 _SUITED[key] = suited(env.observation_space, env.action_space)
-    return _SUITED[key]
+    return stacked(_SUITED[key], wrappers)
 
 
-_SUITED: dict[tuple[str, str], Mapping[str, Table]] = {}  # an environment is built once to see its spaces
+_SUITED: dict[tuple[str, str, str], Mapping[str, Table]] = {}  # an environment is built once to see its spaces
+
+
+def _wrappers(name: str) -> Wrappers:
+    return ATARI if IS_ATARI.fullmatch(name) else ()
+
+
+def _wrapping(name: str, wrappers: Wrappers, frames: int | None) -> Wrappers:
+    from logpi.envs.wrappers import expanded
+
+    return expanded(wrappers, frames)
 
 
 def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.config.stored import settings_card
+    from logpi.config.wrappers import as_tables
     from logpi.control.agent import adopt, save_agent
     from logpi.control.build import idle_settings, parts, process
 
@@ -100,7 +121,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
     kwargs = experiment.env_kwargs if own.env_kwargs is None else own.env_kwargs
     needed = {"env": not named, "algo": not made.acts_by_policy, "algorithm": not made.acts_by_policy}
     objects = [name for name in own.given if needed.get(name)]
-    kept: Facts = {"env_kwargs": kwargs, "policy": experiment.policy, "objects": objects}
+    wrappers = as_tables(experiment.wrappers) if experiment.wrappers else []
+    kept: Facts = {"env_kwargs": kwargs, "wrappers": wrappers, "policy": experiment.policy, "objects": objects}
     if not made.acts_by_policy:
         kept["method"] = settings_card(experiment)["method"]
 
@@ -213,4 +235,6 @@ TASK = Task(
     report=_report,
     next_step=lambda experiment, path: f"logpi watch {path}",
     untuned=_untuned,
+    wrappers=_wrappers,
+    wrapping=_wrapping,
 )

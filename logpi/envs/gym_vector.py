@@ -194,8 +194,8 @@ class GymVector:
 
 
 def describe(error: BaseException) -> str:
-    """``Type: message`` of an exception; a worker's error already carries its own type."""
-    return str(error) if isinstance(error, WorkerError) else f"{type(error).__name__}: {error}"
+    """``Type: message`` of an exception; a worker's error already carries its own type, and logpi's own says all."""
+    return str(error) if isinstance(error, WorkerError | LogpiError) else f"{type(error).__name__}: {error}"
 
 
 def _float32(rewards: PyTree) -> NDArray[np.float32]:

@@ -57,6 +57,11 @@ def make(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
     return registered(name)
 
 
+def make_gymnasium(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
+    """``make``, with Gymnasium's own environment of a classic id."""
+    return registered(name) if name in CLASSIC else make(name, **env_kwargs)
+
+
 def make_named(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
     """``make`` for a caller who writes the name: the file or module in it is imported."""
     name_code(name)

@@ -1,7 +1,8 @@
-"""Settings that suit an environment's spaces, for those without a recipe."""
+"""Settings that suit an environment's spaces and wrappers, for those without a recipe."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,3 +24,14 @@ def suited(seen: spaces.Space[Any], acts: spaces.Space[Any]) -> dict[str, dict[s
     if not (isinstance(seen, spaces.Box) and len(seen.shape) == 1 and np.issubdtype(seen.dtype, np.floating)):
         return {}
     return {"method": {"normalize_obs": True}, "network": {"log_std_init": FIRST}}
+
+
+def stacked(
+    found: Mapping[str, Mapping[str, Any]], wrappers: Sequence[tuple[str, Mapping[str, object]]]
+) -> dict[str, Any]:
+    """``found`` with what suits a stack of frames around the environment: a replay stores each frame once."""
+    from logpi.envs.wrappers import stacked_frames
+
+    frames = stacked_frames(wrappers) if wrappers else 1
+    more = {"stacked_frames": frames} if frames > 1 else {}
+    return {**found, "method": {**more, **found.get("method", {})}} if more else dict(found)

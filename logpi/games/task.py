@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from logpi import games
 from logpi.errors import LogpiError
-from logpi.tasks import NO_ENVIRONMENTS, NOTHING, Agent, Answer, Facts, Film, Length, Own, Question, Score, Task, Work
+from logpi.tasks import (
+    NO_ENVIRONMENTS,
+    NOTHING,
+    Agent,
+    Answer,
+    Facts,
+    Film,
+    Length,
+    Own,
+    Question,
+    Score,
+    Task,
+    Work,
+    no_wrapping,
+)
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
@@ -34,6 +48,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
         raise LogpiError(f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is a game and takes none")
+    if experiment.wrappers:
+        no_wrapping(experiment.env, experiment.wrappers, None)
     if experiment.run.eval_sampled:
         raise LogpiError("eval_sampled is of environments; in a game the search decides on the move: leave it out")
     game = make_game(experiment.env)

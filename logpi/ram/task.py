@@ -25,6 +25,7 @@ from logpi.tasks import (
     Table,
     Task,
     Work,
+    no_wrapping,
 )
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
             f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is not an environment and takes no "
             "arguments; what is done to its images are settings of the method, such as --canvas and --num-distractors"
         )
+    if experiment.wrappers:
+        no_wrapping(experiment.env, experiment.wrappers, None)
     if run.eval_sampled:
         raise LogpiError("eval_sampled is of environments; images: `logpi eval --sampled` draws the locations")
     if experiment.env == "ram/own" and method.data == "mnist":

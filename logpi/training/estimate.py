@@ -222,6 +222,6 @@ def _alike(theirs: Experiment, ours: Experiment) -> bool:
         horizon, run = task_of(experiment.env).horizon, experiment.run
         method = {name: value for name, value in vars(experiment.method).items() if name != horizon}
         evaluated = (run.seeds, run.eval_episodes, run.eval_points, run.vectorization)
-        return (method, experiment.network, experiment.env_kwargs, experiment.policy, *evaluated)
+        return (method, experiment.network, experiment.env_kwargs, experiment.wrappers, experiment.policy, *evaluated)
 
     return work(theirs) == work(ours)

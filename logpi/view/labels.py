@@ -56,7 +56,17 @@ def _flat(config: Config) -> Json:
     for section in SECTIONS:
         for name, value in config.get(section, {}).items():
             found[f"{section}.{name}" if name in found else name] = value
+    if isinstance(wrappers := config.get("wrappers"), list) and wrappers:
+        found["wrappers"] = " + ".join(map(_wrapper, wrappers))
     return found | ({"policy": config["policy"]} if config.get("policy") else {})
+
+
+def _wrapper(wrapper: object) -> str:
+    """A wrapper of config.toml, such as "frame-stack 4"."""
+    match wrapper:
+        case {"name": str(name), "kwargs": dict(kwargs)}:
+            return " ".join([_last(name), *map(_shown, kwargs.values())])
+    return str(wrapper)
 
 
 def _label(config: Config, beside: Iterable[Config]) -> str:

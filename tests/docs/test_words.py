@@ -176,7 +176,9 @@ def test_flags_that_pages_name_exist(flags):
 def test_the_table_of_peers_names_settings_that_exist():
     """The second column of ``coming-from.md`` is logpi's."""
     known = {field.name for kind in SETTINGS for field in dataclasses.fields(kind)}
-    known |= {flag.replace("-", "_") for flag in ("algo", "episodes", "seeds", "record", "save", "no-video")}
+    known |= {
+        flag.replace("-", "_") for flag in ("algo", "episodes", "seeds", "record", "save", "no-video", "frame-stack")
+    }
     for row in (ROOT / "docs" / "coming-from.md").read_text("utf-8").splitlines():
         cells = row.split(" | ")
         if len(cells) == 3:

@@ -5,7 +5,7 @@ import pytest
 from logpi.view.labels import LONGEST, curves, distinct, shortened
 
 
-def config(env="CartPole-v1", algo="ppo", network=None, env_kwargs=None, policy="", **method):
+def config(env="CartPole-v1", algo="ppo", network=None, env_kwargs=None, policy="", wrappers=(), **method):
     usual = {"learning_rate": 3e-4, "n_envs": 8, "normalize_obs": False}
     return {
         "env": env,
@@ -15,7 +15,14 @@ def config(env="CartPole-v1", algo="ppo", network=None, env_kwargs=None, policy=
         "method": {**usual, **method},
         "network": {"hidden": [64, 64], **(network or {})},
         "env_kwargs": env_kwargs or {},
+        "wrappers": list(wrappers),
     }
+
+
+STACK = [
+    {"name": "frame-stack", "kwargs": {"stack_size": 4}},
+    {"name": "/a/mine.py:Shift", "kwargs": {"by": 2, "up": False}},
+]
 
 
 def labels(*configs):
@@ -38,6 +45,8 @@ def test_runs_that_differ_in_the_seed_alone_are_one_curve():
         ({"env_kwargs": {"gravity": 3.5}}, "gravity unset", "gravity 3.5"),
         ({"normalize_obs": True}, "normalize_obs off", "normalize_obs on"),
         ({"policy": "/home/me/nets.py:small"}, "policy unset", "policy nets.py:small"),
+        ({"wrappers": STACK}, "wrappers unset", "wrappers frame-stack 4 + mine.py:Shift 2 off"),
+        ({"wrappers": [5]}, "wrappers unset", "wrappers 5"),
         ({"data": "/data/cats.npz"}, "data unset", "data cats.npz"),
         ({"learning_rate": 1e-3, "n_envs": 16}, "learning_rate 0.0003, n_envs 8", "learning_rate 0.001, n_envs 16"),
     ],

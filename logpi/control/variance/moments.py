@@ -13,11 +13,12 @@ import numpy as np
 from jax import tree_util
 
 from logpi.config.settings import Experiment
+from logpi.config.wrappers import wrappings
 from logpi.control.agent import Agent
 from logpi.control.build import parts
 from logpi.control.sources import Source, source_of
 from logpi.control.variance.trajectories import once
-from logpi.envs.make import make
+from logpi.envs.make import make, make_gymnasium
 from logpi.errors import LogpiError
 from logpi.ops.normalization import Statistics
 from logpi.runs.checkpoint import Stored, read_arrays, read_meta
@@ -103,15 +104,16 @@ def _source(agent: Agent) -> Source:
     Raises:
         LogpiError: it was trained in an object that has no name, and nothing was given.
     """
-    kwargs = agent.facts.get("env_kwargs", {})
+    kwargs, wrappers = agent.facts.get("env_kwargs", {}), wrappings(agent.facts.get("wrappers", ()))
     if agent.env is not None:
-        return source_of(agent.env, kwargs)
+        return source_of(agent.env, kwargs, wrappers=wrappers)
     if "env" in agent.facts.get("objects", ()):
         raise LogpiError(
             f"this agent was trained in an object of a Python program, {agent.spec.id}, which its file cannot name: "
             "give logpi.variance the agent of logpi.load(path, env=...)"
         )
-    return source_of(make(agent.spec.id, **kwargs), kwargs)
+    named = make_gymnasium if wrappers else make
+    return source_of(named(agent.spec.id, **kwargs), kwargs, wrappers=wrappers)
 
 
 def policy_learner(agent: Agent) -> Learner:
