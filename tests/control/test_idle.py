@@ -19,7 +19,7 @@ from logpi.types import Algorithm, DeviceEnv, EnvSpec
 
 BOX, PIXELS = spaces.Box(-1, 1, (3,)), spaces.Box(0, 255, (40, 40, 3), "uint8")
 HOST = None  # stands for a factory of environments
-DEVICE = DeviceEnv(None, None, None)
+DEVICE = DeviceEnv(spec=EnvSpec("device-v0", BOX, BOX, None), reset=None, step=None)
 
 
 def refused(env, algo, tables, observation=BOX, action=BOX, source=HOST, whole=False, limit=None, own=NOTHING):
