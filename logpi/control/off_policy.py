@@ -42,7 +42,8 @@ class ReplayedBatch(NamedTuple):
 
 
 Made: TypeAlias = tuple[Learner, PyTree, Metrics]  # learner, sampler's state, and metrics
-Update: TypeAlias = Callable[[Learner, PyTree, Replay, Array, Array], Made]  # (…, words [N, 2] of the sample, and [2])
+# (learner, sampler's state, replay, random words [N, 2] of the sample, random words [2] of the update) -> Made
+Update: TypeAlias = Callable[[Learner, PyTree, Replay, Array, Array], Made]
 
 
 def _put(carry: Collected, rows: StoredRows) -> Collected:

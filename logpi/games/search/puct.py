@@ -37,11 +37,11 @@ class DirichletNoise(NamedTuple):
 
     fraction: float | Array = 0.25  # ε
     alpha: float | Array = 0.0  # α; 0: 10 / the number of those moves, "in inverse proportion" (Silver et al. 2018)
-    drawn: Array | bool = True  # whether there is any; what decides here is not compiled
+    drawn: Array | bool = True  # [] bool: whether noise is mixed in; an array, so that one program serves both cases
 
 
 class PuctConstants(NamedTuple):
-    """Settings of the search. The first two are static: they decide what is compiled."""
+    """Settings of the search. ``noise is None`` and ``max_children`` are static: they decide what is compiled."""
 
     noise: DirichletNoise | None = None  # None draws none: a draw for thousands of moves takes longer than the search
     max_children: int = 0  # moves that a node keeps, those of the largest prior; 0: all
