@@ -39,7 +39,7 @@ def test_other_names_pass(name):
     [
         ("MiniGrid-Empty-5x5-v0", "pip install minigrid, then name it minigrid:MiniGrid-Empty-5x5-v0"),
         ("highway-v0", "pip install highway-env, then name it highway_env:highway-v0"),
-        ("Pong-v0", "ALE/Pong-v5"),
+        ("Pong-v1", "ALE/Pong-v5"),
         ("pettingzoo.mpe:simple_spread_v3", "multi-agent environments are not supported"),
         ("cartpole-v1", "did you mean .*CartPole-v1"),
         ("HalfCheetah", "did you mean HalfCheetah-v5"),
