@@ -2,6 +2,7 @@
 
 - The navigation is the list of pages in ``index.md``: a page is added in one place.
 - ``api.md`` and ``settings.md`` are filled from ``logpi.__all__`` and from the settings' fields.
+- Each lesson of the course gets a notebook (``notebooks.py``), and a link to it.
 - The changelog is the ``CHANGELOG.md`` of the repository; links to other files of it lead to its web page.
 - ``llms.txt`` and the pages' Markdown are put beside them (https://llmstxt.org).
 """
@@ -17,6 +18,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import notebooks
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -50,6 +52,9 @@ def on_config(config: MkDocsConfig) -> None:
 def on_files(files: Files, config: MkDocsConfig) -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, CHANGELOG, content=changelog))
+    for page in notebooks.pages():
+        text = notebooks.text_of(page, config.site_url or "", config.extra["repository"])
+        files.append(File.generated(config, f"course/{page.stem}.ipynb", content=text))
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -67,6 +72,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         kind = "tree" if (ROOT / target).is_dir() else "blob"
         return f"{link[1]}{config.extra['repository']}/{kind}/main/{target}{link[3] or ''}"
 
+    lesson = Path(page.file.src_uri)
+    if lesson.parent.name == "course" and lesson.stem != "index":
+        title, _, rest = made.partition("\n")
+        made = f"{title}\n\n[Notebook]({lesson.stem}.ipynb){{: download }}\n{rest}"
     return LINK.sub(outward, made)
 
 

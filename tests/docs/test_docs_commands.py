@@ -11,13 +11,15 @@ import functools
 import io
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
 import sys
 
 import pytest
-from manual import PAGES, ROOT, blocks, commands, files, name_of
+from manual import PAGES, ROOT, blocks, commands, files, name_of, sized
+from matplotlib import pyplot
 from PIL import Image
 from small import SETTINGS, quick_compilation
 
@@ -93,6 +95,7 @@ def capped(monkeypatch):
     monkeypatch.setattr(logpi.view.screen, "open_file", print)
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("MPLBACKEND", "agg")
 
 
 def short(experiment):
@@ -161,6 +164,8 @@ def provide(text, folder, store):
 def execute(command, folder):
     """(exit code, output) of a command line."""
     words = shlex.split(command.line, comments=True)
+    if words[0] == "python" and words[1] in files():
+        return program(folder / words[1])
     if words[0] != "logpi" or {"|", "<", ">", "&&"} & set(words):
         environment = {**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT)}
         environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -176,6 +181,21 @@ def execute(command, folder):
         except SystemExit as end:
             code = end.code or 0
     return code, said.getvalue()
+
+
+def program(path):
+    """(0, output) of a program that a page shows, with small sizes."""
+    path.write_text(sized(path.read_text()))
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        runpy.run_path(str(path), run_name="__main__")
+    pyplot.close("all")
+    return 0, said.getvalue()
+
+
+def drawn(page, folder):
+    """For each picture of a page of the course, the files of its name that the page's commands have drawn."""
+    names = re.findall(r"\(\.\./pictures/course/([\w-]+)\.png\)", page.read_text(encoding="utf-8"))
+    return {name: [*folder.glob(f"{name}.png"), *folder.glob(f"{name}/figures/*.png")] for name in names}
 
 
 def unfinished(folder, words):
@@ -217,6 +237,7 @@ def test_a_page_runs_as_printed(page, folder, store):
             printed = [packed(line) for line in said.getvalue().splitlines()]
             for text in literal_outputs(block.text):
                 assert packed(text) in printed, f"{text} is not among {printed}"
+    assert [picture for picture, made in drawn(page, folder).items() if not made] == []
 
 
 def test_every_reason_to_skip_is_needed_and_every_page_elsewhere_exists():

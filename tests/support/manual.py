@@ -1,6 +1,8 @@
 """README.md and docs/ as the tests read them: pages, fenced blocks, commands, programs and files."""
 
+import ast
 import re
+import types
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,3 +54,23 @@ def commands(block):
 def files():
     """Files that the pages show in full: name -> text."""
     return {block.file: block.text for page in PAGES for block in blocks(page) if block.file}
+
+
+SIZES = {  # constants of the pages' programs: the largest value in a test
+    **{"GENERATIONS": 2, "UPDATES": 3, "GRID": 3, "EPISODES": 4, "SEEDS": 2},
+}
+
+
+def sized(program):
+    """The text of a program with the constants of ``SIZES`` at most as large."""
+    pattern = re.compile(rf"^({'|'.join(SIZES)}) = ([\d_]+)", re.MULTILINE)
+    return pattern.sub(lambda match: f"{match[1]} = {min(int(match[2]), SIZES[match[1]])}", program)
+
+
+def definitions(name):
+    """A new module of what a program of the pages defines, up to its last function; the rest does not run."""
+    tree = ast.parse(files()[name])
+    last = max(k for k, node in enumerate(tree.body) if isinstance(node, ast.FunctionDef))
+    module = types.ModuleType(name.removesuffix(".py"))
+    exec(compile(ast.Module(tree.body[: last + 1], []), name, "exec"), vars(module))
+    return module
