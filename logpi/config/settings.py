@@ -134,11 +134,20 @@ def idle_because(config: Section, name: str) -> str:
     return next((f"it is used where {text}" for text in found), "")
 
 
+def fixed_settings(kind: type[Section]) -> set[str]:
+    """Settings of ``kind`` that are decided when a run begins, although they are numbers.
+
+    A class of settings lists them as ``fixed``: what decides a shape, or is used once.
+    """
+    return {name for base in kind.__mro__ for name in vars(base).get("fixed", ())}
+
+
 Activation = Literal["tanh", "relu", "silu"]
 Torso = Literal["auto", "mlp", "cnn"]
 Memory = Literal["none", "gru", "lstm"]
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
+NO_TRACKER: Literal["none"] = "none"
 MOST_SEEDS = 2**32
 SEED_RANGE = "between 0 and 4294967295 - seeds"
 
@@ -240,6 +249,8 @@ class Run:
     minutes: float = above(0, math.inf)
     video: bool = True  # Video of the trained agent, recorded at the end of training
     tensorboard: bool = True  # TensorBoard event file in the run folder
+    # Experiment tracker that gets every row too, without an account: trackio, or wandb (Weights & Biases) offline
+    tracker: Literal["none", "trackio", "wandb"] = NO_TRACKER
     log_dir: str = "runs"  # Folder in which run folders are made
     vectorization: Literal["sync", "async"] = "sync"  # Host environments: one process (sync) or one each (async)
     # Autoreset mode of host environments' vectors, as in Gymnasium

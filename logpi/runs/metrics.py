@@ -1,82 +1,26 @@
-"""Metrics of a run: JSONL for programs, CSV for spreadsheets, TensorBoard for curves.
+"""Metrics of a run: JSONL for programs, CSV for spreadsheets, and further sinks such as TensorBoard.
 
 ``metrics.jsonl`` is a pure function of the run's seed and config: wall-clock values (``time/…``) go to
-``timing.jsonl`` and TensorBoard alone, so the files of a resumed and of an uninterrupted run are equal bit for bit.
-Non-finite numbers, which JSON lacks, are the strings ``"nan"``, ``"inf"`` and ``"-inf"``.
+``timing.jsonl`` and to the further sinks alone, so the files of a resumed and of an uninterrupted run are equal bit for
+bit. Non-finite numbers, which JSON lacks, are the strings ``"nan"``, ``"inf"`` and ``"-inf"``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
-import os
-import socket
-import struct
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
 from logpi.errors import LogpiError
 from logpi.runs.files import AppendFile, json_text, parse_json, read_text, without_waiting
-
-
-class EventFile:
-    """Appends scalars to ``events.out.tfevents.*`` in ``folder``; the file is made at the first ``write``."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._file: AppendFile | None = None
-        self._purge_step: int | None = None
-
-    def purge_after(self, step: int) -> None:
-        """Let TensorBoard hide what an earlier file says of moves after ``step``; call before ``write``."""
-        self._purge_step = step + 1
-
-    def write(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Append scalars at ``step`` environment moves.
-
-        Raises:
-            LogpiError: the disk refuses.
-        """
-        from tensorboardX.proto.summary_pb2 import Summary
-
-        if self._file is None:
-            self._file = self._start()
-        values = [Summary.Value(tag=name, simple_value=value) for name, value in scalars.items()]
-        self._file.append(_record(step=step, summary=Summary(value=values)))
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def _start(self) -> AppendFile:
-        from tensorboardX.proto.event_pb2 import SessionLog
-
-        part = len(list(self._folder.glob("events.out.tfevents.*")))
-        name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{part}"
-        file = AppendFile(self._folder / name)
-        file.append(_record(file_version="brain.Event:2"))
-        if self._purge_step is not None:
-            file.append(_record(step=self._purge_step, session_log=SessionLog(status=SessionLog.START)))
-        return file
-
-
-def _record(**fields: object) -> bytes:
-    """One TFRecord: length, its checksum, an Event message, its checksum."""
-    from tensorboardX.proto.event_pb2 import Event
-    from tensorboardX.record_writer import masked_crc32c
-
-    data = Event(wall_time=time.time(), **fields).SerializeToString()
-    length = struct.pack("<Q", len(data))
-    crcs = [struct.pack("<I", masked_crc32c(part)) for part in (length, data)]
-    return bytes(length + crcs[0] + data + crcs[1])
-
 
 STEPS = "time/total_timesteps"
 SPENT = "time/time_spent"  # column of timing.jsonl: seconds of all commands since ``minutes`` was last given
@@ -88,44 +32,139 @@ Value = float | list[float]  # one number, or one for each seed trained at once
 Row = dict[str, Value]
 
 
-class MetricsWriter:
-    """Appends rows of metrics to the files of one run folder; one writer per folder (``RunFolder.lock``)."""
+class Mark(NamedTuple):
+    """Where the metrics stood when a checkpoint was made."""
 
-    def __init__(self, folder: str | Path, tensorboard: bool = True) -> None:
+    offset: int  # bytes of ``metrics.jsonl``
+    step: int  # ``time/total_timesteps``
+
+
+class Sink(Protocol):
+    """Receiver of a run's rows. Every method raises LogpiError where the disk, or a service behind it, refuses."""
+
+    def write(self, row: Row) -> None:
+        """Take one row: plain numbers, or lists with one for each seed; wall-clock values included."""
+
+    def rewind(self, mark: Mark) -> None:
+        """Give up the rows after a checkpoint, from which the run goes on; called before the first ``write``."""
+
+    def close(self) -> None:
+        """Hand over what is still kept back."""
+
+
+class Lines:
+    """``metrics.jsonl``: what was measured, without the clock. It alone decides what a resumed run goes on from."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = AppendFile(folder / "metrics.jsonl")
+
+    def write(self, row: Row) -> None:
+        self._file.append(_json_line(without_clock(row)))
+
+    def offset(self) -> int:
+        """Bytes that are safely on the disk."""
+        return self._file.sync()
+
+    def rewind(self, mark: Mark) -> None:
+        present = self._file.sync()
+        if present < mark.offset:
+            raise LogpiError(
+                f"{self._file.path} has {present} bytes, but its checkpoint was made at {mark.offset}: "
+                "it was altered or is a copy of another moment; restore it, or start again with `logpi train`"
+            )
+        self._file.truncate(mark.offset)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Timing:
+    """``timing.jsonl``: the clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = AppendFile(folder / "timing.jsonl")
+
+    def write(self, row: Row) -> None:
+        if any(map(_is_clock, row)):
+            self._file.append(_json_line({name: value for name, value in row.items() if name.startswith("time/")}))
+
+    def rewind(self, mark: Mark) -> None:
+        kept = [row for row in read_rows(self._file.path) if mean(row[STEPS]) <= mark.step]
+        self._file.replace(b"".join(map(_json_line, kept)))
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Table:
+    """``progress.csv``: ``metrics.jsonl``, which is written before it, as a table; several seeds are averaged."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file, self._lines = AppendFile(folder / "progress.csv"), folder / "metrics.jsonl"
+        self._columns: list[str] = []
+
+    def write(self, row: Row) -> None:
+        row = without_clock(row)
+        if row.keys() <= set(self._columns):
+            self._file.append(_csv_text([[_cell(row, name) for name in self._columns]]))
+        else:
+            self._rebuild()
+
+    def rewind(self, mark: Mark) -> None:
+        self._rebuild()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _rebuild(self) -> None:
+        """The header is the union of all rows' names, so a new name changes the first line."""
+        rows = read_rows(self._lines)
+        self._columns = list(dict.fromkeys(name for row in rows for name in row))
+        cells = [[_cell(row, name) for name in self._columns] for row in rows]
+        self._file.replace(_csv_text([self._columns, *cells]) if rows else b"")
+
+
+class MetricsWriter:
+    """Hands rows of metrics to the sinks of one run folder; one writer per folder (``RunFolder.lock``)."""
+
+    def __init__(self, folder: str | Path, tensorboard: bool = True, others: Sequence[Sink] = ()) -> None:
         """Open the files of ``folder``; on resume call ``rewind`` before the first ``write``.
+
+        Args:
+            folder: of the run.
+            tensorboard: whether an event file for TensorBoard is written too.
+            others: further sinks, which are closed with the writer.
 
         Raises:
             LogpiError: the folder cannot be written.
         """
-        self.folder = Path(folder)
-        self._metrics = AppendFile(self.folder / "metrics.jsonl")
-        self._timing = AppendFile(self.folder / "timing.jsonl")
-        self._csv = AppendFile(self.folder / "progress.csv")
-        self._columns: list[str] = []
-        self._board = EventFile(self.folder) if tensorboard else None
+        folder = Path(folder)
+        self._lines = Lines(folder)
+        self._sinks: list[Sink] = [self._lines, Timing(folder), Table(folder)]
+        if tensorboard:
+            from logpi.runs.tensorboard import EventFile
 
-    def write(self, row: Mapping[str, object]) -> None:
-        """Append one row. Values are numbers, or lists with one number for each seed trained at once.
+            self._sinks.append(EventFile(folder))
+        self._sinks += others
+
+    def write(self, row: Mapping[str, object]) -> Row:
+        """Append one row, and return it as plain numbers.
 
         Args:
-            row: scalar name → value; ``time/total_timesteps`` (environment moves), the x-axis, is required.
+            row: scalar name → value, a number or a list with one for each seed trained at once;
+                ``time/total_timesteps`` (environment moves), the x-axis, is required.
 
         Raises:
             LogpiError: the disk refuses.
         """
         values = {name: _plain(value) for name, value in row.items()}
-        measured = {name: value for name, value in values.items() if not _is_clock(name)}
-        self._metrics.append(_json_line(measured))
-        if len(measured) < len(values):
-            clock = {name: value for name, value in values.items() if name.startswith("time/")}
-            self._timing.append(_json_line(clock))
-        self._write_csv(measured)
-        if self._board:
-            self._board.write(int(mean(values[STEPS])), {name: mean(value) for name, value in values.items()})
+        for sink in self._sinks:
+            sink.write(values)
+        return values
 
     def offset(self) -> int:
         """Bytes of ``metrics.jsonl`` that are safely on the disk; a checkpoint stores it for ``rewind``."""
-        return self._metrics.sync()
+        return self._lines.offset()
 
     def rewind(self, offset: int, step: int) -> None:
         """Remove what was written after a checkpoint.
@@ -137,25 +176,14 @@ class MetricsWriter:
         Raises:
             LogpiError: ``metrics.jsonl`` is shorter than ``offset``: it was altered.
         """
-        present = self._metrics.sync()
-        if present < offset:
-            raise LogpiError(
-                f"{self._metrics.path} has {present} bytes, but its checkpoint was made at {offset}: "
-                "it was altered or is a copy of another moment; restore it, or start again with `logpi train`"
-            )
-        self._metrics.truncate(offset)
-        timing = [row for row in read_rows(self._timing.path) if mean(row[STEPS]) <= step]
-        self._timing.replace(b"".join(map(_json_line, timing)))
-        self._rebuild_csv()
-        if self._board:
-            self._board.purge_after(step)
+        for sink in self._sinks:
+            sink.rewind(Mark(offset, step))
 
     def close(self) -> None:
-        """Close the files. Every row was already handed to the system when ``write`` returned."""
-        for file in (self._metrics, self._timing, self._csv):
-            file.close()
-        if self._board:
-            self._board.close()
+        """Close the sinks. Every row was already handed to the system when ``write`` returned."""
+        with contextlib.ExitStack() as stack:
+            for sink in reversed(self._sinks):
+                stack.callback(sink.close)
 
     def __enter__(self) -> Self:
         return self
@@ -164,19 +192,6 @@ class MetricsWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _write_csv(self, row: Row) -> None:
-        if row.keys() <= set(self._columns):
-            self._csv.append(_csv_text([[_cell(row, name) for name in self._columns]]))
-        else:
-            self._rebuild_csv()
-
-    def _rebuild_csv(self) -> None:
-        """The header is the union of all rows' names, so a new name changes the first line."""
-        rows = read_rows(self._metrics.path)
-        self._columns = list(dict.fromkeys(name for row in rows for name in row))
-        cells = [[_cell(row, name) for name in self._columns] for row in rows]
-        self._csv.replace(_csv_text([self._columns, *cells]) if rows else b"")
 
 
 def read_rows(path: str | Path) -> list[Row]:
@@ -261,6 +276,11 @@ def _parse(data: bytes, path: Path) -> list[Row]:
                 f"{path}, line {number} is not a JSON object ({error}); the file was altered: delete that line"
             ) from error
     return rows
+
+
+def without_clock(row: Row) -> Row:
+    """What was measured in a row, without its wall-clock values."""
+    return {name: value for name, value in row.items() if not _is_clock(name)}
 
 
 def _is_clock(name: str) -> bool:

@@ -133,6 +133,70 @@ def test_records_are_framed_as_tensorboard_wants(tmp_path):
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
 
 
+def test_tensorboard_has_the_settings_as_hparams_and_as_text(tmp_path):
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
+
+    config = 'env = "CartPole-v1"\n[run]\nstop_at = inf\n[network]\nhidden = [8]\n[method]\ngamma = 0.5\nlate = true\n'
+    (tmp_path / "config.toml").write_text(config)
+    with MetricsWriter(tmp_path) as writer:
+        writer.write(row(0))
+    values = {}
+    (path,) = tmp_path.glob("events.out.tfevents*")
+    data = path.read_bytes()
+    while data:
+        (size,) = struct.unpack("<Q", data[:8])
+        values |= {value.tag: value for value in Event.FromString(data[12 : 12 + size]).summary.value}
+        data = data[16 + size :]
+    content = values["_hparams_/session_start_info"].metadata.plugin_data.content
+    found = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert {name: value.WhichOneof("kind") for name, value in found.items()} == {
+        "env": "string_value",
+        "run.stop_at": "string_value",  # a JSON number is finite
+        "network.hidden": "string_value",
+        "method.gamma": "number_value",
+        "method.late": "bool_value",
+    }
+    assert found["method.gamma"].number_value == 0.5
+    (text,) = values["config.toml/text_summary"].tensor.string_val
+    assert [line.strip() for line in text.decode().splitlines()] == config.splitlines()
+
+
+class Remembering:
+    """A sink that remembers what it was told."""
+
+    def __init__(self):
+        self.told = []
+
+    def write(self, row):
+        self.told.append(row)
+
+    def rewind(self, mark):
+        self.told.append(mark)
+
+    def close(self):
+        self.told.append("closed")
+
+
+def test_a_further_sink_gets_every_row_whole_as_plain_numbers(tmp_path):
+    sink = Remembering()
+    with MetricsWriter(tmp_path, False, [sink]) as writer:
+        writer.rewind(0, 7)
+        rows = [writer.write(row(i) | {"loss": jnp.float32(2)}) for i in range(3)]
+    assert sink.told == [metrics.Mark(0, 7), *rows, "closed"]
+    assert rows[1].keys() == {"time/total_timesteps", "rollout/ep_rew_mean", "time/fps", "loss"}
+    assert all(type(value) in (int, float, list) for row in rows for value in row.values())
+
+
+def test_every_sink_is_closed_although_one_refuses(tmp_path):
+    first, last = Remembering(), Remembering()
+    refusing = Remembering()
+    refusing.close = lambda: (_ for _ in ()).throw(LogpiError("refused"))
+    with pytest.raises(LogpiError, match="refused"), MetricsWriter(tmp_path, False, [first, refusing, last]):
+        pass
+    assert first.told == last.told == ["closed"]
+
+
 def test_csv_widens_and_holds_means(tmp_path):
     with MetricsWriter(tmp_path, tensorboard=False) as writer:
         for i in range(4):
@@ -176,7 +240,9 @@ def test_full_disk_under_tensorboard_neither_hangs_nor_hides(tmp_path, monkeypat
     (path,) = tmp_path.glob("events.out.tfevents*")
     writer.close()
     full = Path("/dev/full")
-    monkeypatch.setattr(metrics, "AppendFile", lambda to: AppendFile(full if "tfevents" in to.name else to))
+    monkeypatch.setattr(
+        "logpi.runs.tensorboard.AppendFile", lambda to: AppendFile(full if "tfevents" in to.name else to)
+    )
     with pytest.raises(LogpiError, match=r"No space left"), MetricsWriter(tmp_path) as resumed:
         resumed.write(row(1))
     assert path.stat().st_size > 100
