@@ -11,6 +11,9 @@ from typing import Any
 _WHERE = {
     "train": "logpi.api.runs",
     "resume": "logpi.api.runs",
+    "resuming": "logpi.api.runs",
+    "Event": "logpi.training.hooks",
+    "Training": "logpi.api.steps",
     "load": "logpi.api.agents",
     "contents": "logpi.api.agents",
     "evaluate": "logpi.api.agents",
@@ -51,13 +54,14 @@ _WHERE = {
     "Trajectory": "logpi.types",
     "LogpiError": "logpi.errors",
 }
-_MODULES = ("psi", "losses", "distributions")
+_MODULES = {name: f"logpi.ops.{name}" for name in ("psi", "losses", "distributions")}
+_MODULES |= {"training": "logpi.training"}  # a package that can be called
 __all__ = [*_WHERE, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return importlib.import_module(f"logpi.ops.{name}")
+        return importlib.import_module(_MODULES[name])
     if name in _WHERE:
         module, _, original = _WHERE[name].partition(":")
         return getattr(importlib.import_module(module), original or name)

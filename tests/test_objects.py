@@ -279,7 +279,7 @@ def test_no_score_is_promised_to_what_an_object_changes(tmp_path, monkeypatch):
     said = []
     shown = contextlib.nullcontext(mock.Mock())
     monkeypatch.setattr("logpi.api.runs.presented", lambda experiment, recipe, *_: said.append(recipe) or shown)
-    monkeypatch.setattr("logpi.training.session.start", mock.Mock())
+    monkeypatch.setattr("logpi.training.session.starting", lambda *_: [])
     logpi.train("CartPole-v1", "ppo")
     logpi.train(lambda: gymnasium.make("CartPole-v1"), "ppo")
     logpi.train("CartPole-v1", "ppo", algorithm=ppo)

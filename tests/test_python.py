@@ -83,10 +83,10 @@ def test_values_of_numpy_and_paths_are_plain():
 def test_a_relative_path_of_data_is_made_absolute_whichever_way_it_comes(tmp_path, monkeypatch, way):
     monkeypatch.chdir(tmp_path)
     if way == "flags":
-        experiment, _, _ = parse_train(["ram/own", "--data", "icons"])
+        experiment, *_ = parse_train(["ram/own", "--data", "icons"])
     elif way == "file":
         Path("mine.toml").write_text('[method]\ndata = "icons"\n')
-        experiment, _, _ = parse_train(["ram/own", "--config", "mine.toml"])
+        experiment, *_ = parse_train(["ram/own", "--config", "mine.toml"])
     else:
         experiment, _ = resolve("ram/own", None, {"method": {"data": Path("icons")}})
     assert experiment.method.data == str(tmp_path / "icons")

@@ -48,6 +48,7 @@ class SAC(Exploring):
     target_entropy: float = finite(-1.0)
 
     uses = (Use(("target_entropy",), lambda c: c.auto_ent_coef, "auto_ent_coef is on"),)
+    fixed = ("ent_coef",)  # the temperature is a parameter once learning has begun
 
 
 @method(settings=SAC, parent="qac", network=ActorCriticNetwork, policy=squashed_actor_critics)

@@ -38,6 +38,7 @@ class SACDiscrete(Replayed):
     target_entropy: float = fraction(0.3)
 
     uses = (Use(("target_entropy",), lambda c: c.auto_ent_coef, "auto_ent_coef is on"),)
+    fixed = ("ent_coef",)  # the temperature is a parameter once learning has begun
 
 
 @method(settings=SACDiscrete, parent="sac", network=ActorCriticNetwork, policy=discrete_actor_critics)

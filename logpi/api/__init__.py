@@ -2,7 +2,7 @@
 
 from logpi.api.agents import contents, evaluate, film, film_random, load, look, sheet
 from logpi.api.laboratory import variance
-from logpi.api.runs import resume, train
+from logpi.api.runs import resume, resuming, train, training
 from logpi.training.outcome import Outcome
 
 __all__ = [
@@ -14,7 +14,9 @@ __all__ = [
     "load",
     "look",
     "resume",
+    "resuming",
     "sheet",
     "train",
+    "training",
     "variance",
 ]

@@ -1,27 +1,32 @@
-"""Training from Python: ``logpi.train`` and ``logpi.resume``."""
+"""Training from Python: ``logpi.train`` and ``logpi.resume``, as loops ``logpi.training`` and ``logpi.resuming``."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logpi import own_code
 from logpi.api.given import check_types, method_given, named
+from logpi.api.steps import Callback, Training, through, within
 from logpi.config.call import experiment_of, python_command
 from logpi.config.experiments import promised
 from logpi.config.lengths import lengthened
+from logpi.config.settings import Experiment
 from logpi.config.stored import HISTORY, SettingsFile, check_objects, experiment_from_table, read_file, settled
 from logpi.config.wrappers import wrappings
+from logpi.errors import LogpiError
 from logpi.methods import AnyMethod
 from logpi.runs.files import Json
+from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import open_run
-from logpi.tasks import NOTHING, Table
+from logpi.tasks import NOTHING, Own, Table
 from logpi.training import session
+from logpi.training.newest import Earlier
 from logpi.training.outcome import Outcome, presented
-from logpi.training.session import Earlier
+from logpi.training.session import Events
 from logpi.types import Policy
 
 if TYPE_CHECKING:
@@ -40,6 +45,7 @@ def train(
     algorithm: Callable[..., Algorithm] | None = None,
     eval_env: VectorEnv | None = None,
     code: Sequence[str] = (),
+    callback: Callback | None = None,
     quiet: bool = False,
     run: Table | None = None,
     network: Table | None = None,
@@ -62,6 +68,7 @@ def train(
             ``algo``.
         eval_env: a ``gymnasium.vector.VectorEnv`` to evaluate in, where ``env`` is one without a registered id.
         code: further Python files of your own that may be imported.
+        callback: called with a ``logpi.Event`` after each row of metrics; where it raises, the run is saved first.
         quiet: no display.
         run: settings of ``logpi.config.settings.Run``, such as ``{"seed": 1, "video": False}``.
         network: settings of the method's network.
@@ -73,32 +80,107 @@ def train(
             ``hidden=[32]`` or ``seed=1``.
 
     Raises:
-        LogpiError: a name or a setting is wrong, or the run failed; the message says what to do.
+        LogpiError: a name or a setting is wrong, or the run or the callback failed; the message says what to do.
     """
-    around = None if wrappers is None else wrappings(wrappers)
-    names = [*(text for text in (env, algo, policy) if isinstance(text, str)), *(name for name, _ in around or ())]
-    with own_code.command([*names, *code]):
-        check_types(policy, algorithm)
-        given = read_file(config) if config is not None else SettingsFile()
-        name, implied, own = named(given.env if env is None and given.env else env)
-        algo, own = method_given(algo or given.algo or None, own._replace(algorithm=algorithm, eval_env=eval_env))
-        own = own._replace(policy=policy if isinstance(policy, Policy) else None)
-        check_objects(given.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
-        tables: Json = {"run": run or {}, "network": network or {}, "env_kwargs": env_kwargs or {}}
-        tables |= {"wrappers": around, "frame_stack": frame_stack}
-        experiment = experiment_of(name, algo, given, {**implied, **settings}, own, **tables)
-        source = str(given.init_from if init_from is None else init_from)
-        network_name = policy if isinstance(policy, str) else "" if policy else given.policy
-        experiment = settled(replace(experiment, init_from=source, policy=network_name, objects=own.given))
-        objects = {"env": own.env, "algo": own.method, "policy": own.policy}
-        objects |= {"algorithm": algorithm, "eval_env": eval_env}
-        written: Json = {"env": experiment.env if own.env is None else None}
-        written |= {"algo": experiment.algo if algo and own.method is None else None}
-        written |= {"config": config, "init_from": source, "policy": experiment.policy, "code": list(code), "run": run}
-        written |= {"network": network, "env_kwargs": env_kwargs, **settings}
-        written |= {"wrappers": ["none"] if around == [] else around, "frame_stack": frame_stack}
-        with presented(experiment, promised(experiment), quiet, own) as show:
-            return show(session.start(experiment, python_command(written, objects), show.view, own, show.band))
+    parts: dict[str, Any] = {"config": config, "init_from": init_from, "policy": policy, "algorithm": algorithm}
+    parts |= {"eval_env": eval_env, "code": code, "quiet": quiet, "run": run, "network": network}
+    parts |= {"env_kwargs": env_kwargs, "wrappers": wrappers, "frame_stack": frame_stack}
+    return through(_begun(Given(env, algo, **parts, settings=settings)), callback)
+
+
+def training(env: object = None, algo: str | AnyMethod | None = None, **arguments: Any) -> Training:
+    """Train an agent in a loop over its events: ``for event in logpi.training("CartPole-v1"): ...``.
+
+    Args:
+        env: as in ``logpi.train``.
+        algo: as in ``logpi.train``.
+        **arguments: the other arguments of ``logpi.train``, but for ``callback``.
+
+    Raises:
+        LogpiError: as ``logpi.train``, when the loop begins.
+    """
+    _no_callback(arguments)
+    known = {name: arguments.pop(name) for name in Given._fields[2:-1] if name in arguments}
+    return Training(lambda: _begun(Given(env, algo, **known, settings=arguments)))
+
+
+class Given(NamedTuple):
+    """The arguments of ``logpi.train``."""
+
+    env: object
+    algo: str | AnyMethod | None
+    config: str | Path | None = None
+    init_from: str | Path | None = None
+    policy: Policy | str | None = None
+    algorithm: Callable[..., Algorithm] | None = None
+    eval_env: VectorEnv | None = None
+    code: Sequence[str] = ()
+    quiet: bool = False
+    run: Table | None = None
+    network: Table | None = None
+    env_kwargs: Table | None = None
+    wrappers: Sequence[str | Sequence[object]] | None = None
+    frame_stack: int | None = None
+    settings: Mapping[str, object] = {}
+
+
+def _begun(given: Given) -> Events[Outcome]:
+    """The run that ``given`` asks for."""
+    around = None if given.wrappers is None else wrappings(given.wrappers)
+    texts = [text for text in (given.env, given.algo, given.policy) if isinstance(text, str)]
+    names = [*texts, *(name for name, _ in around or ()), *given.code]
+    return within(names, (), _training(given._replace(wrappers=around)))
+
+
+def _training(given: Given) -> Events[Outcome]:
+    check_types(given.policy, given.algorithm)
+    experiment, own = _resolved(given)
+    with presented(experiment, promised(experiment), given.quiet, own) as show:
+        return show(
+            (yield from session.starting(experiment, _written(given, experiment, own), show.view, own, show.band))
+        )
+
+
+def _written(given: Given, experiment: Experiment, own: Own) -> str:
+    """What command.txt says of the call."""
+    arguments: Json = {
+        "env": experiment.env if own.env is None else None,
+        "algo": experiment.algo if given.algo and own.method is None else None,
+        "config": given.config,
+        "init_from": experiment.init_from,
+        "policy": experiment.policy,
+        "code": list(given.code),
+        "run": given.run,
+        "network": given.network,
+        "env_kwargs": given.env_kwargs,
+        **given.settings,
+        "wrappers": ["none"] if given.wrappers == [] else given.wrappers,
+        "frame_stack": given.frame_stack,
+    }
+    objects = {"env": own.env, "algo": own.method, "policy": own.policy}
+    return python_command(arguments, objects | {"algorithm": own.algorithm, "eval_env": own.eval_env})
+
+
+def _resolved(given: Given) -> tuple[Experiment, Own]:
+    """The experiment, and what the program brings for it."""
+    file = read_file(given.config) if given.config is not None else SettingsFile()
+    name, implied, own = named(file.env if given.env is None and file.env else given.env)
+    own = own._replace(algorithm=given.algorithm, eval_env=given.eval_env)
+    algo, own = method_given(given.algo or file.algo or None, own)
+    own = own._replace(policy=given.policy if isinstance(given.policy, Policy) else None)
+    check_objects(file.objects, own.given, "logpi.train(ARGUMENTS, config=...)")
+    tables: Json = {"run": given.run or {}, "network": given.network or {}, "env_kwargs": given.env_kwargs or {}}
+    tables |= {"wrappers": given.wrappers, "frame_stack": given.frame_stack}
+    experiment = experiment_of(name, algo, file, {**implied, **given.settings}, own, **tables)
+    source = str(file.init_from if given.init_from is None else given.init_from)
+    network = given.policy if isinstance(given.policy, str) else "" if given.policy else file.policy
+    return settled(replace(experiment, init_from=source, policy=network, objects=own.given)), own
+
+
+def _no_callback(arguments: Mapping[str, object]) -> None:
+    """Refuse a callback beside a loop."""
+    if "callback" in arguments:
+        raise LogpiError("callback is for logpi.train and logpi.resume; here the loop hears of every event itself")
 
 
 def resume(
@@ -114,6 +196,7 @@ def resume(
     env: object = None,
     eval_env: VectorEnv | None = None,
     code: Sequence[str] = (),
+    callback: Callback | None = None,
     trust: bool = False,
     root: str = "runs",
     quiet: bool = False,
@@ -136,6 +219,7 @@ def resume(
         env: the environment that ``train`` was given, if it was not a name.
         eval_env: the environment for evaluations that ``train`` was given.
         code: Python files that may be imported where the run names them.
+        callback: as in ``train``.
         trust: import whatever code the run names; each file is shown on standard error before.
         root: folder that holds the runs.
         quiet: no display.
@@ -144,19 +228,58 @@ def resume(
         LogpiError: no such run, it has finished and no new length is given, it has learnt for longer than that, or none
             of its checkpoints can be used.
     """
-    with own_code.command(code):
-        folder, own = open_run(path, root), NOTHING if env is None else named(env)[2]
-        own = method_given(algo, own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env))[1]
-        table = folder.config
-        if trust:
-            own_code.trust_code(*own_code.named_in(table))
-        lengths = {"total_timesteps": total_timesteps, "total_images": total_images}
-        asked = {name: value for name, value in lengths.items() if value is not None}
-        longer = bool(asked) or stop_at is not None or minutes is not None
-        before = experiment = experiment_from_table(table, own)
-        if longer:
-            limits = (math.inf if limit is None else limit for limit in (stop_at, minutes))
-            experiment = lengthened(before, asked, *limits)
-        earlier = Earlier(before, table.get(HISTORY, [])) if longer else None
-        with presented(experiment, promised(experiment), quiet, own) as show:
-            return show(session.resume(folder, experiment, show.view, own, earlier))
+    parts = {"policy": policy, "algo": algo, "algorithm": algorithm, "env": env, "eval_env": eval_env}
+    limits = {"total_timesteps": total_timesteps, "total_images": total_images, "stop_at": stop_at, "minutes": minutes}
+    return through(_gone_on(path, **limits, **parts, code=code, trust=trust, root=root, quiet=quiet), callback)
+
+
+def resuming(path: str | Path, **arguments: Any) -> Training:
+    """Continue a run in a loop over its events, as ``logpi.training`` begins one.
+
+    Args:
+        path: the run's folder, or its name in ``root``.
+        **arguments: the other arguments of ``logpi.resume``, but for ``callback``.
+
+    Raises:
+        LogpiError: as ``logpi.resume``, when the loop begins.
+    """
+    _no_callback(arguments)
+    return Training(lambda: _gone_on(path, **arguments))
+
+
+def _gone_on(
+    path: str | Path, *, code: Sequence[str] = (), trust: bool = False, root: str = "runs", **arguments: Any
+) -> Events[Outcome]:
+    """The run at ``path``, which goes on as ``arguments`` of ``resume`` say."""
+    folder = open_run(path, root)
+    table = folder.config
+    return within(code, own_code.named_in(table) if trust else (), _resuming(folder, table, **arguments))
+
+
+def _resuming(
+    folder: RunFolder,
+    table: Json,
+    *,
+    policy: Policy | None = None,
+    algo: AnyMethod | None = None,
+    algorithm: Callable[..., Algorithm] | None = None,
+    env: object = None,
+    eval_env: VectorEnv | None = None,
+    total_timesteps: float | None = None,
+    total_images: float | None = None,
+    stop_at: float | None = None,
+    minutes: float | None = None,
+    quiet: bool = False,
+) -> Events[Outcome]:
+    own = NOTHING if env is None else named(env)[2]
+    own = method_given(algo, own._replace(policy=policy, algorithm=algorithm, eval_env=eval_env))[1]
+    lengths = {"total_timesteps": total_timesteps, "total_images": total_images}
+    asked = {name: value for name, value in lengths.items() if value is not None}
+    longer = bool(asked) or stop_at is not None or minutes is not None
+    before = experiment = experiment_from_table(table, own)
+    if longer:
+        limits = (math.inf if limit is None else limit for limit in (stop_at, minutes))
+        experiment = lengthened(before, asked, *limits)
+    earlier = Earlier(before, table.get(HISTORY, [])) if longer else None
+    with presented(experiment, promised(experiment), quiet, own) as show:
+        return show((yield from session.resuming(folder, experiment, show.view, own, earlier)))

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO
 
 from logpi.errors import inert
+
+DESCRIPTOR = 1  # of standard output: what other processes write to, whatever sys.stdout is
 
 
 def replace_what_cannot_be_shown() -> None:
@@ -36,6 +38,56 @@ def say_json(value: Any) -> None:
     from logpi.runs.files import json_text
 
     print(json_text(value))
+
+
+@contextlib.contextmanager
+def json_lines() -> Iterator[Callable[[Any], None]]:
+    """What prints a value as one line of JSON; all else that is printed within, by any process, goes to standard error.
+
+    Where the reader has gone, the rest is printed nowhere.
+    """
+    from logpi.runs.files import json_text
+
+    with contextlib.ExitStack() as stack:
+        lines = stack.enter_context(_aside())
+        gone = False
+
+        def tell(value: Any) -> None:
+            nonlocal gone
+            if gone:
+                return
+            try:
+                lines.write(json_text(value) + "\n")
+                lines.flush()
+            except BrokenPipeError:
+                gone = True
+                warn("logpi: the output has no reader any more; training goes on without it")
+
+        yield tell
+
+
+@contextlib.contextmanager
+def _aside() -> Iterator[TextIO]:
+    """Standard output, in whose place is standard error: for Python, and where it has a descriptor for all others."""
+    found = sys.stdout
+    try:
+        errors, shared = sys.stderr.fileno(), os.path.sameopenfile(found.fileno(), DESCRIPTOR)
+    except (OSError, ValueError, AttributeError):  # replaced by a program
+        shared = False
+    if not shared:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield found
+        return
+    found.flush()
+    kept = os.dup(DESCRIPTOR)
+    lines = open(kept, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (its descriptor is closed below)
+    os.dup2(errors, DESCRIPTOR)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield lines
+    finally:
+        os.dup2(kept, DESCRIPTOR)
+        os.close(kept)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from logpi.cli.output import json_lines
+
 RUN = "Run folder, or its name within --log-dir"
 
 
@@ -20,7 +22,8 @@ def resume(argv: list[str]) -> int:
         minutes: float | None = None,
         log_dir: str = "runs",
         quiet: bool = False,
-    ) -> tuple[str, dict[str, Any], str, bool]:
+        json: bool = False,
+    ) -> tuple[str, dict[str, Any], bool]:
         """Continue an interrupted run from its newest valid checkpoint, or a finished one with a greater length.
 
         Args:
@@ -30,12 +33,18 @@ def resume(argv: list[str]) -> int:
             minutes: Wall-clock time in minutes from now on; none by default
             log_dir: Folder that holds the runs
             quiet: No display while training
+            json: Rows and outcome as lines of JSON on standard output; everything else goes to standard error
         """
         limits = {"total_timesteps": total_timesteps, "total_images": total_images}
-        return run, {**limits, "stop_at": stop_at, "minutes": minutes}, log_dir, quiet
+        return run, {**limits, "stop_at": stop_at, "minutes": minutes, "root": log_dir, "quiet": quiet}, json
 
-    path, limits, root, quiet = tyro.cli(options, args=argv, prog="logpi resume")
+    path, arguments, as_json = tyro.cli(options, args=argv, prog="logpi resume")
     import logpi.api as api
 
-    api.resume(path, **limits, root=root, quiet=quiet)
+    if not as_json:
+        api.resume(path, **arguments)
+        return 0
+    with json_lines() as tell:
+        outcome = api.resume(path, **arguments, callback=lambda event: tell(event.to_json()))
+        tell(outcome.to_json())
     return 0

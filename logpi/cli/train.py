@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from logpi.cli.output import warn
+from logpi.cli.output import json_lines, warn
 from logpi.config.experiments import promised, resolve
 from logpi.config.help import with_help
 from logpi.config.literals import assignment
@@ -25,6 +26,7 @@ FLAT = (tyro.conf.OmitArgPrefixes,)
 CONFIG_HELP = "Settings file in TOML: [run], [method], [network], [env_kwargs]; a run's config.toml is one"
 POLICY_HELP = "Your own network, path/file.py:name: a logpi.Policy, or a function (EnvSpec) -> logpi.Policy"
 FROM_HELP = "Run, or an agent's folder, whose parameters (and observation normalizer) training begins with"
+JSON_HELP = "Rows and outcome as lines of JSON on standard output; everything else goes to standard error"
 KWARGS_HELP = "Keyword arguments of the environment, NAME=VALUE: a literal of TOML or Python, or a plain word"
 WRAPPER_HELP = "Wrapper around the environment, repeatable, innermost first: a short name, module:Class, "
 WRAPPER_HELP += "path/file.py:Class, or none: no wrapper. Those given take the place of the default ones"
@@ -36,19 +38,22 @@ ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar=
 
 def train(argv: list[str]) -> int:
     """Train. Every setting of method, network and run is a flag; ``--help`` shows it with its value."""
-    experiment, recipe, quiet = parse_train(argv)
+    experiment, recipe, quiet, as_json = parse_train(argv)
     from logpi.training import session
     from logpi.training.outcome import presented
 
     if remark := task_of(experiment.env).remark(experiment.env):
         warn(f"logpi: {remark}")
-    with presented(experiment, recipe, quiet) as show:
-        show(session.start(experiment, ["logpi", "train", *argv], show.view, expected=show.band))
+    with json_lines() if as_json else contextlib.nullcontext() as tell, presented(experiment, recipe, quiet) as show:
+        events = session.starting(experiment, ["logpi", "train", *argv], show.view, expected=show.band)
+        outcome = show(session.heard(events, tell and (lambda event: tell(event.to_json()))))
+        if tell:
+            tell(outcome.to_json())
     return 0
 
 
-def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
-    """(experiment, the recipe whose expected score holds for it, quiet) from the arguments of ``logpi train``.
+def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool, bool]:
+    """(experiment, the recipe whose score it should reach, quiet, as JSON) from the arguments of ``logpi train``.
 
     The environment, ``--algo`` and ``--config`` are read first: they decide which flags there are and what each
     one's default is. Exits with 2 on a misspelt flag.
@@ -77,6 +82,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
         "wrapper": (Annotated[tuple[str, ...], tyro.conf.arg(help=WRAPPER_HELP, metavar="NAME [KEY=VALUE ...]")], ()),
         "frame_stack": (Annotated[int, tyro.conf.arg(help=STACK_HELP)], _frames(experiment)),
         "quiet": (Annotated[bool, tyro.conf.arg(help="No display while training")], False),
+        "json": (Annotated[bool, tyro.conf.arg(help=JSON_HELP)], False),
     }
     sections = {"method": experiment.method, "network": experiment.network, "run": experiment.run}
     for name, section in sections.items():
@@ -94,7 +100,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool]:
         name_code(given.policy)
     found = dataclasses.replace(experiment, env=given.env, env_kwargs=kwargs, policy=given.policy, **chosen)
     asked = settled(dataclasses.replace(found, init_from=given.init_from))
-    return asked, promised(asked), given.quiet
+    return asked, promised(asked), given.quiet, given.json
 
 
 def _frames(experiment: Experiment) -> object:
@@ -133,7 +139,7 @@ def _switches(algo: str | None) -> set[str]:
     """Names of the flags without a value: those of ``algo``, or of every method where it is not given."""
     methods = [find_method(algo)] if algo else all_methods()
     kinds: list[Any] = [Run, *(m.network for m in methods), *(m.settings for m in methods)]
-    return {"quiet"} | {
+    return {"quiet", "json"} | {
         f.name.replace("_", "-") for kind in kinds for f in dataclasses.fields(kind) if f.type in ("bool", bool)
     }
 

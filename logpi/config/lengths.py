@@ -66,4 +66,5 @@ def ending(experiment: Experiment, ended: str) -> str:
     return {
         "stop_at": f"ended early: an evaluation reached the score {run.stop_at:g} (stop_at)",
         "minutes": f"ended early: its {run.minutes:g} minutes were over",
+        "finish": "ended early: the program asked for it (Event.finish)",
     }.get(ended, "")

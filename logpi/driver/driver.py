@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 import jax
@@ -23,7 +23,7 @@ from logpi.driver import budget, compiling, devices
 from logpi.driver.budget import Plan
 from logpi.driver.kept import Kept, with_arrays
 from logpi.driver.process import LEARNER, START, Case, Process, Runnable, Scores, Span, State, Watch
-from logpi.driver.progress import HEALTH, Event, Progress, after_row, check_health, early, has_row
+from logpi.driver.progress import HEALTH, Event, Onward, Progress, after_row, check_health, early, has_row
 from logpi.driver.stages import PIECE, evaluation_programs, initial, programs_of, stream, unwatched
 from logpi.types import Learner, Metrics, PyTree
 
@@ -231,13 +231,14 @@ def training(
     run: Run,
     watch: Watch = unwatched,
     clock: Callable[[], float] = lambda: 0.0,
-) -> Iterator[Event]:
+) -> Generator[Event, Onward | None, None]:
     """Iterate until every seed has had its ``total_timesteps``; yields one ``Event`` per row of metrics.
 
     Everything that is yielded, but for the clock, follows from ``state`` and ``progress``: a run that is cut in two
     yields the same rows, and one at its end yields nothing. Where ``watch`` asks for a stop, the last event has a state
     to save and perhaps no row. A run ends earlier where ``early`` says so of an evaluation or of ``clock``, in seconds;
-    when its time is over, the iteration under way is its last one and gets a row and an evaluation.
+    when its time is over, the iteration under way is its last one and gets a row and an evaluation. It goes on as an
+    ``Onward`` that is sent back says.
 
     Raises:
         LogpiError: an observation, a reward or a parameter is not finite (the state before is not lost: it is in the
@@ -249,12 +250,13 @@ def training(
     ended = bool(np.min(driver.timesteps(state)) >= total)
     finished = bool(progress.ended) or (ended and progress.stage == 0 and has_row(progress.iteration, every))
     health: list[Metrics] = []  # of each iteration since the last row
+    onward: Onward | None = None
     while not finished:
         last = has_row(progress.iteration + 1, every)
         driver.sample(every if progress.iteration else 1)
         state, progress, stopped = driver.iterate(state, progress, watch, timed=last)
-        late = not stopped and bool(early(run, None, clock()))
-        last = last or late
+        late = "" if stopped else "finish" if onward and onward.last else early(run, None, clock())
+        last = last or bool(late)
         health.append({name: x for name, x in driver.metrics(state).items() if name.startswith(HEALTH)})
         if not last and not stopped:
             state = driver.fresh(state)
@@ -269,18 +271,19 @@ def training(
         health.clear()
         done = int(np.min(timesteps))
         complete = last and progress.stage == len(driver.process.stages)
-        row = _row(driver, state, progress, done, plan, total, watch, late) if complete else None
+        row = _row(driver, state, progress, done, plan, total, watch, bool(late)) if complete else None
         if row is None:
             yield Event(state, progress, done, {}, None, True, False)
             return
         scores: Scores | None = row.pop("scores")
         reached = early(run, None if scores is None else scores.score.mean(-1), 0.0)
-        reason = "" if done >= total else "minutes" if late else reached
+        reason = "" if done >= total else late or reached
         finished = done >= total or bool(reason)
         checkpoint = finished or math.floor(done / total * run.checkpoint_points) > progress.saved
         state = driver.fresh(state)
         progress = after_row(progress, done / total, plan, run, scores, reason)
-        yield Event(state, progress, done, row, None if scores is None else scores.score, checkpoint, finished)
+        onward = yield Event(state, progress, done, row, None if scores is None else scores.score, checkpoint, finished)
+        state = onward.state if onward else state
 
 
 def _row(

@@ -7,7 +7,7 @@ seed that has had its timesteps rests; its last metrics stand in the rows that f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import jax
@@ -75,6 +75,15 @@ class KeptInTurn:
     def with_settings(self, state: State) -> State:
         """As ``Kept.with_settings``, every seed."""
         return _joined([part.kept.with_settings(mine) for part, mine in each_seed(self._parts, state)])
+
+    @property
+    def arrays(self) -> list[str]:
+        """As ``Kept.arrays``."""
+        return self._parts[0].kept.arrays
+
+    def changed(self, state: State, settings: Mapping[str, float]) -> State:
+        """As ``Kept.changed``, every seed."""
+        return _joined([part.kept.changed(mine, settings) for part, mine in each_seed(self._parts, state)])
 
     def _place(self, progress: Progress, k: int) -> Progress:
         """Where seed number ``k`` stands."""

@@ -6,6 +6,9 @@ the rows: 1 where trained seeds are a leading axis, else 0.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -93,6 +96,19 @@ class Kept:
     def with_settings(self, state: State) -> State:
         """``state``, a checkpoint's, with the settings of this process in place of its own."""
         return state._replace(learner=state.learner._replace(hyper=self._hyper))
+
+    @property
+    def arrays(self) -> list[str]:
+        """Names of the settings that a learner holds as arrays, so that they may change; [] where it holds none."""
+        fields = dataclasses.fields(self._hyper) if dataclasses.is_dataclass(self._hyper) else ()
+        return [field.name for field in fields if hasattr(getattr(self._hyper, field.name), "shape")]
+
+    def changed(self, state: State, settings: Mapping[str, float]) -> State:
+        """``state`` whose learners go on with other values of some ``settings`` of their method."""
+        hyper = state.learner.hyper
+        old = {name: getattr(hyper, name) for name in settings}
+        new = {name: jnp.asarray(np.full(x.shape, settings[name], x.dtype)) for name, x in old.items()}
+        return state._replace(learner=state.learner._replace(hyper=dataclasses.replace(hyper, **new)))
 
     def _without_batch(self, state: State, progress: Progress) -> State:
         between = progress.stage in (0, len(self._process.stages)) and progress.unit == 0

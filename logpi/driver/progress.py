@@ -32,7 +32,7 @@ class Progress(NamedTuple):
     evaluated: int = 0  # periodic evaluations made
     saved: int = 0  # periodic checkpoints made
     seed: int = 0  # of seeds that take turns, those that are over in this iteration; stage and unit are the next one's
-    ended: str = ""  # why the run ends before its length, once that is decided, as ``early`` says it
+    ended: str = ""  # why the run ends before its length, once that is decided: as ``early`` says it, or "finish"
     eval_steps: int = 0  # of all periodic evaluations
     last_eval_steps: int = 0  # of the latest one
 
@@ -47,6 +47,13 @@ class Event(NamedTuple):
     scores: Numbers | None  # of a periodic evaluation, [cases] or [S, cases]
     checkpoint: bool  # now is the time to save
     finished: bool
+
+
+class Onward(NamedTuple):
+    """How a run goes on after an ``Event``."""
+
+    state: State
+    last: bool = False  # whether the next iteration is its last one, with a row and an evaluation
 
 
 def has_row(iterations: int, every: int) -> bool:

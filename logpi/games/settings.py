@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import ClassVar, Literal
 
 from logpi.config.settings import Optimizer, Use, above, at_least, finite, fraction, not_negative, timesteps
 
@@ -73,6 +73,12 @@ class SelfPlaySettings:
     # Number of rollouts per move of plain MCTS, the opponent in evaluations
     eval_opponent_simulations: int = at_least(1, 64)
 
+    fixed: ClassVar[tuple[str, ...]] = (
+        "replay_size",
+        "replay_ratio",
+        "playout_cap_probability",
+        "ownership_coef",
+    )  # shapes and numbers of updates
     uses = (
         Use(
             ("max_considered_actions", "c_visit", "c_scale", "rescale_values"),

@@ -62,6 +62,7 @@ class ImageSettings:
     shift: float = not_negative(1.0)  # Data augmentation: maximum shift to either side on each axis, in pixels; 0: none
 
     uses = (Use(("distractor_size", "curriculum"), lambda c: c.num_distractors > 0, "num_distractors is above 0"),)
+    fixed = ("rotation", "scaling", "shear", "shift")  # without any of them, images are not resampled
 
     def fitted(self, height: int, width: int) -> Self:
         """These settings for images of ``height`` x ``width``: ``distractor_size`` has a size if there are any."""

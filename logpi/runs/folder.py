@@ -113,6 +113,11 @@ class RunFolder:
         return str(_read(self.failure_file, parse_json).get("error", "")) if self.failure_file.exists() else ""
 
     @property
+    def changes_file(self) -> Path:
+        """Settings that a program changed while the run was under way; absent where none was."""
+        return self.path / "changes.json"
+
+    @property
     def lock_file(self) -> Path:
         """Held by the process that writes the run; it says who that is."""
         return self.path / "lock"

@@ -166,6 +166,10 @@ class Outcome:
         means = ", ".join(significant(mean) for mean in self.scores.mean(1))
         return f"Outcome({str(self.folder.path)!r}, score {means}, {self.timesteps:,} timesteps)"
 
+    def to_json(self) -> Facts:
+        """The last line of ``logpi train --json``: what ``result.json`` has, the folder and the pictures."""
+        return {"event": "end", "folder": self.folder.path, **self.folder.result, "pictures": dict(self.pictures)}
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the outcome in words, the curve and the film."""
         from logpi.view.inline import html

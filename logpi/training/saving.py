@@ -12,7 +12,7 @@ Of one case no deviation is known, and the higher score wins. Of several seeds e
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from logpi.runs.folder import SEED, RunFolder
 from logpi.tasks import Facts, Work
 from logpi.types import PyTree
 
+CHANGES = "changes"  # in the facts of a checkpoint, where settings were changed
 Z = 1.645  # of a normal distribution, one-sided 95 %
 
 
@@ -92,7 +93,13 @@ class Saves:
         self._best = self._best.replaced(scores, better)
 
     def checkpoint(
-        self, driver: Trainer, state: State, progress: Progress, scale: Mapping[str, float], offset: int
+        self,
+        driver: Trainer,
+        state: State,
+        progress: Progress,
+        scale: Mapping[str, float],
+        offset: int,
+        changes: Sequence[Facts] = (),
     ) -> None:
         """Keep all that resuming needs, and the last agents.
 
@@ -102,6 +109,7 @@ class Saves:
             progress: where the run stands.
             scale: scores to compare with, by name.
             offset: bytes of ``metrics.jsonl`` so far.
+            changes: of settings while the run was under way, as ``changes.json`` has them.
 
         Raises:
             LogpiError: the disk refuses.
@@ -116,6 +124,7 @@ class Saves:
             "metrics_bytes": offset,
             "num_devices": self._work.num_devices,
             "data": self._work.data,
+            **({CHANGES: list(changes)} if changes else {}),
         }
         # agents first: a kill in between is made good by the resumed run, which comes this way again
         for k, agent in enumerate(driver.acting(state)):

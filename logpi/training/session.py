@@ -4,45 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import time
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Generator, Iterator
+from typing import TypeAlias, TypeVar
 
 import jax
 import numpy as np
 
+from logpi.config.changes import METHOD
 from logpi.config.experiments import check_used, without_recipe
-from logpi.config.lengths import going_on, limits
-from logpi.config.settings import Experiment
-from logpi.config.stored import HISTORY, check_objects, experiment_to_table
+from logpi.config.settings import NO_TRACKER, Experiment
+from logpi.config.stored import check_objects, experiment_to_table
 from logpi.driver import compiling
 from logpi.driver.driver import Driver, training
 from logpi.driver.in_turn import InTurn, Trainer
 from logpi.driver.process import State
-from logpi.driver.progress import Event, Progress, rescaled
+from logpi.driver.progress import Event, Onward, Progress
 from logpi.errors import LogpiError, NotFiniteError
 from logpi.runs.cards import origin_of
 from logpi.runs.create import create
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder
-from logpi.runs.manage import outcome_so_far, reopen
-from logpi.runs.metrics import SPENT, MetricsWriter, mean, read_rows
+from logpi.runs.metrics import SPENT, MetricsWriter, Row, Sink, mean, read_rows
 from logpi.tasks import NOTHING, Band, Facts, Own, Work, task_of
-from logpi.training import estimate
+from logpi.training import estimate, hooks
+from logpi.training.newest import Earlier, Resumed
 from logpi.training.outcome import Finish, Trained, scale_of
 from logpi.training.remarks import Remarks
-from logpi.training.saving import Saves, from_json, none
+from logpi.training.saving import CHANGES, Saves, from_json, none
 from logpi.training.signals import Stop, stop_on_signal
 from logpi.types import Learner
 from logpi.view.live import View
 
-
-class Earlier(NamedTuple):
-    """What a run was until now, where it goes on with another length."""
-
-    experiment: Experiment
-    history: Sequence[Facts] = ()  # the lengths before that, as ``config.toml`` has them
+T = TypeVar("T")
+Events: TypeAlias = Generator[hooks.Event, None, T]  # of a run; what it gives at its end
+Rows: TypeAlias = Generator[Event, Onward | None, None]  # of ``logpi.driver.driver.training``
 
 
 class Session:
@@ -53,11 +51,12 @@ class Session:
     ) -> None:
         self.folder, self.experiment, self.work, self.view, self.before = folder, experiment, work, view, before
         self.scale: dict[str, float] = {}  # scores to compare with, by name
+        self.changes: list[Facts] = []  # of settings while the run is under way, as ``changes.json`` has them
 
-    def run(self, driver: Trainer, stop: Stop, resume: bool, first: Learner | None = None) -> Trained:
+    def run(self, driver: Trainer, stop: Stop, resume: bool, first: Learner | None = None) -> Events[Trained]:
         """Train to the end, from the newest checkpoint where ``resume``, else with the parameters in ``first``.
 
-        ``stop`` is what signals ask for.
+        ``stop`` is what signals ask for. Yields after each row; where the generator is closed then, the run is saved.
 
         Raises:
             LogpiError: whatever went wrong; the folder is intact up to its last checkpoint.
@@ -65,7 +64,7 @@ class Session:
         """
         began = time.perf_counter()
         run = self.experiment.run
-        with self.folder.lock(), MetricsWriter(self.folder.path, run.tensorboard) as writer:
+        with self.folder.lock(), MetricsWriter(self.folder.path, run.tensorboard, self._tracker(resume)) as writer:
             state, progress, saves = self._begin(driver, writer, resume, first, stop)
             remarks = self._remarks()
             earlier = self._spent() if resume and self.before is None else 0.0
@@ -75,13 +74,14 @@ class Session:
                 return time.perf_counter() - began
 
             rows = training(driver, state, progress, run, stop.watch, lambda: earlier + clock())
-            for event in self._with_advice(rows):
-                state, progress = event.state, event.progress
+            advised, onward = self._with_advice(rows), None
+            while (event := _sent(advised, onward)) is not None:
+                state, progress, onward, values = event.state, event.progress, None, {}
                 if event.row:
                     seconds = clock()
                     timing = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
                     timing |= {SPENT: earlier + seconds, estimate.MEMORY: estimate.used()}
-                    writer.write(event.row | timing)
+                    values = writer.write(event.row | timing)
                     self.view.update(event.timesteps, event.row | timing, driver.seconds)
                     remarks.row(event.row)
                     spent = driver.seconds["evaluate"], seconds - driver.seconds["compile"]
@@ -89,13 +89,55 @@ class Session:
                 if event.scores is not None:
                     self._tell_scale(driver, first, stop)
                     saves.best_of(driver, event)
+                if values:
+                    save = functools.partial(self._save, driver, saves, progress, writer)
+                    state, last = yield from self._heard(driver, event, values, save)
+                    onward = Onward(state, last)
                 if event.checkpoint or stop:
-                    saves.checkpoint(driver, state, progress, self.scale, writer.offset())
+                    self._save(driver, saves, progress, writer, state)
                 if stop and not event.finished:
                     raise KeyboardInterrupt(f"saved at {self._counted(event.timesteps)}; {self._advice}")
             self._tell_scale(driver, first, stop)  # where a stop came between
             end = Finish(self.folder, self.experiment, self.work, self.scale)
             return end.reached(driver, state, progress, stop.watch, remarks)
+
+    def _heard(
+        self, driver: Trainer, event: Event, values: Row, save: Callable[[State], None]
+    ) -> Generator[hooks.Event, None, tuple[State, bool]]:
+        """Let a program hear of a row: the state with what it changed, and whether the next iteration is the last one.
+
+        Where the generator is closed, or an error thrown into it, the run is saved.
+        """
+        check = functools.partial(hooks.allowed, self.experiment, self.work.idle, self.changes, driver.kept.arrays)
+        shown = hooks.Event(self.folder.path, event.timesteps, values, event.finished, check)
+        state = event.state
+        try:
+            yield shown
+        except BaseException:
+            save(self._changed(driver, state, shown))
+            self.view.tell(f"left and saved at {self._counted(event.timesteps)}; {self._advice}")
+            raise
+        return self._changed(driver, state, shown), bool(shown.last)
+
+    def _changed(self, driver: Trainer, state: State, shown: hooks.Event) -> State:
+        """``state`` with the settings that a program has changed, which the folder then tells."""
+        if not shown.changes:
+            return state
+        self.changes.append({"timesteps": shown.timesteps, METHOD: dict(sorted(shown.changes.items()))})
+        hooks.record(self.folder, self.changes)
+        return driver.kept.changed(state, shown.changes)
+
+    def _save(self, driver: Trainer, saves: Saves, progress: Progress, writer: MetricsWriter, state: State) -> None:
+        saves.checkpoint(driver, state, progress, self.scale, writer.offset(), self.changes)
+
+    def _tracker(self, resume: bool) -> list[Sink]:
+        """The sink that the run asks for beside its own files."""
+        name = self.experiment.run.tracker
+        if name == NO_TRACKER:
+            return []
+        from logpi.runs.trackers import open_tracker
+
+        return [open_tracker(name, self.folder, resume)]
 
     def _remarks(self) -> Remarks:
         total, rows = self.experiment.method.total_timesteps, read_rows(self.folder.metrics)
@@ -115,7 +157,7 @@ class Session:
     def _advice(self) -> str:
         return f"`logpi resume {self.folder.path}` goes on from the last checkpoint"
 
-    def _with_advice(self, events: Iterator[Event]) -> Iterator[Event]:
+    def _with_advice(self, events: Rows) -> Rows:
         """``events``, whose errors also tell that the run is intact."""
         try:
             yield from events
@@ -131,26 +173,11 @@ class Session:
         self, driver: Trainer, writer: MetricsWriter, resume: bool, first: Learner | None, stop: Stop
     ) -> tuple[State, Progress, Saves]:
         if resume:
-            found = self.folder.latest_checkpoint(lambda meta: driver.kept.like(_progress(meta), meta.get("facts", {})))
-            _, tree, meta, warning = found
-            if warning:
-                self.view.tell(warning)
-            if meta.get("data", self.work.data) != self.work.data:
-                raise LogpiError(
-                    f"the images or labels of {self.experiment.method.data} are not those that this run began with: "
-                    "put the old data back, or train anew with `logpi train`"
-                )
-            if meta["num_devices"] != self.work.num_devices:
-                self.view.tell(
-                    f"begun on {meta['num_devices']} devices, resumed on {self.work.num_devices}: it goes on, "
-                    "but not bit for bit"
-                )
-            progress = _progress(meta)
-            if self.before is not None:
-                tree, progress = self._go_on(driver, tree, progress, meta["timesteps"])
+            resumed = Resumed(self.folder, self.experiment, self.work, self.before, self.view.tell)
+            tree, progress, meta = resumed.newest(driver)
             writer.rewind(meta["metrics_bytes"], meta["timesteps"])
             self.view.tell(f"resuming at {self._counted(meta['timesteps'])}")
-            self.scale = dict(meta.get("scale", ()))
+            self.scale, self.changes = dict(meta.get("scale", ())), list(meta.get(CHANGES, ()))
             self._compile(driver, stop)
             saves = Saves(self.folder, self.experiment, self.work, from_json(meta))
             return driver.kept.restored(tree, meta.get("facts", {})), progress, saves
@@ -160,7 +187,7 @@ class Session:
             state = driver.kept.begun_with(state, first)
         progress = Progress()
         saves = Saves(self.folder, self.experiment, self.work, none(self.experiment.run.seeds))
-        saves.checkpoint(driver, state, progress, self.scale, writer.offset())
+        self._save(driver, saves, progress, writer, state)
         return state, progress, saves
 
     def _compile(self, driver: Trainer, stop: Stop) -> None:
@@ -179,32 +206,38 @@ class Session:
         if not self.scale:
             self.scale = scale_of(driver, self.work, self.experiment, first, self.view, stop.watch)
 
-    def _go_on(self, driver: Trainer, tree: State, progress: Progress, done: int) -> tuple[State, Progress]:
-        """A checkpoint's state and progress under the new length, which the folder records."""
-        assert self.before is not None
-        horizon, total = task_of(self.experiment.env).horizon, self.experiment.method.total_timesteps
-        if total <= done:
-            raise LogpiError(
-                f"{self.folder.path} has learnt from {self._counted(done)} already; {horizon} must be greater than that"
-            )
-        self.view.tell(going_on(self.before.experiment, self.experiment, done))
-        was = {**limits(self.before.experiment), "timesteps": done, **outcome_so_far(self.folder)}
-        history = {HISTORY: [*self.before.history, was]}
-        command = ["logpi", "resume", str(self.folder.path)]
-        for name, value in limits(self.experiment).items():
-            command += [f"--{name.replace('_', '-')}", f"{value:.17g}"]
-        counted = task_of(self.experiment.env).length(self.experiment)._asdict()
-        reopen(self.folder, experiment_to_table(self.experiment) | history, counted, command)
-        return driver.kept.with_settings(tree), rescaled(progress, done, total, self.experiment.run)
+
+def _sent(rows: Rows, onward: Onward | None) -> Event | None:
+    """The next event of ``rows``, which go on as ``onward`` says; None at the end."""
+    try:
+        return rows.send(onward)
+    except StopIteration:
+        return None
 
 
-def _progress(meta: Facts) -> Progress:
-    return Progress(**meta["progress"])
+def heard(events: Events[T], hear: Callable[[hooks.Event], object] | None = None) -> T:
+    """What a run gives at its end; ``hear`` gets each of its events. Where that raises, the run is saved."""
+    with contextlib.closing(events):
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            if hear is not None:
+                hear(event)
 
 
 def start(
     experiment: Experiment, command: str | list[str], view: View, own: Own = NOTHING, expected: Band | None = None
 ) -> Trained:
+    """``starting`` without a program that hears of it."""
+    return heard(starting(experiment, command, view, own, expected))
+
+
+def starting(
+    experiment: Experiment, command: str | list[str], view: View, own: Own = NOTHING, expected: Band | None = None
+) -> Events[Trained]:
     """Make a new run folder for ``experiment`` and train.
 
     ``expected`` are the lowest and the highest score that a recipe expects of it.
@@ -223,6 +256,7 @@ def start(
     if expected is not None:
         score |= {"expected_low": expected[0], "expected_high": expected[1]}
     check_used(experiment, work.idle, own)
+    _check_tracker(experiment)
     experiment = work.experiment or experiment
     with _driving(experiment, work, view) as (driver, stop):
         first = work.adopt(driver.kept.one_learner, origin) if origin else None
@@ -242,7 +276,7 @@ def start(
         for text in work.notes:
             view.tell(text)
         with _discarded_if_nothing_is_saved(folder):
-            return Session(folder, experiment, work, view).run(driver, stop, resume=False, first=first)
+            return (yield from Session(folder, experiment, work, view).run(driver, stop, resume=False, first=first))
 
 
 @contextlib.contextmanager
@@ -281,6 +315,13 @@ def _driver(experiment: Experiment, work: Work) -> Trainer:
 def resume(
     folder: RunFolder, experiment: Experiment, view: View, own: Own = NOTHING, before: Earlier | None = None
 ) -> Trained:
+    """``resuming`` without a program that hears of it."""
+    return heard(resuming(folder, experiment, view, own, before))
+
+
+def resuming(
+    folder: RunFolder, experiment: Experiment, view: View, own: Own = NOTHING, before: Earlier | None = None
+) -> Events[Trained]:
     """Continue the run in ``folder`` from its newest good checkpoint, exactly where that stood.
 
     Args:
@@ -301,6 +342,15 @@ def resume(
             f"`logpi eval {folder.path}` plays it"
         )
     check_objects(experiment.objects, own.given, f"logpi.resume({str(folder.path)!r}, ARGUMENTS)")
+    _check_tracker(experiment)
     work = task_of(experiment.env).build(experiment, own)
     with _driving(experiment, work, view) as (driver, stop):
-        return Session(folder, experiment, work, view, before).run(driver, stop, resume=True)
+        return (yield from Session(folder, experiment, work, view, before).run(driver, stop, resume=True))
+
+
+def _check_tracker(experiment: Experiment) -> None:
+    """Refuse a tracker that is not installed before anything is made."""
+    if experiment.run.tracker != NO_TRACKER:
+        from logpi.runs.trackers import check
+
+        check(experiment.run.tracker)

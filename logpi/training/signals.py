@@ -85,13 +85,34 @@ def stop_on_signal(tell: Callable[[str, int, int], None], acknowledge: Callable[
 
 @contextlib.contextmanager
 def _hearing(heard: Callable[[], None]) -> Iterator[None]:
-    """Within it, each Ctrl-C or SIGTERM calls ``heard`` in another thread, and does nothing else."""
+    """Within it, each Ctrl-C or SIGTERM calls ``heard`` in another thread, and does nothing else.
+
+    Several may be open at once, as runs in loops beside each other are, and end in any order; then all hear.
+    """
     if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
         yield
         return
+    if not _listeners:
+        _handlers.enter_context(_handled())
+    _listeners.append(heard)
+    try:
+        yield
+    finally:
+        _listeners.remove(heard)
+        if not _listeners:
+            _handlers.close()
+
+
+_listeners: list[Callable[[], None]] = []
+_handlers = contextlib.ExitStack()  # open as long as anyone listens
+
+
+@contextlib.contextmanager
+def _handled() -> Iterator[None]:
+    """Within it, a thread tells the listeners of signals, and the interpreter's own handlers do nothing."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    threading.Thread(target=_listen, args=(reader, heard), name="logpi-signals", daemon=True).start()
+    threading.Thread(target=_listen, args=(reader,), name="logpi-signals", daemon=True).start()
     handlers = {number: signal.signal(number, _nothing) for number in NUMBERS}
     descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     try:
@@ -107,11 +128,12 @@ def _nothing(number: int, frame: FrameType | None) -> None:
     """A handler that has to be there for the interpreter to write the signal's number."""
 
 
-def _listen(reader: socket.socket, heard: Callable[[], None]) -> None:
+def _listen(reader: socket.socket) -> None:
     with reader:
         while received := reader.recv(1):
             if received[0] in NUMBERS:
-                heard()
+                for heard in tuple(_listeners):
+                    heard()
 
 
 def _end(said: str) -> None:

@@ -12,15 +12,15 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from small import ROOT, flags, only_run, quick_compilation
+from small import ROOT, flags, logpi, only_run, quick_compilation
 
 from logpi.cli.main import VERBS, main
-from logpi.cli.output import say
+from logpi.cli.output import json_lines, say
 from logpi.driver import devices
 from logpi.errors import LogpiError, inert
 from logpi.runs.create import create
 from logpi.runs.files import json_text
-from logpi.runs.metrics import MetricsWriter
+from logpi.runs.metrics import MetricsWriter, read_rows
 
 READING = [["algos"], ["envs"], ["doctor"], ["runs"], ["--help"], ["--version"]]
 
@@ -182,3 +182,44 @@ def test_a_cache_that_is_configured_stays(monkeypatch, tmp_path):
         jax.config.update("jax_compilation_cache_dir", before)
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
     assert devices.cache_folder() == tmp_path
+
+
+def test_lines_of_json_have_standard_output_for_themselves(capfd):
+    with json_lines() as tell:
+        print("from Python")
+        os.system("echo from elsewhere")
+        tell({"loss": float("nan")})
+    print("afterwards")
+    found = capfd.readouterr()
+    assert found.out == '{"loss": "nan"}\nafterwards\n'
+    assert found.err.split("\n") == ["from Python", "from elsewhere", ""]
+
+
+def test_lines_of_json_without_a_descriptor(capsys):
+    with json_lines() as tell:
+        print("from Python")
+        tell(1)
+    found = capsys.readouterr()
+    assert (found.out, found.err) == ("1\n", "from Python\n")
+
+
+def test_training_and_resuming_print_rows_and_the_outcome_as_lines_of_json(tmp_path):
+    shown = [flag for flag in flags("ppo", tmp_path) if flag != "--quiet"]
+    done = logpi("train", "CartPole-v1", "--json", *shown)
+    assert done.returncode == 0, done.stderr
+    *rows, end = map(json.loads, done.stdout.splitlines())
+    folder = only_run(tmp_path)
+    measured = read_rows(folder.metrics)
+    assert [row["event"] for row in rows] == ["row"] * len(measured)
+    assert [row["timesteps"] for row in rows] == [row["time/total_timesteps"] for row in measured]
+    assert all(row["metrics"].keys() > set(known) for row, known in zip(rows, measured, strict=True))
+    assert {name: end[name] for name in folder.result} == json.loads(folder.result_file.read_text())
+    assert (end["event"], end["folder"]) == ("end", str(folder.path))
+    assert "CartPole-v1 · ppo" in done.stderr
+    more = logpi("resume", folder.path, "--total-timesteps", 448, "--json", "--quiet")
+    assert more.returncode == 0, more.stderr
+    *rows, end = map(json.loads, more.stdout.splitlines())
+    after = read_rows(folder.metrics)[len(measured) :]
+    assert [row["timesteps"] for row in rows] == [row["time/total_timesteps"] for row in after]
+    assert end["timesteps"] >= 448
+    assert more.stderr == ""

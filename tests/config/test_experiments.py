@@ -110,7 +110,7 @@ def test_layers_from_least_to_most_binding(tmp_path):
     ],
 )
 def test_flags_in_any_order(argv):
-    experiment, _, quiet = parse_train(argv)
+    experiment, _, quiet, _ = parse_train(argv)
     expected = dataclasses.replace(A2C(), gamma=0.5)
     assert experiment == Experiment("Own-v0", "a2c", Run(video=False), expected, Network())
     assert not quiet
@@ -163,7 +163,7 @@ def test_train_takes_the_config_file_of_a_run_as_it_is(tmp_path, monkeypatch):
 
     asked = []
     monkeypatch.setattr("logpi.api.runs.presented", lambda *_: contextlib.nullcontext(mock.Mock()))
-    monkeypatch.setattr("logpi.training.session.start", lambda experiment, *rest: asked.append(experiment))
+    monkeypatch.setattr("logpi.training.session.starting", lambda experiment, *rest: asked.append(experiment) or [])
     path = config_of(tmp_path, own)
     api.train(config=path)
     api.train("CliffWalking-v1", config=path, gamma=0.25)

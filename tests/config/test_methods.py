@@ -69,7 +69,7 @@ def test_a_method_of_a_file(own, monkeypatch):
     assert (experiment.method.boldness, experiment.method.n_steps, experiment.method.gamma) == (0.5, 4, 0.99)
     monkeypatch.chdir("/")
     assert experiment_from_table(experiment_to_table(experiment)) == experiment
-    given, _, _ = parse_train(["--normalize-obs", "CartPole-v1", "--algo", f"{own}:bold", "--boldness", "1"])
+    given, *_ = parse_train(["--normalize-obs", "CartPole-v1", "--algo", f"{own}:bold", "--boldness", "1"])
     assert (given.algo, given.method.boldness, given.method.normalize_obs) == (f"{own}:bold", 1.0, True)
     with pytest.raises(LogpiError, match=r"boldness is 2\.0; it must be between 0 and 1"):
         parse_train(["CartPole-v1", "--algo", f"{own}:bold", "--boldness", "2"])

@@ -78,7 +78,7 @@ def capped(monkeypatch):
         original = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *args, **kwargs: original(*args, **{**kwargs, **limits}))
 
-    cut(logpi.training.session, "start", lambda experiment, *rest: (short(experiment), *rest))
+    cut(logpi.training.session, "starting", lambda experiment, *rest: (short(experiment), *rest))
     for module in (logpi.api, logpi.api.agents):  # for the commands, and for programs
         cut(module, "evaluate", lambda agent, episodes=None, *rest: (agent, min(episodes or 4, 4), *rest))
         cut(module, "film", lambda agent, path, episodes=None, *rest: (agent, path, 1, *rest))

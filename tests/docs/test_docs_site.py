@@ -1,5 +1,6 @@
 """The site: built without a warning, whole, and without anything from other hosts."""
 
+import dataclasses
 import inspect
 import os
 import re
@@ -81,7 +82,7 @@ def test_the_reference_of_the_settings_has_every_setting(site):
     text = (site / "settings" / "index.html").read_text("utf-8")
     kinds = {kind for method in methods.all_methods() for kind in (method.settings, method.network)} | {Run}
     for kind in kinds:
-        for name in kind.__dataclass_fields__:
+        for name in (field.name for field in dataclasses.fields(kind)):
             assert f"<td><code>{name}</code></td>" in text
             assert help_of(kind, name)[:20].replace("&", "&amp;") in text, name
 

@@ -42,6 +42,8 @@ class AlphaGoZero(SelfPlaySettings):
     # Maximum random opening plies of a gating match; both sides play each opening
     gating_opening_plies: int = at_least(1, 4)
 
+    fixed = ("gating_threshold",)
+
 
 @method(settings=AlphaGoZero, network=BoardNetwork, task="games")
 def alphago_zero(config: AlphaGoZero, net: BoardNetwork, game: Game, num_devices: int = 1) -> SelfPlay:

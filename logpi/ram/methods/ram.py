@@ -54,6 +54,7 @@ class RAM(ImageSettings):
             "location_policy is learned",
         ),
     )
+    fixed = ("gae_lambda", "core_grad_scale", "glimpse_coef", "location_lr_scale")  # 0 or 1 makes another program
 
     @property
     def steps_an_image(self) -> int:
