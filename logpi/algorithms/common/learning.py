@@ -10,12 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.flatten_util import ravel_pytree
 
 from logpi.config.settings import Settings
 from logpi.errors import LogpiError
 from logpi.ops import losses, psi
-from logpi.ops.collectives import psum, where
+from logpi.ops.collectives import psum, ravel, where
 from logpi.ops.draws import words
 from logpi.ops.normalization import Statistics, normalize_obs
 from logpi.types import Act, Algorithm, Array, EnvSpec, Key, Learner, Metrics, Output, Policy, PyTree, Steps, Trajectory
@@ -137,7 +136,7 @@ def transform(hyper: Settings) -> optax.GradientTransformation:
 
 def init_optimizer(hyper: Settings, params: PyTree) -> PyTree:
     """The optimizer's first state."""
-    return transform(hyper).init(ravel_pytree(params)[0])
+    return transform(hyper).init(ravel(params)[0])
 
 
 def improve(
@@ -154,7 +153,7 @@ def improve(
     themselves are not copied into one.
     """
     gradient, metrics = jax.grad(loss, has_aux=True)(params)
-    vector, unflatten = ravel_pytree(gradient)
+    vector, unflatten = ravel(gradient)
     vector, metrics = psum((vector, metrics))
     direction, opt_state = transform(hyper).update(vector, opt_state)
     return jax.tree.map(jnp.subtract, params, unflatten(step_size * direction)), opt_state, metrics
