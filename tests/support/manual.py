@@ -57,7 +57,7 @@ def files():
 
 
 SIZES = {  # constants of the pages' programs: the largest value in a test
-    **{"GENERATIONS": 2, "UPDATES": 3, "GRID": 3, "EPISODES": 4, "SEEDS": 2},
+    **{"GENERATIONS": 2, "UPDATES": 3, "GRID": 3, "EPISODES": 400, "SEEDS": 2},
 }
 
 
