@@ -1,7 +1,8 @@
 """Jupyter notebooks of the course, made from its pages: ``python docs/notebooks.py FOLDER``.
 
-The site's build (``hooks.py``) puts the same files beside the pages. A program and a Python block become a cell; a
-command of logpi becomes a cell that runs it; the picture that it drew is shown below it; the rest is Markdown.
+The site's build (``hooks.py``) puts the same files beside the pages. A program and a Python block become a cell (which
+writes a file, where another program or a command of the page needs it); a command of logpi becomes a cell that runs it;
+the picture that it drew is shown below it; the rest is Markdown.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ def _parts(text: str, site: str, repository: str) -> Iterator[tuple[str, str]]:
         at, language, body = block.end(), block[1], block[2]
         if language == "python":
             programs += body
+            file = FILE.search(before)
+            if file and re.search(rf"{file[1]}:|^from {file[1][:-3]} import", text, re.MULTILINE):
+                body = f"%%writefile {file[1]}\n{body}"
             yield "code", body
         elif language in ("console", "bash"):
             lines = COMMAND.findall(body) if language == "console" else body.splitlines()

@@ -141,6 +141,7 @@ def folder(tmp_path, monkeypatch):
     for name in ("photo.png", "picture.png"):
         Image.new("L", (40, 40), 200).save(tmp_path / name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # a program imports another one of its page
     return tmp_path
 
 
@@ -195,7 +196,7 @@ def program(path):
 def drawn(page, folder):
     """For each picture of a page of the course, the files of its name that the page's commands have drawn."""
     names = re.findall(r"\(\.\./pictures/course/([\w-]+)\.png\)", page.read_text(encoding="utf-8"))
-    return {name: [*folder.glob(f"{name}.png"), *folder.glob(f"{name}/figures/*.png")] for name in names}
+    return {name: [*folder.rglob(f"{name}.png"), *folder.glob(f"{name}/figures/*.png")] for name in names}
 
 
 def unfinished(folder, words):

@@ -68,9 +68,9 @@ def sized(program):
 
 
 def definitions(name):
-    """A new module of what a program of the pages defines, up to its last function; the rest does not run."""
+    """A new module of what a program of the pages defines, up to its last function or class; the rest is left out."""
     tree = ast.parse(files()[name])
-    last = max(k for k, node in enumerate(tree.body) if isinstance(node, ast.FunctionDef))
+    last = max(k for k, node in enumerate(tree.body) if isinstance(node, ast.FunctionDef | ast.ClassDef))
     module = types.ModuleType(name.removesuffix(".py"))
     exec(compile(ast.Module(tree.body[: last + 1], []), name, "exec"), vars(module))
     return module

@@ -49,15 +49,15 @@ def test_a_notebook_has_the_programs_and_commands_of_its_lesson(page):
     cells = json.loads(text)["cells"]
     assert len({cell["id"] for cell in cells}) == len(cells)
     code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-    programs = [source for source in code if not source.startswith(("!", "from IPython"))]
+    shown = [source for source in code if not source.startswith(("!", "from IPython"))]
+    programs = [source.partition("\n")[2] if source.startswith("%%writefile ") else source for source in shown]
     assert programs == [block.text.strip("\n") for block in blocks(page) if block.language == "python"]
     for program in programs:
         ast.parse(program)
-    run = [line[1:] for source in code for line in source.splitlines() if line.startswith("!")]
+    joined = "\n".join(code).replace("\\\n", " ")
+    run = [line[1:] for line in joined.splitlines() if line.startswith("!")]
     lines = [command.line for block in blocks(page) for command in commands(block)]
-    assert [" ".join(line.replace("\\", "").split()) for line in run] == [
-        " ".join(line.split()) for line in lines if not line.startswith("python ")
-    ]
+    assert [line.split() for line in run] == [line.split() for line in lines if not line.startswith("python ")]
     prose = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "markdown")
     assert "![" not in prose
     assert all(link.startswith("https://") for link in re.findall(r"\]\(([^)#]+)", prose))
