@@ -27,7 +27,7 @@ from logpi.driver.process import (
     State,
 )
 from logpi.driver.stages import Evaluation, Stage
-from logpi.ops.collectives import all_finite, psum
+from logpi.ops.collectives import after, all_finite, psum
 from logpi.ops.normalization import Statistics, init_statistics, normalize_reward, observe
 from logpi.types import Algorithm, Array, Begun, DeviceVector, Key, Learner, Metrics, PyTree, Steps, Trajectory
 
@@ -157,6 +157,7 @@ def _rescaled(learner: Learner, trajectory: Trajectory) -> Trajectory:
 
 def count(algorithm: Algorithm, learner: Learner, trajectory: Trajectory) -> tuple[Learner, Metrics]:
     """What follows an update on ``trajectory``: statistics, timesteps, and flags of what is finite."""
+    trajectory = after(trajectory, learner.params)  # an update's loop has collectives of its own
     statistics = learner.statistics
     gamma = learner.hyper.gamma if statistics.reward != () else 1.0
     statistics = observe(statistics, trajectory, gamma, fresh=algorithm.whole_episodes)

@@ -24,7 +24,7 @@ from logpi.games.search.guided import SearchFn, SearchProblem, search
 from logpi.games.search.tree import Searched, Simulations
 from logpi.games.self_play import Games, Played, empty_rows, finish_rows, play_moves, reset_games
 from logpi.games.settings import BoardNetwork, SelfPlaySettings
-from logpi.ops.collectives import per_device_key, psum
+from logpi.ops.collectives import after, per_device_key, psum
 from logpi.ops.draws import words
 from logpi.ops.normalization import Statistics
 from logpi.types import Array, Key, Learner, Metrics, PyTree
@@ -234,9 +234,9 @@ def update_steps(
 
 def finish_update(parts: Shared, learner: Learner, replay: MoveReplay, losses: Metrics) -> tuple[Learner, Metrics]:
     """(learner after the iteration, metrics: means over its updates)."""
-    made = learner.timesteps + psum(jnp.int32(parts.games * parts.config.n_steps))
-    known = psum(replay.known.sum())
-    return learner._replace(timesteps=made), jax.tree.map(jnp.mean, losses) | {
+    moves = jnp.int32(parts.games * parts.config.n_steps)
+    made, known = psum(after((moves, replay.known.sum()), losses))
+    return learner._replace(timesteps=learner.timesteps + made), jax.tree.map(jnp.mean, losses) | {
         "train/learning_rate": learning_rate(learner.hyper, learner.timesteps),
         "train/replay_size": known.astype(jnp.float32),
         **learner.extra.match,

@@ -15,14 +15,21 @@ from logpi.types import Array, Key, PyTree
 DATA = "data"  # the mesh axis along which the environments of one learner are dealt out to devices
 
 
+def _shares() -> bool:
+    """Whether this learner's environments lie on several devices."""
+    try:
+        jax.lax.axis_index(DATA)
+    except NameError:  # no such axis here: this device has all the environments
+        return False
+    return True
+
+
 def psum(tree: PyTree) -> PyTree:
     """``tree`` summed over the devices that share this learner's environments; itself where there is one device.
 
     All leaves travel as one message: on CPUs a message for each leaf would cost as much as one for all.
     """
-    try:
-        jax.lax.axis_index(DATA)
-    except NameError:  # no such axis here: this device has all the environments
+    if not _shares():
         return tree
     flat, unflatten = ravel(tree)
     return unflatten(jax.lax.psum(flat, DATA))
@@ -43,6 +50,20 @@ def ravel(tree: PyTree) -> tuple[Array, Callable[[Array], PyTree]]:
     for start, leaf in sorted(zip(starts, leaves, strict=False), key=lambda x: x[1].size, reverse=True):
         vector = jax.lax.dynamic_update_slice(vector, leaf, (start,))
     return vector, unravel
+
+
+def after(tree: PyTree, done: PyTree) -> PyTree:
+    """``tree``, which is not used before ``done`` is computed: so a collective on it comes after those in ``done``.
+
+    XLA on CPUs keeps the collectives of one computation in their order, but not those in a loop and those beside it;
+    since all have the same channel, two on one device could then meet each other, and the process would crash. No
+    simplification removes this dependency: it would have to know that no number is both NaN and 0.
+    """
+    if not _shares():
+        return tree
+    numbers = [jnp.ravel(x)[0] for x in jax.tree.leaves(done) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+    never = jnp.any(jnp.stack([jnp.isnan(x) & (x == 0) for x in numbers]))
+    return where(never, jax.tree.map(jnp.zeros_like, tree), tree)
 
 
 def pmax(x: Array) -> Array:

@@ -14,7 +14,7 @@ import optax
 from logpi.config.settings import Settings
 from logpi.errors import LogpiError
 from logpi.ops import losses, psi
-from logpi.ops.collectives import psum, ravel, where
+from logpi.ops.collectives import after, psum, ravel, where
 from logpi.ops.draws import words
 from logpi.ops.normalization import Statistics, normalize_obs
 from logpi.types import Act, Algorithm, Array, EnvSpec, Key, Learner, Metrics, Output, Policy, PyTree, Steps, Trajectory
@@ -211,19 +211,16 @@ def shuffled(
     recurrent = bool(jax.tree.leaves(trajectory.memory))
     items = trajectory.mask.shape[1] if recurrent else trajectory.mask.size
 
-    def cut(x: Array, order: Array) -> Array:  # [count, N], or [count, T, N]
+    def cut(x: Array) -> Array:  # [K, N], or [K, T, N]
         return jnp.moveaxis(jnp.take(x, order, 1), 1, 0) if recurrent else jnp.take(x.reshape(-1), order, 0)
 
-    def epoch(drawn: Array) -> Minibatches:
-        order = permutation(drawn).reshape(count, -1)
-        mask, advantage = cut(trajectory.mask, order), cut(psi_t, order)
-        within = tuple(range(1, mask.ndim))
-        if normalize_advantage:
-            advantage = losses.standardize(advantage, mask, within)
-        weight = losses.decision_weights(mask, within)
-        return Minibatches(order, jnp.moveaxis(advantage, -1, 1), jnp.moveaxis(weight, -1, 1))
-
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(epoch, words(key, (epochs, items))[0]))
+    order = jax.lax.map(permutation, words(key, (epochs, items))[0]).reshape(epochs * count, -1)
+    mask, advantage = cut(trajectory.mask), cut(psi_t)
+    within = tuple(range(1, mask.ndim))
+    if normalize_advantage:
+        advantage = losses.standardize(advantage, mask, within)
+    weight = losses.decision_weights(mask, within)
+    return Minibatches(order, jnp.moveaxis(advantage, -1, 1), jnp.moveaxis(weight, -1, 1))
 
 
 def minibatch(trajectory: Trajectory, target: Array, batches: Minibatches, k: Array) -> MinibatchRows:
@@ -247,6 +244,7 @@ def whole(steps: Steps) -> Callable[[Learner, Trajectory, Key], tuple[Learner, M
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         begun = steps.begin(learner, trajectory, key)
+        learner = learner._replace(params=after(learner.params, begun.metrics))
 
         def step(carry: tuple[Learner, PyTree], k: Array) -> tuple[tuple[Learner, PyTree], Metrics]:
             learner, rest, metrics = steps.step(carry[0], trajectory, begun._replace(rest=carry[1]), k)
