@@ -121,7 +121,8 @@ class Work(NamedTuple):
     notes: Sequence[str] = ()  # told before the training begins
     limits: Limits = Limits()
     scale: Mapping[str, float] | None = None  # scores to compare with, by name; then the untrained agent is one too
-    closing: Callable[[PyTree], list[str]] = lambda acting: []  # last lines on the trained agent of one learner
+    # (shapes of the acting part of one learner) -> what gives the last lines on a trained agent; it may compile
+    closing: Callable[[PyTree], Callable[[PyTree], list[str]]] = lambda shapes: lambda acting: []
     idle: Mapping[str, str] = {}  # "section.setting" -> why that setting does nothing here
 
 

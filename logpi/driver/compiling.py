@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Generic, TypeVar, cast
 
 from logpi.driver.devices import cache_folder, options_of
 from logpi.driver.process import Compiled, Effort, Program, Watch
@@ -18,39 +19,42 @@ from logpi.runs.cards import cores
 from logpi.runs.files import atomic_write
 from logpi.types import PyTree
 
+T = TypeVar("T")
 THREAD = "logpi-compile"  # name of the threads that trace and compile
 STARTS = 200  # settings whose time to compile is remembered
 POLL = 0.05  # seconds between two looks at a signal while something compiles
 
 
-def aside(what: str, work: Callable[[], PyTree], watch: Watch = unwatched) -> PyTree:
-    """What ``work`` returns, done in a daemon thread, so that the main thread can answer a signal at any moment.
+class Aside(Generic[T]):
+    """Work that is done in a daemon thread from here on, so that the main thread can do other work, or answer a signal.
 
-    Args:
-        what: the work is, for ``watch``.
-        work: long Python, such as a trace, which is not needed where it is left.
-        watch: told while it lasts.
-
-    Raises:
-        KeyboardInterrupt: ``watch`` asked for a stop.
+    ``work`` is long Python, such as a trace, which is not needed where it is left.
     """
-    results: queue.SimpleQueue[tuple[PyTree, BaseException | None]] = queue.SimpleQueue()
 
-    def attempt() -> None:
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._results: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+        threading.Thread(target=self._attempt, args=(work,), name=THREAD, daemon=True).start()
+
+    def _attempt(self, work: Callable[[], T]) -> None:
         try:
-            results.put((work(), None))
+            self._results.put((work(), None))
         except BaseException as error:
-            results.put((None, error))
+            self._results.put((None, error))
 
-    threading.Thread(target=attempt, name=THREAD, daemon=True).start()
-    while True:
-        with contextlib.suppress(queue.Empty):
-            found, error = results.get(timeout=POLL)
-            if error is not None:
-                raise error
-            return found
-        if watch(what, 0, 1):
-            raise KeyboardInterrupt
+    def wait(self, what: str, watch: Watch = unwatched) -> T:
+        """What the work returned; to be asked for once. ``watch`` is told ``what`` is waited for.
+
+        Raises:
+            KeyboardInterrupt: ``watch`` asked for a stop.
+        """
+        while True:
+            with contextlib.suppress(queue.Empty):
+                found, error = self._results.get(timeout=POLL)
+                if error is not None:
+                    raise error
+                return cast(T, found)
+            if watch(what, 0, 1):
+                raise KeyboardInterrupt
 
 
 class Compiling(Mapping[str, Compiled]):

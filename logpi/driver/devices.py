@@ -123,6 +123,13 @@ class Spread(NamedTuple):
     seeds: int
     num_devices: int
 
+    @property
+    def used(self) -> int:
+        """How many of the local devices it lies on."""
+        import jax
+
+        return math.gcd(self.seeds, jax.local_device_count()) if self.seeds > 1 else self.num_devices
+
     def jit(
         self,
         f: Function,
@@ -144,8 +151,7 @@ class Spread(NamedTuple):
         from jax.sharding import PartitionSpec
 
         if self.seeds > 1:
-            count = math.gcd(self.seeds, jax.local_device_count())
-            mesh = jax.sharding.Mesh(jax.local_devices()[:count], ("seed",))
+            mesh = jax.sharding.Mesh(jax.local_devices()[: self.used], ("seed",))
             takes = tuple(PartitionSpec("seed") if flag else PartitionSpec() for flag in mapped)
             gives, f = PartitionSpec("seed"), _beside(f, mapped)
         elif self.num_devices > 1:

@@ -39,11 +39,11 @@ class Driver:
     def __init__(self, process: Process, seeds: list[int]) -> None:
         self.process = process
         self.seconds = dict.fromkeys(("compile", *(x for s in process.stages for x in s.shares), "evaluate"), 0.0)
-        self._spread = devices.Spread(len(seeds), process.num_devices if len(seeds) == 1 else 1)
+        self.spread = devices.Spread(len(seeds), process.num_devices if len(seeds) == 1 else 1)
         self._seed: PyTree = np.asarray(seeds if len(seeds) > 1 else seeds[0], np.uint32)
         self._hyper = jax.tree.map(lambda x: np.broadcast_to(x, self._seed.shape), process.hyper)
-        self._first = initial(process, self._spread)  # once: JAX remembers the traces of a function
-        self.kept = Kept(process, self._spread, self._seed, self._hyper, self._first)
+        self._first = initial(process, self.spread)  # once: JAX remembers the traces of a function
+        self.kept = Kept(process, self.spread, self._seed, self._hyper, self._first)
         self._pace: dict[str, float] = {}  # seconds of a unit
         self.every = 1  # iterations that a timed one stands for
         # a stage on the host measures its own parts, and the update that it waits for, in every iteration
@@ -87,7 +87,7 @@ class Driver:
     def trace(self, watch: Watch = unwatched) -> None:
         """Find the shapes of a state, which traces how a run begins: seconds in some games; raises as ``compile``."""
         if not self.kept.traced:
-            compiling.aside(TRACING, lambda: self.kept.shapes, watch)
+            compiling.Aside(lambda: self.kept.shapes).wait(TRACING, watch)
 
     def compile(self, watch: Watch = unwatched) -> None:
         """Compile all programs, and wait for those that training needs; the evaluation's follow beside it.
@@ -99,16 +99,14 @@ class Driver:
             return
         self.trace(watch)
         began = time.perf_counter()
-        programs = compiling.aside(
-            TRACING, lambda: programs_of(self.process, self._spread, self.kept.shapes, self._hyper, self._first), watch
-        )
-        stages = [stage.name for stage in self.process.stages]
-        needed = ["init", "start", *stages]
+        traced = functools.partial(programs_of, self.process, self.spread, self.kept.shapes, self._hyper, self._first)
+        programs = compiling.Aside(traced).wait(TRACING, watch)
+        needed = ["init", "start", *(stage.name for stage in self.process.stages)]
         made = compiling.Compiling(programs, needed)
         if not made.wait(needed, watch):
             raise KeyboardInterrupt
         if jax.tree.leaves(self._data):
-            self._data = jax.device_put(self._data, made[stages[-1]].input_shardings[0][-1])
+            self._data = jax.device_put(self._data, made[needed[-1]].input_shardings[0][-1])
         self._programs = made
         self.seconds["compile"] += time.perf_counter() - began
 
@@ -164,8 +162,8 @@ class Driver:
         evaluation = self.process.sampled if sampled else self.process.evaluation
         assert evaluation is not None
         if sampled and not self._sampled:
-            made = functools.partial(evaluation_programs, evaluation, self.process, self._spread, self.kept.shapes)
-            self._sampled = compiling.Compiling(compiling.aside(TRACING, made, watch))
+            made = functools.partial(evaluation_programs, evaluation, self.process, self.spread, self.kept.shapes)
+            self._sampled = compiling.Compiling(compiling.Aside(made).wait(TRACING, watch))
         began, programs = time.perf_counter(), self._sampled if sampled else self._programs
         ready = programs.wait(programs, watch)
         self.seconds["compile"] += time.perf_counter() - began
@@ -192,7 +190,7 @@ class Driver:
         # programs of devices that wait for each other must not be under way at once: each may hold one device
         pace = self._pace.get(stage.name)
         long = stage.units > 1 and (pace is None or pace * stage.units > PIECE / 2)
-        always = long or self._spread.num_devices > 1
+        always = long or self.spread.num_devices > 1
         timed, sampled = timed or always, not always and self._all_on_device
         while True:
             left, pace = stage.units - progress.unit, self._pace.get(stage.name)
@@ -210,8 +208,7 @@ class Driver:
             if timed:
                 self._pace[stage.name] = (self._synced - began) / count
                 if stage.name in self.seconds:
-                    stands_for = self.every if sampled else 1
-                    self.seconds[stage.name] += stands_for * (self._synced - began)
+                    self.seconds[stage.name] += (self.every if sampled else 1) * (self._synced - began)
             progress = progress._replace(unit=span.end)
             stop = watch(stage.name, progress.unit, stage.units)
             if progress.unit == stage.units:
@@ -294,10 +291,9 @@ def _row(
     None where ``watch`` stopped the evaluation.
     """
     iteration = progress.iteration + 1
-    row: dict[str, PyTree] = {"time/total_timesteps": done, "time/iterations": iteration}
+    row: dict[str, PyTree] = {"time/total_timesteps": done, "time/iterations": iteration, "scores": None}
     values = jax.device_get(driver.metrics(state))
     row |= {name: x for name, x in values.items() if not name.startswith(HEALTH)}
-    row["scores"] = None
     due = math.floor(done / total * plan.points) > progress.evaluated
     lately = float(np.max(row.get("rollout/ep_len_mean", math.nan)))  # of seeds the slowest
     afforded = plan.affords(done / total, progress.eval_steps, progress.last_eval_steps, lately)

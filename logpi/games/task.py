@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.driver import devices
     from logpi.games.agent import adopt, save_game_agent
     from logpi.games.evaluation.judges import evaluations, evaluators_of, measured, scale
-    from logpi.games.evaluation.walk import walked
+    from logpi.games.evaluation.walk import walking
     from logpi.games.process import self_play_process
     from logpi.games.rules.make import make_game
     from logpi.methods import method_of
@@ -80,8 +81,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
         "method.score_utility_weight": "" if game.margin else f"{experiment.env} is won or lost without points",
     }
 
-    def closing(params: PyTree) -> list[str]:
-        return walked(game, system.search, params, method.eval_simulations)
+    def closing(params: PyTree) -> Callable[[PyTree], list[str]]:
+        return walking(game, system.search, params, method.eval_simulations)
 
     plan = evaluations(experiment.run, method, game)
     made_of, idle = (num_devices, process, save, begin_with, facts), NO_ENVIRONMENTS | without
@@ -98,7 +99,7 @@ def _load(folder: Path, own: Own = NOTHING) -> Any:
 
 def _evaluate(agent: Any, asked: Question) -> Answer:
     from logpi.games.evaluation.judges import evaluate_agent, said
-    from logpi.games.evaluation.walk import walked
+    from logpi.games.evaluation.walk import walking
 
     for name in ("sampled", "passes", "split"):
         if getattr(asked, name):
@@ -106,7 +107,7 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     seed = SEED if asked.seed is None else asked.seed
     facts = evaluate_agent(agent, 10**9 if asked.episodes is None else asked.episodes, seed)
     config, lines = agent.config, [f"{facts['game']}: {said(facts, agent.config)}"]
-    lines += walked(agent.game, agent.think, agent.params, config.eval_simulations)
+    lines += walking(agent.game, agent.think, agent.params, config.eval_simulations)(agent.params)
     return Answer(facts, lines, facts["mean"])
 
 

@@ -42,12 +42,15 @@ ROW = 1_000  # bytes of a row in all files of metrics
 PICTURES = 1_000_000  # bytes of curve and film
 PROCESS = 250_000_000  # bytes of a process that has imported JAX, where the system does not tell
 PROGRAMS = 100_000_000  # bytes that the smallest programs and their compilation take
+LESS = "lower --buffer-size, --replay-size, --n-envs or --seeds, whichever this run has"
 
 
 class Room(NamedTuple):
     """Bytes that a run takes."""
 
     memory: int  # of this process, at least: large programs take more while they are compiled
+    arrays: int  # of that on the devices
+    devices: int  # that they lie on
     checkpoint: int  # the largest one
     disk: int  # of the run folder, at most
 
@@ -70,13 +73,14 @@ def room(driver: Trainer, experiment: Experiment, keeps_stages: bool) -> Room:
     run, process = experiment.run, driver.process
     agents = 2 + keeps_stages * (points(run) + 1)
     rows = min(run.log_points, math.ceil(experiment.method.total_timesteps / process.rows))
-    memory, files, checkpoint = used() + PROGRAMS + bytes_of(process.data), rows * ROW * run.seeds + PICTURES, 0
+    arrays, files, checkpoint = bytes_of(process.data), rows * ROW * run.seeds + PICTURES, 0
     for part in driver.parts:
         kept = part.kept.like(Progress())
         checkpoint += bytes_of(_at_the_end(kept, part, experiment.method.total_timesteps))
         files += agents * bytes_of(jax.eval_shape(process.acting, part.kept.shapes.learner))
-        memory += bytes_of(part.kept.shapes)
-    return Room(memory, checkpoint, (run.keep_checkpoints + 1) * checkpoint + files)
+        arrays += bytes_of(part.kept.shapes)
+    memory, devices = used() + PROGRAMS + arrays, max(part.spread.used for part in driver.parts)
+    return Room(memory, arrays, devices, checkpoint, (run.keep_checkpoints + 1) * checkpoint + files)
 
 
 def used() -> int:
@@ -99,11 +103,17 @@ def _at_the_end(state: State, driver: Driver, total: float) -> State:
     return cut_shapes(window, state, min(size, math.ceil(total / columns)), axis)
 
 
+def device_limit(devices: int) -> int | None:
+    """Bytes that arrays can have on the first ``devices`` local devices; None where those have no memory of their own.
+
+    JAX takes a share of an accelerator's memory, three quarters unless it is told otherwise.
+    """
+    limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in jax.local_devices()[:devices]]
+    return sum(limits) if all(limits) else None
+
+
 def memory_limit() -> int:
-    """Bytes that a run can have: of the devices, or of this machine (of its container, where that has less)."""
-    limits = [(device.memory_stats() or {}).get("bytes_limit", 0) for device in jax.local_devices()]
-    if all(limits):
-        return sum(limits)
+    """Bytes that a process can have on this machine, or in its container, where that has less."""
     known = []
     if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
         known.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -112,16 +122,18 @@ def memory_limit() -> int:
     return min(known, default=sys.maxsize)
 
 
-def check_memory(found: Room) -> None:
+def check_memory(found: Room, advice: str = LESS) -> None:
     """Refuse a run whose arrays do not fit, as with a large replay: the system would kill it, hours later perhaps.
 
     Raises:
-        TooLargeError: with what it takes, and what there is.
+        TooLargeError: with what it takes, and what there is, and ``advice``.
     """
-    if found.memory > (limit := memory_limit()):
+    own = device_limit(found.devices)
+    takes, limit = (found.memory, memory_limit()) if own is None else (found.arrays, own)
+    if takes > limit:
+        where = "" if own is None else f" on {found.devices} device{'s' * (found.devices > 1)}"
         raise TooLargeError(
-            f"this run takes at least {size_text(found.memory)} of memory, and there are {size_text(limit)}: lower "
-            "--buffer-size, --replay-size, --n-envs or --seeds, whichever this run has"
+            f"this run takes at least {size_text(takes)} of memory{where}, and there are {size_text(limit)}: {advice}"
         )
 
 

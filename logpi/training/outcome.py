@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+import jax
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ from logpi.config.lengths import ending
 from logpi.config.settings import Experiment
 from logpi.config.stored import Recipe
 from logpi.driver import devices
+from logpi.driver.compiling import Aside
 from logpi.driver.in_turn import Trainer
 from logpi.driver.process import State, Watch
 from logpi.driver.progress import Progress
@@ -24,7 +26,7 @@ from logpi.runs.folder import RunFolder
 from logpi.runs.scores import significant, summary
 from logpi.tasks import NOTHING, Facts, Own, Work, task_of
 from logpi.training.remarks import Remarks
-from logpi.types import Learner
+from logpi.types import Learner, PyTree
 from logpi.view.live import View, live
 
 OVERSHOT = 1.1  # times the length that was asked for: what a run took beyond it is told
@@ -41,6 +43,20 @@ class Trained(NamedTuple):
     lines: Sequence[str] = ()  # further lines of its outcome
 
 
+Closing: TypeAlias = Callable[[PyTree], list[str]]  # the acting part of one learner -> last lines on it
+
+
+def prepared(driver: Trainer, work: Work) -> Closing:
+    """What gives the last lines on a trained agent; what draws the curve is imported too.
+
+    Both take longer than the end of a short run itself, and can be done beside its training.
+    """
+    from logpi.view.panels import ready
+
+    ready()
+    return work.closing(jax.eval_shape(driver.process.acting, driver.kept.one_learner))
+
+
 class Finish(NamedTuple):
     """The final evaluation of a run's last agents, and ``result.json``."""
 
@@ -48,6 +64,7 @@ class Finish(NamedTuple):
     experiment: Experiment
     work: Work
     scale: Mapping[str, float]  # scores to compare with, by name
+    closing: Aside[Closing]
 
     def reached(self, driver: Trainer, state: State, progress: Progress, watch: Watch, remarks: Remarks) -> Trained:
         """Evaluate, and write that the run has finished.
@@ -62,7 +79,7 @@ class Finish(NamedTuple):
         sampled, lines = self._sampled(driver, state, progress, watch, remarks, scores)
         if self.scale:
             lines.append(f"to compare with: {scale_text(self.scale)}")
-        lines += self._closing(driver, state)
+        lines += self._closing(driver, state, watch)
         self.folder.finish(
             {
                 "timesteps": timesteps,
@@ -93,10 +110,10 @@ class Finish(NamedTuple):
         found = [self.work.measured(each) for each in scores]
         return found[0] if len(found) == 1 else {"measured": found} if found[0] else {}
 
-    def _closing(self, driver: Trainer, state: State) -> list[str]:
+    def _closing(self, driver: Trainer, state: State, watch: Watch) -> list[str]:
         """What is said of the trained agents, one a seed."""
-        agents = driver.acting(state)
-        found = [(number, line) for number, acting in enumerate(agents) for line in self.work.closing(acting)]
+        agents, closing = driver.acting(state), self.closing.wait("preparing the last lines", watch)
+        found = [(number, line) for number, acting in enumerate(agents) for line in closing(acting)]
         seed = self.experiment.run.seed
         return [line if len(agents) == 1 else f"seed {seed + number}: {line}" for number, line in found]
 

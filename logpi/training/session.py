@@ -31,7 +31,7 @@ from logpi.runs.metrics import SPENT, MetricsWriter, Row, Sink, mean, read_rows
 from logpi.tasks import NOTHING, Band, Facts, Own, Work, task_of
 from logpi.training import estimate, hooks
 from logpi.training.newest import Earlier, Resumed
-from logpi.training.outcome import Finish, Trained, scale_of
+from logpi.training.outcome import Closing, Finish, Trained, prepared, scale_of
 from logpi.training.remarks import Remarks
 from logpi.training.saving import CHANGES, Saves, from_json, none
 from logpi.training.signals import Stop, stop_on_signal
@@ -52,6 +52,7 @@ class Session:
         self.folder, self.experiment, self.work, self.view, self.before = folder, experiment, work, view, before
         self.scale: dict[str, float] = {}  # scores to compare with, by name
         self.changes: list[Facts] = []  # of settings while the run is under way, as ``changes.json`` has them
+        self.closing: compiling.Aside[Closing] | None = None  # under way from the first row on
 
     def run(self, driver: Trainer, stop: Stop, resume: bool, first: Learner | None = None) -> Events[Trained]:
         """Train to the end, from the newest checkpoint where ``resume``, else with the parameters in ``first``.
@@ -78,6 +79,7 @@ class Session:
             while (event := _sent(advised, onward)) is not None:
                 state, progress, onward, values = event.state, event.progress, None, {}
                 if event.row:
+                    self._prepare(driver)
                     seconds = clock()
                     timing = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
                     timing |= {SPENT: earlier + seconds, estimate.MEMORY: estimate.used()}
@@ -98,7 +100,7 @@ class Session:
                 if stop and not event.finished:
                     raise KeyboardInterrupt(f"saved at {self._counted(event.timesteps)}; {self._advice}")
             self._tell_scale(driver, first, stop)  # where a stop came between
-            end = Finish(self.folder, self.experiment, self.work, self.scale)
+            end = Finish(self.folder, self.experiment, self.work, self.scale, self._prepare(driver))
             return end.reached(driver, state, progress, stop.watch, remarks)
 
     def _heard(
@@ -138,6 +140,11 @@ class Session:
         from logpi.runs.trackers import open_tracker
 
         return [open_tracker(name, self.folder, resume)]
+
+    def _prepare(self, driver: Trainer) -> compiling.Aside[Closing]:
+        """Have the end prepared beside the training, once."""
+        self.closing = self.closing or compiling.Aside(functools.partial(prepared, driver, self.work))
+        return self.closing
 
     def _remarks(self) -> Remarks:
         total, rows = self.experiment.method.total_timesteps, read_rows(self.folder.metrics)
@@ -332,8 +339,8 @@ def resuming(
         before: what the run was, where ``experiment`` has another length.
 
     Raises:
-        LogpiError: it has finished and no other length is asked for, none of its checkpoints can be used, or it has
-            learnt for longer than the new length already.
+        LogpiError: it has finished and no other length is asked for, none of its checkpoints can be used, it has learnt
+            for longer than the new length already, or this machine has not the memory for it.
     """
     if folder.status == "finished" and before is None:
         flag = task_of(experiment.env).horizon.replace("_", "-")
@@ -345,6 +352,7 @@ def resuming(
     _check_tracker(experiment)
     work = task_of(experiment.env).build(experiment, own)
     with _driving(experiment, work, view) as (driver, stop):
+        estimate.check_memory(estimate.room(driver, experiment, work.keeps_stages), "resume it where there is more")
         return (yield from Session(folder, experiment, work, view, before).run(driver, stop, resume=True))
 
 

@@ -6,7 +6,9 @@ Drawn without pyplot and so without any display, and the same whatever the worki
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import io
 import textwrap
 from collections.abc import Callable, Sequence
@@ -46,6 +48,12 @@ class Axis(NamedTuple):
 
 
 USUAL = Axis()
+
+
+def ready() -> None:
+    """Import what draws, if it is there: half a second, which may pass beside other work."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("matplotlib.backends.backend_agg")
 
 
 def figure_of(

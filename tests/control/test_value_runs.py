@@ -152,3 +152,25 @@ def test_a_replay_larger_than_the_memory_is_refused(tmp_path, monkeypatch):
     with pytest.raises(LogpiError, match=r"takes at least .* of memory, and there are 8\.59 GB: lower --buffer-size"):
         train(experiment("CartPole-v1", "dqn", tmp_path, buffer_size=10**9))
     assert not list(tmp_path.iterdir())
+
+
+def test_of_accelerators_the_memory_of_those_in_use_counts(tmp_path, monkeypatch):
+    from logpi.training import estimate
+
+    # devices of 1 GB each; what the process takes on the host does not count
+    monkeypatch.setattr(estimate, "device_limit", lambda devices: devices * 10**9)
+    monkeypatch.setattr(estimate, "memory_limit", lambda: 0)
+    with pytest.raises(LogpiError, match=r"takes at least .* of memory on 1 device, and there are 1 GB: lower"):
+        train(experiment("CartPole-v1", "dqn", tmp_path, buffer_size=10**8))
+    assert not list(tmp_path.iterdir())
+    train(experiment("CartPole-v1", "dqn", tmp_path, buffer_size=10**3))
+
+
+def test_a_run_is_not_resumed_where_it_does_not_fit(tmp_path, monkeypatch):
+    from logpi.training import estimate
+
+    with pytest.raises(Killed):
+        train(experiment("CartPole-v1", "dqn", tmp_path), Watcher(kill_at=2))
+    monkeypatch.setattr(estimate, "memory_limit", lambda: 2**20)
+    with pytest.raises(LogpiError, match=r"there are 1\.05 MB: resume it where there is more"):
+        resume(only_run(tmp_path))

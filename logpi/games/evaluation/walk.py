@@ -31,82 +31,100 @@ class Walk(NamedTuple):
     lost: int  # positions in which the agent has lost
 
 
-def walked(game: Game, search: SearchFn, params: PyTree, simulations: int) -> list[str]:
-    """What a walk says of an agent, as lines for people; none of a longer game."""
+def walking(game: Game, search: SearchFn, params: PyTree, simulations: int) -> Callable[[PyTree], list[str]]:
+    """What walks an agent's games through: (parameters, as the shapes of ``params``) -> what that says of it, as lines.
+
+    Its programs are compiled here. Of a longer game it says nothing.
+    """
     if game.longest > SHORT:
-        return []
+        return lambda params: []
 
     def decided(params: PyTree, states: PyTree) -> Array:
         return search(params, states, jax.random.key(0), simulations).action
 
-    first = jax.tree.map(lambda x: jnp.broadcast_to(jnp.asarray(x), (BATCH, *jnp.shape(x))), game.init())
-    decide = compiled(jax.jit(decided).lower(params, first), "least")
-    found = walk(game, lambda states: decide(params, states))
-    how = f"every play of an opponent was walked through ({found.positions:,} positions, moving first and second)"
-    if found.lost:
-        return [f"it can be beaten: in {found.lost:,} positions it has lost; {how}"]
-    return [f"it cannot be beaten: {how}"]
+    decide, rules = compiled(jax.jit(decided).lower(params, _first(game)), "least"), Rules(game)
+
+    def walked(params: PyTree) -> list[str]:
+        found = walk(rules, lambda states: decide(params, states))
+        how = f"every play of an opponent was walked through ({found.positions:,} positions, moving first and second)"
+        if found.lost:
+            return [f"it can be beaten: in {found.lost:,} positions it has lost; {how}"]
+        return [f"it cannot be beaten: {how}"]
+
+    return walked
 
 
-def walk(game: Game, choose: Choose) -> Walk:
+def walk(rules: Rules, choose: Choose) -> Walk:
     """All games of an agent against every play of its opponent, the agent moving first and second."""
-    start = jax.tree.map(lambda x: np.asarray(x)[None], game.init())
-    answers, seen = _Answers(game), 0
-    first, lost = start, 0
-    second, beaten = answers.of(start)
-    lost += beaten
-    for reached in (first, second):
-        while len(jax.tree.leaves(reached)[0]):
-            seen += len(jax.tree.leaves(reached)[0])
-            moved, beaten = answers.after(reached, _chosen(choose, reached))
+    start = rules.start()
+    second, lost = rules.moved(start, np.argwhere(start.legal), lost=-1.0)
+    seen = 0
+    for reached in (start, second):
+        while len(reached.legal):
+            seen += len(reached.legal)
+            actions = np.asarray(_batched(choose, reached.states), np.int32)
+            moved, beaten = rules.moved(reached, np.stack([np.arange(len(actions)), actions], 1), lost=1.0)
             lost += beaten
-            reached, beaten = answers.of(moved)
+            reached, beaten = rules.moved(moved, np.argwhere(moved.legal), lost=-1.0)
             lost += beaten
     return Walk(seen, lost)
 
 
-class _Answers:
-    """The rules on batches of any size, by programs of one size."""
+class Reached(NamedTuple):
+    """Positions that have not ended."""
+
+    states: PyTree  # [N, ...]
+    legal: NDArray[np.bool_]  # moves [N, A]
+
+
+class Rules:
+    """The rules on batches of any size, by one program of one size."""
 
     def __init__(self, game: Game) -> None:
-        self._legal = jax.jit(jax.vmap(game.legal))
-        self._step = jax.jit(jax.vmap(game.step))
-        self._ended = jax.jit(jax.vmap(game.ended))
-        self._outcome = jax.jit(jax.vmap(game.outcome))
+        def step(states: PyTree, actions: Array) -> tuple[PyTree, Array, Array, Array]:
+            after = jax.vmap(game.step)(states, actions)
+            return after, *(jax.vmap(f)(after) for f in (game.legal, game.ended, game.outcome))
 
-    def after(self, states: PyTree, actions: NDArray[np.generic]) -> tuple[PyTree, int]:
-        """(the positions after the agent's moves that have not ended, those in which it has lost)."""
-        return self._going(_batched(self._step, states, actions), 1.0)
+        self._game = game
+        self._step = compiled(jax.jit(step).lower(_first(game), jnp.zeros(BATCH, jnp.int32)), "least")
 
-    def of(self, states: PyTree) -> tuple[PyTree, int]:
-        """(the positions after every legal move of the opponent that have not ended, those in which the agent lost)."""
-        if not len(jax.tree.leaves(states)[0]):
-            return states, 0
-        legal = np.asarray(_batched(self._legal, states))
-        which, actions = np.nonzero(legal)
-        moved = _batched(self._step, jax.tree.map(lambda x: x[which], states), actions.astype(np.int32))
-        return self._going(moved, -1.0)
+    def start(self) -> Reached:
+        """The first position, alone."""
+        state = self._game.init()
+        return Reached(jax.tree.map(lambda x: np.asarray(x)[None], state), np.asarray(self._game.legal(state))[None])
 
-    def _going(self, states: PyTree, loss: float) -> tuple[PyTree, int]:
-        """Without ended positions and doubles; ``loss`` is the outcome, for the player to move, of the agent's loss."""
-        states = _distinct(states)
-        ended = np.asarray(_batched(self._ended, states))
-        lost = int((np.asarray(_batched(self._outcome, states))[ended] == loss).sum())
-        return jax.tree.map(lambda x: x[~ended], states), lost
+    def moved(self, reached: Reached, moves: NDArray[np.integer], lost: float) -> tuple[Reached, int]:
+        """(the positions after ``moves``, the count in which the agent has lost).
+
+        Each position comes once, and none that has ended.
+
+        Args:
+            reached: positions.
+            moves: numbers of a position and of an action [M, 2].
+            lost: outcome of a loss of the agent, for the player to move.
+        """
+        which, actions = moves.T
+        if not len(actions):
+            return Reached(_taken(reached.states, which), reached.legal[which]), 0
+        states, legal, ended, outcome = _batched(self._step, _taken(reached.states, which), actions.astype(np.int32))
+        once = _distinct(states)
+        going = once[~ended[once]]
+        return Reached(_taken(states, going), legal[going]), int((outcome[once][ended[once]] == lost).sum())
 
 
-def _distinct(states: PyTree) -> PyTree:
+def _first(game: Game) -> PyTree:
+    """``BATCH`` times the first position."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(jnp.asarray(x), (BATCH, *jnp.shape(x))), game.init())
+
+
+def _distinct(states: PyTree) -> NDArray[np.integer]:
+    """Where each of the ``states`` [N, ...] stands first."""
     rows = np.concatenate([np.asarray(x).reshape(len(x), -1).astype(np.float64) for x in jax.tree.leaves(states)], 1)
-    _, which = np.unique(rows, axis=0, return_index=True)
-    return jax.tree.map(lambda x: np.asarray(x)[np.sort(which)], states)
+    return np.sort(np.unique(rows, axis=0, return_index=True)[1])
 
 
-def _taken(tree: PyTree, which: NDArray[np.generic]) -> PyTree:
-    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[which]), tree)
-
-
-def _chosen(choose: Choose, states: PyTree) -> NDArray[np.generic]:
-    return np.asarray(_batched(choose, states), np.int32)
+def _taken(tree: PyTree, which: NDArray[np.integer]) -> PyTree:
+    return jax.tree.map(lambda x: np.asarray(x)[which], tree)
 
 
 def _batched(f: Callable[..., PyTree], *arguments: PyTree) -> PyTree:

@@ -5,7 +5,7 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.games.evaluation.walk import BATCH, walk, walked
+from logpi.games.evaluation.walk import BATCH, Rules, walk, walking
 from logpi.games.rules.make import make_game
 from logpi.games.rules.tic_tac_toe import LINES
 from logpi.games.search.tree import Searched
@@ -60,7 +60,7 @@ def positions(choose):
 
 
 def test_a_perfect_player_cannot_be_beaten():
-    found = walk(TOE, perfect)
+    found = walk(Rules(TOE), perfect)
     assert (found.positions, found.lost) == (positions(perfect)[0], 0)
     assert found.positions > BATCH, "more than one piece"
 
@@ -70,15 +70,16 @@ def test_the_first_legal_move_loses():
         states = np.asarray(states)
         return jnp.asarray([next(a for a in range(9) if not (x | y) >> a & 1) for x, y in states.tolist()], jnp.int32)
 
-    assert walk(TOE, first) == positions(first)
-    assert walk(TOE, first).lost > 0
+    found = walk(Rules(TOE), first)
+    assert found == positions(first)
+    assert found.lost > 0
 
 
 def test_what_is_said_of_an_agent():
     def search(params, states, key, simulations):
         return Searched(uct(TOE, states, key, simulations)[0], *[None] * 4)
 
-    (line,) = walked(TOE, search, (), 1)
+    (line,) = walking(TOE, search, (), 1)(())
     assert line.startswith("it can be beaten: in ")
     assert "every play of an opponent was walked through" in line
-    assert walked(make_game("connect-four"), search, (), 1) == [], "too long to be walked through"
+    assert walking(make_game("connect-four"), search, (), 1)(()) == [], "too long to be walked through"
