@@ -20,7 +20,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`(\w+\.py)`:\s*\Z")  # the end of the text before a block that is a file
 PICTURE = re.compile(r"^!\[[^]]*\]\(\.\./pictures/course/([\w-]+)\.png\)\n", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()(?!https?:)([^)#\s]+)")
-COMMAND = re.compile(r"^\$ (.*(?:\\\n.*)*)", re.MULTILINE)
+COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)", re.MULTILINE)
+DRAWN = re.compile(r"`([\w./-]+\.png)`")
 
 
 def pages() -> list[Path]:
@@ -73,12 +74,27 @@ def _prose(text: str, programs: str, site: str, repository: str) -> Iterator[tup
             return site + re.sub(r"(index)?\.md$", "", target.removeprefix("docs/")).rstrip("/") + "/"
         return f"{repository}/blob/main/{target}"
 
-    for number, part in enumerate(PICTURE.split(text)):
-        if number % 2:
-            if f'savefig("{part}.png"' not in programs:  # a program's figure is shown with its cell
-                yield "code", f'from IPython.display import Image\n\nImage("{part}.png")'
-        elif prose := LINK.sub(outward, FILE.sub("", part)).strip():
-            yield "markdown", prose
+    at = 0
+    for picture in [*PICTURE.finditer(text), None]:
+        prose = text[at : picture.start() if picture else len(text)]
+        if outside := LINK.sub(outward, FILE.sub("", prose)).strip():
+            yield "markdown", outside
+        if picture is None:
+            return
+        at, file = picture.end(), drawn(picture[1], prose)
+        if f'savefig("{file}"' not in programs:  # a program's figure is shown with its cell
+            yield "code", f'from IPython.display import Image\n\nImage("{file}")'
+
+
+def drawn(picture: str, before: str) -> str:
+    """The file that a command draws as ``picture``: the last PNG that the text ``before`` names, or one of its name."""
+    return [f"{picture}.png", *DRAWN.findall(before)][-1]
+
+
+def pictures(page: Path) -> dict[str, str]:
+    """For each picture of a page, the file that the page's commands draw."""
+    text = page.read_text(encoding="utf-8")
+    return {match[1]: drawn(match[1], FENCE.sub("", text[: match.start()])) for match in PICTURE.finditer(text)}
 
 
 def text_of(page: Path, site: str, repository: str) -> str:

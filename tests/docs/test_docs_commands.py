@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 
+import notebooks
 import pytest
 from manual import PAGES, ROOT, blocks, commands, files, name_of, sized
 from matplotlib import pyplot
@@ -193,12 +194,6 @@ def program(path):
     return 0, said.getvalue()
 
 
-def drawn(page, folder):
-    """For each picture of a page of the course, the files of its name that the page's commands have drawn."""
-    names = re.findall(r"\(\.\./pictures/course/([\w-]+)\.png\)", page.read_text(encoding="utf-8"))
-    return {name: [*folder.rglob(f"{name}.png"), *folder.glob(f"{name}/figures/*.png")] for name in names}
-
-
 def unfinished(folder, words):
     """Make the run that ``words`` name an interrupted one, as if it had been killed after its last checkpoint."""
     for word in words:
@@ -238,7 +233,7 @@ def test_a_page_runs_as_printed(page, folder, store):
             printed = [packed(line) for line in said.getvalue().splitlines()]
             for text in literal_outputs(block.text):
                 assert packed(text) in printed, f"{text} is not among {printed}"
-    assert [picture for picture, made in drawn(page, folder).items() if not made] == []
+    assert [file for file in notebooks.pictures(page).values() if not (folder / file).exists()] == []
 
 
 def test_every_reason_to_skip_is_needed_and_every_page_elsewhere_exists():

@@ -3,14 +3,11 @@
 import ast
 import json
 import re
-import sys
 
+import notebooks
 import pytest
 from manual import ROOT, blocks, commands
 from PIL import Image
-
-sys.path.insert(0, str(ROOT / "docs"))
-import notebooks
 
 SITE, REPOSITORY = "https://example.org/", "https://example.org/code"
 LESSONS = notebooks.pages()
