@@ -29,6 +29,8 @@ _WHERE = {
     "check_game": "logpi.games.rules.check",
     "play_tournament": "logpi.arena.api",
     "make_policy": "logpi.nets.policy",
+    "sweep": "logpi.api.sweep",
+    "Sweep": "logpi.api.sweep",
     "compare": "logpi.api.compare",
     "Comparison": "logpi.api.compare",
     "plot": "logpi.view.curves",

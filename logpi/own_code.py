@@ -61,10 +61,20 @@ def check_code(*texts: str) -> None:
     """Check now what the present call trusts of this code; with this content it stays trusted after the call."""
     for text in texts:
         with contextlib.suppress(LogpiError):  # what is not trusted is refused when it is to be imported
-            if found := IN_FILE.fullmatch(text):
-                _check_file(found["path"], found["name"])
-            elif IN_MODULE.fullmatch(text):
-                _check_module(text.rpartition(":")[0])
+            require_code(text)
+
+
+def require_code(*texts: str) -> None:
+    """Refuse code that a file names, and that the present call does not trust, before a call in its name is made.
+
+    Raises:
+        LogpiError: it is not trusted.
+    """
+    for text in texts:
+        if found := IN_FILE.fullmatch(text):
+            _check_file(found["path"], found["name"])
+        elif IN_MODULE.fullmatch(text):
+            _check_module(text.rpartition(":")[0])
 
 
 def named_in(settings: Mapping[str, object]) -> list[str]:

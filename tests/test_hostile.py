@@ -184,6 +184,39 @@ def test_code_that_a_settings_file_names_does_not_run(tmp_path, monkeypatch, ref
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("verb", "plan", "text"),
+    [
+        ("sweep", "sweep.toml", 'env = "evil.py:Env"\n[space]\ngamma = [0.9, 0.99]\n'),
+        ("sweep", "sweep.toml", 'env = "CartPole-v1"\nalgo = "evil.py:Env"\n[space]\ngamma = [0.9, 0.99]\n'),
+        ("sweep", "sweep.toml", 'env = "CartPole-v1"\npolicy = "evil.py:Env"\n[space]\ngamma = [0.9, 0.99]\n'),
+        ("compare", "comparison.toml", 'envs = ["evil.py:Env"]\nalgos = ["ppo"]\nruns = []\n'),
+        ("compare", "comparison.toml", 'envs = ["CartPole-v1"]\nalgos = ["evil.py:Env"]\nruns = []\n'),
+    ],
+)
+def test_code_that_a_plan_names_does_not_run(tmp_path, monkeypatch, capfd, verb, plan, text):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))
+    Path("evil.py").write_text(EVIL)
+    Path("strange").mkdir()
+    Path("strange", plan).write_text(text)
+    assert main([verb, "--out", "strange"]) == 1
+    assert "is named by a run or an agent" in capfd.readouterr().err
+    assert not executed(tmp_path)
+
+
+def test_a_recipe_names_code_as_any_settings_file_does(tmp_path, monkeypatch, refused):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))
+    Path("evil.py").write_text(EVIL)
+    for names in ('env = "evil.py:Env"\nalgo = "ppo"', 'env = "CartPole-v1"\nalgo = "evil.py:Env"'):
+        Path("recipe.toml").write_text(f"[recipe]\n{names}\n")
+        assert "is named by a run or an agent" in refused("train", "--config", "recipe.toml", "--quiet")
+        Path("recipe.toml").write_text(f"[recipe]\n{names}\n[space]\ngamma = [0.9, 0.99]\n")
+        assert "is named by a run or an agent" in refused("sweep", "--config", "recipe.toml", "--quiet")
+    assert not executed(tmp_path)
+
+
 def test_a_module_of_the_working_folder_is_found_once_it_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOGPI_STATE", str(tmp_path / "state"))

@@ -44,9 +44,13 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "comparison": {"errors", "runs", "view", "config.literals", "config.stored"},
     "comparison.statistics": set(),
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},
+    "sweeps": BASE | {"training", "driver", "tasks", "config", "runs"},
+    "sweeps.space": {"errors", "config.values"},
+    "sweeps.halving": {"errors"},
+    "sweeps.folder": {"errors", "runs", "sweeps.halving"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE
-    | {"training", "tasks", "methods", "config", "runs", "own_code", "comparison"}
+    | {"training", "tasks", "methods", "config", "runs", "own_code", "comparison", "sweeps"}
     | {"driver.devices", "envs.space_json"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
     | {"driver.devices", "envs.checker", "games.task", "games.rules", "training"},

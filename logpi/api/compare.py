@@ -11,7 +11,7 @@ from typing import Any
 
 from logpi import own_code
 from logpi.comparison.cells import entries, numbers
-from logpi.comparison.folder import Cell, Plan, cells, existing, halves, locked, methods, read_plan, trained, write_plan
+from logpi.comparison.folder import Cell, Plan, cells, existing, halves, methods, read_plan, trained, write_plan
 from logpi.comparison.page import markdown
 from logpi.comparison.references import given as reference
 from logpi.comparison.report import PAGE, write
@@ -20,6 +20,7 @@ from logpi.config.call import experiment_of
 from logpi.config.stored import SettingsFile, read_file
 from logpi.config.values import plain
 from logpi.errors import LogpiError, NotFiniteError, TooLargeError
+from logpi.runs.lock import locked
 from logpi.tasks import check_name, task_of
 
 OUT = "comparison"  # folder
@@ -107,8 +108,10 @@ def compare(
     common = {name: plain(value) for name, value in settings.items()}
     scales = {env: list(pair) for env, pair in (references or {}).items()}
     plan = Plan(list(envs), texts, seeds, seed, common, [str(path) for path in runs], scales, resamples)
+    named = [*plan.envs, *(method.algo for method in methods(plan) if method.algo)]  # not what the folder names
     plan = _checked(plan, folder)
-    with locked(folder), own_code.command([*plan.envs, *(method.algo for method in methods(plan) if method.algo)]):
+    with locked(folder, "comparison"), own_code.command(named):
+        own_code.require_code(*plan.envs, *(method.algo for method in methods(plan) if method.algo))
         _check_budgets(plan)
         write_plan(folder, plan)
         failures = list(_train(folder, plan, tell))
@@ -220,17 +223,15 @@ def _trained_at_once(cell: Cell, plan: Plan, first: int, count: int, tell: Tell)
 
 def _one_run(cell: Cell, plan: Plan, first: int, count: int) -> None:
     """Train a run from its beginning, or from its newest checkpoint."""
-    from logpi.api.runs import resume, train
+    from logpi.api.again import brought_to_its_end
+    from logpi.api.runs import train
 
-    run = cell.run(first, count)
-    if run is not None and run.has_checkpoint:
-        resume(run.path, quiet=True)
-        return
-    if run is not None:  # killed before anything was saved
-        run.discard()
-    settings = {**plan.settings, **cell.method.settings}
-    own = _base(settings) | {"seed": first, "seeds": count, "log_dir": str(cell.place(first, count))}
-    train(cell.env, cell.method.algo, config=cell.method.config, quiet=True, run=own, **settings)
+    place, settings = cell.place(first, count), {**plan.settings, **cell.method.settings}
+    own = _base(settings) | {"seed": first, "seeds": count, "log_dir": str(place)}
+    method = cell.method
+    brought_to_its_end(
+        place, lambda: train(cell.env, method.algo, config=method.config, quiet=True, run=own, **settings)
+    )
 
 
 def _written(folder: Path, plan: Plan, failures: list[str], root: str | Path) -> Comparison:

@@ -15,7 +15,7 @@ from logpi.config.call import experiment_of, python_command
 from logpi.config.experiments import promised
 from logpi.config.lengths import lengthened
 from logpi.config.settings import Experiment
-from logpi.config.stored import HISTORY, SettingsFile, check_objects, experiment_from_table, read_file, settled
+from logpi.config.stored import HISTORY, Recipe, SettingsFile, check_objects, experiment_from_table, read_file, settled
 from logpi.config.wrappers import wrappings
 from logpi.errors import LogpiError
 from logpi.methods import AnyMethod
@@ -134,8 +134,8 @@ def _begun(given: Given) -> Events[Outcome]:
 
 def _training(given: Given) -> Events[Outcome]:
     check_types(given.policy, given.algorithm)
-    experiment, own = _resolved(given)
-    with presented(experiment, promised(experiment), given.quiet, own) as show:
+    experiment, own, recipe = _resolved(given)
+    with presented(experiment, promised(experiment, recipe), given.quiet, own) as show:
         return show(
             (yield from session.starting(experiment, _written(given, experiment, own), show.view, own, show.band))
         )
@@ -161,8 +161,8 @@ def _written(given: Given, experiment: Experiment, own: Own) -> str:
     return python_command(arguments, objects | {"algorithm": own.algorithm, "eval_env": own.eval_env})
 
 
-def _resolved(given: Given) -> tuple[Experiment, Own]:
-    """The experiment, and what the program brings for it."""
+def _resolved(given: Given) -> tuple[Experiment, Own, Recipe | None]:
+    """The experiment, what the program brings for it, and the recipe that ``config`` is."""
     file = read_file(given.config) if given.config is not None else SettingsFile()
     name, implied, own = named(file.env if given.env is None and file.env else given.env)
     own = own._replace(algorithm=given.algorithm, eval_env=given.eval_env)
@@ -174,7 +174,7 @@ def _resolved(given: Given) -> tuple[Experiment, Own]:
     experiment = experiment_of(name, algo, file, {**implied, **given.settings}, own, **tables)
     source = str(file.init_from if given.init_from is None else given.init_from)
     network = given.policy if isinstance(given.policy, str) else "" if given.policy else file.policy
-    return settled(replace(experiment, init_from=source, policy=network, objects=own.given)), own
+    return settled(replace(experiment, init_from=source, policy=network, objects=own.given)), own, file.recipe
 
 
 def _no_callback(arguments: Mapping[str, object]) -> None:

@@ -19,8 +19,8 @@ LESS = (
     "mc_samples or canvas (images)"
 )
 
-TRAINING = ("train", "resume", "compare")
-LONG = ("train", "resume", "compare", "play", "arena")  # what they do is more than what they print
+TRAINING = ("train", "resume", "compare", "sweep")
+LONG = ("train", "resume", "compare", "sweep", "play", "arena")  # what they do is more than what they print
 VERBS = {  # name -> what it does; each is a function of that name in this folder's module of that name
     "train": "train an agent; display, save and film it",
     "resume": "continue an interrupted run from its last checkpoint, or a finished one for longer",
@@ -31,6 +31,7 @@ VERBS = {  # name -> what it does; each is a function of that name in this folde
     "play": "play a board game against an agent in the terminal",
     "arena": "play matches between agents, engines and solvers; Elo with intervals",
     "compare": "compare methods over environments and seeds, with intervals; a page, tables, figures",
+    "sweep": "search for settings, many configurations in one program; a recipe for train --config",
     "variance": "measure how noisy each gradient estimate is, from the whole reward to Q - V",
     "plot": "draw the learning curves of one or more runs",
     "runs": "list the runs in a folder with their status and size; delete, prune or archive some",

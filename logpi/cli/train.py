@@ -100,7 +100,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool, bool]
         name_code(given.policy)
     found = dataclasses.replace(experiment, env=given.env, env_kwargs=kwargs, policy=given.policy, **chosen)
     asked = settled(dataclasses.replace(found, init_from=given.init_from))
-    return asked, promised(asked), given.quiet, given.json
+    return asked, promised(asked, asked_for.recipe), given.quiet, given.json
 
 
 def _frames(experiment: Experiment) -> object:

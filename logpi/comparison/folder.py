@@ -10,8 +10,6 @@ What is there says where an interrupted comparison goes on: nothing else keeps b
 
 from __future__ import annotations
 
-import contextlib
-import io
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +19,7 @@ from logpi.comparison.statistics import RESAMPLES
 from logpi.config.literals import assignment
 from logpi.errors import LogpiError
 from logpi.runs.create import folder_of, toml_text
-from logpi.runs.files import atomic_write, disk_error, not_through_links, parse_toml, read_text, try_lock
+from logpi.runs.files import atomic_write, parse_toml, read_text
 from logpi.runs.folder import MANIFEST, RunFolder
 from logpi.runs.lookup import open_run
 
@@ -129,24 +127,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(part) for name, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the comparison in ``folder`` for writing.
-
-    Raises:
-        LogpiError: another process works on it, or the disk refuses.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = io.FileIO(folder / "lock", "a", opener=not_through_links)
-    except OSError as error:
-        raise disk_error(folder / "lock", error) from error
-    with file:
-        if not try_lock(file):
-            raise LogpiError(f"another process works on the comparison in {folder}; wait until it ends, or stop it")
-        yield
 
 
 class Cell(NamedTuple):

@@ -22,21 +22,30 @@ S = TypeVar("S", bound=Section)
 SECTIONS = ("run", "method", "network", "env_kwargs")
 
 
-def promised(experiment: Experiment) -> Recipe | None:
+def promised(experiment: Experiment, given: Recipe | None = None) -> Recipe | None:
     """The recipe whose expected band is one of ``experiment`` too: its settings, however long it learns.
 
-    What learns with objects of a program has none: they may differ from what has their name.
+    That is ``given``, the recipe in a file, or one of logpi's. What learns with objects of a program has none: they may
+    differ from what has their name.
     """
-    recipe, task = recipe_for(experiment.env, experiment.algo), task_of(experiment.env)
-    if recipe is None or experiment.objects or experiment.policy or experiment.init_from:
+    if experiment.objects or experiment.policy or experiment.init_from:
         return None
+    found = (given, recipe_for(experiment.env, experiment.algo))
+    return next((recipe for recipe in found if recipe and _is_made_by(recipe, experiment)), None)
+
+
+def _is_made_by(recipe: Recipe, experiment: Experiment) -> bool:
+    """Whether ``experiment`` has the settings of ``recipe``, but for its length and its run."""
+    task = task_of(experiment.env)
+    if (recipe.env, recipe.algo) != (experiment.env, experiment.algo):
+        return False
     suited = _suited(experiment, recipe)
     own = task.settle(from_table(type(experiment.method), suited["method"], "method"))
     method = dataclasses.replace(own, **{task.horizon: getattr(experiment.method, task.horizon)})
     network = from_table(type(experiment.network), suited.get("network", {}), "network")
     same = (experiment.method, experiment.network, experiment.env_kwargs, experiment.wrappers)
     wrappers = _wrappers(task, experiment.env, recipe, (), NOTHING)
-    return recipe if same == (method, network, suited.get("env_kwargs", {}), wrappers) else None
+    return same == (method, network, suited.get("env_kwargs", {}), wrappers)
 
 
 def resolve(env: str, algo: str | None, *tables: Table, own: Own = NOTHING) -> tuple[Experiment, Recipe | None]:

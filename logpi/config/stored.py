@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from logpi.config.settings import Experiment, Run, Section, check_ranges
-from logpi.config.values import from_table, plain_argument, to_table
+from logpi.config.values import checked, from_table, plain_argument, to_table
 from logpi.config.wrappers import as_tables, wrappings
 from logpi.errors import LogpiError
 from logpi.methods import Method, method_of
@@ -27,19 +27,20 @@ from logpi.tasks import NOTHING, Own, Table, task_of
 S = TypeVar("S", bound=Section)
 
 LOAD = "logpi.load(path, ARGUMENTS)"  # what messages advise where an agent needs objects
+RECIPE = "recipe"  # section of a recipe: what it is for
 HISTORY = "history"  # in config.toml: the lengths that a run had before, a table each
 FORMAT_VERSION = 2  # of config.toml; 1 had no number, and other names of settings
 
 
 class Recipe(NamedTuple):
-    """A tuned preset: one TOML file in ``logpi/recipes``."""
+    """A tuned preset: one TOML file in ``logpi/recipes``, or one that a sweep has found."""
 
     env: str
     algo: str
-    default: bool  # the algorithm that `logpi train ENV` takes
-    source: str  # where its settings come from
-    seconds: float  # training time on two cores
     tables: Table  # run, method, network
+    default: bool = False  # the algorithm that `logpi train ENV` takes
+    source: str = ""  # where its settings come from
+    seconds: float = math.nan  # training time on two cores
     low: float | None = None  # expected band of the mean greedy return after training, where it is known
     high: float | None = None
 
@@ -55,7 +56,7 @@ def recipes() -> list[Recipe]:
     for file in sorted(resources.files("logpi.recipes").iterdir(), key=lambda f: f.name):
         if file.name.endswith(".toml"):
             table = _of_this_format(tomllib.loads(file.read_text(encoding="utf-8")), file.name)
-            head = table.pop("recipe")
+            head = table.pop(RECIPE)
             found.append(Recipe(tables=table, **head))
     return found
 
@@ -74,10 +75,12 @@ class SettingsFile(NamedTuple):
     init_from: str = ""
     objects: tuple[str, ...] = ()  # parts that a Python program gave, which no file can hold
     sections: Table = MappingProxyType({})
+    recipe: Recipe | None = None  # where it is one
 
 
 def read_file(path: str | Path) -> SettingsFile:
-    """A TOML file with ``[run]``, ``[method]``, ``[network]``, ``[env_kwargs]``, ``[[wrappers]]``, or a config.toml.
+    """A TOML file with ``[run]``, ``[method]``, ``[network]``, ``[env_kwargs]``, ``[[wrappers]]``; also a config.toml,
+    and a recipe, whose ``[recipe]`` names environment, method and the expected scores.
 
     Raises:
         LogpiError: it cannot be read, is not TOML, has another format, or names an environment that is not text.
@@ -88,6 +91,7 @@ def read_file(path: str | Path) -> SettingsFile:
         raise LogpiError(f"cannot read the config file {path}: {error}") from error
     sections = _of_this_format({"format_version": FORMAT_VERSION} | table, str(path))
     texts = ("env", "algo", "policy", "init_from")
+    about = sections.pop(RECIPE, None)
     head = {name: sections.pop(name) for name in texts if name in sections}
     objects = sections.pop("objects", [])
     sections.pop(HISTORY, None)
@@ -97,7 +101,22 @@ def read_file(path: str | Path) -> SettingsFile:
             raise LogpiError(f'{path}: {name} is {value!r}; it must be text, such as {name} = "..."')
     if not (isinstance(objects, list) and all(isinstance(name, str) for name in objects)):
         raise LogpiError(f"{path}: objects is {objects!r}; it must be a list of names, such as []")
-    return SettingsFile(**head, objects=tuple(objects), sections=sections)
+    recipe = None if about is None else _recipe(about, sections, str(path))
+    head |= {"env": recipe.env, "algo": recipe.algo} if recipe else {}
+    return SettingsFile(**head, objects=tuple(objects), sections=sections, recipe=recipe)
+
+
+def _recipe(about: Any, tables: Table, path: str) -> Recipe:
+    """The recipe in a file at ``path``, with the settings ``tables``.
+
+    Raises:
+        LogpiError: its ``[recipe]`` has an unknown entry, one of another type, or names no environment or no method.
+    """
+    kinds = {"env": str, "algo": str, "default": bool, "source": str, "seconds": float, "low": float, "high": float}
+    if not isinstance(about, Mapping) or not {"env", "algo"} <= set(about) <= set(kinds):
+        raise LogpiError(f"{path}: [recipe] needs env and algo; also allowed: {', '.join(list(kinds)[2:])}")
+    given = {name: checked(f"recipe.{name}", kinds[name], value) for name, value in about.items()}
+    return Recipe(**given, tables=tables)
 
 
 def check_objects(objects: Sequence[str], given: Sequence[str], call: str) -> None:

@@ -228,6 +228,7 @@ def training(
     run: Run,
     watch: Watch = unwatched,
     clock: Callable[[], float] = lambda: 0.0,
+    healthy: Callable[[Metrics, int], None] = check_health,
 ) -> Generator[Event, Onward | None, None]:
     """Iterate until every seed has had its ``total_timesteps``; yields one ``Event`` per row of metrics.
 
@@ -235,7 +236,7 @@ def training(
     yields the same rows, and one at its end yields nothing. Where ``watch`` asks for a stop, the last event has a state
     to save and perhaps no row. A run ends earlier where ``early`` says so of an evaluation or of ``clock``, in seconds;
     when its time is over, the iteration under way is its last one and gets a row and an evaluation. It goes on as an
-    ``Onward`` that is sent back says.
+    ``Onward`` that is sent back says. ``healthy`` gets the flags of each iteration that must be true, and its number.
 
     Raises:
         LogpiError: an observation, a reward or a parameter is not finite (the state before is not lost: it is in the
@@ -264,7 +265,7 @@ def training(
         timesteps, flags = driver.timesteps(state), jax.device_get(health)
         newest = progress.iteration + (progress.seed + progress.stage + progress.unit > 0)  # counted from 1
         for number, checks in enumerate(flags, newest + 1 - len(flags)):
-            check_health(checks, number)
+            healthy(checks, number)
         health.clear()
         done = int(np.min(timesteps))
         complete = last and progress.stage == len(driver.process.stages)

@@ -100,8 +100,7 @@ class Kept:
     @property
     def arrays(self) -> list[str]:
         """Names of the settings that a learner holds as arrays, so that they may change; [] where it holds none."""
-        fields = dataclasses.fields(self._hyper) if dataclasses.is_dataclass(self._hyper) else ()
-        return [field.name for field in fields if hasattr(getattr(self._hyper, field.name), "shape")]
+        return arrays_of(self._hyper)
 
     def changed(self, state: State, settings: Mapping[str, float]) -> State:
         """``state`` whose learners go on with other values of some ``settings`` of their method."""
@@ -113,6 +112,12 @@ class Kept:
     def _without_batch(self, state: State, progress: Progress) -> State:
         between = progress.stage in (0, len(self._process.stages)) and progress.unit == 0
         return state._replace(batch=()) if between else state
+
+
+def arrays_of(hyper: PyTree) -> list[str]:
+    """Names of the settings that are arrays in ``hyper``, what a learner holds of them; [] where none is."""
+    fields = dataclasses.fields(hyper) if dataclasses.is_dataclass(hyper) else ()
+    return [field.name for field in fields if hasattr(getattr(hyper, field.name), "shape")]
 
 
 def with_arrays(learner: Learner, first: Learner) -> Learner:

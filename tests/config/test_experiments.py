@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import tomllib
+from importlib.resources import files
 from unittest import mock
 
 import pytest
@@ -18,6 +19,7 @@ from logpi.config.settings import Experiment, Network, Run
 from logpi.config.stored import (
     experiment_from_table,
     experiment_to_table,
+    read_file,
     recipe_for,
     recipes,
     settings_card,
@@ -212,3 +214,36 @@ def test_an_infinite_setting_of_a_card_comes_back():
     settings = resolve("CartPole-v1", "dqn", {"method": {"max_td_error": math.inf}})[0]
     card = json.loads(json_text(settings_card(settings)))
     assert settings_from(card)[1] == settings.method
+
+
+def test_a_recipe_is_a_settings_file_that_promises_its_band(tmp_path):
+    for recipe in recipes():
+        given = read_file(files("logpi.recipes") / f"{recipe.env.replace('/', '-')}.{recipe.algo}.toml")
+        assert (given.env, given.algo, given.recipe) == (recipe.env, recipe.algo, recipe)
+    own = tmp_path / "recipe.toml"
+    own.write_text('[recipe]\nenv = "CartPole-v1"\nalgo = "a2c"\nlow = 300\nhigh = 400\n[method]\ngamma = 0.9\n')
+    given = read_file(own)
+    experiment = resolve(given.env, given.algo, given.sections)[0]
+    assert promised(experiment) is None
+    promise = promised(dataclasses.replace(experiment, method=A2C(gamma=0.9)), given.recipe)
+    assert promise is not None
+    assert promise.band == (300, 400)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("recipe = 1", "[recipe] needs env and algo; also allowed: default, source, seconds, low, high"),
+        ('[recipe]\nenv = "CartPole-v1"', "[recipe] needs env and algo"),
+        ('[recipe]\nenv = "CartPole-v1"\nalgo = "ppo"\nscore = 1', "[recipe] needs env and algo"),
+        (
+            '[recipe]\nenv = "CartPole-v1"\nalgo = "ppo"\nlow = "high"',
+            "recipe.low is 'high', a str; it must be a float",
+        ),
+    ],
+)
+def test_a_recipe_that_was_altered_is_refused(tmp_path, text, said):
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(LogpiError) as error:
+        read_file(tmp_path / "recipe.toml")
+    assert said in str(error.value)

@@ -26,6 +26,7 @@ from small import SETTINGS, quick_compilation
 
 import logpi.api
 import logpi.api.laboratory
+import logpi.api.sweep
 import logpi.arena.api
 import logpi.arena.players.make
 import logpi.cli.play
@@ -80,6 +81,9 @@ def capped(monkeypatch):
         monkeypatch.setattr(module, name, lambda *args, **kwargs: original(*args, **{**kwargs, **limits}))
 
     cut(logpi.training.session, "starting", lambda experiment, *rest: (short(experiment), *rest))
+    shortened = lambda folder, found, *rest: (folder, {k: short(each) for k, each in found.items()}, *rest)  # noqa: E731
+    cut(logpi.api.sweep, "Search", shortened)
+    limited(logpi.api.sweep, "sweep", configurations=2, halving=0)
     for module in (logpi.api, logpi.api.agents):  # for the commands, and for programs
         cut(module, "evaluate", lambda agent, episodes=None, *rest: (agent, min(episodes or 4, 4), *rest))
         cut(module, "film", lambda agent, path, episodes=None, *rest: (agent, path, 1, *rest))

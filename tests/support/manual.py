@@ -9,7 +9,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"`(\w+\.py)`:\s*\Z")  # the end of the text before a block that is a file
+FILE = re.compile(r"`(\w+\.(?:py|toml))`:\s*\Z")  # the end of the text before a block that is a file
 
 
 class Block(NamedTuple):

@@ -1,0 +1,231 @@
+"""Searches for settings from Python: ``logpi.sweep``."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from logpi import own_code
+from logpi.api.again import brought_to_its_end
+from logpi.api.runs import train
+from logpi.config.call import experiment_of
+from logpi.config.settings import Experiment, Run
+from logpi.config.stored import SettingsFile, read_file, settled
+from logpi.config.values import plain
+from logpi.driver import devices
+from logpi.errors import LogpiError, NotFiniteError
+from logpi.runs.create import toml_text
+from logpi.runs.files import Json, atomic_write
+from logpi.runs.lock import locked
+from logpi.runs.scores import significant
+from logpi.sweeps.folder import RECIPE, RUNS, TABLE, Plan, read_plan, write_plan
+from logpi.sweeps.halving import rungs as rungs_of
+from logpi.sweeps.result import Row, band, markdown, recipe_table, rows_of
+from logpi.sweeps.search import Search, Tell
+from logpi.sweeps.space import drawn, space_of
+from logpi.tasks import Band, check_name, task_of
+from logpi.training.signals import stop_on_signal
+
+OUT = "sweep"  # folder
+EPISODES = 20  # of the evaluation at the end of a rung, where the settings do not say
+SPACE = "space"  # section of a settings file
+RESERVED = ("seed", "seeds", "log_dir")  # settings that the sweep itself decides
+# of every configuration: it is evaluated at the end of a rung, and nothing else ends it
+BASE: Mapping[str, object] = {
+    **{"video": False, "tensorboard": False, "tracker": "none"},
+    **{"eval_points": 0, "stop_at": math.inf, "minutes": math.inf},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """A sweep that was made: where it lies, and what it has found."""
+
+    folder: Path
+    recipe: Path  # recipe.toml, which ``logpi train --config`` takes
+    rows: Sequence[Row]  # every configuration, the best one first
+    band: Band | None = None  # lowest and highest expected score of a further run; None: it was not trained again
+    text: str = ""  # what ``logpi sweep`` says at the end
+
+    @property
+    def best(self) -> Mapping[str, Any]:
+        """The best settings."""
+        return self.rows[0].settings
+
+    def __repr__(self) -> str:
+        return f"Sweep({str(self.folder)!r}, score {significant(self.rows[0].score)}, {dict(self.best)})"
+
+    def to_json(self) -> Json:
+        """The outcome of ``logpi sweep --json``."""
+        first = {"settings": self.best, "score": self.rows[0].score, "configuration": self.rows[0].number}
+        expected = {"low": self.band[0], "high": self.band[1]} if self.band else {}
+        return {"folder": self.folder, "recipe": self.recipe, "configurations": len(self.rows), **first, **expected}
+
+
+def sweep(
+    env: str | None = None,
+    algo: str | None = None,
+    *,
+    space: Mapping[str, object] | None = None,
+    config: str | Path | None = None,
+    configurations: int = 64,
+    seeds: int = 1,
+    seed: int = 0,
+    halving: int = 0,
+    rungs: int = 3,
+    retrain: int = 5,
+    out: str | Path = OUT,
+    tell: Tell = lambda text: None,
+    **settings: object,
+) -> Sweep:
+    """Search for the settings of a method: random search, many configurations in one compiled program.
+
+    An interrupted sweep goes on when it is called again with the same ``out``, to the same numbers. Without ``env``,
+    ``space`` and ``config`` the sweep in ``out`` goes on.
+
+    Args:
+        env: a name of ``logpi envs``; None: what ``config`` names.
+        algo: name of the method; None: that of ``config`` or of the environment's recipe.
+        space: what is searched, beside the table ``[space]`` of ``config``: settings of the method or its network, each
+            with a list of values, ``{"log": [low, high]}`` or ``{"uniform": [low, high]}``.
+        config: a TOML file of settings that all configurations have.
+        configurations: number of configurations.
+        seeds: number of seeds of each; the score is their mean.
+        seed: first seed; the configurations are drawn by it too.
+        halving: factor η of successive halving: the best 1/η of the configurations go on from each rung, for η times as
+            long; 0: all train to the end.
+        rungs: number of rungs, at most, where ``halving`` is not 0.
+        retrain: number of seeds that train the best settings again, from which the recipe's band follows; 0: none.
+        out: folder of the sweep.
+        tell: called with a line for each program that was trained.
+        **settings: settings that all configurations have, such as ``total_timesteps=60_000``.
+
+    Returns:
+        The folder, the recipe and every configuration.
+
+    Raises:
+        LogpiError: a name, a setting or a range is wrong, or no configuration can be trained.
+        KeyboardInterrupt: training was stopped; the same call goes on.
+    """
+    folder, file = Path(out), read_file(config) if config is not None else SettingsFile()
+    if file.init_from:
+        raise LogpiError(f"{config} has init_from: the configurations of a sweep begin untrained; leave it out")
+    sections = dict(file.sections)
+    searched = {**_table(sections.pop(SPACE, {})), **(space or {})}
+    common = {name: plain(value) for name, value in settings.items()}
+    plan = Plan(env or file.env, algo or file.algo, file.policy, searched, sections, common)
+    plan = plan._replace(configurations=configurations, seeds=seeds, seed=seed)
+    plan = plan._replace(halving=halving, rungs=rungs, retrain=retrain)
+    if not (plan.env or plan.space):
+        plan = _old(folder)
+    _check(plan)
+    with locked(folder, "sweep"), own_code.command([x for x in (env, algo) if x]):  # not what files name
+        own_code.require_code(plan.env, plan.algo, plan.policy)
+        try:
+            return _made(folder, plan, tell)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"`logpi sweep --out {folder}` goes on") from stop
+
+
+def _table(given: object) -> Mapping[str, object]:
+    if not isinstance(given, Mapping):
+        raise LogpiError(f"space is {given!r:.80}; it must be a table, [space] with a line for each setting")
+    return given
+
+
+def _old(folder: Path) -> Plan:
+    """The plan in ``folder``, where nothing else is asked for."""
+    found = read_plan(folder)
+    if found is None:
+        raise LogpiError(f"nothing to search: give an environment and a space; {folder} holds no sweep to go on")
+    return found
+
+
+def _check(plan: Plan) -> None:
+    """Refuse what cannot be searched, or is out of range.
+
+    Raises:
+        LogpiError: with what is allowed.
+    """
+    for name, value, least in (
+        ("configurations", plan.configurations, 1),
+        ("seeds", plan.seeds, 1),
+        ("seed", plan.seed, 0),
+    ):
+        if value < least:
+            raise LogpiError(f"{name} is {value}; it must be at least {least}")
+    if plan.retrain != 0 and plan.retrain < 2:
+        raise LogpiError(
+            f"retrain is {plan.retrain}; allowed: 0 (none), or at least 2: one seed says nothing of a spread"
+        )
+    if not plan.env:
+        raise LogpiError("the sweep has no environment: give one, or env in the settings file")
+    check_name(plan.env)
+    if taken := [name for name in plan.settings if name in (*RESERVED, *BASE)]:
+        raise LogpiError(f"{taken[0]} is a setting of a single run, and the sweep decides it; leave it out")
+    whole = {*(field.name for field in dataclasses.fields(Run)), task_of(plan.env).horizon}
+    for name in plan.space:
+        if name in whole:
+            raise LogpiError(f"space.{name}: only settings of the method and its network are searched; leave it out")
+        if name in plan.settings:
+            raise LogpiError(f"{name} is given twice, in the space and by itself; leave one out")
+
+
+def _made(folder: Path, plan: Plan, tell: Tell) -> Sweep:
+    """Search, train the best settings again, and write what was found."""
+    space, rungs = space_of(plan.space), rungs_of(plan.configurations, plan.halving, plan.rungs)
+    settings = {number: drawn(space, plan.seed, number) for number in range(plan.configurations)}
+    experiments = {number: _experiment(folder, plan, own) for number, own in settings.items()}
+    write_plan(folder, plan)
+    devices.prepare()
+    with stop_on_signal(lambda what, done, total: None, tell) as stop:
+        ledger = Search(folder, experiments, settings, stop.watch, tell).through(rungs)
+    rows = rows_of(ledger, settings)
+    best = experiments[rows[0].number]
+    table = markdown(rows, f"{best.env}, {best.algo}: {len(rows)} configurations")
+    atomic_write(folder / TABLE, table.encode())
+    source = f"logpi sweep, seed {plan.seed}: the best of {plan.configurations} configurations"
+    recipe = folder / RECIPE
+    atomic_write(recipe, toml_text(recipe_table(best, source)).encode())
+    scores = _retrained(folder, plan, tell) if plan.retrain else []
+    expected = band(scores, task_of(best.env).score(best.env)) if scores else None
+    if expected:
+        source += f"; low and high: a further seed, by {plan.retrain} others"
+        atomic_write(recipe, toml_text(recipe_table(best, source, expected)).encode())
+    return Sweep(folder, recipe, rows, expected, "\n".join([table.rstrip(), "", *_said(recipe, scores, expected)]))
+
+
+def _experiment(folder: Path, plan: Plan, own: Json) -> Experiment:
+    """The experiment of a configuration with the settings ``own``."""
+    table = {**BASE, "seed": plan.seed, "seeds": plan.seeds, "log_dir": str(folder / RUNS)}
+    given = SettingsFile(sections=plan.sections)
+    found = experiment_of(plan.env, plan.algo or None, given, {**plan.settings, **own}, run=table)
+    run = dataclasses.replace(found.run, eval_episodes=found.run.eval_episodes or EPISODES)
+    return settled(dataclasses.replace(found, policy=plan.policy, run=run))
+
+
+def _retrained(folder: Path, plan: Plan, tell: Tell) -> list[float]:
+    """Scores of seeds that had no part in the search, trained with the recipe in ``folder``; [] where they diverged."""
+    place = folder / RUNS
+    run = {"seed": plan.seed + plan.seeds, "seeds": plan.retrain, "log_dir": str(place)}
+    run |= {name: BASE[name] for name in ("video", "tensorboard")}
+    tell(f"training the best settings again, {plan.retrain} further seeds")
+    try:
+        found = brought_to_its_end(place, lambda: train(config=folder / RECIPE, quiet=True, run=run))
+    except NotFiniteError as error:
+        tell(f"the recipe has no band: {error}")
+        return []
+    return [float(score) for score in found.result["mean_reward"]]
+
+
+def _said(recipe: Path, scores: Sequence[float], expected: Band | None) -> list[str]:
+    """Last lines of a sweep."""
+    if not expected:
+        return [f"recipe  {recipe}", f"next    logpi train --config {recipe}"]
+    low, high = map(significant, expected)
+    mean = significant(sum(scores) / len(scores))
+    again = f"trained again with {len(scores)} further seeds: {mean}; a further one is expected from {low} to {high}"
+    return [again, f"recipe  {recipe}", f"next    logpi train --config {recipe}"]

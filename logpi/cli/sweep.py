@@ -1,0 +1,70 @@
+"""``logpi sweep``: a search for settings, whose outcome is a recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import tyro
+
+from logpi.cli.options import NO_OFF, Json
+from logpi.cli.output import say, say_json
+from logpi.config.literals import assignment
+from logpi.errors import LogpiError
+
+ENV = "Environment, image task or game; by default that of --config"
+
+
+def sweep(argv: list[str]) -> int:
+    """Search for settings."""
+
+    def options(
+        env: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV, metavar="ENV")] = "",
+        algo: str = "",
+        config: str = "",
+        space: tuple[str, ...] = (),
+        set: tuple[str, ...] = (),
+        configurations: int = 64,
+        seeds: int = 1,
+        seed: int = 0,
+        halving: int = 0,
+        rungs: int = 3,
+        retrain: int = 5,
+        out: str = "sweep",
+        quiet: bool = False,
+        json: Json = False,
+    ) -> tuple[dict[str, Any], bool, bool]:
+        """Search for the settings of a method: random search, many configurations in one compiled program. Writes a
+        recipe for `logpi train --config`; the same command again goes on where an interrupted one stopped.
+
+        Args:
+            algo: Algorithm, a name of `logpi algos`; by default that of --config or of the environment's recipe
+            config: Settings file in TOML; its table [space] says what is searched
+            space: Settings to search, NAME=VALUES: a list, {log=[LOW,HIGH]} or {uniform=[LOW,HIGH]}
+            set: Settings that all configurations have, NAME=VALUE, such as total_timesteps=60_000
+            configurations: Number of configurations
+            seeds: Number of seeds of each configuration; its score is their mean
+            seed: First seed; the configurations are drawn by it too
+            halving: Factor η of successive halving: the best 1/η of the configurations go on from each rung, η times
+                as long; 0: all train to the end
+            rungs: Number of rungs, at most, with --halving
+            retrain: Number of further seeds that train the best settings again, for the recipe's band; 0: none
+            out: Folder of the sweep; without ENV, --config and --space the one that is there goes on
+            quiet: No line for each program that is trained
+        """
+        settings = dict(map(assignment, set))
+        given: dict[str, Any] = {"env": env or None, "algo": algo or None, "config": config or None, "out": out}
+        given |= {"space": dict(map(assignment, space)), "configurations": configurations, "seeds": seeds}
+        given |= {"seed": seed, "halving": halving, "rungs": rungs, "retrain": retrain}
+        if taken := sorted(settings.keys() & given.keys()):
+            raise LogpiError(f"--set {taken[0]}: it is not a setting of a run here; --{taken[0]} decides it")
+        return {**settings, **given}, quiet, json
+
+    given, quiet, json = tyro.cli(options, args=argv, prog="logpi sweep", config=NO_OFF)
+    from logpi.api.sweep import sweep as searched
+
+    found = searched(tell=(lambda text: None) if quiet or json else say, **given)
+    if json:
+        say_json(found.to_json())
+    else:
+        say(found.text)
+    return 0

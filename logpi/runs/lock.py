@@ -1,0 +1,33 @@
+"""A folder that one process at a time writes into."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from logpi.errors import LogpiError
+from logpi.runs.files import disk_error, not_through_links, try_lock
+
+
+@contextlib.contextmanager
+def locked(folder: Path, what: str) -> Iterator[None]:
+    """Hold ``folder``, which is made if need be, for writing.
+
+    Args:
+        folder: of ``what``.
+        what: it holds, as a message says it: "comparison".
+
+    Raises:
+        LogpiError: another process works on it, or the disk refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = io.FileIO(folder / "lock", "a", opener=not_through_links)
+    except OSError as error:
+        raise disk_error(folder / "lock", error) from error
+    with file:
+        if not try_lock(file):
+            raise LogpiError(f"another process works on the {what} in {folder}; wait until it ends, or stop it")
+        yield
