@@ -1,6 +1,7 @@
 """The lessons as documents: what each has, and the notebook that is made from it."""
 
 import ast
+import itertools
 import json
 import re
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 SITE, REPOSITORY = "https://example.org/", "https://example.org/code"
 LESSONS = notebooks.pages()
-LARGEST = 150_000  # bytes of a picture
+LARGEST = 200_000  # bytes of a picture
 lessons = pytest.mark.parametrize("page", LESSONS, ids=lambda page: page.stem)
 
 
@@ -23,7 +24,7 @@ def test_a_lesson_has_a_command_a_picture_an_equation_its_function_and_an_exerci
     file = ROOT / "docs" / picture
     assert file.stat().st_size < LARGEST
     with Image.open(file) as image:
-        assert image.width <= 1400
+        assert image.width <= 2000
     assert re.search(r"^ {4}\S", text, re.MULTILINE), "an equation is an indented block"
     assert "](../../logpi/" in text
     *_, exercise = text.split("\n## ")
@@ -38,6 +39,12 @@ def test_lessons_are_counted_from_0_and_listed_in_the_course_and_in_the_index():
         title = page.read_text("utf-8").partition("\n")[0].removeprefix("# ")
         assert f"[{title}]({page.name})" in (page.parent / "index.md").read_text("utf-8")
         assert f"[{title}](course/{page.name})" in (ROOT / "docs" / "index.md").read_text("utf-8")
+
+
+def test_each_lesson_leads_to_the_next():
+    for page, following in itertools.pairwise(LESSONS):
+        title = following.read_text("utf-8").partition("\n")[0].removeprefix("# ")
+        assert page.read_text("utf-8").endswith(f"\nNext: [{title}]({following.name})\n")
 
 
 @lessons
