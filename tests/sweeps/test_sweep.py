@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import math
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -173,9 +174,7 @@ def test_what_does_not_fit_into_memory_trains_in_halves(monkeypatch):
             raise TooLargeError("too large")
 
     monkeypatch.setattr(group_module.estimate, "check_memory", refusing)
-    monkeypatch.setattr(
-        group_module.estimate, "room", lambda driver, *_: group_module.estimate.Room(len(driver._seed), 0, 0)
-    )
+    monkeypatch.setattr(group_module.estimate, "room", lambda driver, *_: SimpleNamespace(memory=len(driver._seed)))
     (first, second, third) = groups_of(experiments(*[{"learning_rate": 10.0**-k} for k in range(1, 6)]))
     assert [first.numbers, second.numbers, third.numbers] == [[0, 1], [2], [3, 4]]
 
