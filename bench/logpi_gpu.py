@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from device_rates import LIMITS, REPEATS, Row, cnn, device, limits, rates
 from ram_speed import flops as ram_flops
-from report import PEERS, answer
+from report import PEERS, answer, settle
 from throughput import EPOCHS, STEPS, flops_per_step
 
 SIMULATIONS = 32  # of the search, a move
@@ -69,6 +69,7 @@ def iterations(experiment: Any) -> Iterations:
     process = task_of(experiment.env).build(experiment, Own()).process(experiment.run.seed)
     driver = Driver(process, [experiment.run.seed])
     state, done = driver.init(), 0
+    settle(driver)
 
     def timesteps() -> int:
         return int(np.asarray(jax.device_get(state.learner.timesteps)).astype(np.int64).sum())

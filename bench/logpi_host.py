@@ -15,6 +15,7 @@ import time
 from typing import Any
 
 import numpy as np
+from report import settle
 
 from logpi.algorithms.ppo import PPO
 from logpi.config.experiments import resolve
@@ -67,6 +68,7 @@ def training_rates(asked: Experiment, made: Parts, steps: int, repeats: int) -> 
     """Moves per second of whole iterations after the first, which compiles; and the seconds of each part."""
     driver = Driver(process(asked, made), [asked.run.seed])
     state, _, _ = driver.iterate(driver.init(), Progress())
+    settle(driver)
     driver.seconds.update(dict.fromkeys(driver.seconds, 0.0))
     length = max(1, round(steps / (made.algorithm.n_steps * asked.method.n_envs)))
     rates, done = [], 1

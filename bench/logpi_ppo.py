@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from report import settle
 
 from logpi.algorithms.common import learning
 from logpi.algorithms.ppo import PPO
@@ -98,6 +99,7 @@ def moves(state: State) -> int:
 def measure(driver: Driver, args: argparse.Namespace) -> dict[str, Any]:
     """Warm up, time the repeats, then time the two halves of some iterations."""
     state, _ = iterations(driver, driver.init(), 0, 2)
+    settle(driver)
     compiling, done, counts, seconds = driver.seconds["compile"], 2, [moves(state)], []
     for _ in range(args.repeats):
         began = time.perf_counter()

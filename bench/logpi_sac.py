@@ -12,6 +12,7 @@ import time
 
 import gymnasium
 import jax
+from report import settle
 
 from logpi.config.experiments import resolve
 from logpi.control.build import parts, process
@@ -33,6 +34,7 @@ def main() -> None:
     asked = resolve("Pendulum-v1", "sac", {"method": method, "network": {"hidden": args.hidden}})[0]
     driver = Driver(process(asked, parts(asked, own)), [0])
     state, rows = driver.init(), driver.process.rows
+    settle(driver)
     first, last = max(args.steps // 5, 120) // rows, args.steps // rows
     wall = cpu = 0.0
     for i in range(last):

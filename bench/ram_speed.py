@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from report import BENCH, PEERS, answer, parser, publish, spread, table, versions
+from report import BENCH, PEERS, answer, parser, publish, settle, spread, table, versions
 
 OF_GEMM, SCALING = 0.70, 1.7  # wanted at 28x28 and batch 128; wanted of two cores
 
@@ -90,6 +90,7 @@ def own(
     process = image_process(method, task, Splits(data, data, data), batch, updates, num_devices)
     driver = Driver(process, list(range(seeds)))
     state, _, _ = driver.iterate(driver.init(), Progress())
+    settle(driver)
     rates, i, until = [], 1, time.perf_counter() + seconds
     while time.perf_counter() < until:
         began = time.perf_counter()

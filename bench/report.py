@@ -48,6 +48,11 @@ def answer(python: str, script: Path, *arguments: object, env: Mapping[str, str]
     return result
 
 
+def settle(driver: Any) -> None:
+    """Wait until all programs of a driver are compiled: the evaluation's are, beside training, which they slow down."""
+    tuple(driver._programs.values())
+
+
 def spread(values: Sequence[float], form: str = ".2f") -> str:
     """Median, and least to greatest."""
     return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}})"

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from report import PEERS, answer, commit, parser, publish, table, versions
+from report import PEERS, answer, commit, parser, publish, settle, table, versions
 
 GAMES = (64, 128, 256, 512, 1024)
 SIMULATIONS = (16, 32, 64, 128)
@@ -53,6 +53,7 @@ def own(games: int, simulations: int, cores: int, seconds: float) -> dict[str, A
     rows = games * config.n_steps
     driver = Driver(self_play_process(method, Evaluators(evaluator, evaluator), rows, cores), [0])
     state, _, _ = driver.iterate(driver.init(), Progress())
+    settle(driver)
     before, iteration = dict(driver.seconds), 0
     begun, used = time.perf_counter(), time.process_time()
     playing = learning = 0.0
