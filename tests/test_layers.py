@@ -47,6 +47,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "sweeps": BASE | {"training", "driver", "tasks", "config", "runs"},
     "sweeps.space": {"errors", "config.values"},
     "sweeps.halving": {"errors"},
+    "sweeps.samplers": {"errors", "sweeps.space", "sweeps.halving"},
     "sweeps.folder": {"errors", "runs", "sweeps.halving"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE

@@ -24,8 +24,9 @@ from logpi.runs.scores import significant
 from logpi.sweeps.folder import RECIPE, RUNS, TABLE, Plan, read_plan, write_plan
 from logpi.sweeps.halving import rungs as rungs_of
 from logpi.sweeps.result import Row, band, markdown, recipe_table, rows_of
+from logpi.sweeps.samplers import sampler_of
 from logpi.sweeps.search import Search, Tell
-from logpi.sweeps.space import drawn, space_of
+from logpi.sweeps.space import space_of
 from logpi.tasks import Band, check_name, task_of
 from logpi.training.signals import stop_on_signal
 
@@ -74,6 +75,8 @@ def sweep(
     configurations: int = 64,
     seeds: int = 1,
     seed: int = 0,
+    sampler: str = "random",
+    batch: int = 16,
     halving: int = 0,
     rungs: int = 3,
     retrain: int = 5,
@@ -81,7 +84,7 @@ def sweep(
     tell: Tell = lambda text: None,
     **settings: object,
 ) -> Sweep:
-    """Search for the settings of a method: random search, many configurations in one compiled program.
+    """Search for the settings of a method, with many configurations in one compiled program.
 
     An interrupted sweep goes on when it is called again with the same ``out``, to the same numbers. Without ``env``,
     ``space`` and ``config`` the sweep in ``out`` goes on.
@@ -95,6 +98,8 @@ def sweep(
         configurations: number of configurations.
         seeds: number of seeds of each; the score is their mean.
         seed: first seed; the configurations are drawn by it too.
+        sampler: "random", or "optuna" for its tree-structured Parzen estimator (``pip install optuna``).
+        batch: number of configurations at a time, side by side, before Optuna learns from them.
         halving: factor η of successive halving: the best 1/η of the configurations go on from each rung, for η times as
             long; 0: all train to the end.
         rungs: number of rungs, at most, where ``halving`` is not 0.
@@ -110,14 +115,8 @@ def sweep(
         LogpiError: a name, a setting or a range is wrong, or no configuration can be trained.
         KeyboardInterrupt: training was stopped; the same call goes on.
     """
-    folder, file = Path(out), read_file(config) if config is not None else SettingsFile()
-    if file.init_from:
-        raise LogpiError(f"{config} has init_from: the configurations of a sweep begin untrained; leave it out")
-    sections = dict(file.sections)
-    searched = {**_table(sections.pop(SPACE, {})), **(space or {})}
-    common = {name: plain(value) for name, value in settings.items()}
-    plan = Plan(env or file.env, algo or file.algo, file.policy, searched, sections, common)
-    plan = plan._replace(configurations=configurations, seeds=seeds, seed=seed)
+    folder, plan = Path(out), _plan(env, algo, space, config, settings)
+    plan = plan._replace(configurations=configurations, seeds=seeds, seed=seed, sampler=sampler, batch=batch)
     plan = plan._replace(halving=halving, rungs=rungs, retrain=retrain)
     if not (plan.env or plan.space):
         plan = _old(folder)
@@ -128,6 +127,23 @@ def sweep(
             return _made(folder, plan, tell)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"`logpi sweep --out {folder}` goes on") from stop
+
+
+def _plan(
+    env: str | None,
+    algo: str | None,
+    space: Mapping[str, object] | None,
+    config: str | Path | None,
+    settings: Mapping[str, object],
+) -> Plan:
+    """What the arguments of a sweep and its settings file say together."""
+    file = read_file(config) if config is not None else SettingsFile()
+    if file.init_from:
+        raise LogpiError(f"{config} has init_from: the configurations of a sweep begin untrained; leave it out")
+    sections = dict(file.sections)
+    searched = {**_table(sections.pop(SPACE, {})), **(space or {})}
+    common = {name: plain(value) for name, value in settings.items()}
+    return Plan(env or file.env, algo or file.algo, file.policy, searched, sections, common)
 
 
 def _table(given: object) -> Mapping[str, object]:
@@ -153,6 +169,7 @@ def _check(plan: Plan) -> None:
     for name, value, least in (
         ("configurations", plan.configurations, 1),
         ("seeds", plan.seeds, 1),
+        ("batch", plan.batch, 1),
         ("seed", plan.seed, 0),
     ):
         if value < least:
@@ -176,15 +193,9 @@ def _check(plan: Plan) -> None:
 
 def _made(folder: Path, plan: Plan, tell: Tell) -> Sweep:
     """Search, train the best settings again, and write what was found."""
-    space, rungs = space_of(plan.space), rungs_of(plan.configurations, plan.halving, plan.rungs)
-    settings = {number: drawn(space, plan.seed, number) for number in range(plan.configurations)}
-    experiments = {number: _experiment(folder, plan, own) for number, own in settings.items()}
-    write_plan(folder, plan)
-    devices.prepare()
     with stop_on_signal(lambda what, done, total: None, tell) as stop:
-        ledger = Search(folder, experiments, settings, stop.watch, tell).through(rungs)
-    rows = rows_of(ledger, settings)
-    best = experiments[rows[0].number]
+        rows = _searched(folder, plan, Search(folder, stop.watch, tell))
+    best = _experiment(folder, plan, rows[0].settings)
     table = markdown(rows, f"{best.env}, {best.algo}: {len(rows)} configurations")
     atomic_write(folder / TABLE, table.encode())
     source = f"logpi sweep, seed {plan.seed}: the best of {plan.configurations} configurations"
@@ -196,6 +207,25 @@ def _made(folder: Path, plan: Plan, tell: Tell) -> Sweep:
         source += f"; low and high: a further seed, by {plan.retrain} others"
         atomic_write(recipe, toml_text(recipe_table(best, source, expected)).encode())
     return Sweep(folder, recipe, rows, expected, "\n".join([table.rstrip(), "", *_said(recipe, scores, expected)]))
+
+
+def _searched(folder: Path, plan: Plan, search: Search) -> list[Row]:
+    """Every configuration, the best one first; a sampler that learns gets them batch by batch."""
+    sampler = sampler_of(plan.sampler, space_of(plan.space), plan.seed)
+    every = range(plan.configurations)
+    at_once = plan.batch if sampler.learns else len(every)
+    for numbers in (every[first : first + at_once] for first in range(0, len(every), at_once)):
+        settings = sampler.ask(numbers)
+        experiments = {number: _experiment(folder, plan, own) for number, own in settings.items()}
+        rungs = rungs_of(len(numbers), plan.halving, plan.rungs)
+        write_plan(folder, plan)  # whose settings are allowed
+        devices.prepare()
+        search.through(experiments, settings, rungs)
+        sampler.tell(search.merits(numbers))
+    rows = rows_of(search.ledger, search.settings)
+    if rows[0].reached[-1].merit is None:
+        raise LogpiError("the numbers of every configuration became NaN or infinite; search lower learning rates")
+    return rows
 
 
 def _experiment(folder: Path, plan: Plan, own: Json) -> Experiment:

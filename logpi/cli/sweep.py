@@ -26,6 +26,8 @@ def sweep(argv: list[str]) -> int:
         configurations: int = 64,
         seeds: int = 1,
         seed: int = 0,
+        sampler: str = "random",
+        batch: int = 16,
         halving: int = 0,
         rungs: int = 3,
         retrain: int = 5,
@@ -33,7 +35,7 @@ def sweep(argv: list[str]) -> int:
         quiet: bool = False,
         json: Json = False,
     ) -> tuple[dict[str, Any], bool, bool]:
-        """Search for the settings of a method: random search, many configurations in one compiled program. Writes a
+        """Search for the settings of a method, with many configurations in one compiled program. Writes a
         recipe for `logpi train --config`; the same command again goes on where an interrupted one stopped.
 
         Args:
@@ -44,6 +46,8 @@ def sweep(argv: list[str]) -> int:
             configurations: Number of configurations
             seeds: Number of seeds of each configuration; its score is their mean
             seed: First seed; the configurations are drawn by it too
+            sampler: Where configurations come from: random search, or optuna, which learns from those before
+            batch: Number of configurations at a time, side by side, before Optuna learns from them
             halving: Factor η of successive halving: the best 1/η of the configurations go on from each rung, η times
                 as long; 0: all train to the end
             rungs: Number of rungs, at most, with --halving
@@ -54,7 +58,14 @@ def sweep(argv: list[str]) -> int:
         settings = dict(map(assignment, set))
         given: dict[str, Any] = {"env": env or None, "algo": algo or None, "config": config or None, "out": out}
         given |= {"space": dict(map(assignment, space)), "configurations": configurations, "seeds": seeds}
-        given |= {"seed": seed, "halving": halving, "rungs": rungs, "retrain": retrain}
+        given |= {
+            "sampler": sampler,
+            "batch": batch,
+            "seed": seed,
+            "halving": halving,
+            "rungs": rungs,
+            "retrain": retrain,
+        }
         if taken := sorted(settings.keys() & given.keys()):
             raise LogpiError(f"--set {taken[0]}: it is not a setting of a run here; --{taken[0]} decides it")
         return {**settings, **given}, quiet, json

@@ -39,6 +39,7 @@ class Plan(NamedTuple):
     seeds: int = 1  # of each configuration
     seed: int = 0  # the first one; also of the sampler
     sampler: str = "random"
+    batch: int = 16  # configurations at a time, for a sampler that learns
     halving: int = 0  # factor η of successive halving; 0: one rung
     rungs: int = 3
     retrain: int = 5  # seeds that train the best settings again; 0: none
@@ -134,5 +135,6 @@ def write_ledger(folder: Path, ledger: Ledger, settings: Mapping[int, Json]) -> 
     lines = [
         json_text({"configuration": number, "rung": rung, **reached._asdict(), "settings": settings[number]})
         for (number, rung), reached in sorted(ledger.items())
+        if number in settings
     ]
     atomic_write(folder / LEDGER, "".join(f"{line}\n" for line in lines).encode())

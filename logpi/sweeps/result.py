@@ -37,7 +37,8 @@ def rows_of(ledger: Ledger, settings: Mapping[int, Json]) -> list[Row]:
     """Every configuration, the best one first: those that went farther, and of these the better ones."""
     reached: dict[int, list[Reached]] = {}
     for (number, _), found in sorted(ledger.items()):
-        reached.setdefault(number, []).append(found)
+        if number in settings:  # a ledger that was altered may have others
+            reached.setdefault(number, []).append(found)
     order = ranked({number: found[-1].merit for number, found in reached.items()})
     rows = [Row(number, settings[number], reached[number]) for number in order]
     return sorted(rows, key=lambda row: -len(row.reached))

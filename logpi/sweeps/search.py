@@ -4,69 +4,66 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from logpi.config.settings import Experiment
 from logpi.driver.process import Watch
-from logpi.errors import LogpiError
 from logpi.runs.files import Json
 from logpi.runs.folder import RunFolder
 from logpi.runs.scores import significant
-from logpi.sweeps.folder import GROUPS, Ledger, read_ledger, write_ledger
+from logpi.sweeps.folder import GROUPS, read_ledger, write_ledger
 from logpi.sweeps.group import Group, groups_of
-from logpi.sweeps.halving import Rung, best
+from logpi.sweeps.halving import Merit, Rung, best
 from logpi.sweeps.rung import Rungs
 
 Tell = Callable[[str], None]
 
 
 class Search:
-    """The configurations of a sweep, whose ledger and checkpoints lie in ``folder``."""
+    """The search of a sweep, whose ledger and checkpoints lie in ``folder``."""
 
-    def __init__(
-        self,
-        folder: Path,
-        experiments: Mapping[int, Experiment],
-        settings: Mapping[int, Json],
-        watch: Watch,
-        tell: Tell,
+    def __init__(self, folder: Path, watch: Watch, tell: Tell) -> None:
+        self._folder, self._watch, self._tell = folder, watch, tell
+        self.ledger = read_ledger(folder)
+        self.settings: dict[int, Json] = {}  # in which configurations differ, by number
+
+    def through(
+        self, experiments: Mapping[int, Experiment], settings: Mapping[int, Json], rungs: Sequence[Rung]
     ) -> None:
-        """``experiments`` and the ``settings`` in which they differ are by the number of the configuration."""
-        self._folder, self._experiments, self._settings = folder, experiments, settings
-        self._watch, self._tell = watch, tell
-        self._ledger = read_ledger(folder)
-        self._groups: list[Group] = []  # found when the first of them trains
-
-    def through(self, rungs: Sequence[Rung]) -> Ledger:
-        """Train through all ``rungs``: what each configuration has reached.
+        """Train ``experiments``, which differ in ``settings``, through all ``rungs``; the ledger then has them.
 
         Raises:
             KeyboardInterrupt: ``watch`` asked for a stop; the same call goes on.
-            LogpiError: the numbers of all configurations became NaN or infinite, or one cannot be trained.
+            LogpiError: one cannot be trained, or the disk refuses.
         """
-        going = list(self._experiments)
+        self.settings |= settings
+        going, groups = list(experiments), list[Group]()
         for level, rung in enumerate(rungs):
             if level:
-                going = best({number: self._ledger[number, level - 1].merit for number in going}, rung.size)
-            if any((number, level) not in self._ledger for number in going):
-                self._groups = self._groups or groups_of(self._experiments)
-                self._train(going, level, rung, f"rung {level + 1} of {len(rungs)}, " if len(rungs) > 1 else "")
+                going = best({number: self.ledger[number, level - 1].merit for number in going}, rung.size)
+            if any((number, level) not in self.ledger for number in going):
+                groups = groups or groups_of(experiments)
+                self._train(groups, going, level, rung, f"rung {level + 1} of {len(rungs)}, " if len(rungs) > 1 else "")
         shutil.rmtree(self._folder / GROUPS, ignore_errors=True)
-        return self._ledger
 
-    def _train(self, going: Sequence[int], level: int, rung: Rung, name: str) -> None:
+    def merits(self, numbers: Iterable[int]) -> dict[int, Merit]:
+        """How good configurations are, at the end of the last rung of each."""
+        newest = {number: reached for (number, _), reached in sorted(self.ledger.items())}
+        return {number: newest[number].merit for number in numbers}
+
+    def _train(self, groups: Sequence[Group], going: Sequence[int], level: int, rung: Rung, name: str) -> None:
         """Train the configurations ``going`` through one rung, program by program."""
-        parts = [(group, [number for number in group.numbers if number in going]) for group in self._groups]
+        parts = [(group, [number for number in group.numbers if number in going]) for group in groups]
         parts = [(group, numbers) for group, numbers in parts if numbers]
         for k, (group, numbers) in enumerate(parts, 1):
-            if all((number, level) in self._ledger for number in numbers):
+            if all((number, level) in self.ledger for number in numbers):
                 continue
             began, first = time.perf_counter(), group.numbers[0]
             place = RunFolder(self._folder / GROUPS / f"{first}-{len(group.numbers)}")
             reached = Rungs(group, place, self._watch).to(numbers, rung.share)
-            self._ledger |= {(number, level): found for number, found in reached.items()}
-            write_ledger(self._folder, self._ledger, self._settings)
+            self.ledger |= {(number, level): found for number, found in reached.items()}
+            write_ledger(self._folder, self.ledger, self.settings)
             highest = best({number: found.merit for number, found in reached.items()}, 1)
             said = (
                 f"highest score {significant(reached[highest[0]].score)}" if highest else "all became NaN or infinite"
@@ -76,5 +73,3 @@ class Search:
                 f"{name}program {k} of {len(parts)}: {len(numbers)} configurations to {steps:,} timesteps in "
                 f"{time.perf_counter() - began:.0f} s, {said}"
             )
-        if not best({number: self._ledger[number, level].merit for number in going}, 1):
-            raise LogpiError("the numbers of every configuration became NaN or infinite; search lower learning rates")

@@ -81,8 +81,7 @@ def capped(monkeypatch):
         monkeypatch.setattr(module, name, lambda *args, **kwargs: original(*args, **{**kwargs, **limits}))
 
     cut(logpi.training.session, "starting", lambda experiment, *rest: (short(experiment), *rest))
-    shortened = lambda folder, found, *rest: (folder, {k: short(each) for k, each in found.items()}, *rest)  # noqa: E731
-    cut(logpi.api.sweep, "Search", shortened)
+    cut(logpi.api.sweep.Search, "through", lambda self, found, *rest: (self, shortened(found), *rest))
     limited(logpi.api.sweep, "sweep", configurations=2, halving=0)
     for module in (logpi.api, logpi.api.agents):  # for the commands, and for programs
         cut(module, "evaluate", lambda agent, episodes=None, *rest: (agent, min(episodes or 4, 4), *rest))
@@ -117,6 +116,10 @@ def short(experiment):
 
     sections = {name: part(getattr(experiment, name)) for name in ("run", "method", "network")}
     return dataclasses.replace(experiment, **sections)
+
+
+def shortened(experiments):
+    return {number: short(experiment) for number, experiment in experiments.items()}
 
 
 def least(value, cap):
