@@ -21,6 +21,7 @@ from logpi.errors import LogpiError, TooLargeError
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import find_runs
 from logpi.sweeps import group as group_module
+from logpi.sweeps import search
 from logpi.sweeps.folder import read_ledger
 from logpi.sweeps.group import groups_of
 from logpi.sweeps.result import band
@@ -261,3 +262,23 @@ def test_a_plan_that_was_altered_is_refused(tmp_path, text):
     (tmp_path / "sweep.toml").write_text(f"{text}\n")
     with pytest.raises(LogpiError, match=r"cannot read .*sweep.toml: .*; restore it, or choose another --out"):
         logpi.sweep(out=tmp_path)
+
+
+def test_a_sweep_with_optuna_goes_on_as_any_other(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    asked = {"sampler": "optuna", "batch": 2, "halving": 0, "retrain": 0, "space": {"gamma": {"uniform": [0.9, 0.99]}}}
+    whole = swept(tmp_path / "whole", **asked)
+    assert len(whole.rows) == 4
+    write, ledgers = search.write_ledger, itertools.count()
+
+    def killing(*arguments):
+        write(*arguments)
+        if next(ledgers) == 0:  # after the first batch
+            raise Killed
+
+    monkeypatch.setattr(search, "write_ledger", killing)
+    with pytest.raises(Killed):
+        swept(tmp_path / "cut", **asked)
+    logpi.sweep(out=tmp_path / "cut")
+    for name in FILES:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
