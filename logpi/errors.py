@@ -1,10 +1,12 @@
-"""What is wrong: the error that ends a command with a message, the findings of a check, and how both are printed."""
+"""What is wrong: the error that ends a command with a message, and how text is printed.
+
+Importing this module imports no dataclasses, so that ``logpi --help`` answers at once.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 
 # control characters but for line break and tabulator, C1 controls, other line ends, overrides of the writing direction
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -33,32 +35,6 @@ class NotFiniteError(LogpiError):
 
 class TooLargeError(LogpiError):
     """A run does not fit into memory."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Result of one check, and how to fix what it found."""
-
-    level: str  # "ok", "warn" or "error"
-    what: str
-    fix: str = ""
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What a check found."""
-
-    name: str  # of what was checked
-    findings: list[Finding]
-
-    @property
-    def ok(self) -> bool:
-        """Whether no finding is an error."""
-        return all(finding.level != "error" for finding in self.findings)
-
-    def to_json(self) -> dict[str, object]:
-        """All fields, and ``ok``."""
-        return {**asdict(self), "ok": self.ok}
 
 
 INTERRUPTED = 130  # exit code of a command that a signal ended

@@ -14,13 +14,14 @@ import pytest
 import logpi
 
 ROOT = Path(logpi.__file__).parent
-BASE = {"types", "errors"}
+BASE = {"types", "errors", "findings"}
 KINDS = ("control", "ram", "games")
 KIND = BASE | {"ops", "algorithms", "driver", "methods", "tasks", "config", "runs"}  # what each kind of task stands on
 
 IMPORTS = {  # folder, or module at the top: the folders and modules of logpi that it may import
     "types": set(),
     "errors": set(),
+    "findings": set(),
     "ops": {"types"},
     "envs": BASE | {"ops", "own_code"},
     "nets": BASE | {"ops", "config.settings", "envs.spaces", "envs.actions"},

@@ -10,7 +10,7 @@ from logpi.cli.options import NO_OFF, Json, within
 from logpi.cli.output import say, say_json
 
 if TYPE_CHECKING:
-    from logpi.errors import Checked
+    from logpi.findings import Checked
 
 SIGN = {"ok": "ok   ", "warn": "warn ", "error": "ERROR"}
 ENV = "Environment: a Gymnasium id, module:EnvId, or path/file.py:Class"

@@ -32,7 +32,8 @@ from logpi.envs.load import warned_once
 from logpi.envs.make import make
 from logpi.envs.spaces import encode, legal_in, plain, to_env
 from logpi.envs.text import texts
-from logpi.errors import Checked, Finding, LogpiError
+from logpi.errors import LogpiError
+from logpi.findings import Checked, Finding
 from logpi.own_code import name_code
 from logpi.types import DeviceEnv, EnvSpec, PyTree
 

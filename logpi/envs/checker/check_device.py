@@ -16,7 +16,8 @@ from logpi.envs.checker.diagnostics import NO_ACTION, NOT_FINITE, Play, judge, j
 from logpi.envs.checker.trial import no_legal_action
 from logpi.envs.make import vectorize
 from logpi.envs.spaces import MASK, check_spaces, encode, leaf_dtype, legal_in, plain, to_env
-from logpi.errors import Finding, LogpiError
+from logpi.errors import LogpiError
+from logpi.findings import Finding
 from logpi.types import DeviceEnv, Key, PyTree, Space, Step
 
 SIGNATURE = "reset(key) -> (state, obs); step(state, action, key) -> (state, obs, reward, terminated)"

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from logpi.envs.spaces import normalizable
-from logpi.errors import Finding
+from logpi.findings import Finding
 from logpi.types import EnvSpec, PyTree, Space
 
 LARGE = 10.0  # |observation| or |reward| beyond which a freshly initialised network learns badly

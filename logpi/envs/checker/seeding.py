@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from logpi.envs.checker.trial import Chooser, Trial
-from logpi.errors import Finding
+from logpi.findings import Finding
 from logpi.types import EnvSpec, PyTree
 
 

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.errors import Checked, Finding, LogpiError
+from logpi.errors import LogpiError
+from logpi.findings import Checked, Finding
 from logpi.games.rules.check_play import judge, same_again, symmetric
 from logpi.games.rules.game import Game, Permutations
 from logpi.games.rules.make import make_game

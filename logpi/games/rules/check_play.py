@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.errors import Finding
+from logpi.findings import Finding
 from logpi.games.rules.game import Game
 from logpi.games.rules.random_play import Bools, Games, Seen, replayed
 from logpi.types import AnyArray

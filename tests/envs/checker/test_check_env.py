@@ -20,7 +20,7 @@ from logpi.envs.checker import check, trial
 from logpi.envs.checker.check import Report, check_env
 from logpi.envs.checker.diagnostics import Play, judge
 from logpi.envs.host import make_host
-from logpi.errors import Finding
+from logpi.findings import Finding
 from logpi.own_code import name_code
 from logpi.types import DeviceEnv, EnvSpec
 
