@@ -70,6 +70,11 @@ class Search:
             )
             steps = max(found.timesteps for found in reached.values())
             self._tell(
-                f"{name}program {k} of {len(parts)}: {len(numbers)} configurations to {steps:,} timesteps in "
+                f"{name}program {k} of {len(parts)}: {counted(len(numbers))} to {steps:,} timesteps in "
                 f"{time.perf_counter() - began:.0f} s, {said}"
             )
+
+
+def counted(configurations: int) -> str:
+    """A number of configurations in words."""
+    return "1 configuration" if configurations == 1 else f"{configurations} configurations"
