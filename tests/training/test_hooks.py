@@ -206,7 +206,10 @@ def test_the_last_of_several_changes_is_in_force():
     assert in_force(changes) == {"a": 3.0, "b": 2.0}
 
 
-@pytest.mark.parametrize("kind", {method.settings for method in all_methods()}, ids=lambda kind: kind.__name__)
+KINDS = sorted({method.settings for method in all_methods()}, key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_settings_that_are_fixed_are_there(kind):
     assert fixed_settings(kind) <= kind.__dataclass_fields__.keys()
 

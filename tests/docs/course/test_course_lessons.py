@@ -29,7 +29,7 @@ def test_a_lesson_has_a_command_a_picture_an_equation_its_function_and_an_exerci
     assert "](../../logpi/" in text
     *_, exercise = text.split("\n## ")
     assert exercise.startswith("Exercise\n")
-    (solution,) = re.findall(r"`(tests/docs/course/test_\w+\.py)`", exercise)
+    (solution,) = re.findall(r"`(tests/docs/course/test_course_\w+\.py)`", exercise)
     assert (ROOT / solution).exists()
 
 
