@@ -14,7 +14,7 @@ import pytest
 import logpi
 
 ROOT = Path(logpi.__file__).parent
-BASE = {"types", "errors", "findings"}
+BASE = {"types", "errors"}
 KINDS = ("control", "ram", "games")
 KIND = BASE | {"ops", "algorithms", "driver", "methods", "tasks", "config", "runs"}  # what each kind of task stands on
 
@@ -23,13 +23,13 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "errors": set(),
     "findings": set(),
     "ops": {"types"},
-    "envs": BASE | {"ops", "own_code"},
+    "envs": BASE | {"findings", "ops", "own_code"},
     "nets": BASE | {"ops", "config.settings", "envs.spaces", "envs.actions"},
     "algorithms": BASE | {"ops", "nets", "config.settings", "methods"},
     "driver": BASE | {"ops", "config.settings", "runs.cards", "runs.files"},
     "control": KIND | {"nets", "envs", "own_code", "view"},
     "ram": KIND | {"view"},
-    "games": KIND | {"nets", "own_code"},
+    "games": KIND | {"findings", "nets", "own_code"},
     "recipes": set(),
     "neighbours": set(),
     "own_import": {"neighbours"},
@@ -54,7 +54,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "api": BASE
     | {"training", "tasks", "methods", "config", "runs", "own_code", "comparison", "sweeps"}
     | {"driver.devices", "envs.space_json"},
-    "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors"}
+    "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
     | {"driver.devices", "envs.checker", "games.task", "games.rules", "training"},
     "__main__": {"cli"},
 }
