@@ -62,32 +62,25 @@ def after(tree: PyTree, done: PyTree) -> PyTree:
     if not _shares():
         return tree
     numbers = [jnp.ravel(x)[0] for x in jax.tree.leaves(done) if jnp.issubdtype(jnp.result_type(x), jnp.floating)]
+    if not numbers:  # it has no collectives either
+        return tree
     never = jnp.any(jnp.stack([jnp.isnan(x) & (x == 0) for x in numbers]))
     return where(never, jax.tree.map(jnp.zeros_like, tree), tree)
 
 
 def pmax(x: Array) -> Array:
     """The largest ``x`` of the devices that share this learner's environments."""
-    try:
-        return jax.lax.pmax(x, DATA)
-    except NameError:
-        return x
+    return jax.lax.pmax(x, DATA) if _shares() else x
 
 
 def all_gather(x: Array, axis: int) -> Array:
     """``x`` of all devices that share this learner's environments, concatenated along ``axis``."""
-    try:
-        return jax.lax.all_gather(x, DATA, axis=axis, tiled=True)
-    except NameError:
-        return x
+    return jax.lax.all_gather(x, DATA, axis=axis, tiled=True) if _shares() else x
 
 
 def per_device_key(key: Key) -> Key:
     """A different key on each device, so that no two devices draw the same numbers for their environments."""
-    try:
-        return jax.random.fold_in(key, jax.lax.axis_index(DATA))
-    except NameError:
-        return key
+    return jax.random.fold_in(key, jax.lax.axis_index(DATA)) if _shares() else key
 
 
 def where(flag: Bool[Array | np.ndarray, "*B"], yes: PyTree, no: PyTree) -> PyTree:

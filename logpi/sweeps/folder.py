@@ -50,9 +50,8 @@ class Reached(NamedTuple):
 
     timesteps: int  # learnt from, by the one of its group that has had fewest
     scores: Sequence[float]  # mean score of each of its seeds; nan where a number of the seed became NaN or infinite
-    returns: Sequence[
-        float
-    ]  # mean return of each in training, over all rows of metrics so far; nan where there is none
+    # mean return of each in training, over all rows of metrics so far; nan where there is none
+    returns: Sequence[float]
 
     @property
     def score(self) -> float:

@@ -51,8 +51,8 @@ USUAL = Axis()
 
 
 def ready() -> None:
-    """Import what draws, if it is there: half a second, which may pass beside other work."""
-    with contextlib.suppress(ImportError):
+    """Import what draws: half a second, which may pass beside other work. What is wrong with it the drawing tells."""
+    with contextlib.suppress(Exception):
         importlib.import_module("matplotlib.backends.backend_agg")
 
 
