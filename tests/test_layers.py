@@ -55,7 +55,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     | {"training", "tasks", "methods", "config", "runs", "own_code", "comparison", "sweeps"}
     | {"driver.devices", "envs.space_json"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
-    | {"driver.devices", "envs.checker", "games.task", "games.rules", "training"},
+    | {"driver.devices", "envs.checker", "games.task", "games.rules", "games.records", "training"},
     "__main__": {"cli"},
 }
 PURE = {  # folders without file, clock or logger: the modules in them that have one all the same
@@ -69,7 +69,7 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
         *("variance.moments", "variance.report"),
     ),
     "ram": ("agent", "data", "figures", "looks", "task"),
-    "games": ("agent", "evaluation.connect_four_labels", "rules.check", "task"),
+    "games": ("agent", "evaluation.connect_four_labels", "records.files", "records.folder", "rules.check", "task"),
 }
 OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "threading", "time"}
 WITHOUT_JAX = (

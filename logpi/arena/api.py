@@ -12,11 +12,11 @@ from logpi.arena import folder as folders
 from logpi.arena.match import Result
 from logpi.arena.players.base import Player
 from logpi.arena.players.make import SECONDS, make_player
-from logpi.arena.record import Record
-from logpi.arena.records import append, suffix
 from logpi.arena.report import Json, Report, report
 from logpi.arena.tournament import Duel, SequentialTest, Settings, pairings, play_all
 from logpi.errors import LogpiError
+from logpi.games.records.files import append, suffix
+from logpi.games.records.record import Record
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
 from logpi.own_code import name_code
@@ -147,7 +147,7 @@ def _play(
         if path is not None:
             first, second = (players[k].name for k in ((a, b) if result.first == 0 else (b, a)))
             fields = (result.actions, result.outcome, result.plies, result.reason, result.note)
-            append(path, Record(game.id, (first, second), *fields, date.today().isoformat()))
+            append(path, Record(game.id, (first, second), *fields, date.today().isoformat(), margin=result.margin))
         watcher.game(len(result.actions) - result.plies)
 
     try:

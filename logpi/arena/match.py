@@ -27,6 +27,7 @@ class Result(NamedTuple):
     outcome: float  # 1, 0 or -1 for the player who moved first
     reason: Literal["played out"] | Fault  # what the loser did, where the game was not played out
     note: str = ""  # the fault in detail
+    margin: float | None = None  # points by which the winner won, where they were counted
 
     @property
     def score(self) -> float:
@@ -191,7 +192,8 @@ def _advance(table: _Table, answer: SearchResult | ForfeitError, played: Played 
         table.position = played.position
         if played.result is None:
             return None
-        return Result(table.opening, table.first, table.position.actions, plies, played.result, PLAYED_OUT)
+        actions = table.position.actions
+        return Result(table.opening, table.first, actions, plies, played.result, PLAYED_OUT, margin=played.margin)
     if isinstance(answer, SearchResult):
         answer = ForfeitError("illegal move", f"action {answer.action}")
     actions = table.position.actions

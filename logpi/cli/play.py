@@ -80,15 +80,20 @@ def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
         LogpiError: there is no such game or file, or the file holds another game.
     """
     from logpi.arena.players.base import begin
-    from logpi.arena.records import game_of, read, replay
+    from logpi.arena.replay import replay
+    from logpi.games.records.files import game_of, read
+    from logpi.games.records.record import Fault
     from logpi.games.rules.make import make_named
 
     game = make_named(name)
     if not record:
         return game, (begin(game),)
-    games = read(Path(record), game)
+    faults: list[Fault] = []
+    games = read(Path(record), game, faults.append)
     if not games:
-        raise LogpiError(f"{record}: no game in it; leave --record to begin from the empty board")
+        raise LogpiError(str(faults[0]) if faults else f"{record}: no game in it; leave --record to begin a new one")
+    for fault in faults:
+        warn(f"logpi: {fault} ({fault.cause})")
     last = games[-1]
     if last.game != game.id:
         raise LogpiError(f"{record} is of {last.game}, not {game.id}; give: logpi play {last.game} --record {record}")

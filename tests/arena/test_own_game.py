@@ -8,9 +8,10 @@ from small import quick_compilation
 
 from logpi.arena.api import play_tournament
 from logpi.arena.players.base import RandomPlayer, begin
-from logpi.arena.records import read, replay
+from logpi.arena.replay import replay
 from logpi.cli.main import main
 from logpi.errors import LogpiError
+from logpi.games.records.files import read
 from logpi.games.rules.make import make_game
 from logpi.own_code import name_code
 

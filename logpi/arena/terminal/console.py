@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.text import Text
 
 from logpi.arena.players.base import ForfeitError, Player, SearchResult
-from logpi.arena.record import Record, usual_reason
-from logpi.arena.records import append, suffix
 from logpi.arena.terminal.panel import comment, prompt
 from logpi.arena.terminal.screen import Screen, complete_words
 from logpi.arena.terminal.session import COMMANDS, Session, Table, history, moved, reply, result
 from logpi.errors import LogpiError
+from logpi.games.records.files import append, suffix
+from logpi.games.records.record import Record, usual_reason
 
 
 class InteractiveGame:
@@ -166,7 +166,8 @@ class InteractiveGame:
         """The game so far."""
         komi = self.table.game.protocols.komi
         first, second = ("human" if self.session.is_persons(player) else self.table.agent for player in (1, 2))
-        outcome = result(self.table, self.session)
+        outcome, count = result(self.table, self.session), self.table.area
+        played_out = outcome is not None and not self.session.given_up
         return Record(
             self.table.game.id,
             (first, second),
@@ -175,6 +176,7 @@ class InteractiveGame:
             reason=self.session.given_up or usual_reason(outcome),
             date=datetime.date.today().isoformat(),
             komi=komi.of(self.session.now.state) if komi else None,
+            margin=abs(count(self.session.now).lead) if count and played_out else None,
         )
 
     def leave(self) -> str:

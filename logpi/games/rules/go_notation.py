@@ -50,7 +50,7 @@ def sgf(size: int) -> Sgf:
             raise LogpiError(f"{point!r} is not a point of go-{size}x{size}; wanted: {wanted}")
         return letters.index(point[1]) * size + letters.index(point[0])
 
-    return Sgf(1, "go-{0}x{0}", 19, write, read, RULES)
+    return Sgf(1, "go-{0}x{0}", 19, write, read, RULES, size * size)
 
 
 def _captives(cells: Cells, actions: tuple[int, ...]) -> tuple[str, str]:

@@ -20,6 +20,7 @@ class Sgf(NamedTuple):
     write: Callable[[int], str] | None = None  # an action as the properties B and W have it
     read: Callable[[str], int] | None = None  # and back; LogpiError for other text
     rules: str = ""  # the property RU
+    passing: int | None = None  # the action that is a pass, in games where a player may always pass
 
 
 class Gtp(NamedTuple):

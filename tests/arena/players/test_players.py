@@ -15,11 +15,12 @@ from logpi.arena.match import Result, in_order, play_match
 from logpi.arena.players.base import RandomPlayer, Referee, begin
 from logpi.arena.players.make import make_player
 from logpi.arena.players.open_spiel import OpenSpielMCTS
-from logpi.arena.records import read, replay
+from logpi.arena.replay import replay
 from logpi.arena.report import report
 from logpi.arena.tournament import Duel, SequentialTest, Settings, play_all
 from logpi.cli.main import main
 from logpi.errors import LogpiError
+from logpi.games.records.files import read
 from logpi.games.rules.make import make_game
 from logpi.view import ladder as pictures
 from logpi.view import matches as view

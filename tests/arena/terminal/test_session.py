@@ -17,14 +17,15 @@ from rich.console import Console
 from small import ROOT, SETTINGS, command, logpi
 from table import ASCII, COLOUR, UNICODE, say, session
 
-from logpi.arena import records
 from logpi.arena.players.base import ForfeitError, RandomPlayer, SearchResult, begin
+from logpi.arena.replay import replay
 from logpi.arena.terminal.console import InteractiveGame
 from logpi.arena.terminal.panel import comment, view
 from logpi.arena.terminal.screen import Screen, display_of
 from logpi.arena.terminal.session import Session, make_table, result
 from logpi.cli.main import main
 from logpi.errors import LogpiError
+from logpi.games.records import files as records
 from logpi.games.rules.make import make_game
 
 
@@ -88,7 +89,7 @@ def test_the_end_of_input_saves_what_is_to_be_saved(tmp_path):
     one, other = records.read(path)
     assert (len(one.actions), one.outcome, len(other.actions), other.outcome) == (2, None, 2, -1.0)
     assert (other.reason, other.komi) == ("resigned", 7.5)
-    assert [len(records.replay(r)) for r in (one, other)] == [3, 3]
+    assert [len(replay(r)) for r in (one, other)] == [3, 3]
 
 
 def test_an_interrupt_offers_to_save(tmp_path):

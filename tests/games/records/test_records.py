@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from logpi.arena.players.base import Referee, begin
-from logpi.arena.record import Record
-from logpi.arena.records import append, dumps, game_of, read, replay, suffix
+from logpi.arena.replay import replay
 from logpi.errors import LogpiError
+from logpi.games.records.files import append, dumps, game_of, read, suffix
+from logpi.games.records.record import Record
 from logpi.games.rules.make import make_game
 
 NASTY = "a]b\\c:d;(e) “ü”"
@@ -213,12 +214,15 @@ def test_broken_lines_are_named(tmp_path, text, message):
         ("(;GM[1]@)", "line 2: '@\\)' is not SGF"),
         ("(;GM[7])", "line 2: GM\\[7\\] is not a game of logpi"),
         ("(;GM[1]SZ[99])", "line 2: no board for 'go-99x99'"),
-        ("(;GM[1]SZ[9]KM[x])", "line 2: could not convert"),
+        ("(;GM[1]SZ[9]KM[x])", "line 2: KM\\[x\\]: could not convert"),
         ("(;GM[1]SZ[9]LPOPENING[3];B[aa])", "line 2: LPOPENING\\[3\\] of 1 moves"),
         ("(;GM[1]SZ[9];B[aa]\n;B[bb])", "line 3: B moves out of turn, at move 2"),
         ("(;GM[1]SZ[9];B[aa]\n;W[zz])", "line 3: 'zz' is not a point of go-9x9"),
         ("(;GM[2]SZ[8]\n;B[f9])", "line 3: 'f9' is not a move of othello"),
-        ("(;GM[1]SZ[9]AB[aa][bb])", "line 2: AB sets stones up"),
+        ("(;GM[1]SZ[9];B[aa];AW[bb])", "line 2: AW sets stones up, in the middle of the game"),
+        ("(;GM[1]SZ[9]AB[aa]AW[ab][ba])", "line 2: 1 of the stones that are set up have no liberty"),
+        ("(;GM[1]SZ[9]AB[tt])", "line 2: 'tt' is not a point to set a stone on"),
+        ("(;GM[2]SZ[8]AB[a1])", "line 2: AB sets stones up, and othello has no passes"),
     ],
 )
 def test_broken_sgf_is_named(tmp_path, text, message):

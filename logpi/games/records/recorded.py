@@ -1,0 +1,79 @@
+"""Recorded games as arrays, and their positions, which the rules make from the moves on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from logpi.games.records.record import Record
+from logpi.games.rules.game import Game
+from logpi.ops.collectives import where
+from logpi.types import Array, PyTree
+
+CHUNK = 256  # games that are replayed at once
+
+
+class Recorded(NamedTuple):
+    """G games of at most L moves."""
+
+    start: PyTree  # [K, ...] the empty board, once for each komi
+    which: Array | NDArray[np.int32]  # [G] int32: the game's own among them
+    actions: Array | NDArray[np.int32]  # [G, L] int32 from the empty board; 0 behind the last
+    length: Array | NDArray[np.int32]  # [G] int32
+    first: Array | NDArray[np.int32]  # [G] int32: actions before the first one that a player chose
+
+
+def recorded(game: Game, records: Sequence[Record]) -> Recorded:
+    """One or more ``records`` of ``game`` as arrays."""
+    komi = game.protocols.komi
+    usual = komi.of(game.init()) if komi else 0.0
+    points = [usual if record.komi is None else record.komi for record in records]
+    kinds = sorted(set(points))
+    starts = [jax.device_get((komi.game(kind) if komi else game).init()) for kind in kinds]
+    actions = np.zeros((len(records), max(1, *(len(record.actions) for record in records))), np.int32)
+    for row, record in zip(actions, records, strict=True):
+        row[: len(record.actions)] = record.actions
+    return Recorded(
+        jax.tree.map(lambda *states: np.stack(states), *starts),
+        np.array([kinds.index(one) for one in points], np.int32),
+        actions,
+        np.array([len(record.actions) for record in records], np.int32),
+        np.array([max(record.plies, record.setup) for record in records], np.int32),
+    )
+
+
+def begin(games: Recorded, which: Array) -> PyTree:
+    """The first positions [B, ...] of the games ``which`` [B]."""
+    return jax.tree.map(lambda x: jnp.asarray(x)[jnp.asarray(games.which)[which]], games.start)
+
+
+def playable(game: Game, games: Recorded) -> NDArray[np.int32]:
+    """[G]: the number of first moves of each game that the rules allow."""
+    count = len(games.length)
+
+    @jax.jit
+    def chunk(games: Recorded, which: Array) -> Array:
+        actions, length = jnp.asarray(games.actions)[which], jnp.asarray(games.length)[which]
+
+        def going(carry: tuple[PyTree, Array, Array]) -> Array:
+            return carry[2].any()
+
+        def move(carry: tuple[PyTree, Array, Array]) -> tuple[PyTree, Array, Array]:
+            state, made, on = carry
+            action = jnp.take_along_axis(actions, made[:, None], 1)[:, 0]
+            legal = jnp.take_along_axis(jax.vmap(game.legal)(state), action[:, None], 1)[:, 0]
+            moved = on & legal & ~jax.vmap(game.ended)(state)
+            state = where(moved, jax.vmap(game.step)(state, action), state)
+            made += moved
+            return state, made, moved & (made < length)
+
+        start = begin(games, which)
+        return jax.lax.while_loop(going, move, (start, jnp.zeros_like(length), length > 0))[1]
+
+    found = [chunk(games, jnp.arange(k, k + CHUNK) % count) for k in range(0, count, CHUNK)]
+    return np.concatenate([np.asarray(part) for part in found])[:count]
