@@ -25,6 +25,7 @@ from logpi.control.build import parts
 from logpi.driver import devices
 from logpi.driver.budget import SHARE, Plan
 from logpi.envs.host import HostFactory
+from logpi.envs.make import make
 from logpi.errors import LogpiError
 from logpi.games.evaluation.judges import evaluations, step_cost
 from logpi.games.rules.make import make_game
@@ -157,11 +158,11 @@ def _cost(listed: Listed, experiment: Experiment, plan: Plan, measured: Mapping[
         return _factor(like) * planned_cost(experiment, plan), f"as {like.env}"
     if listed.task == "ram":
         return measured["ram/mnist"].cost, "as ram/mnist"
-    made = parts(experiment, NOTHING)
-    if isinstance(made.env, DeviceEnv):
+    env = make(experiment.env, **experiment.env_kwargs)
+    if isinstance(env, DeviceEnv):
         like = max((measured[name] for name in ("CartPole-v1", "Acrobot-v1", "Pendulum-v1")), key=_factor)
         return _factor(like) * planned_cost(experiment, plan), f"as {like.env}"
-    seconds = step_seconds(made.env)
+    seconds = step_seconds(env)
     like = max((found for name, found in measured.items() if name in HOST), key=_factor)
     cost = _factor(like) * planned_cost(experiment, plan)
     return cost, f"as {like.env}; own step {1e6 * seconds:.0f} µs"
