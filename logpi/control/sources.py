@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from logpi.config.settings import Experiment
     from logpi.control.agent import Agent
 
-UPDATE_COST = 1.5  # of one pass of the update over a step, in steps of an evaluation on the same device
+UPDATE_COST = 1.2  # of one pass of the update over a step, in steps of an evaluation on the same device
 BESIDE = 20  # episodes that an agent plays at once on the host, at most
 ONE_WANTED = "an agent is evaluated and measured in single environments; give a function that builds one, not a vector"
 WANTED = (
