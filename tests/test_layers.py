@@ -45,14 +45,15 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "comparison": {"errors", "runs", "view", "config.literals", "config.stored"},
     "comparison.statistics": set(),
     "training": BASE | {"driver", "tasks", "config", "runs", "view"},
-    "sweeps": BASE | {"training", "driver", "tasks", "config", "runs"},
+    "clusters": {"errors", "runs.cards"},
+    "sweeps": BASE | {"training", "driver", "tasks", "config", "runs", "clusters.jobs"},
     "sweeps.space": {"errors", "config.values"},
     "sweeps.halving": {"errors"},
     "sweeps.samplers": {"errors", "sweeps.space", "sweeps.halving"},
     "sweeps.folder": {"errors", "runs", "sweeps.halving"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE
-    | {"training", "tasks", "methods", "config", "runs", "own_code", "comparison", "sweeps"}
+    | {"training", "tasks", "methods", "config", "runs", "own_code", "comparison", "sweeps", "clusters"}
     | {"driver.devices", "envs.space_json"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
     | {"driver.devices", "envs.checker", "games.task", "games.rules", "games.records", "training"},
@@ -80,6 +81,7 @@ WITHOUT_JAX = (
     "runs",
     "cli",
     "comparison",
+    "clusters",
     "control.task",
     "ram.task",
     "games.task",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from logpi import own_code
+from logpi.clusters.jobs import Job, Place
+from logpi.clusters.place import HERE, place_of
 from logpi.comparison.cells import entries, numbers
 from logpi.comparison.folder import Cell, Plan, cells, existing, halves, methods, read_plan, trained, write_plan
 from logpi.comparison.page import markdown
@@ -22,6 +23,7 @@ from logpi.config.values import plain
 from logpi.errors import LogpiError, NotFiniteError, TooLargeError
 from logpi.runs.lock import locked
 from logpi.tasks import check_name, task_of
+from logpi.training.signals import stop_on_signal
 
 OUT = "comparison"  # folder
 BASE: Mapping[str, object] = {"video": False, "tensorboard": False}  # of a run that a comparison trains
@@ -70,6 +72,8 @@ def compare(
     references: Mapping[str, Sequence[float]] | None = None,
     resamples: int = RESAMPLES,
     root: str | Path = "runs",
+    on: str = HERE,
+    cores: int = 1,
     tell: Tell = lambda text: None,
     **settings: object,
 ) -> Comparison:
@@ -93,6 +97,9 @@ def compare(
             knows.
         resamples: number of resamples of the bootstrap, and of permutations.
         root: folder in which ``runs`` are looked for by name.
+        on: where runs are trained: "here" in this process, "ray" or "ray:ADDRESS", "slurm" or "slurm:PARTITION", or
+            "processes" of this machine. All machines must reach ``out`` by the same path.
+        cores: CPUs that each run asks a cluster for.
         tell: called with a line for each run that is trained.
         **settings: settings of every run that is trained, such as ``total_timesteps=200_000``.
 
@@ -100,7 +107,8 @@ def compare(
         The folder with comparison.html, .md, .json, and all numbers.
 
     Raises:
-        LogpiError: no such run, a setting is wrong, budgets differ before training, or the disk refuses.
+        LogpiError: no such run, a setting is wrong, budgets differ before training, the place cannot be reached, or
+            the disk refuses.
         KeyboardInterrupt: training was stopped; the same call goes on.
     """
     folder = Path(out)
@@ -113,8 +121,9 @@ def compare(
     with locked(folder, "comparison"), own_code.command(named):
         own_code.require_code(*plan.envs, *(method.algo for method in methods(plan) if method.algo))
         _check_budgets(plan)
+        place = place_of(on, folder, cores)
         write_plan(folder, plan)
-        failures = list(_train(folder, plan, tell))
+        failures = list(_train(folder, plan, place, named, tell))
         return _written(folder, plan, failures, root)
 
 
@@ -169,25 +178,57 @@ def _base(settings: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in BASE.items() if name not in settings}
 
 
-def _train(folder: Path, plan: Plan, tell: Tell) -> Iterator[str]:
+def _train(folder: Path, plan: Plan, place: Place, named: Sequence[str], tell: Tell) -> Iterator[str]:
     """Train what is not finished yet; yields what went wrong in a cell, which keeps no other cell from training."""
-    every = cells(folder, plan)
-    for number, cell in enumerate(every, 1):
-        name, label = f"{number} of {len(every)}: {cell.method.label}, {cell.env}", cell.method.label
+    try:
+        with stop_on_signal(lambda what, done, total: None, tell) as stop:
+            for ended in place.each(_jobs(folder, plan, named), tell, stop.watch):
+                if ended.error:
+                    tell(f"{ended.job.name}: failed: {ended.error}")
+                    yield f"{ended.job.name}: {ended.error}"
+    except KeyboardInterrupt as interrupt:
+        said = f"{interrupt}; " if str(interrupt) else ""
+        raise KeyboardInterrupt(f"{said}`logpi compare --out {folder}` goes on") from interrupt
+
+
+def _jobs(folder: Path, plan: Plan, named: Sequence[str]) -> list[Job]:
+    """A job for each cell, or for each of its seeds where they would only take turns."""
+    found = []
+    for number, cell in enumerate(cells(folder, plan)):
         at_once = plan.seeds if task_of(cell.env).runs_on(cell.env) == "device" else 1
         for first in range(plan.seed, plan.seed + plan.seeds, at_once):
-            try:
-                _seeds(cell, plan, first, at_once, functools.partial(_told, tell, name))
-            except KeyboardInterrupt as stop:
-                again = f"`logpi compare --out {folder}` goes on"
-                raise KeyboardInterrupt(f"{label} in {cell.env} is not finished; {again}") from stop
-            except LogpiError as error:
-                tell(f"{name}: failed: {error}")
-                yield f"{label}, {cell.env}, {numbers(range(first, first + at_once))}: {error}"
+            name = f"{cell.method.label}, {cell.env}, {numbers(range(first, first + at_once))}"
+            found.append(Job(name, train_seeds, (str(folder), plan, number, first, at_once, list(named))))
+    return found
 
 
-def _told(tell: Tell, name: str, text: str) -> None:
-    tell(f"{name}, {text}")
+def train_seeds(folder: str, plan: Plan, number: int, first: int, count: int, named: Sequence[str], tell: Tell) -> None:
+    """Bring ``count`` seeds from ``first`` on of the cell ``number`` of a plan to their end; the work of a ``Job``.
+
+    Args:
+        folder: of the comparison.
+        plan: that of the folder.
+        number: of the cell, from 0 on.
+        first: seed.
+        count: number of seeds.
+        named: code that the command named.
+        tell: called with a line for each run.
+
+    Raises:
+        LogpiError: they cannot be trained.
+        KeyboardInterrupt: training was stopped.
+    """
+    every = cells(Path(folder), plan)
+    cell = every[number]
+    with own_code.command(named):
+        try:
+            _seeds(cell, plan, first, count, lambda text: tell(f"{number + 1} of {len(every)}: {_said(cell, text)}"))
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"{cell.method.label} in {cell.env} is not finished") from stop
+
+
+def _said(cell: Cell, text: str) -> str:
+    return f"{cell.method.label}, {cell.env}, {text}"
 
 
 def _seeds(cell: Cell, plan: Plan, first: int, count: int, tell: Tell) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from logpi import own_code
 from logpi.api.again import brought_to_its_end
 from logpi.api.runs import train
+from logpi.clusters.jobs import Job, Place
+from logpi.clusters.place import HERE, place_of
 from logpi.config.call import experiment_of
 from logpi.config.settings import Experiment, Run
 from logpi.config.stored import SettingsFile, read_file, settled
@@ -21,9 +23,11 @@ from logpi.runs.create import toml_text
 from logpi.runs.files import Json, atomic_write
 from logpi.runs.lock import locked
 from logpi.runs.scores import significant
-from logpi.sweeps.folder import RECIPE, RUNS, TABLE, Plan, read_plan, write_plan
+from logpi.sweeps.folder import RECIPE, RUNS, TABLE, Plan, Reached, read_plan, write_plan
+from logpi.sweeps.group import Group
 from logpi.sweeps.halving import rungs as rungs_of
 from logpi.sweeps.result import Row, band, markdown, recipe_table, rows_of
+from logpi.sweeps.rung import Rungs
 from logpi.sweeps.samplers import sampler_of
 from logpi.sweeps.search import Search, Tell
 from logpi.sweeps.space import space_of
@@ -81,6 +85,8 @@ def sweep(
     rungs: int = 3,
     retrain: int = 5,
     out: str | Path = OUT,
+    on: str = HERE,
+    cores: int = 1,
     tell: Tell = lambda text: None,
     **settings: object,
 ) -> Sweep:
@@ -105,6 +111,9 @@ def sweep(
         rungs: number of rungs, at most, where ``halving`` is not 0.
         retrain: number of seeds that train the best settings again, from which the recipe's band follows; 0: none.
         out: folder of the sweep.
+        on: where configurations are trained: "here" in this process, "ray" or "ray:ADDRESS", "slurm" or
+            "slurm:PARTITION", or "processes" of this machine. All machines must reach ``out`` by the same path.
+        cores: CPUs that each program asks a cluster for.
         tell: called with a line for each program that was trained.
         **settings: settings that all configurations have, such as ``total_timesteps=60_000``.
 
@@ -112,7 +121,8 @@ def sweep(
         The folder, the recipe and every configuration.
 
     Raises:
-        LogpiError: a name, a setting or a range is wrong, or no configuration can be trained.
+        LogpiError: a name, a setting or a range is wrong, the place cannot be reached, or no configuration can be
+            trained.
         KeyboardInterrupt: training was stopped; the same call goes on.
     """
     folder, plan = Path(out), _plan(env, algo, space, config, settings)
@@ -121,10 +131,11 @@ def sweep(
     if not (plan.env or plan.space):
         plan = _old(folder)
     _check(plan)
-    with locked(folder, "sweep"), own_code.command([x for x in (env, algo) if x]):  # not what files name
+    named = [x for x in (env, algo) if x]  # not what files name
+    with locked(folder, "sweep"), own_code.command(named):
         own_code.require_code(plan.env, plan.algo, plan.policy)
         try:
-            return _made(folder, plan, tell)
+            return _made(folder, plan, place_of(on, folder, cores), named, tell)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"`logpi sweep --out {folder}` goes on") from stop
 
@@ -191,10 +202,15 @@ def _check(plan: Plan) -> None:
             raise LogpiError(f"{name} is given twice, in the space and by itself; leave one out")
 
 
-def _made(folder: Path, plan: Plan, tell: Tell) -> Sweep:
+def _made(folder: Path, plan: Plan, place: Place, named: Sequence[str], tell: Tell) -> Sweep:
     """Search, train the best settings again, and write what was found."""
+
+    def work(settings: Mapping[int, Json], names: Sequence[str], going: Sequence[int], share: float) -> Job:
+        name = f"configurations {', '.join(map(str, going))}"
+        return Job(name, train_group, (str(folder), plan, dict(settings), [*names], [*going], share, [*named]))
+
     with stop_on_signal(lambda what, done, total: None, tell) as stop:
-        rows = _searched(folder, plan, Search(folder, stop.watch, tell))
+        rows = _searched(folder, plan, Search(folder, place, work, stop.watch, tell))
     best = _experiment(folder, plan, rows[0].settings)
     table = markdown(rows, f"{best.env}, {best.algo}: {len(rows)} configurations")
     atomic_write(folder / TABLE, table.encode())
@@ -207,6 +223,38 @@ def _made(folder: Path, plan: Plan, tell: Tell) -> Sweep:
         source += f"; low and high: a further seed, by {plan.retrain} others"
         atomic_write(recipe, toml_text(recipe_table(best, source, expected)).encode())
     return Sweep(folder, recipe, rows, expected, "\n".join([table.rstrip(), "", *_said(recipe, scores, expected)]))
+
+
+def train_group(
+    folder: str,
+    plan: Plan,
+    settings: Mapping[int, Json],
+    names: Sequence[str],
+    going: Sequence[int],
+    share: float,
+    named: Sequence[str],
+    tell: Tell,
+) -> dict[int, Reached]:
+    """Train configurations side by side to a share of their length, and evaluate them; the work of a ``Job``.
+
+    Args:
+        folder: of the sweep.
+        plan: that of the folder.
+        settings: own settings of the group's configurations, by number.
+        names: settings that are arrays of the group's program.
+        going: numbers of those that are trained.
+        share: of their length.
+        named: code that the command named.
+        tell: called with each line.
+
+    Raises:
+        LogpiError: the disk refuses, or one does not fit into memory.
+        KeyboardInterrupt: training was stopped; what was done is saved.
+    """
+    with own_code.command(named), stop_on_signal(lambda what, done, total: None, tell) as stop:
+        devices.prepare()
+        group = Group({number: _experiment(Path(folder), plan, own) for number, own in settings.items()}, names)
+        return Rungs(group, Path(folder), stop.watch).to(going, share)
 
 
 def _searched(folder: Path, plan: Plan, search: Search) -> list[Row]:

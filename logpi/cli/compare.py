@@ -27,6 +27,8 @@ def compare(argv: list[str]) -> int:
         out: str = "comparison",
         reference: tuple[str, ...] = (),
         resamples: int = 10_000,
+        on: str = "here",
+        cores: int = 1,
         log_dir: LogDir = "runs",
         quiet: bool = False,
         json: Json = False,
@@ -43,11 +45,13 @@ def compare(argv: list[str]) -> int:
             out: Folder of the comparison; without runs, --envs and --algos the one that is there goes on
             reference: Scores of random and of good play, ENV=RANDOM,GOOD, which become 0 and 1
             resamples: Number of resamples of the bootstrap, at least 100
+            on: Where runs are trained: here, ray[:ADDRESS], slurm[:PARTITION], or processes of this machine
+            cores: Number of CPUs that each run asks a cluster for
             quiet: No line for each run that is trained
         """
         settings = dict(map(assignment, set))
         given = {"envs": envs, "algos": algos, "seeds": seeds, "seed": seed, "out": out, "root": log_dir}
-        given |= {"references": dict(map(_reference, reference)), "resamples": resamples}
+        given |= {"references": dict(map(_reference, reference)), "resamples": resamples, "on": on, "cores": cores}
         if taken := sorted(settings.keys() & given.keys()):
             raise LogpiError(f"--set {taken[0]}: it is not a setting of a run here; --{taken[0]} decides it")
         return runs, {**settings, **given}, quiet, json

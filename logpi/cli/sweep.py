@@ -32,6 +32,8 @@ def sweep(argv: list[str]) -> int:
         rungs: int = 3,
         retrain: int = 5,
         out: str = "sweep",
+        on: str = "here",
+        cores: int = 1,
         quiet: bool = False,
         json: Json = False,
     ) -> tuple[dict[str, Any], bool, bool]:
@@ -53,6 +55,8 @@ def sweep(argv: list[str]) -> int:
             rungs: Number of rungs, at most, with --halving
             retrain: Number of further seeds that train the best settings again, for the recipe's band; 0: none
             out: Folder of the sweep; without ENV, --config and --space the one that is there goes on
+            on: Where programs are trained: here, ray[:ADDRESS], slurm[:PARTITION], or processes of this machine
+            cores: Number of CPUs that each program asks a cluster for
             quiet: No line for each program that is trained
         """
         settings = dict(map(assignment, set))
@@ -65,6 +69,8 @@ def sweep(argv: list[str]) -> int:
             "halving": halving,
             "rungs": rungs,
             "retrain": retrain,
+            "on": on,
+            "cores": cores,
         }
         if taken := sorted(settings.keys() & given.keys()):
             raise LogpiError(f"--set {taken[0]}: it is not a setting of a run here; --{taken[0]} decides it")

@@ -27,7 +27,7 @@ class Group:
 
     def __init__(self, experiments: Mapping[int, Experiment], names: Sequence[str]) -> None:
         """``experiments``, by the number of the configuration, differ in the method's settings ``names`` alone."""
-        self.experiments, self._names = experiments, names
+        self.experiments, self.names = experiments, names
         self.numbers = list(experiments)
         self.run = experiments[self.numbers[0]].run
         self.work = _built(experiments[self.numbers[0]], len(experiments))
@@ -41,7 +41,7 @@ class Group:
         process = self.work.process(self.run.seed)
         methods = [self.experiments[number].method for number in numbers for _ in own]
         shape = (len(seeds),) if len(seeds) > 1 else ()
-        arrays = {n: np.array([getattr(m, n) for m in methods], np.float32).reshape(shape) for n in self._names}
+        arrays = {n: np.array([getattr(m, n) for m in methods], np.float32).reshape(shape) for n in self.names}
         return Driver(
             process._replace(hyper=dataclasses.replace(process.hyper, **arrays)) if arrays else process, seeds
         )
@@ -55,13 +55,16 @@ class Group:
         try:
             estimate.check_memory(estimate.room(driver, self.experiments[self.numbers[0]], self.work.keeps_stages))
         except TooLargeError:
-            middle = len(self.numbers) // 2
-            halves = (self.numbers[:middle], self.numbers[middle:])
-            return [part for half in halves for part in self._only(half).parted()]
+            return [part for half in self.halves() for part in half.parted()]
         return [self]
 
+    def halves(self) -> list[Group]:
+        """Its two halves; a single configuration stays as it is."""
+        middle = len(self.numbers) // 2
+        return [self._only(half) for half in (self.numbers[:middle], self.numbers[middle:]) if half]
+
     def _only(self, numbers: Sequence[int]) -> Group:
-        return Group({number: self.experiments[number] for number in numbers}, self._names)
+        return Group({number: self.experiments[number] for number in numbers}, self.names)
 
 
 def groups_of(experiments: Mapping[int, Experiment]) -> list[Group]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -20,7 +21,7 @@ from logpi.driver.process import Numbers, State, Watch
 from logpi.driver.progress import Progress
 from logpi.runs.files import Json
 from logpi.runs.folder import RunFolder
-from logpi.sweeps.folder import Reached
+from logpi.sweeps.folder import GROUPS, Reached
 from logpi.sweeps.group import Group
 from logpi.types import PyTree
 
@@ -67,10 +68,11 @@ class Record(NamedTuple):
 
 
 class Rungs:
-    """The training of a group, whose checkpoints lie in ``folder``."""
+    """The training of a group; its checkpoints lie in a folder within that of the sweep."""
 
-    def __init__(self, group: Group, folder: RunFolder, watch: Watch) -> None:
-        self._group, self._folder, self._watch = group, folder, watch
+    def __init__(self, group: Group, sweep: Path, watch: Watch) -> None:
+        self._group, self._watch = group, watch
+        self._folder = RunFolder(sweep / GROUPS / f"{group.numbers[0]}-{len(group.numbers)}")
         self._record = Record.empty(0)
 
     def to(self, numbers: Sequence[int], share: float) -> dict[int, Reached]:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from logpi.clusters.jobs import Job, Place, Watch
 from logpi.config.settings import Experiment
-from logpi.driver.process import Watch
 from logpi.runs.files import Json
-from logpi.runs.folder import RunFolder
 from logpi.runs.scores import significant
-from logpi.sweeps.folder import GROUPS, read_ledger, write_ledger
+from logpi.sweeps.folder import GROUPS, Reached, read_ledger, write_ledger
 from logpi.sweeps.group import Group, groups_of
 from logpi.sweeps.halving import Merit, Rung, best
-from logpi.sweeps.rung import Rungs
 
 Tell = Callable[[str], None]
+# (own settings of a group's configurations, names of its arrays, those that go on, to which share of their length)
+Work = Callable[[Mapping[int, Json], Sequence[str], Sequence[int], float], Job]
 
 
 class Search:
-    """The search of a sweep, whose ledger and checkpoints lie in ``folder``."""
+    """The search of a sweep, whose ledger and checkpoints lie in ``folder``; ``place`` runs the jobs of ``work``."""
 
-    def __init__(self, folder: Path, watch: Watch, tell: Tell) -> None:
-        self._folder, self._watch, self._tell = folder, watch, tell
+    def __init__(self, folder: Path, place: Place, work: Work, watch: Watch, tell: Tell) -> None:
+        self._folder, self._place, self._work, self._watch, self._tell = folder, place, work, watch, tell
         self.ledger = read_ledger(folder)
         self.settings: dict[int, Json] = {}  # in which configurations differ, by number
 
@@ -43,7 +42,7 @@ class Search:
             if level:
                 going = best({number: self.ledger[number, level - 1].merit for number in going}, rung.size)
             if any((number, level) not in self.ledger for number in going):
-                groups = groups or groups_of(experiments)
+                groups = groups or _spread(groups_of(experiments), self._place.at_once)
                 self._train(groups, going, level, rung, f"rung {level + 1} of {len(rungs)}, " if len(rungs) > 1 else "")
         shutil.rmtree(self._folder / GROUPS, ignore_errors=True)
 
@@ -52,16 +51,18 @@ class Search:
         newest = {number: reached for (number, _), reached in sorted(self.ledger.items())}
         return {number: newest[number].merit for number in numbers}
 
+    def _own(self, group: Group) -> dict[int, Json]:
+        return {number: self.settings[number] for number in group.numbers}
+
     def _train(self, groups: Sequence[Group], going: Sequence[int], level: int, rung: Rung, name: str) -> None:
-        """Train the configurations ``going`` through one rung, program by program."""
+        """Train the configurations ``going`` through one rung, a job for each program."""
         parts = [(group, [number for number in group.numbers if number in going]) for group in groups]
-        parts = [(group, numbers) for group, numbers in parts if numbers]
-        for k, (group, numbers) in enumerate(parts, 1):
-            if all((number, level) in self.ledger for number in numbers):
-                continue
-            began, first = time.perf_counter(), group.numbers[0]
-            place = RunFolder(self._folder / GROUPS / f"{first}-{len(group.numbers)}")
-            reached = Rungs(group, place, self._watch).to(numbers, rung.share)
+        missing = [(group, own) for group, own in parts if any((number, level) not in self.ledger for number in own)]
+        jobs = [self._work(self._own(group), group.names, numbers, rung.share) for group, numbers in missing]
+        for done, ended in enumerate(self._place.each(jobs, self._tell, self._watch), 1):
+            if ended.error:
+                raise ended.error
+            reached: dict[int, Reached] = ended.result
             self.ledger |= {(number, level): found for number, found in reached.items()}
             write_ledger(self._folder, self.ledger, self.settings)
             highest = best({number: found.merit for number, found in reached.items()}, 1)
@@ -69,10 +70,15 @@ class Search:
                 f"highest score {significant(reached[highest[0]].score)}" if highest else "all became NaN or infinite"
             )
             steps = max(found.timesteps for found in reached.values())
-            self._tell(
-                f"{name}program {k} of {len(parts)}: {counted(len(numbers))} to {steps:,} timesteps in "
-                f"{time.perf_counter() - began:.0f} s, {said}"
-            )
+            self._tell(f"{name}program {done} of {len(jobs)}: {counted(len(reached))} to {steps:,} timesteps, {said}")
+
+
+def _spread(groups: Sequence[Group], at_once: int) -> list[Group]:
+    """``groups``, halved until there are as many as run at once, or each is one configuration."""
+    parts = list(groups)
+    while len(parts) < at_once and any(len(group.numbers) > 1 for group in parts):
+        parts = [half for group in parts for half in group.halves()]
+    return parts
 
 
 def counted(configurations: int) -> str:

@@ -53,7 +53,7 @@ def ending_at_once(said: str) -> Iterator[None]:
         said: on standard error at that end.
     """
     with contextlib.ExitStack() as beginning:
-        beginning.enter_context(_hearing(lambda: _end(said)))
+        beginning.enter_context(_hearing(lambda speaks: _end(said)))
         global _beginning
         _beginning = beginning
         yield
@@ -66,17 +66,20 @@ _beginning = contextlib.ExitStack()  # closed when training begins
 def stop_on_signal(tell: Callable[[str, int, int], None], acknowledge: Callable[[str], None]) -> Iterator[Stop]:
     """Within it, the first Ctrl-C or SIGTERM asks for a stop, and a second one ends the process with exit code 130.
 
+    Within another one, both stop, and this one alone acknowledges.
+
     Args:
         tell: what the display is told of work under way.
         acknowledge: shows a text; it is called from another thread.
     """
     stop = Stop(tell)
 
-    def heard() -> None:
+    def heard(speaks: bool) -> None:
         if stop:
             _end(SECOND)
         stop.ask()
-        acknowledge(FIRST)
+        if speaks:
+            acknowledge(FIRST)
 
     _beginning.close()
     with _hearing(heard):
@@ -84,10 +87,11 @@ def stop_on_signal(tell: Callable[[str, int, int], None], acknowledge: Callable[
 
 
 @contextlib.contextmanager
-def _hearing(heard: Callable[[], None]) -> Iterator[None]:
+def _hearing(heard: Callable[[bool], None]) -> Iterator[None]:
     """Within it, each Ctrl-C or SIGTERM calls ``heard`` in another thread, and does nothing else.
 
-    Several may be open at once, as runs in loops beside each other are, and end in any order; then all hear.
+    Several may be open at once, as runs in loops beside each other are, and end in any order; then all hear, and the
+    last one that was opened is told to speak.
     """
     if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
         yield
@@ -103,7 +107,7 @@ def _hearing(heard: Callable[[], None]) -> Iterator[None]:
             _handlers.close()
 
 
-_listeners: list[Callable[[], None]] = []
+_listeners: list[Callable[[bool], None]] = []
 _handlers = contextlib.ExitStack()  # open as long as anyone listens
 
 
@@ -132,8 +136,8 @@ def _listen(reader: socket.socket) -> None:
     with reader:
         while received := reader.recv(1):
             if received[0] in NUMBERS:
-                for heard in tuple(_listeners):
-                    heard()
+                for place, heard in enumerate(reversed(tuple(_listeners))):
+                    heard(place == 0)
 
 
 def _end(said: str) -> None:
