@@ -43,7 +43,7 @@ KINDS = {
         r".*-v\d+", "logpi.control.task", "logpi.algorithms", f"{_SETTINGS}:EnvironmentSettings", f"{_SETTINGS}:Network"
     ),
     "ram": Kind(r"ram/.*", "logpi.ram.task", "logpi.ram.methods", "logpi.ram.settings:ImageSettings"),
-    "games": Kind(r"pgx:.*", "logpi.games.task", "logpi.games.methods", "logpi.games.settings:SelfPlaySettings"),
+    "games": Kind(r"pgx:.*", "logpi.games.task", "logpi.games.methods", "logpi.games.settings:GameSettings"),
 }
 LAST = "control"  # it has the error message for a name that no kind knows
 
@@ -115,6 +115,7 @@ class Work(NamedTuple):
     adopt: Callable[[Learner, Path], Learner]
     measured: Callable[[Any], Facts] = lambda scores: {}  # what final scores [n] say beside their mean
     data: str = ""  # fingerprint of what is learnt from, where it is not an environment
+    source: str = ""  # what that is called, such as "the images or labels of FILE"
     in_turn: bool = False  # whether several seeds learn one after the other, each in a process of its own
     keeps_stages: bool = False  # whether the agents of all periodic evaluations are kept
     experiment: Experiment | None = None  # with what the data decides filled in; None: nothing was left to decide
@@ -124,6 +125,7 @@ class Work(NamedTuple):
     # (shapes of the acting part of one learner) -> what gives the last lines on a trained agent; it may compile
     closing: Callable[[PyTree], Callable[[PyTree], list[str]]] = lambda shapes: lambda acting: []
     idle: Mapping[str, str] = {}  # "section.setting" -> why that setting does nothing here
+    files: Mapping[str, str] = {}  # written into the run folder as it begins: name -> text
 
 
 class Agent(Protocol):

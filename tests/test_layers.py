@@ -70,7 +70,10 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
         *("variance.moments", "variance.report"),
     ),
     "ram": ("agent", "data", "figures", "looks", "task"),
-    "games": ("agent", "evaluation.connect_four_labels", "records.files", "records.folder", "rules.check", "task"),
+    "games": (
+        *("agent", "evaluation.connect_four_labels", "rules.check", "task"),
+        *("records.examples", "records.files", "records.folder"),
+    ),
 }
 OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "threading", "time"}
 WITHOUT_JAX = (

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from logpi.config.settings import Experiment
 from logpi.config.stored import settings_card, settings_from
+from logpi.games.network import with_ownership, without_ownership
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
 from logpi.games.search.tree import Searched, spread
 from logpi.methods import method_of
 from logpi.runs import cards
-from logpi.runs.checkpoint import load_tree
+from logpi.runs.checkpoint import differences, load_tree
 from logpi.tasks import NOTHING, Facts, Own
 from logpi.types import Learner, PyTree
 
@@ -65,11 +66,18 @@ def save_game_agent(folder: Path, params: PyTree, experiment: Experiment, facts:
 def adopt(learner: Learner, folder: Path, experiment: Experiment) -> Learner:
     """``learner``, or its shapes, with the network of the agent in ``folder``, which also becomes its player.
 
+    Any method's agent of the same game and network will do, also one whose network does not predict ownership: that
+    head of the learner stays as it is.
+
     Raises:
         LogpiError: the agent cannot be read, or does not fit.
     """
-    network = dataclasses.asdict(experiment.network)
-    params = cards.arrays_for(folder, KIND, {"params": learner.params}, network)["params"]
+    network, plain = dataclasses.asdict(experiment.network), without_ownership(learner.params)
+    cards.read_card(folder)
+    lacks_a_head = not differences(folder / cards.WEIGHTS, {"params": plain})
+    like = plain if lacks_a_head else learner.params
+    params = cards.arrays_for(folder, KIND, {"params": like}, network)["params"]
+    params = with_ownership(params, learner.params) if lacks_a_head else params
     return learner._replace(params=params, extra=learner.extra._replace(params=params))
 
 

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from logpi.algorithms.common.learning import improve
 from logpi.games.replay import UNKNOWN, Moves, Samples
 from logpi.games.search.guided import Apply
-from logpi.games.settings import SelfPlaySettings
+from logpi.games.settings import GameSettings, SampledSettings, SelfPlaySettings
 from logpi.ops.distributions import masked
 from logpi.ops.losses import decision_mean, squared_error
 from logpi.ops.psi import lambda_returns
@@ -80,19 +80,22 @@ def ownership_loss(predicted: Array, ownership: Array, weight: Array) -> Array:
     return decision_mean(cells + score, played_out)
 
 
-def learning_rate(h: SelfPlaySettings, timesteps: Array) -> Array:
+def learning_rate(h: GameSettings, timesteps: Array) -> Array:
     """Half a cosine from ``learning_rate`` to ``final_learning_rate`` at ``total_timesteps``."""
     progress = jnp.minimum(timesteps / h.total_timesteps, 1.0)
     cosine = 0.5 * (1.0 + jnp.cos(jnp.pi * progress))
     return h.final_learning_rate + (h.learning_rate - h.final_learning_rate) * cosine
 
 
-NextPlayer = Callable[[PyTree, PyTree, SelfPlaySettings], PyTree]  # (player's params, newest params, settings)
+NextPlayer = Callable[[PyTree, PyTree, Any], PyTree]  # (player's params, newest params, settings)
+Loss = Callable[[Apply, PyTree, Samples, Any], tuple[Array, Metrics]]  # (network, params, samples, settings)
 
 
-def update(apply: Apply, next_player: NextPlayer, learner: Learner, samples: Samples) -> tuple[Learner, Metrics]:
+def update(
+    apply: Apply, next_player: NextPlayer, learner: Learner, samples: Samples, loss: Loss = loss
+) -> tuple[Learner, Metrics]:
     """One gradient step on ``samples``, the weight decay, and the parameters of the player after it."""
-    h: SelfPlaySettings = learner.hyper
+    h: GameSettings = learner.hyper
     step_size = learning_rate(h, learner.timesteps)
     params, opt_state, metrics = improve(
         lambda params: loss(apply, params, samples, h), h, learner.params, learner.opt_state, step_size
@@ -102,6 +105,6 @@ def update(apply: Apply, next_player: NextPlayer, learner: Learner, samples: Sam
     return learner._replace(params=params, opt_state=opt_state, extra=player), metrics
 
 
-def moving_average(player: PyTree, newest: PyTree, h: SelfPlaySettings) -> PyTree:
+def moving_average(player: PyTree, newest: PyTree, h: SampledSettings) -> PyTree:
     """The exponential moving average of the parameters, with ``h.ema_decay`` per update."""
     return jax.tree.map(lambda old, new: h.ema_decay * old + (1 - h.ema_decay) * new, player, newest)

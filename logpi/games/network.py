@@ -14,7 +14,10 @@ import jax.numpy as jnp
 from logpi.games.settings import BoardNetwork
 from logpi.nets.convolution import Convolution
 from logpi.nets.policy import Head, dense
-from logpi.types import Array
+from logpi.types import Array, PyTree
+
+# flax numbers the heads as they are made: policy and value, or policy, ownership and value
+SECOND, THIRD = "Head_1", "Head_2"
 
 
 class PolicyValue(nn.Module):
@@ -49,6 +52,25 @@ class PolicyValue(nn.Module):
             owned = Head(obs.shape[1] * obs.shape[2] if c.torso == "mlp" else 1, 0.01)(cells)
             owned = jnp.tanh(owned.reshape(len(obs), -1))
         return logits, jnp.tanh(Head(1, 0.01)(hidden)[:, 0]), owned
+
+
+def without_ownership(params: PyTree) -> PyTree:
+    """The parameters, or their shapes, of the same network without the head that predicts ownership."""
+    layers = dict(params["params"])
+    if THIRD not in layers:
+        return params
+    layers[SECOND] = layers.pop(THIRD)
+    return {**params, "params": layers}
+
+
+def with_ownership(params: PyTree, like: PyTree) -> PyTree:
+    """``params`` of a network without that head as those of ``like``, whose head stays where there is one."""
+    theirs = dict(like["params"])
+    if THIRD not in theirs:
+        return params
+    layers = dict(params["params"])
+    layers[THIRD] = layers.pop(SECOND)
+    return {**params, "params": {**layers, SECOND: theirs[SECOND]}}
 
 
 class _Block(nn.Module):

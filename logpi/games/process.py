@@ -62,7 +62,7 @@ def self_play_process(
         init=method.init,
         start=start,
         stages=tuple(stages),
-        evaluation=_evaluation(evaluators, num_devices),
+        evaluation=evaluation(evaluators, num_devices),
         acting=lambda learner: learner.extra.params,
         hyper=method.hyper,
         rows=rows,
@@ -134,8 +134,8 @@ def _gate(method: SelfPlay, effort: Effort) -> Stage:
     return Stage("gate", run, ("learner", "batch"), GATE, gate.interval, gate.plies, effort)
 
 
-def _evaluation(evaluators: Evaluators, num_devices: int) -> Evaluation:
-    """The evaluators differ in their cases alone."""
+def evaluation(evaluators: Evaluators, num_devices: int) -> Evaluation:
+    """The measurement by evaluators that differ in their cases alone."""
     either = evaluators.validation
 
     def of(final: bool) -> Evaluator:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from logpi.games.rules.game import Game
 from logpi.ops.draws import below
 from logpi.types import Array
 
@@ -118,6 +119,13 @@ def sample(replay: MoveReplay, drawn: Sequence[Array]) -> Samples:
         (replay.known & replay.moves.learn)[row, game].astype(jnp.float32),
         None if ownership is None else ownership[row, game].astype(jnp.float32),
     )
+
+
+def symmetric(game: Game, samples: Samples, drawn: Array) -> Samples:
+    """``samples`` of ``game``, each under a symmetry of the board drawn at random by the random words ``drawn`` [N]."""
+    planes = None if game.plane_symmetries is None else jnp.asarray(game.plane_symmetries)
+    cells, actions = jnp.asarray(game.symmetries), jnp.asarray(game.action_symmetries)
+    return apply_symmetries(samples, drawn, cells, actions, planes)
 
 
 def apply_symmetries(

@@ -6,7 +6,7 @@ bit, however the T moves are cut.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,8 @@ from logpi.games.settings import SelfPlaySettings
 from logpi.ops.collectives import psum, where
 from logpi.ops.draws import key_of, uniform, words
 from logpi.types import Array, Key, Metrics, PyTree
+
+Problem: TypeAlias = SearchProblem[SelfPlaySettings]
 
 
 class Games(NamedTuple):
@@ -61,7 +63,7 @@ class Ending(NamedTuple):
     would_resign: Array  # [B] int32 as ``Games.would_resign``, this move included
 
 
-def search_moves(problem: SearchProblem, games: Games, key: Key, cap: Array) -> tuple[Searched, Array]:
+def search_moves(problem: Problem, games: Games, key: Key, cap: Array) -> tuple[Searched, Array]:
     """(search of each game's position, [B] bool whether it was a full one) in self-play; ``cap`` [] is a random word.
 
     Playout-cap randomisation (Wu 2019) draws once for all games: with one draw per game, the games of the small search
@@ -85,7 +87,7 @@ def reset_games(game: Game, key: Key, h: SelfPlaySettings, games: int) -> Games:
     return Games(state, made, no_resign, none, none, none)
 
 
-def find_ending(problem: SearchProblem, games: Games, state: PyTree, value: Array) -> Ending:
+def find_ending(problem: Problem, games: Games, state: PyTree, value: Array) -> Ending:
     """Which ``games`` end by a move to ``state``, by the rules or by resignation.
 
     Args:
@@ -134,7 +136,7 @@ def count_ended(counts: Counts, games: Games, ending: Ending) -> Counts:
     return Counts(*(count + new for count, new in zip(counts, seen, strict=True)))
 
 
-def play_move(problem: SearchProblem, games: Games, key: Key, ownership: bool) -> tuple[PyTree, Ending, Moves]:
+def play_move(problem: Problem, games: Games, key: Key, ownership: bool) -> tuple[PyTree, Ending, Moves]:
     """One move of each of B games: (states after it, endings, the rows [B, ...] of the replay)."""
     game, h = problem.game, problem.settings
     count = len(games.moves)
@@ -162,7 +164,7 @@ def play_move(problem: SearchProblem, games: Games, key: Key, ownership: bool) -
     return state, ending, row
 
 
-def empty_rows(problem: SearchProblem, games: Games, ownership: bool = False) -> Played:
+def empty_rows(problem: Problem, games: Games, ownership: bool = False) -> Played:
     """Rows for ``settings.n_steps`` moves of each of ``games``, with final ownership where asked for.
 
     The shapes are those of ``play_move``, said here: to trace a search for them would take seconds.
@@ -189,7 +191,7 @@ def empty_rows(problem: SearchProblem, games: Games, ownership: bool = False) ->
 
 
 def play_moves(
-    problem: SearchProblem, games: Games, rows: Played, key: Key, begin: Array | int, end: Array | int
+    problem: Problem, games: Games, rows: Played, key: Key, begin: Array | int, end: Array | int
 ) -> tuple[Games, Played]:
     """Moves ``begin`` to ``end`` - 1 of the iteration, of each of B games.
 
@@ -220,7 +222,7 @@ def play_moves(
     return jax.lax.fori_loop(begin, end, move, (games, Played(rows.moves, counts, new_games)))
 
 
-def finish_rows(problem: SearchProblem, games: Games, rows: Played) -> tuple[Array, Metrics]:
+def finish_rows(problem: Problem, games: Games, rows: Played) -> tuple[Array, Metrics]:
     """(value [B] of the positions after the last row, metrics) once all moves are made."""
     following = evaluate_leaf(problem, games.state).value
     # resignations are counted since the run's beginning: they are few

@@ -15,10 +15,13 @@ import jax
 import jax.numpy as jnp
 
 from logpi.algorithms.common.learning import init_optimizer, traced
+from logpi.driver.process import Effort, Process
 from logpi.games.batched_match import Match
+from logpi.games.evaluation.evaluators import Evaluators
 from logpi.games.learning import NextPlayer, Player, learning_rate, loss, target, update
+from logpi.games.method import Material
 from logpi.games.network import PolicyValue
-from logpi.games.replay import MoveReplay, Samples, apply_symmetries, empty_replay, push, sample
+from logpi.games.replay import MoveReplay, Samples, empty_replay, push, sample, symmetric
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn, SearchProblem, search
 from logpi.games.search.tree import Searched, Simulations
@@ -28,6 +31,8 @@ from logpi.ops.collectives import after, per_device_key, psum
 from logpi.ops.draws import words
 from logpi.ops.normalization import Statistics
 from logpi.types import Array, Key, Learner, Metrics, PyTree
+
+BRIEF = 1e7  # simulations of a run: a shorter one does not earn back the slower compilation
 
 
 class SelfPlayCarry(NamedTuple):
@@ -69,6 +74,22 @@ class SelfPlay(NamedTuple):
     n_updates: int
     n_plies: int  # 0 where there is no gate
 
+    def material(self) -> Material:
+        """Nothing but its own games."""
+        return Material()
+
+    def process(self, evaluators: Evaluators, data: PyTree, num_devices: int) -> Process:
+        """The process of the method; ``data`` is that of ``material``."""
+        from logpi.games.process import self_play_process
+
+        h = self.hyper
+        effort: Effort = "quick" if h.total_timesteps * h.simulations < BRIEF else "full"
+        return self_play_process(self, evaluators, h.n_games * h.n_steps, num_devices, effort)
+
+    def closing(self, data: PyTree, shapes: PyTree) -> Callable[[PyTree], list[str]]:
+        """It has nothing to say of a trained agent."""
+        return lambda params: []
+
 
 class Shared(NamedTuple):
     """What the functions below share."""
@@ -83,7 +104,7 @@ class Shared(NamedTuple):
     replay_rows: int
     n_updates: int
 
-    def problem(self, params: PyTree, settings: SelfPlaySettings) -> SearchProblem:
+    def problem(self, params: PyTree, settings: SelfPlaySettings) -> SearchProblem[SelfPlaySettings]:
         """The search by ``params``."""
         return SearchProblem(self.game, self.network.apply, params, settings)
 
@@ -195,12 +216,7 @@ def draw(parts: Shared, replay: MoveReplay, key: Key) -> Samples:
     """The batch of one update."""
     *which, symmetry = words(key, *((parts.batch,),) * 3)
     samples = sample(replay, which)
-    if not parts.config.symmetries:
-        return samples
-    game = parts.game
-    planes = None if game.plane_symmetries is None else jnp.asarray(game.plane_symmetries)
-    cells, actions = jnp.asarray(game.symmetries), jnp.asarray(game.action_symmetries)
-    return apply_symmetries(samples, symmetry, cells, actions, planes)
+    return symmetric(parts.game, samples, symmetry) if parts.config.symmetries else samples
 
 
 def update_once(parts: Shared, learner: Learner, replay: MoveReplay, key: Key) -> tuple[Learner, Metrics]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +29,11 @@ from logpi.tasks import (
 
 if TYPE_CHECKING:
     from logpi.config.settings import Experiment
-    from logpi.driver.process import Effort, Process
+    from logpi.driver.process import Process
+    from logpi.games.method import GameMethod
     from logpi.runs.folder import RunFolder
     from logpi.types import Learner, PyTree
 
-BRIEF = 1e7  # simulations of a run: a shorter one does not earn back the slower compilation
 SEED = 10_000  # of an evaluation's games, unless another is asked for
 
 
@@ -40,7 +42,6 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.games.agent import adopt, save_game_agent
     from logpi.games.evaluation.judges import evaluations, evaluators_of, measured, scale
     from logpi.games.evaluation.walk import walking
-    from logpi.games.process import self_play_process
     from logpi.games.rules.make import make_game
     from logpi.methods import method_of
 
@@ -54,18 +55,18 @@ def _build(experiment: Experiment, own: Own) -> Work:
     if experiment.run.eval_sampled:
         raise LogpiError("eval_sampled is of environments; in a game the search decides on the move: leave it out")
     game = make_game(experiment.env)
-    num_devices = devices.shared_by(method.n_games, method.batch_size)
-    system = method_of(experiment.algo, own.method)(method, experiment.network, game, num_devices)
+    num_devices = devices.shared_by(*method.shared)
+    system: GameMethod = method_of(experiment.algo, own.method)(method, experiment.network, game, num_devices)
+
+    material = system.material()
 
     def save(folder: Path, acting: PyTree, facts: Facts) -> None:
         save_game_agent(folder, acting, experiment, facts)
 
     @functools.cache
     def made() -> Process:
-        rows, cases = method.n_games * method.n_steps, -(-plan.episodes // num_devices)
-        evaluators = evaluators_of(game, method, system.search, cases)
-        effort: Effort = "quick" if method.total_timesteps * method.simulations < BRIEF else "full"
-        return self_play_process(system, evaluators, rows, num_devices, effort)._replace(plan=plan)
+        evaluators = evaluators_of(game, method, system.search, -(-plan.episodes // num_devices))
+        return system.process(evaluators, material.data, num_devices)._replace(plan=plan)
 
     def facts(scores: Any) -> Facts:
         return measured(game, method, scores)
@@ -82,11 +83,21 @@ def _build(experiment: Experiment, own: Own) -> Work:
     }
 
     def closing(params: PyTree) -> Callable[[PyTree], list[str]]:
-        return walking(game, system.search, params, method.eval_simulations)
+        walked = walking(game, system.search, params, method.eval_simulations)
+        more = system.closing(material.data, params)
+        return lambda acting: [*walked(acting), *more(acting)]
 
     plan = evaluations(experiment.run, method, game)
-    made_of, idle = (num_devices, process, save, begin_with, facts), NO_ENVIRONMENTS | without
-    return Work(*made_of, in_turn=True, keeps_stages=True, scale=scale(game, method), closing=closing, idle=idle)
+    return Work(
+        *(num_devices, process, save, begin_with, facts, material.fingerprint, material.source),
+        in_turn=True,
+        keeps_stages=True,
+        notes=material.notes,
+        scale=scale(game, method),
+        closing=closing,
+        idle=NO_ENVIRONMENTS | without,
+        files=material.files,
+    )
 
 
 def _load(folder: Path, own: Own = NOTHING) -> Any:
@@ -136,6 +147,14 @@ def remark(name: str) -> str:
     return f"{name} has the rules of the package pgx: {'; '.join(found)} (docs/pgx.md)" if found else ""
 
 
+def _settle(settings: Any) -> Any:
+    """``settings`` with absolute paths, so that the run and its agents find them from any folder."""
+    given = {name: path for name in getattr(settings, "paths", ()) if (path := getattr(settings, name))}
+    return dataclasses.replace(
+        settings, **{name: os.path.abspath(os.path.expanduser(path)) for name, path in given.items()}
+    )
+
+
 def _score(name: str) -> Score:
     return Score("value kept", False, 0.0, 1.0) if name == games.LABELLED else Score("mean result", False, -1.0, 1.0)
 
@@ -166,6 +185,7 @@ TASK = Task(
     films=False,
     remark=remark,
     report=_report,
+    settle=_settle,
     schedules=lambda settings: ["learning_rate (half a cosine to final_learning_rate)"],
     next_step=lambda experiment, path: f"logpi play {experiment.env} --agent {path}",
 )

@@ -95,7 +95,8 @@ def _build(experiment: Experiment, own: Own) -> Work:
 
     notes = _notes(images, splits, experiment.network, network)
     found, idle = data["data_sha256"], NO_ENVIRONMENTS
-    return Work(num_devices, process, save, begin_with, data=found, experiment=fitted, notes=notes, idle=idle)
+    made_of, source = (num_devices, process, save, begin_with), f"the images or labels of {method.data}"
+    return Work(*made_of, data=found, source=source, experiment=fitted, notes=notes, idle=idle)
 
 
 def _notes(images: Images, splits: Splits, asked: Any, network: Any) -> list[str]:

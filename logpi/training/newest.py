@@ -48,7 +48,7 @@ class Resumed(NamedTuple):
             self.tell(warning)
         if meta.get("data", self.work.data) != self.work.data:
             raise LogpiError(
-                f"the images or labels of {self.experiment.method.data} are not those that this run began with: "
+                f"{self.work.source} are not those that this run began with: "
                 "put the old data back, or train anew with `logpi train`"
             )
         if meta["num_devices"] != self.work.num_devices:

@@ -25,6 +25,7 @@ from logpi.driver.progress import Event, Onward, Progress
 from logpi.errors import LogpiError, NotFiniteError
 from logpi.runs.cards import origin_of
 from logpi.runs.create import create
+from logpi.runs.files import atomic_write
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder
 from logpi.runs.metrics import SPENT, MetricsWriter, Row, Sink, mean, read_rows
@@ -280,6 +281,8 @@ def starting(
         names = (run.log_dir, experiment.algo, experiment.env)
         folder = create(*names, table, command, seeds, score, length, begun)
         view.tell(f"run folder {folder.path}" + (f", begun with the agent in {origin}" if origin else ""))
+        for name, text in work.files.items():
+            atomic_write(folder.path / name, text.encode())
         for text in work.notes:
             view.tell(text)
         with _discarded_if_nothing_is_saved(folder):

@@ -208,11 +208,14 @@ def test_envs(answer):
     assert set(said) <= {line.split()[0] for line in text.splitlines()}, "no line is folded in a pipe"
 
 
+GAMES = ["alphago", "alphago_zero", "alphazero"]
+
+
 def test_algos(answer):
     said = json.loads(answer("algos", "--json"))
     values, gradients = ["q_learning", "dqn", "pqn"], ["reinforce", "actor_critic", "a2c", "ppo"]
     critics = ["qac", "ddpg", "td3", "sac", "sac_discrete"]
-    assert list(said) == [*values, *gradients, *critics, "ram", "classifier", "alphago_zero", "alphazero"]
+    assert list(said) == [*values, *gradients, *critics, "ram", "classifier", *GAMES]
     names = list(said)
     for name, row in said.items():
         assert row["parent"] is None or names.index(row["parent"]) < names.index(name), "each after its parent"

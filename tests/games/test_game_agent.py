@@ -59,7 +59,12 @@ def test_a_run_begins_with_the_network_of_an_agent(saved):
         ("hex-2x2", None, {}, "no board for 'hex-2x2'; allowed: squares from hex-3x3 to hex-19x19"),
         ("go-9x8", None, {}, "no board for 'go-9x8'; allowed: squares from go-5x5 to go-19x19"),
         ("hex-", None, {}, "unknown game 'hex-'"),
-        ("tic-tac-toe", "ppo", {}, "a board game, which ppo does not learn; its algorithms: alphago_zero, alphazero"),
+        (
+            "tic-tac-toe",
+            "ppo",
+            {},
+            "a board game, which ppo does not learn; its algorithms: alphago, alphago_zero, alphazero",
+        ),
         ("tic-tac-to", "alphazero", {}, "did you mean tic-tac-toe"),
         ("tic-tac-toe", None, {"env_kwargs": {"size": 3}}, "env_kwargs size: tic-tac-toe is a game"),
         ("tic-tac-toe", None, {"method": {"simulations": 0}}, "simulations is 0; it must be at least 1"),

@@ -27,12 +27,11 @@ from logpi.games.evaluation.evaluators import (
 from logpi.games.evaluation.rating import mean_score
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn
-from logpi.games.settings import SelfPlaySettings
+from logpi.games.settings import GameSettings
 from logpi.runs.scores import interval, plus_minus, significant
 from logpi.tasks import Facts
 
 GAMES = 200
-UPDATE_COST = 4.0  # of learning from one move, in network evaluations of the search (an estimate)
 PLAYOUT_COST = 0.4  # of a move in a random game, in the same; measured on Hex 7x7 and Go 5x5, 4 games at once
 # Plain MCTS of 200 rollouts a move keeps the value in 0.8688 of the 3,095 validation and 0.8690 of the 3,076 test
 # positions where the choice matters (``logpi.games.search.uct``, seeds 0, 512, 1024, …)
@@ -43,18 +42,18 @@ Scores: TypeAlias = NDArray[np.generic]  # [n]
 class Judge(NamedTuple):
     """How the agents of a game are evaluated."""
 
-    what: Callable[[SelfPlaySettings], str]  # the mean score measures
+    what: Callable[[GameSettings], str]  # the mean score measures
     over: str  # what it is the mean over
-    plain: Callable[[SelfPlaySettings], tuple[str, float]]  # name and score of plain MCTS on the same scale
-    evaluators: Callable[[Game, SelfPlaySettings, SearchFn, int], Evaluators]  # the last: cases of a device
+    plain: Callable[[GameSettings], tuple[str, float]]  # name and score of plain MCTS on the same scale
+    evaluators: Callable[[Game, GameSettings, SearchFn, int], Evaluators]  # the last: cases of a device
     cases: Callable[[int], int]  # (cases asked for) -> cases of a test
     longest: Callable[[Game], int]  # steps of a case, at most
-    cost: Callable[[Game, SelfPlaySettings], float]  # of a step, in network evaluations
+    cost: Callable[[Game, GameSettings], float]  # of a step, in network evaluations
     interval: Callable[[Scores], dict[str, float]]  # scores [n] -> mean, and the bounds low, high of its 95 % interval
-    facts: Callable[[SelfPlaySettings, Scores], Facts]  # of a run's result, from its scores [n]
+    facts: Callable[[GameSettings, Scores], Facts]  # of a run's result, from its scores [n]
 
 
-def evaluators_of(game: Game, config: SelfPlaySettings, search: SearchFn, cases: int = GROUP) -> Evaluators:
+def evaluators_of(game: Game, config: GameSettings, search: SearchFn, cases: int = GROUP) -> Evaluators:
     """Validation and test evaluator of an agent of ``game``, for evaluations of ``cases`` cases on each device.
 
     Connect Four: the fraction of moves that keep the value of the game, where the choice matters (``agreement``), on
@@ -64,19 +63,17 @@ def evaluators_of(game: Game, config: SelfPlaySettings, search: SearchFn, cases:
     return _judge(game).evaluators(game, config, search, cases)
 
 
-def evaluations(run: Run, config: SelfPlaySettings, game: Game) -> Plan:
+def evaluations(run: Run, config: GameSettings, game: Game) -> Plan:
     """The periodic evaluations of a run."""
     return plan(run, config.total_timesteps, step_cost(config, game), _judge(game).longest(game))
 
 
-def step_cost(config: SelfPlaySettings, game: Game) -> float:
-    """Time of a step of an evaluation, in moves of self-play and of learning from them.
+def step_cost(config: GameSettings, game: Game) -> float:
+    """Time of a step of an evaluation, in moves of training.
 
     It is estimated, in network evaluations of the search, so that no clock decides.
     """
-    training = config.simulations * (1 - config.playout_cap_probability * bool(config.playout_cap_simulations))
-    training += UPDATE_COST * config.replay_ratio
-    return _judge(game).cost(game, config) / training
+    return _judge(game).cost(game, config) / config.move_cost
 
 
 def evaluate_agent(agent: GameAgent, count: int, seed: int = 0) -> Facts:
@@ -104,7 +101,7 @@ def evaluate_agent(agent: GameAgent, count: int, seed: int = 0) -> Facts:
     }
 
 
-def summary(game: Game, config: SelfPlaySettings, scores: Scores) -> str:
+def summary(game: Game, config: GameSettings, scores: Scores) -> str:
     """Mean and 95 % interval of the ``scores`` [S, n] of the agents of a run's S seeds, in words."""
     judge = _judge(game)
     if len(scores) > 1:
@@ -117,21 +114,21 @@ def summary(game: Game, config: SelfPlaySettings, scores: Scores) -> str:
     )
 
 
-def said(facts: Facts, config: SelfPlaySettings) -> str:
+def said(facts: Facts, config: GameSettings) -> str:
     """What ``evaluate_agent`` found, in words."""
     mean, low, high = (significant(facts[name]) for name in ("mean", "low", "high"))
     return (
         f"{facts['what']} {mean} (95 % interval {low} to {high} over {facts['count']:,} {facts['over']}; "
-        f"{config.eval_simulations} simulations a move)"
+        f"{config.eval_simulations} simulation{'s' * (config.eval_simulations != 1)} a move)"
     )
 
 
-def scale(game: Game, config: SelfPlaySettings) -> dict[str, float]:
+def scale(game: Game, config: GameSettings) -> dict[str, float]:
     """Fixed points of the score's scale: what plain Monte-Carlo tree search scores, by name."""
     return dict([_judge(game).plain(config)])
 
 
-def measured(game: Game, config: SelfPlaySettings, scores: Scores) -> Facts:
+def measured(game: Game, config: GameSettings, scores: Scores) -> Facts:
     """Facts for a run's result from the first ``scores`` [n] of the test."""
     return {"simulations": config.eval_simulations, **_judge(game).facts(config, scores)}
 
@@ -168,19 +165,19 @@ def _answers(positions: Labelled, search: SearchFn, simulations: int, cases: int
     return by_answers(search, positions.state[order], positions.keeping[order], simulations, min(cases, GROUP))
 
 
-def _answering(game: Game, config: SelfPlaySettings, search: SearchFn, cases: int) -> Evaluators:
+def _answering(game: Game, config: GameSettings, search: SearchFn, cases: int) -> Evaluators:
     n = config.eval_simulations
     validation, test = (_answers(labelled(name), search, n, cases) for name in ("validation", "test"))
     return Evaluators(validation, test)
 
 
-def _moves_of_both(game: Game, config: SelfPlaySettings) -> float:
+def _moves_of_both(game: Game, config: GameSettings) -> float:
     """Of a ply, which either side makes: a search by the network, or random games of half the length on average."""
     rollouts = config.eval_opponent_simulations * game.longest / 2
     return (config.eval_simulations + PLAYOUT_COST * rollouts) / 2
 
 
-def _playing(game: Game, config: SelfPlaySettings, search: SearchFn, cases: int) -> Evaluators:
+def _playing(game: Game, config: GameSettings, search: SearchFn, cases: int) -> Evaluators:
     parallel = min(cases + cases % 2, PARALLEL)
     games = by_games(game, search, config.eval_simulations, config.eval_opponent_simulations, parallel)
     return Evaluators(games, games)

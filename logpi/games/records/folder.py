@@ -44,9 +44,9 @@ class Report(NamedTuple):
         causes: dict[str, list[Fault]] = {}
         for fault in self.faults:
             causes.setdefault(fault.cause, []).append(fault)
-        used = f"records: {self.used:,} of {self.games:,} games in {self.files:,} files, {self.moves:,} moves"
+        used = f"records: {self.used:,} of {self.games:,} games, {self.moves:,} moves (files: {self.files:,})"
         by_count = sorted(causes.items(), key=lambda item: -len(item[1]))
-        return [used, *(f"  {len(found):,} times: {cause} (first {found[0].where})" for cause, found in by_count)]
+        return [used, *(f"  {len(found):,} × {cause} (first {found[0].where})" for cause, found in by_count)]
 
     def places(self) -> str:
         """Every fault with its place, one a line."""

@@ -43,7 +43,7 @@ Tell: TypeAlias = Callable[[Fault], None]  # what a reader does about a fault be
 
 DAMAGED = "damaged or cut short: what can be understood is used"
 OTHER_GAME = "another game or board"
-BAD_LINE = "line that is no record of a game here"
+BAD_LINE = "line that is not a record of a game here"
 BAD_HEADER = "header that cannot be used: the usual value instead"
 BAD_MOVE = "move that cannot be read: the moves before it are used"
 OUT_OF_TURN = "two moves of one colour in a row: the moves before are used"

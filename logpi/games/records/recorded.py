@@ -77,3 +77,8 @@ def playable(game: Game, games: Recorded) -> NDArray[np.int32]:
 
     found = [chunk(games, jnp.arange(k, k + CHUNK) % count) for k in range(0, count, CHUNK)]
     return np.concatenate([np.asarray(part) for part in found])[:count]
+
+
+def position_count(games: Recorded) -> Array:
+    """Number of positions in which a player chose a move."""
+    return jnp.sum(jnp.asarray(games.length) - jnp.asarray(games.first))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from logpi.games.rules.game import Game
 from logpi.games.search.gumbel import GumbelConstants, gumbel
 from logpi.games.search.puct import DirichletNoise, PuctConstants, puct
 from logpi.games.search.tree import Expansion, Leaf, Searched, Simulations
-from logpi.games.settings import SelfPlaySettings
+from logpi.games.settings import GameSettings, SelfPlaySettings
 from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, Key, PyTree
 
@@ -22,13 +22,16 @@ SearchFn = Callable[[PyTree, PyTree, Key, int], Searched]  # (params, states [B,
 Apply = Callable[[PyTree, Array], tuple[Array, Array, Array | None]]
 
 
-class SearchProblem(NamedTuple):
+H_co = TypeVar("H_co", bound=GameSettings, covariant=True)
+
+
+class SearchProblem(NamedTuple, Generic[H_co]):
     """Rules, network and settings of a search."""
 
     game: Game
     apply: Apply
     params: PyTree
-    settings: SelfPlaySettings
+    settings: H_co
 
 
 class Exploration(NamedTuple):
@@ -62,7 +65,7 @@ def permute_actions(game: Game, state: PyTree, of_actions: Array) -> Array:
     return jnp.take_along_axis(of_actions, jax.vmap(game.observed_action)(state), axis=1)
 
 
-def evaluate_leaf(problem: SearchProblem, state: PyTree) -> Leaf:
+def evaluate_leaf(problem: SearchProblem[GameSettings], state: PyTree) -> Leaf:
     """B positions as the rules and the network evaluate them."""
     game, weight = problem.game, problem.settings.score_utility_weight
     logits, value, _ = problem.apply(problem.params, jax.vmap(game.observe)(state))
@@ -72,22 +75,41 @@ def evaluate_leaf(problem: SearchProblem, state: PyTree) -> Leaf:
     return Leaf(logits, jnp.where(ended, result, value), ended)
 
 
+def best_move(problem: SearchProblem[GameSettings], state: PyTree, key: Key, simulations: Simulations) -> Searched:
+    """Search B positions that have not ended, to play the best move of each."""
+    h, expansion = problem.settings, _expansion(problem)
+    if h.play_search == "gumbel":
+        return gumbel(state, expansion, key, simulations, _gumbel_constants(h, None))
+    still = jnp.zeros(expansion.shape(state)[0])
+    return puct(state, expansion, key, simulations, still, _puct_constants(h))
+
+
 def search(
-    problem: SearchProblem, state: PyTree, key: Key, simulations: Simulations, exploration: Exploration | None = None
+    problem: SearchProblem[SelfPlaySettings],
+    state: PyTree,
+    key: Key,
+    simulations: Simulations,
+    exploration: Exploration | None = None,
 ) -> Searched:
     """Search B positions that have not ended: to explore, or without an ``exploration`` to play the best move."""
-    h, game = problem.settings, problem.game
-    expansion = Expansion(jax.vmap(game.step), jax.jit(lambda state: evaluate_leaf(problem, state)))
-    if (h.play_search if exploration is None else h.search) == "gumbel":
-        scale = None if exploration is None else 1.0
-        constants = GumbelConstants(
-            h.max_considered_actions, h.rescale_values, h.max_children, scale, h.c_visit, h.c_scale
-        )
-        return gumbel(state, expansion, key, simulations, constants)
-    calm = PuctConstants(None, h.max_children, h.c_init, h.c_base, h.fpu_reduction)
     if exploration is None:
-        return puct(state, expansion, key, simulations, jnp.zeros(expansion.shape(state)[0]), calm)
+        return best_move(problem, state, key, simulations)
+    h, expansion = problem.settings, _expansion(problem)
+    if h.search == "gumbel":
+        return gumbel(state, expansion, key, simulations, _gumbel_constants(h, 1.0))
     noise = DirichletNoise(h.dirichlet_fraction, h.dirichlet_alpha, exploration.noisy)
     forced = jnp.where(exploration.noisy, h.forced_playouts_k, 0.0)
-    noisy = calm._replace(noise=noise, forced_playouts_k=forced)
+    noisy = _puct_constants(h)._replace(noise=noise, forced_playouts_k=forced)
     return puct(state, expansion, key, simulations, exploration.temperature, noisy)
+
+
+def _expansion(problem: SearchProblem[GameSettings]) -> Expansion:
+    return Expansion(jax.vmap(problem.game.step), jax.jit(lambda state: evaluate_leaf(problem, state)))
+
+
+def _gumbel_constants(h: GameSettings, scale: float | None) -> GumbelConstants:
+    return GumbelConstants(h.max_considered_actions, h.rescale_values, h.max_children, scale, h.c_visit, h.c_scale)
+
+
+def _puct_constants(h: GameSettings) -> PuctConstants:
+    return PuctConstants(None, h.max_children, h.c_init, h.c_base, h.fpu_reduction)

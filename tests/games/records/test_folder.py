@@ -45,8 +45,8 @@ def test_what_is_used_and_what_is_not(tmp_path, go):
     causes = [fault.cause for fault in report.faults]
     assert sorted(causes) == sorted([NO_RECORDS, UNREADABLE, OTHER_GAME, AGAIN, ILLEGAL, ILLEGAL, NO_MOVES])
     lines = report.lines()
-    assert lines[0] == "records: 5 of 8 games in 5 files, 11 moves"
-    assert lines[1].startswith(f"  2 times: {ILLEGAL} (first {deep / 'd.SGF'}, line 1)")
+    assert lines[0] == "records: 5 of 8 games, 11 moves (files: 5)"
+    assert lines[1].startswith(f"  2 × {ILLEGAL} (first {deep / 'd.SGF'}, line 1)")
     assert report.places().count("\n") == 7
     assert f"{ILLEGAL}\t{deep / 'd.SGF'}, line 1: move 2, C3\n" in report.places()
 
@@ -55,7 +55,7 @@ def test_no_record_is_an_error_that_says_why(tmp_path, go):
     with pytest.raises(LogpiError, match="no such folder"):
         read_folder(tmp_path / "none", go)
     append(tmp_path / "a.sgf", Record("go-9x9", ("", ""), (1,), None))
-    with pytest.raises(LogpiError, match=f"no record of go-5x5 to learn from.*\n.*\n  1 times: {OTHER_GAME}"):
+    with pytest.raises(LogpiError, match=f"no record of go-5x5 to learn from.*\n.*\n  1 × {OTHER_GAME}"):
         read_folder(tmp_path, go)
 
 
