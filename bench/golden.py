@@ -134,7 +134,7 @@ def hosts() -> Iterator[tuple[str, Case]]:
     )
     yield case("host-actor_critic-frozenlake", "FrozenLake-v1", "actor_critic", f"{TRAJECTORIES} --total-timesteps 300")
     yield case("host-a2c-blackjack", "Blackjack-v1", "a2c", A2C)
-    yield case("host-ppo-lunarlander", "LunarLander-v3", "ppo", PPO)
+    yield case("host-ppo-lunarlander", "LunarLander-v3", "ppo", f"{PPO} --vectorization sync")
     yield case("host-ppo-pendulum-squash", "Pendulum-v1", "ppo", f"{PPO} --squash --env-kwargs g=9.81")
     yield case("host-a2c-same_step", "FrozenLake-v1", "a2c", f"{A2C} --autoreset same_step")
     yield case("host-a2c-disabled", "FrozenLake-v1", "a2c", f"{A2C} --autoreset disabled")

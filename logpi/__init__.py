@@ -24,7 +24,7 @@ _WHERE = {
     "variance": "logpi.api.laboratory",
     "Outcome": "logpi.training.outcome",
     "make": "logpi.envs.make:make_named",
-    "check_env": "logpi.envs.checker.check",
+    "check_env": "logpi.api.environments",
     "make_game": "logpi.games.rules.make:make_named",
     "check_game": "logpi.games.rules.check",
     "play_tournament": "logpi.arena.api",

@@ -198,7 +198,8 @@ class Film(NamedTuple):
     tell: Callable[[str], None] = lambda text: None  # called with a sentence where the film is cut
 
 
-NO_ENVIRONMENTS = dict.fromkeys(("run.vectorization", "run.autoreset"), "it is for environments on the host")
+VECTORS = ("run.vectorization", "run.eval_vectorization", "run.half_batches", "run.autoreset")
+NO_ENVIRONMENTS = dict.fromkeys((*VECTORS, "run.env_timeout"), "it is for environments on the host")
 
 
 def scheduled(settings: Section) -> list[str]:
@@ -228,7 +229,7 @@ def no_variance(subject: Subject, asked: Ladder) -> Answer:
     raise LogpiError(f"{name} is not an environment; the variance is measured in one, such as CartPole-v1")
 
 
-def no_random_film(name: str, wanted: Film) -> Path:
+def no_random_film(name: str, wrappers: Wrappers, wanted: Film) -> Path:
     """Refuses a task that is not an environment."""
     raise LogpiError(f"{name} is not an environment; a random agent is filmed in one, such as CartPole-v1")
 
@@ -271,7 +272,8 @@ class Task(NamedTuple):
     wrapping: Callable[[str, Wrappers, int | None], Wrappers] = no_wrapping
     expected: Callable[[Table, Band], str] = in_steps  # (settings of a recipe's method, its band) -> in words
     missed: Callable[[Band], str] = lambda band: f"below the {band[0]:g}"  # said where a run ends below its band
-    film_random: Callable[[str, Film], Path] = no_random_film  # of an agent that draws its actions uniformly
+    # (name, wrappers around it, film) of an agent that draws its actions uniformly
+    film_random: Callable[[str, Wrappers, Film], Path] = no_random_film
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
     look: Callable[[Agent, Pictures], Answer] = no_look  # at pictures of the user's own
     variance: Callable[[Subject, Ladder], Answer] = no_variance  # of gradient estimates, rung by rung

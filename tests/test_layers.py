@@ -54,9 +54,9 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "api": BASE
     | {"training", "tasks", "methods", "config", "runs", "own_code", "comparison", "sweeps", "clusters"}
-    | {"driver.devices", "envs.space_json"},
+    | {"driver.devices", "envs.space_json", "envs.checker"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
-    | {"driver.devices", "envs.checker", "games.task", "games.rules", "games.records", "training"},
+    | {"driver.devices", "games.task", "games.rules", "games.records", "training"},
     "__main__": {"cli"},
 }
 PURE = {  # folders without file, clock or logger: the modules in them that have one all the same

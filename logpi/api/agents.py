@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from logpi.api.environments import around
 from logpi.api.given import method_given, named
 from logpi.config.settings import check_seed
 from logpi.driver import devices
@@ -213,8 +214,12 @@ def film_random(
     seed: int = 10_000,
     steps: int | None = None,
     tell: Callable[[str], None] = lambda text: None,
+    wrappers: Sequence[object] | None = None,
+    frame_stack: int | None = None,
 ) -> Path:
     """Film an agent that draws its actions uniformly in the environment called ``env``; arguments as of ``film``.
+
+    ``wrappers`` and ``frame_stack`` are those of ``logpi.train``; a film leaves out what is for training only.
 
     Raises:
         LogpiError: ``env`` is not an environment, it does not draw, or the video cannot be written.
@@ -222,7 +227,8 @@ def film_random(
     _at_least_1("episodes", episodes)
     check_seed(seed)
     name_code(env)
-    return task_of(env).film_random(env, Film(Path(path), episodes, seed, steps=steps, tell=tell))
+    layers = around(env, wrappers, frame_stack)
+    return task_of(env).film_random(env, layers, Film(Path(path), episodes, seed, steps=steps, tell=tell))
 
 
 def sheet(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from logpi.cli.options import NO_OFF, Json, within
+from logpi.cli.options import NO_OFF, FrameStack, Json, Wrapper, within
 from logpi.cli.output import say, say_json
+from logpi.config.wrappers import split
 
 if TYPE_CHECKING:
     from logpi.findings import Checked
@@ -22,6 +23,8 @@ def check_env(argv: list[str]) -> int:
     def options(
         env: Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV, metavar="ENV")],
         steps: int = 1000,
+        wrapper: Wrapper = (),
+        frame_stack: FrameStack = None,
         json: Json = False,
     ) -> tuple[str, int, bool]:
         """Test an environment with random actions and say what to fix.
@@ -31,13 +34,12 @@ def check_env(argv: list[str]) -> int:
         """
         return env, steps, json
 
+    argv, asked = split(argv)
     name, steps, json = tyro.cli(options, args=argv, prog="logpi check-env", config=NO_OFF)
     within("--steps", steps, 1, 10_000_000)
-    from logpi.driver import devices
-    from logpi.envs.checker.check import check_env as check
+    from logpi.api.environments import check_env as check
 
-    devices.prepare()
-    report = check(name, steps=steps)
+    report = check(name, steps=steps, **asked)
     return tell(report, f"{report.steps_per_second:,.0f} steps/s with random actions", json)
 
 

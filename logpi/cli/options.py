@@ -17,6 +17,13 @@ Target = Annotated[
     tyro.conf.arg(help="Run, or an agent's folder (best/, last/); by default the newest run in runs/", metavar="AGENT"),
 ]
 
+WRAPPER_HELP = "Wrapper around the environment, repeatable, innermost first: a short name, module:Class, "
+WRAPPER_HELP += "path/file.py:Class, or none: no wrapper. Those given take the place of the default ones"
+STACK_HELP = "Number of newest frames in an observation, newest last; 1: no stack. In place of an outermost frame-stack"
+# for the help alone: ``logpi.config.wrappers.split`` has read them
+Wrapper = Annotated[tuple[str, ...], tyro.conf.arg(help=WRAPPER_HELP, metavar="NAME [KEY=VALUE ...]")]
+FrameStack = Annotated[int | None, tyro.conf.arg(help=STACK_HELP)]
+
 
 def within(flag: str, value: float, low: float, high: float) -> None:
     """Refuse a value of ``flag`` outside ``low`` to ``high``, NaN included.

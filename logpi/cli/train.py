@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from logpi.cli.options import STACK_HELP, Wrapper
 from logpi.cli.output import json_lines, warn
 from logpi.config.experiments import promised, resolve
 from logpi.config.help import with_help
@@ -28,9 +29,6 @@ POLICY_HELP = "Your own network, path/file.py:name: a logpi.Policy, or a functio
 FROM_HELP = "Run, or an agent's folder, whose parameters (and observation normalizer) training begins with"
 JSON_HELP = "Rows and outcome as lines of JSON on standard output; everything else goes to standard error"
 KWARGS_HELP = "Keyword arguments of the environment, NAME=VALUE: a literal of TOML or Python, or a plain word"
-WRAPPER_HELP = "Wrapper around the environment, repeatable, innermost first: a short name, module:Class, "
-WRAPPER_HELP += "path/file.py:Class, or none: no wrapper. Those given take the place of the default ones"
-STACK_HELP = "Number of newest frames in an observation, newest last; 1: no stack. In place of an outermost frame-stack"
 WRAPPER_FLAGS = ("--wrapper", "--frame-stack", "--frame_stack")
 ENV_HELP = "Environment: a name of `logpi envs`, a Gymnasium id, module:EnvId, or path/file.py:Class"
 ENV = Annotated[tyro.conf.Positional[str], tyro.conf.arg(help=ENV_HELP, metavar="ENV")]
@@ -78,8 +76,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool, bool]
         "init_from": (Annotated[str, tyro.conf.arg(help=FROM_HELP, name="from")], asked_for.init_from),
         "config": (Annotated[str, tyro.conf.arg(help=CONFIG_HELP)], ""),
         "env_kwargs": (Annotated[tuple[str, ...], tyro.conf.arg(help=KWARGS_HELP)], ()),
-        # for the help alone: ``split`` has read them, as defaults depend on them
-        "wrapper": (Annotated[tuple[str, ...], tyro.conf.arg(help=WRAPPER_HELP, metavar="NAME [KEY=VALUE ...]")], ()),
+        "wrapper": (Wrapper, ()),
         "frame_stack": (Annotated[int, tyro.conf.arg(help=STACK_HELP)], _frames(experiment)),
         "quiet": (Annotated[bool, tyro.conf.arg(help="No display while training")], False),
         "json": (Annotated[bool, tyro.conf.arg(help=JSON_HELP)], False),

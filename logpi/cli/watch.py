@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import tyro
 
-from logpi.cli.options import NO_OFF, SEEDS, newest_run, within
+from logpi.cli.options import NO_OFF, SEEDS, FrameStack, Wrapper, newest_run, within
 from logpi.cli.output import say, say_json, warn
+from logpi.config.wrappers import split
 from logpi.errors import LogpiError
 from logpi.runs.files import refuse_traps
 
@@ -26,6 +28,7 @@ class Wanted(NamedTuple):
     sampled: bool
     sheet: bool
     steps: int | None
+    around: Mapping[str, Any]  # wrappers and frame_stack, as far as they are asked for
     out: str
     json: bool
 
@@ -41,6 +44,8 @@ def watch(argv: list[str]) -> int:
         sampled: bool = False,
         sheet: bool = False,
         steps: int | None = None,
+        wrapper: Wrapper = (),
+        frame_stack: FrameStack = None,
         out: str = "",
         json: bool = False,
     ) -> Wanted:
@@ -56,9 +61,13 @@ def watch(argv: list[str]) -> int:
             out: Video file (.mp4 or .gif) or folder; by default in the run, or the working folder
             json: Output of the paths as a JSON object; nothing is opened
         """
-        return Wanted(target, episodes, seed, random, sampled, sheet, steps, out, json)
+        return Wanted(target, episodes, seed, random, sampled, sheet, steps, asked, out, json)
 
+    argv, asked = split(argv)
     wanted = tyro.cli(options, args=argv, prog="logpi watch", config=NO_OFF)
+    if asked and not wanted.random:
+        flag = f"--{next(iter(asked)).rstrip('s').replace('_', '-')}"
+        raise LogpiError(f"{flag} is for --random; an agent is filmed within the wrappers that it was trained in")
     if wanted.random and not wanted.target:
         raise LogpiError("--random needs an environment: logpi watch CartPole-v1 --random")
     within("--episodes", 1 if wanted.episodes is None else wanted.episodes, 1, 10**6)
@@ -95,7 +104,8 @@ def filmed_random(wanted: Wanted) -> tuple[dict[str, Path], int]:
     name = "".join(c if c.isalnum() else "-" for c in target)
     path = _film_path(wanted.out, Path(), f"random-{name}.mp4")
     episodes = wanted.episodes or 1
-    return {"video": api.film_random(target, path, episodes, wanted.seed, wanted.steps, _tell)}, episodes
+    made = api.film_random(target, path, episodes, wanted.seed, wanted.steps, _tell, **wanted.around)
+    return {"video": made}, episodes
 
 
 def filmed(wanted: Wanted) -> tuple[dict[str, Path], int]:

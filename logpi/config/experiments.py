@@ -102,6 +102,20 @@ def _wrappers(task: Task, env: str, recipe: Recipe | None, tables: Sequence[Tabl
     return tuple(Wrapping(name, kwargs) for name, kwargs in task.wrapping(env, asked, frames))
 
 
+def wrappers_of(env: str, asked: Table) -> tuple[Wrapping, ...]:
+    """The wrappers, innermost first, that training by the default method would put around the environment ``env``.
+
+    Args:
+        env: name of the environment.
+        asked: "wrappers" and "frame_stack", as far as they are given: they take the place of the default ones.
+
+    Raises:
+        LogpiError: as ``config.wrappers.combined``, or the task takes none.
+    """
+    task, recipe, _ = parts_of(env, None)
+    return _wrappers(task, env, recipe, (asked,), NOTHING)
+
+
 def parts_of(env: str, algo: str | None, own: Own = NOTHING) -> tuple[Task, Recipe | None, AnyMethod]:
     """The task called ``env``, its recipe, and its method; ``algo``, or the one that the recipe or the task decides on.
 

@@ -252,7 +252,14 @@ class Run:
     # Experiment tracker that gets every row too, without an account: trackio, or wandb (Weights & Biases) offline
     tracker: Literal["none", "trackio", "wandb"] = NO_TRACKER
     log_dir: str = "runs"  # Folder in which run folders are made
-    vectorization: Literal["sync", "async"] = "sync"  # Host environments: one process (sync) or one each (async)
+    # Vector of host environments: ale (ale-py's) or envpool where they serve, one process (sync), one each (async)
+    vectorization: Literal["auto", "sync", "async", "ale", "envpool"] = "auto"
+    # Vector of the environments of evaluations; sync is Gymnasium's own environment
+    eval_vectorization: Literal["sync", "async", "ale", "envpool"] = "sync"
+    # Host environments in two halves in turn: one half steps while the network acts for the other
+    half_batches: bool = False
+    # Time in seconds after which a call of a host environment that has not returned ends the run; inf: none
+    env_timeout: float = above(0, 600.0)
     # Autoreset mode of host environments' vectors, as in Gymnasium
     autoreset: Literal["next_step", "same_step", "disabled"] = "next_step"
 

@@ -35,6 +35,7 @@ BRIEF = 2e6  # moves learnt from, times passes: a shorter run does not earn back
 class Parts(NamedTuple):
     """What an experiment is made of."""
 
+    experiment: Experiment  # with what the environments decide filled in
     source: Source
     spec: EnvSpec
     algorithm: Algorithm
@@ -57,6 +58,7 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     source = source_of(env, experiment.env_kwargs, own.eval_env, experiment.wrappers)
     _check_settings(experiment)
     spec = source.spec()
+    experiment, vectors = source.settled(experiment)
     policy = own.policy or own_policy(experiment.policy, spec)
     if policy is not None:
         check_policy(policy, spec, f"network {experiment.policy}" if experiment.policy else "policy")
@@ -75,8 +77,8 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     rows = algorithm.n_steps if algorithm.whole_episodes else None
     greedy = not experiment.run.eval_sampled
     limits = Limits(max_entropy(spec.action_space), spec.max_episode_steps, rows, greedy)
-    notes = (*source.notes, *notes)
-    return Parts(source, spec, algorithm, acts_by(algorithm, policy), num_devices, plan, notes, limits)
+    notes = (*source.notes, *vectors, *notes)
+    return Parts(experiment, source, spec, algorithm, acts_by(algorithm, policy), num_devices, plan, notes, limits)
 
 
 def _check_settings(experiment: Experiment) -> None:

@@ -14,11 +14,14 @@ CALL_COST = 3.5  # of the policy's call, which all episodes that are played at o
 EVALUATION_ENVS = 16  # episodes that are played at once on the host, at most
 
 
-def host_plan(run: Run, timesteps: float, longest: int) -> Plan:
-    """Periodic evaluations in stateful environments, whose own step is most of the work, and the same in training."""
-    plan = budget.plan(run, timesteps, HOST_COST + CALL_COST / budget.EPISODES[0], longest)
+def host_plan(run: Run, timesteps: float, longest: int, faster: float = 1.0) -> Plan:
+    """Periodic evaluations in stateful environments, whose own step is most of the work, and the same in training.
+
+    ``faster`` is the rate of training's vector in that of the evaluations'.
+    """
+    plan = budget.plan(run, timesteps, faster * (HOST_COST + CALL_COST / budget.EPISODES[0]), longest)
     for _ in budget.EPISODES:  # fewer episodes share a call of the policy, and each step costs more
-        plan = budget.plan(run, timesteps, HOST_COST + CALL_COST / side_by_side(plan.episodes), longest)
+        plan = budget.plan(run, timesteps, faster * (HOST_COST + CALL_COST / side_by_side(plan.episodes)), longest)
     return plan
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -19,28 +20,40 @@ from logpi.types import Act, Algorithm, Array, HostVector, Key, Learner, Metrics
 
 
 class HostRollout:
-    """Collecting in stateful environments, as the functions of a ``HostStage``."""
+    """Collecting in stateful environments, as the functions of a ``HostStage``.
 
-    def __init__(self, vector: HostVector, algorithm: Algorithm, obs: PyTree, seed: int) -> None:
-        self._vector, self._algorithm, self._obs, self._seed = vector, algorithm, obs, seed
+    Several vectors, each of as many environments, make one batch: see ``rollout_host``.
+    """
+
+    def __init__(self, vectors: Sequence[HostVector], algorithm: Algorithm, obs: PyTree, seed: int) -> None:
+        self._vectors, self._algorithm, self._obs, self._seed = vectors, algorithm, obs, seed
+        self._batch = sum(vector.num_envs for vector in vectors)
         self._started = False
 
     def begin(self, learner: Learner, key: Key) -> tuple[Carry, Trajectory]:
         """Carry and a trajectory of zeros, before the first rollout."""
-        batch = self._vector.num_envs
-        carry = first_carry(self._algorithm, batch)
-        shown = jax.tree.map(lambda x: jnp.zeros((batch, *x.shape), x.dtype), self._obs)
+        carry = first_carry(self._algorithm, self._batch)
+        shown = jax.tree.map(lambda x: jnp.zeros((self._batch, *x.shape), x.dtype), self._obs)
         return carry, blank_trajectory(self._algorithm, learner, carry._replace(obs=shown), key)
 
     def act(self, learner: Learner, memory: PyTree, shown: PyTree, words: Array, t: Array) -> tuple[Act, Array]:
-        """The decision in row ``t``, by its ``words`` [T, 2], and the next row's number, which stays on the device."""
+        """The ``t``-th decision, by its words, and the next one's number, which stays on the device.
+
+        ``words`` [D, 2] are those of all D decisions of a rollout: T of each vector.
+        """
         return self._algorithm.act(learner, memory, shown, key_of(words[t])), t + 1
 
     def arguments(self, state: State) -> tuple[PyTree, ...]:
         """Shapes of the arguments of ``act``."""
-        shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), state.batch.obs)
-        words = jax.ShapeDtypeStruct((self._algorithm.n_steps, 2), jnp.uint32)
-        return acting(state.learner), state.carry.memory, shown, words, jax.ShapeDtypeStruct((), jnp.int32)
+        size = self._batch // len(self._vectors)
+        shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct((size, *x.shape[2:]), x.dtype), state.batch.obs)
+        memory = jax.tree.map(lambda x: jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype), state.carry.memory)
+        words = jax.ShapeDtypeStruct((self._decisions, 2), jnp.uint32)
+        return acting(state.learner), memory, shown, words, jax.ShapeDtypeStruct((), jnp.int32)
+
+    @property
+    def _decisions(self) -> int:
+        return self._algorithm.n_steps * len(self._vectors)
 
     def metrics(self, state: State) -> Metrics:
         """Shapes of what ``collect`` measures."""
@@ -48,7 +61,7 @@ class HostRollout:
         return found
 
     def _measured(self, episodes: Episodes, trajectory: Trajectory) -> Metrics:
-        return episode_metrics(episodes) | bounds_metrics(self._vector.spec.action_space, trajectory)
+        return episode_metrics(episodes) | bounds_metrics(self._vectors[0].spec.action_space, trajectory)
 
     def collect(
         self, state: State, key: Key, iteration: int, act: Function, watch: Watch, seconds: Seconds
@@ -59,20 +72,23 @@ class HostRollout:
         seconds["update"] += time.perf_counter() - began  # which was under way until now
         if not self._started:
             # a resumed run's environments begin new episodes, on seeds that its first part did not use
-            self._vector.reset(seed=self._seed * 100_003 + iteration * self._vector.num_envs)
-            state = _with_new_episodes(state, first_carry(self._algorithm, self._vector.num_envs))
+            first = self._seed * 100_003 + iteration * self._batch
+            for vector in self._vectors:
+                vector.reset(seed=first)
+                first += vector.num_envs
+            state = _with_new_episodes(state, first_carry(self._algorithm, self._batch))
             self._started = True
         learner, row = acting(state.learner), jnp.int32(0)
         # drawn on the host: on a CPU, JAX's generator would take longer at each move than a small network
         drawn = np.random.SeedSequence(np.asarray(jax.random.key_data(key)).tolist())
-        words = jnp.asarray(drawn.generate_state(2 * self._algorithm.n_steps).reshape(-1, 2))
+        words = jnp.asarray(drawn.generate_state(2 * self._decisions).reshape(-1, 2))
 
         def choose(memory: PyTree, shown: PyTree) -> Act:
             nonlocal row
             chosen, row = act(learner, memory, shown, words, row)
             return chosen
 
-        found = rollout_host(self._vector, self._algorithm, choose, state.carry, seconds, watch)
+        found = rollout_host(self._vectors, self._algorithm, choose, state.carry, seconds, watch)
         if found is None:
             return None
         carry, trajectory = found
@@ -80,17 +96,22 @@ class HostRollout:
 
 
 def on_host(
-    vector: HostVector, evaluation: HostVector, algorithm: Algorithm, obs: PyTree, seed: int, sizes: Sizes
+    vectors: Sequence[HostVector],
+    evaluation: HostVector,
+    algorithm: Algorithm,
+    obs: PyTree,
+    seed: int,
+    sizes: Sizes,
 ) -> Process:
     """The process of a method on stateful environments; they begin new episodes when a run is resumed."""
-    rollouts, shares = HostRollout(vector, algorithm, obs, seed), ("policy", "environment")
+    rollouts, shares = HostRollout(vectors, algorithm, obs, seed), ("policy", "environment")
     collect = HostStage(
         "rollout", rollouts.collect, rollouts.act, rollouts.arguments, rollouts.metrics, shares, stream=COLLECT
     )
 
     def close() -> None:
-        vector.close()
-        evaluation.close()
+        for vector in (*vectors, evaluation):
+            vector.close()
 
     process = Process(
         init=init(algorithm, obs, sizes),
@@ -100,10 +121,10 @@ def on_host(
         sampled=HostEvaluator(evaluation, algorithm.policy, algorithm.act, obs, False) if sizes.greedy else None,
         acting=acting,
         hyper=algorithm.hyper,
-        rows=algorithm.n_steps * vector.num_envs,
+        rows=algorithm.n_steps * sizes.n_envs,
         close=close,
     )
-    return in_pieces(process, algorithm, vector.num_envs)
+    return in_pieces(process, algorithm, sizes.n_envs)
 
 
 def _with_new_episodes(state: State, carry: Carry) -> State:

@@ -16,7 +16,7 @@ from logpi.envs.make import make_gymnasium
 from logpi.envs.spaces import legal_in, to_env
 from logpi.errors import LogpiError
 from logpi.runs import scores
-from logpi.tasks import Facts, Film, Question
+from logpi.tasks import Facts, Film, Question, Wrappers
 from logpi.view.film import render_episodes
 
 EPISODES = 100  # of an evaluation
@@ -61,9 +61,9 @@ def film(agent: Agent, wanted: Film) -> Path:
     return _filmed(name, build, act, wanted.path, episodes, wanted.seed, **options)
 
 
-def film_random(env: str, wanted: Film) -> Path:
+def film_random(env: str, wrappers: Wrappers, wanted: Film) -> Path:
     """Film an agent that draws its actions, within the mask where there is one; raises as ``logpi.film_random``."""
-    source = source_of(make_gymnasium(env), {})
+    source = source_of(make_gymnasium(env), {}, wrappers=wrappers)
     spec = source.spec()
     space, choose = spec.action_space, Chooser(spec, seed=wanted.seed)
     space.seed(wanted.seed)

@@ -7,6 +7,7 @@ in and drawn is the source's own.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -33,10 +34,11 @@ from logpi.envs.host import host_spec, make_host
 from logpi.envs.load import device
 from logpi.envs.make import vectorize
 from logpi.envs.presets import suited
+from logpi.envs.vectorization import Wanted, Way, choose
 from logpi.envs.vectors import arguments_of, as_registered, check_size, pair
 from logpi.envs.wrappers import Layer, Named, Wrapped, described, layers
 from logpi.errors import LogpiError
-from logpi.tasks import NO_ENVIRONMENTS
+from logpi.tasks import NO_ENVIRONMENTS, VECTORS
 from logpi.types import Algorithm, DeviceEnv, DeviceVector, EnvSpec, PyTree
 
 if TYPE_CHECKING:
@@ -72,6 +74,14 @@ class Source(Protocol):
     single: bool  # whether one environment can be built, for an agent to be evaluated and filmed in
     idle: Mapping[str, str]  # "section.setting" -> why it does nothing here
     notes: tuple[str, ...]  # what is said of them before the training begins
+
+    def settled(self, experiment: Experiment) -> tuple[Experiment, tuple[str, ...]]:
+        """(``experiment`` with what is left open of its vectors decided, what is to be said of them).
+
+        Raises:
+            LogpiError: the vector that is asked for does not serve these environments.
+        """
+        ...
 
     def given(self) -> Given:
         """What ``logpi.train`` makes of them; raises LogpiError where they cannot be trained in."""
@@ -123,6 +133,9 @@ class OnDevice:
 
     def __init__(self, env: DeviceEnv) -> None:
         self._env = env
+
+    def settled(self, experiment: Experiment) -> tuple[Experiment, tuple[str, ...]]:
+        return experiment, ()
 
     def given(self) -> Given:
         spec = self._env.spec
@@ -183,6 +196,36 @@ class OnHost:
         self._kwargs = dict(env_kwargs)
         self.notes: tuple[str, ...] = (described(wrappers),) if wrappers else ()
 
+    def settled(self, experiment: Experiment) -> tuple[Experiment, tuple[str, ...]]:
+        run = experiment.run
+        trained, evaluated = self._ways(run)
+        self._check_halves(experiment, trained)
+        said = f"training steps its environments in {trained.title()}, evaluations in {evaluated.title()}"
+        chosen: dict[str, Any] = {"vectorization": trained.name}
+        return dataclasses.replace(experiment, run=dataclasses.replace(run, **chosen)), (said,)
+
+    def _check_halves(self, experiment: Experiment, trained: Way) -> None:
+        """Refuse half-batches where they cannot be, or would only cost.
+
+        Raises:
+            LogpiError: with what allows them.
+        """
+        if not experiment.run.half_batches:
+            return
+        if not trained.beside:
+            raise LogpiError(
+                f"half_batches with vectorization {trained.name!r}: its environments step in the thread that the "
+                "network acts in; choose 'async', 'ale' or 'envpool', or leave half_batches out"
+            )
+        if experiment.method.n_envs % 2:
+            raise LogpiError(f"half_batches needs an even n_envs, and it is {experiment.method.n_envs}")
+
+    def _ways(self, run: Run) -> tuple[Way, Way]:
+        """How training and evaluations step their environments."""
+        trained = Wanted(self._factory, self._kwargs, self._spec, run.autoreset)
+        evaluated = Wanted(self._whole, self._kwargs, self._spec)
+        return choose(run.vectorization, trained), choose(run.eval_vectorization, evaluated)
+
     def given(self) -> Given:
         if not callable(self._factory):
             known = getattr(getattr(self._factory, "spec", None), "id", "")
@@ -204,6 +247,10 @@ class OnHost:
             return Given(name, self._factory, suited(built.observation_space, built.action_space), kwargs)
 
     def spec(self) -> EnvSpec:
+        return self._spec
+
+    @functools.cached_property
+    def _spec(self) -> EnvSpec:
         spec = host_spec(self._factory, self._kwargs)
         if self._whole is not self._factory:
             whole = host_spec(self._whole, self._kwargs)
@@ -224,12 +271,17 @@ class OnHost:
         return longest_episode(self._whole, self._kwargs, moves)
 
     def plan(self, run: Run, timesteps: float, longest: int, passes: int) -> Plan:
-        return host_plan(run, timesteps, longest)
+        trained, evaluated = self._ways(run)
+        return host_plan(run, timesteps, longest, trained.rate / evaluated.rate)
 
     def process(self, experiment: Experiment, algorithm: Algorithm, obs: PyTree, sizes: Sizes, seed: int) -> Process:
-        run, make = experiment.run, functools.partial(make_host, env_kwargs=self._kwargs)
-        vector = make(self._factory, experiment.method.n_envs, vectorization=run.vectorization, autoreset=run.autoreset)
-        return on_host(vector, make(self._whole, side_by_side(sizes.episodes)), algorithm, obs, seed, sizes)
+        run = experiment.run
+        make = functools.partial(make_host, env_kwargs=self._kwargs, seconds=run.env_timeout)
+        parts = 2 if run.half_batches else 1
+        trained = functools.partial(make, vectorization=run.vectorization, autoreset=run.autoreset)
+        vectors = [trained(self._factory, sizes.n_envs // parts) for _ in range(parts)]
+        evaluation = make(self._whole, side_by_side(sizes.episodes), vectorization=run.eval_vectorization)
+        return on_host(vectors, evaluation, algorithm, obs, seed, sizes)
 
     def evaluate(self, agent: Agent, episodes: int, seed: int, greedy: bool) -> Returns:
         key, calls = jax.random.key(seed), 0
@@ -256,11 +308,14 @@ class OfVector:
     """A vector that a Python program brings, and perhaps another one to evaluate in."""
 
     place, in_turn, single = "Gymnasium", True, False
-    idle: Mapping[str, str] = dict.fromkeys(NO_ENVIRONMENTS, "the vector decides for itself")
+    idle: Mapping[str, str] = dict.fromkeys(VECTORS, "the vector decides for itself")
     notes: tuple[str, ...] = ()
 
     def __init__(self, vector: VectorEnv, evaluation: VectorEnv | None) -> None:
         self._vector, self._evaluation = vector, evaluation
+
+    def settled(self, experiment: Experiment) -> tuple[Experiment, tuple[str, ...]]:
+        return experiment, ()
 
     def given(self) -> Given:
         vector = self._vector
@@ -289,8 +344,9 @@ class OfVector:
         return host_plan(run, timesteps, longest)
 
     def process(self, experiment: Experiment, algorithm: Algorithm, obs: PyTree, sizes: Sizes, seed: int) -> Process:
-        vector, evaluation = pair(self._vector, self._evaluation, side_by_side(sizes.episodes))
-        return on_host(vector, evaluation, algorithm, obs, seed, sizes)
+        beside, seconds = side_by_side(sizes.episodes), experiment.run.env_timeout
+        vector, evaluation = pair(self._vector, self._evaluation, beside, seconds)
+        return on_host([vector], evaluation, algorithm, obs, seed, sizes)
 
     def evaluate(self, agent: Agent, episodes: int, seed: int, greedy: bool) -> Returns:
         raise LogpiError(ONE_WANTED)

@@ -115,6 +115,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.control.build import idle_settings, parts, process
 
     made = parts(experiment, own)
+    experiment = made.experiment
     network = None if own.policy or experiment.policy else experiment.network
 
     named = own.env is None or own.env_kwargs is not None
@@ -138,6 +139,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
         save,
         begin_with,
         in_turn=made.source.in_turn,
+        experiment=experiment,
         notes=made.notes,
         limits=made.limits,
         idle=idle_settings(experiment, made.source, made.spec, made.algorithm, own),
@@ -180,10 +182,10 @@ def _film(agent: Any, wanted: Film) -> Path:
     return film(agent, wanted)
 
 
-def _film_random(env: str, wanted: Film) -> Path:
+def _film_random(env: str, wrappers: Wrappers, wanted: Film) -> Path:
     from logpi.control.play import film_random
 
-    return film_random(env, wanted)
+    return film_random(env, wrappers, wanted)
 
 
 def _variance(subject: Subject, asked: Ladder) -> Answer:

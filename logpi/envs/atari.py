@@ -9,8 +9,8 @@ Spawned workers import this module, so it imports no JAX.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     Answer = tuple[PyTree, Any, bool, bool, dict[str, Any]]  # observation, reward, terminated, truncated, info
 
 NOOP = 0  # the first action of every game
+PARTS = {"episodic-life": "episodic_life", "fire-reset": "fire_reset", "sign-reward": "clip_reward"}
 START = (1, 2)  # FIRE, and the action after it, which some games want too
+
+
+def start_actions(meanings: Sequence[str]) -> tuple[int, ...]:
+    """What begins a life in a game whose actions have these ``meanings``; () where it does not wait for FIRE."""
+    return START if len(meanings) > max(START) and meanings[START[0]] == "FIRE" else ()
 
 
 class AtariFrames(AtariPreprocessing):
@@ -85,8 +91,7 @@ class FireReset(gymnasium.Wrapper):
 
     def __init__(self, env: gymnasium.Env) -> None:
         super().__init__(env)
-        meanings: list[str] = env.unwrapped.get_action_meanings()
-        self._start = START if len(meanings) > max(START) and meanings[START[0]] == "FIRE" else ()
+        self._start = start_actions(env.unwrapped.get_action_meanings())
         self._lives = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[PyTree, dict[str, Any]]:
@@ -139,6 +144,32 @@ def standard(
         (stack_size > 1, "frame-stack", {"stack_size": stack_size}),
     ]
     return [(name, kwargs) for wanted, name, kwargs in parts if wanted]
+
+
+class Preprocessing(NamedTuple):
+    """The standard preprocessing as one: what ``standard`` lists as wrappers."""
+
+    noop_max: int = 30
+    frame_skip: int = 4
+    screen_size: int = 84
+    episodic_life: bool = False
+    fire_reset: bool = False
+    clip_reward: bool = False
+    stack_size: int = 1
+
+
+def preprocessing(wrappers: Sequence[tuple[str, Mapping[str, object]]]) -> Preprocessing | None:
+    """What ``standard`` was given to list these wrappers, innermost first; None where it would list none such."""
+    given: dict[str, Any] = {}
+    for name, kwargs in wrappers:
+        given |= kwargs if name in ("atari-frames", "frame-stack") else {PARTS.get(name, name): True}
+    try:
+        found = Preprocessing(**given)
+        listed = standard(**found._asdict())
+    except TypeError:  # another wrapper, or another argument
+        return None
+    names = [name for name, _ in listed] == [name for name, _ in wrappers]
+    return found if names and isinstance(found.screen_size, int) else None
 
 
 def _lives(env: gymnasium.Env) -> int:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import ParamSpec, TypeVar
 
 import jax
 import numpy as np
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 from numpy.typing import NDArray
 
 from logpi.envs.load import WorkerError
 from logpi.envs.spaces import check_spaces, plain, to_env
-from logpi.envs.watchdog import Watchdog
+from logpi.envs.watchdog import HangError, Watchdog, limited
 from logpi.errors import LogpiError
 from logpi.types import EnvSpec, PyTree, Step
 
@@ -31,12 +32,17 @@ class GymVector:
     ``resets_within_step`` (same-step and disabled autoreset) ``start`` is already the next episode's first
     observation; otherwise the next row is void: it only resets, with reward 0 and no flag.
 
+    A call that has not returned after ``seconds`` is given up, where the system has alarms and this is the main thread.
+
     Raises:
-        LogpiError: a closed vector, unsupported space, unknown autoreset mode, a non-finite observation or reward, or
-            any exception of the environment or of one of its workers (chained); the vector is then closed.
+        LogpiError: a closed vector, unsupported space, unknown autoreset mode, a non-finite observation or reward, a
+            call that was given up, or any exception of the environment or of one of its workers (chained); the vector
+            is then closed.
     """
 
-    def __init__(self, vector: VectorEnv, name: str = "", max_episode_steps: int | None = None) -> None:
+    def __init__(
+        self, vector: VectorEnv, name: str = "", max_episode_steps: int | None = None, seconds: float = math.inf
+    ) -> None:
         registered_as = getattr(vector, "spec", None)
         name = name or getattr(registered_as, "id", "") or type(vector).__name__
         if getattr(vector.unwrapped, "closed", False):
@@ -54,8 +60,9 @@ class GymVector:
         self._steps = 0
         self._busy = False
         self._moves: PyTree = None
-        self._begins = vector.step_async if isinstance(vector, AsyncVectorEnv) else None  # workers step meanwhile
-        self._watchdog = Watchdog(name, self._missing)
+        # of the vector's own class: a wrapper would hand out that of the vector within, past itself
+        self._begins = vector.step_async if hasattr(type(vector), "step_async") else None  # it steps meanwhile
+        self._watchdog, self._seconds = Watchdog(name, self._missing), seconds
         check_spaces(self.spec)
 
     @property
@@ -124,12 +131,21 @@ class GymVector:
         when = when if what == "step" or not self._steps else f"a reset after {when}"
         self._watchdog.begin(when)
         try:
-            answer = method(*args, **kwargs)
-        except Exception as error:
+            with limited(when, self._seconds):
+                answer = method(*args, **kwargs)
+        except HangError as error:
+            late = self._missing()
             self.close()
             raise LogpiError(
-                f"environment {self.spec.id} raised {describe(error)} in {when}. "
+                f"environment {self.spec.id}{late}: {error}, and was given up (--env-timeout). "
                 f"Find the cause with: logpi check-env {self.spec.id}"
+            ) from error
+        except Exception as error:
+            dead = _dead(self._vector.unwrapped) if isinstance(error, EOFError | ConnectionError) else ""
+            self.close()
+            what = f"{dead} of {self.num_envs}, whose worker process ended," if dead else f" raised {describe(error)}"
+            raise LogpiError(
+                f"environment {self.spec.id}{what} in {when}. Find the cause with: logpi check-env {self.spec.id}"
             ) from error
         self._watchdog.end()
         self._busy = False
@@ -214,6 +230,15 @@ def _autoreset_mode(name: str, metadata: Mapping[str, object]) -> AutoresetMode:
             "'SameStep', 'Disabled'. Declare how the vector resets: a guess would learn from the wrong "
             "observations."
         ) from error
+
+
+def _dead(vector: VectorEnv) -> str:
+    """Which worker process has ended, and how; "" where none has, or there are none."""
+    for number, process in enumerate(getattr(vector, "processes", ())):
+        process.join(0.1)  # its pipe closes a moment before it has ended
+        if process.exitcode is not None:
+            return f", number {number} (exit code {process.exitcode})"
+    return ""
 
 
 def _terminate(vector: VectorEnv) -> None:

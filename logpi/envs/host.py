@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Callable, Mapping
 
 import gymnasium
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
 from logpi.envs.gym_vector import GymVector, describe
 from logpi.envs.limits import time_limit
-from logpi.envs.load import Bare, InWorker, registered, warned_once
+from logpi.envs.load import registered, warned_once
 from logpi.envs.near import extra_for
 from logpi.envs.spaces import check_spaces
 from logpi.envs.text import readable, texts
+from logpi.envs.vectorization import MODES, NEXT_STEP, Wanted, choose
 from logpi.envs.watchdog import watched
 from logpi.errors import MAIN_GUARD, LogpiError
-from logpi.own_code import safe_children
 from logpi.types import EnvSpec
 
 HostFactory = Callable[..., gymnasium.Env]  # of env_kwargs
-MODES = {"next_step": "NextStep", "same_step": "SameStep", "disabled": "Disabled"}
+SECONDS = 600.0  # that a call may take
 
 
 def make_host(
@@ -29,38 +27,38 @@ def make_host(
     num_envs: int,
     *,
     vectorization: str = "sync",
-    autoreset: str = "next_step",
+    autoreset: str = NEXT_STEP,
     env_kwargs: Mapping[str, object] | None = None,
+    seconds: float = SECONDS,
 ) -> GymVector:
-    """B = ``num_envs`` copies of a Gymnasium environment, in this process ("sync") or one each ("async").
+    """B = ``num_envs`` copies of a Gymnasium environment, stepped in one of the ways of ``logpi.envs.vectorization``.
 
     ``env`` is a Gymnasium id (``CartPole-v1``, ``module:EnvId``) or what ``logpi.envs.load.load_own`` returns
     for a host environment; for "async" any other factory must survive cloudpickle. Workers are spawned, never
     forked: JAX's threads do not survive a fork.
 
+    Args:
+        env: id or factory.
+        num_envs: B.
+        vectorization: "sync" (in this process), "async" (one process each), "ale", "envpool", or "auto".
+        autoreset: "next_step", "same_step" or "disabled".
+        env_kwargs: arguments of the environment.
+        seconds: after which a call that has not returned is given up.
+
     Raises:
-        LogpiError: unknown id or option, or the environment cannot be built (chained).
+        LogpiError: unknown id or option, that way does not serve it, or it cannot be built (chained).
     """
     if num_envs < 1:
         raise LogpiError(f"num_envs is {num_envs}; it must be at least 1")
-    if vectorization not in ("sync", "async"):
-        raise LogpiError(f"vectorization is {vectorization!r}; allowed: 'sync', 'async'")
     if autoreset not in MODES:
         raise LogpiError(f"autoreset is {autoreset!r}; allowed: {', '.join(map(repr, MODES))}")
     factory = registered(env) if isinstance(env, str) else env
-    make = functools.partial(factory, **(env_kwargs or {}))
     spec = host_spec(factory, env_kwargs)
-    mode = AutoresetMode(MODES[autoreset])
+    wanted = Wanted(factory, env_kwargs or {}, spec, autoreset)
+    way = choose(vectorization, wanted)
     try:
-        # copy=False: GymVector copies once itself, cheaper than Gymnasium's deepcopy.
         with warned_once(), watched(spec.id, "its constructor"):
-            if vectorization == "sync":
-                fns: list[Callable[[], gymnasium.Env]] = [Bare(make)] * num_envs
-                vector: VectorEnv = SyncVectorEnv(fns, copy=False, autoreset_mode=mode)
-            else:
-                fns = [InWorker(make)] * num_envs
-                with safe_children():
-                    vector = AsyncVectorEnv(fns, copy=False, context="spawn", autoreset_mode=mode)
+            vector = way.make(wanted, num_envs)
     except (EOFError, ConnectionError) as error:
         raise LogpiError(
             f"a worker process of environment {spec.id} ended before it answered: {MAIN_GUARD}; or see the cause "
@@ -68,7 +66,7 @@ def make_host(
         ) from error
     except Exception as error:
         raise LogpiError(f"environment {spec.id} could not be vectorized: {describe(error)}") from error
-    return GymVector(vector, spec.id, spec.max_episode_steps)
+    return GymVector(vector, spec.id, spec.max_episode_steps, seconds)
 
 
 def host_spec(factory: HostFactory, env_kwargs: Mapping[str, object] | None = None) -> EnvSpec:

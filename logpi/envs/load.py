@@ -19,6 +19,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 import gymnasium
+import numpy as np
 from gymnasium.envs.registration import EnvSpec as RegisteredSpec
 
 from logpi.envs.text import readable, without_text
@@ -69,7 +70,8 @@ class FromFile:
 class Bare:
     """The same environment with what is read of it alone: its ``info`` is empty, and its observations have no text.
 
-    Gymnasium's vectors join the infos of all copies, and fail where arrays in them differ in length.
+    Gymnasium's vectors join the infos of all copies, and fail where arrays in them differ in length. An observation of
+    another shape than its space's is refused: those in worker processes would be spread over it in silence.
     """
 
     make: Callable[[], gymnasium.Env]
@@ -80,14 +82,35 @@ class Bare:
 
         def bare_reset(*, seed: int | None = None, options: Info | None = None) -> tuple[PyTree, Info]:
             obs, _ = reset(seed=seed, options=options)
+            check_shape(space, obs, "observation")
             return without_text(space, obs), {}
 
         def bare_step(action: PyTree) -> tuple[PyTree, PyTree, bool, bool, Info]:
             obs, reward, terminated, truncated, _ = step(action)
+            check_shape(space, obs, "observation")
             return without_text(space, obs), reward, terminated, truncated, {}
 
         env.reset, env.step, env.observation_space = bare_reset, bare_step, readable(space)
         return env
+
+
+class ShapeError(ValueError):
+    """An observation has another shape than its space."""
+
+
+def check_shape(space: Space, obs: PyTree, path: str) -> None:
+    """Refuse an observation with a part of another shape than its space.
+
+    Raises:
+        ShapeError: it has one; the message names the part.
+    """
+    parts = getattr(space, "spaces", None)
+    if parts is None:
+        if space.shape is not None and np.shape(obs) != space.shape:
+            raise ShapeError(f"{path} has shape {np.shape(obs)}, its space has {space.shape}")
+        return
+    for key, part in parts.items() if isinstance(parts, Mapping) else enumerate(parts):
+        check_shape(part, obs[key], f"{path}[{key!r}]")
 
 
 @dataclass(frozen=True)

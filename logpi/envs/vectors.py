@@ -64,25 +64,26 @@ def check_size(vector: VectorEnv, n_envs: int) -> None:
         )
 
 
-def pair(vector: VectorEnv, evaluation: VectorEnv | None, beside: int) -> tuple[GymVector, GymVector]:
+def pair(vector: VectorEnv, evaluation: VectorEnv | None, beside: int, seconds: float) -> tuple[GymVector, GymVector]:
     """The vectors to train and to evaluate in.
 
     Args:
         vector: to train in.
         evaluation: to evaluate in; if None, as many as ``beside`` new environments of the vector's registered id.
         beside: environments of an evaluation.
+        seconds: after which a call of either that has not returned is given up.
 
     Raises:
         LogpiError: neither an evaluation vector nor a registered id is there.
     """
-    trained = GymVector(vector)
+    trained = GymVector(vector, seconds=seconds)
     if evaluation is vector:
         raise LogpiError(
             "eval_env is the vector that is trained in, whose episodes an evaluation would end; give another vector of "
             "the same environments"
         )
     if evaluation is not None:
-        return trained, GymVector(evaluation)
+        return trained, GymVector(evaluation, seconds=seconds)
     spec = getattr(vector, "spec", None)
     if spec is None:
         raise LogpiError(
@@ -90,4 +91,4 @@ def pair(vector: VectorEnv, evaluation: VectorEnv | None, beside: int) -> tuple[
             "pass eval_env=, another vector of the same environments, or a function that builds one environment"
         )
     kwargs = {name: value for name, value in spec.kwargs.items() if name not in OF_VECTORS}
-    return trained, make_host(spec.id, beside, env_kwargs=kwargs)
+    return trained, make_host(spec.id, beside, env_kwargs=kwargs, seconds=seconds)

@@ -1,14 +1,52 @@
-"""A word when an environment hangs: nothing else would say why a run stands still."""
+"""An environment that hangs: a word after a minute, and an end after longer."""
 
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 
 PATIENCE = 60.0  # seconds that a call may take without a word
+HANG = 30.0  # seconds after which a call of a check is given up
+LONGEST = 1e8  # seconds that a timer of the system can take for sure
+
+
+class HangError(BaseException):
+    """A call of the environment did not return; no ``Exception``, which the environment may catch."""
+
+
+@contextlib.contextmanager
+def limited(what: str, seconds: float | None = None) -> Iterator[None]:
+    """Give up what happens within after ``seconds`` (None: ``HANG``), where the system has alarms, in the main thread.
+
+    It may stand within another one, whose time goes on. What runs in C ends first.
+
+    Raises:
+        HangError: time is over; its message begins with ``what``.
+    """
+    alarm, main = getattr(signal, "SIGALRM", None), threading.main_thread()
+    patience = HANG if seconds is None else seconds
+    if alarm is None or threading.current_thread() is not main or patience > LONGEST:
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise HangError(f"{what} did not return within {patience:g} s")
+
+    began, before = time.monotonic(), signal.signal(alarm, ring)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, patience)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(alarm, before)
+        if left:  # of the one around this
+            left -= time.monotonic() - began
+            signal.setitimer(signal.ITIMER_REAL, left) if left > 0 else signal.raise_signal(alarm)
 
 
 class Watchdog:

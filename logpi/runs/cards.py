@@ -131,7 +131,7 @@ def reading(folder: Path) -> Iterator[Json]:
 
 
 STATUS = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
-_PACKAGES = ("logpi", "jax", "jaxlib", "flax", "optax", "gymnasium", "numpy")
+_PACKAGES = ("logpi", "jax", "jaxlib", "flax", "optax", "gymnasium", "numpy", "ale-py", "envpool")
 
 
 def cores() -> int:

@@ -7,7 +7,8 @@ import importlib.util
 from logpi.errors import LogpiError
 from logpi.runs.files import Json
 
-EXTRAS = {"box2d": ("Box2D",), "atari": ("ale_py", "cv2"), "mujoco": ("mujoco",)}  # the modules that each brings
+# the modules that each brings
+EXTRAS = {"box2d": ("Box2D",), "atari": ("ale_py", "cv2"), "mujoco": ("mujoco",), "fast": ("envpool",)}
 
 
 def examine() -> Json:

@@ -10,6 +10,7 @@ from types import ModuleType
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from atari_extra import needs_atari
 from small import ROOT, SETTINGS, flags, logpi, only_run, quick_compilation
 
 import logpi as package
@@ -161,6 +162,24 @@ def test_watch(folder, answer, tmp_path, monkeypatch):
         watch([str(folder.best), "--out", "mine.avi"])
 
 
+def test_a_random_agent_within_wrappers(answer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    limit = ("--wrapper", "time-limit", "max_episode_steps=5")
+    said = json.loads(answer("watch", "--random", "CartPole-v1", *limit, "--frame-stack", 2, "--json"))
+    assert imageio_ffmpeg.count_frames_and_secs(said["video"])[0] == 6, "the first state and five moves"
+    with pytest.raises(LogpiError, match="--wrapper is for --random; an agent is filmed within the wrappers"):
+        watch(["some-run", *limit])
+
+
+@pytest.mark.parametrize("env", [pytest.param("ALE/SpaceInvaders-v5", marks=needs_atari), "LunarLander-v3"])
+def test_environments_are_filmed_without_a_display(env, answer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "MUJOCO_GL"):
+        monkeypatch.delenv(name, raising=False)
+    said = json.loads(answer("watch", "--random", env, "--steps", 20, "--json"))
+    assert imageio_ffmpeg.count_frames_and_secs(said["video"])[0] == 21
+
+
 def test_watch_a_random_agent(folder, answer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LogpiError, match="is a run; --random films an environment"):
@@ -227,6 +246,8 @@ def test_algos(answer):
 def test_check_env(answer, tmp_path):
     said = json.loads(answer("check-env", "CartPole-v1", "--steps", 50, "--json"))
     assert said["ok"] is True
+    text = answer("check-env", "CartPole-v1", "--steps", 50, "--wrapper", "time-limit", "max_episode_steps=3")
+    assert "3.0 moves on average" in text
     text = answer("check-env", "FrozenLake-v1", "--steps", 50)
     assert "steps/s" in text
     assert "ready to train" in text

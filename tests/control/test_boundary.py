@@ -65,7 +65,9 @@ def on_host(walk, autoreset, iterations=1):
         def act(memory, obs, keys=keys):
             return decide(LEARNER, memory, obs, next(keys))
 
-        carry, trajectory = rollout_host(vector, ALGORITHM, act, carry, {"policy": 0.0, "environment": 0.0}, unwatched)
+        carry, trajectory = rollout_host(
+            [vector], ALGORITHM, act, carry, {"policy": 0.0, "environment": 0.0}, unwatched
+        )
         found.append(trajectory)
     vector.close()
     return found

@@ -23,7 +23,7 @@ from logpi.nets.policy import make_policy
 from logpi.ops.normalization import Statistics
 from logpi.types import Act, Algorithm, DeviceEnv, EnvSpec, Experience, Learner, Policy
 
-T, B, LIMIT = 12, 5, 4
+T, B, LIMIT = 12, 6, 4
 SPEC = EnvSpec("Ragged-v0", spaces.Box(0.0, 99.0, (2,)), spaces.Discrete(99), LIMIT)
 
 
@@ -83,22 +83,25 @@ def on_device(algorithm, iterations):
     return found
 
 
-def on_host(algorithm, iterations):
-    vector = make_host(limited, B)
-    vector.reset(3)
+def on_host(algorithm, iterations, parts=1, vectorization="sync"):
+    vectors = [make_host(limited, B // parts, vectorization=vectorization) for _ in range(parts)]
+    for number, vector in enumerate(vectors):
+        vector.reset(3 + number * vector.num_envs)
     carry, found = Carry((), (), algorithm.policy.memory(B), jnp.zeros(B, bool), no_episodes(B)), []
 
     def act(memory, obs):
         return algorithm.act(None, memory, obs, None)
 
     for _ in range(iterations):
-        carry, trajectory = rollout_host(vector, algorithm, act, carry, {"policy": 0.0, "environment": 0.0}, unwatched)
+        seconds = {"policy": 0.0, "environment": 0.0}
+        carry, trajectory = rollout_host(vectors, algorithm, act, carry, seconds, unwatched)
         found.append((trajectory, jax.tree.map(np.array, carry.episodes)))
-    vector.close()
+    for vector in vectors:
+        vector.close()
     return found
 
 
-WAYS = {"device": on_device, "host": on_host}
+WAYS = {"device": on_device, "host": on_host, "halves": functools.partial(on_host, parts=2)}
 
 
 def joined(found, name):
@@ -176,9 +179,22 @@ def test_whole_episodes(way):
         assert episodes.finished == total
 
 
+@pytest.mark.parametrize("whole_episodes", [False, True])
+def test_halves_make_the_rows_of_the_whole(whole_episodes):
+    whole = on_host(counting(whole_episodes), 3)
+    halves = on_host(counting(whole_episodes), 3, parts=2, vectorization="async")
+    for (one, episodes), (two, others) in zip(whole, halves, strict=True):
+        for name, left, right in zip(one._fields, one, two, strict=True):
+            np.testing.assert_array_equal(left, right, err_msg=name)
+        for name in ("ret", "length", "finished"):
+            np.testing.assert_array_equal(getattr(episodes, name), getattr(others, name), err_msg=name)
+        for name in ("returns", "lengths"):  # the same ones; within a row the first half's come first
+            np.testing.assert_array_equal(np.sort(getattr(episodes, name)), np.sort(getattr(others, name)))
+
+
 @pytest.mark.parametrize("rows", [1, 7, 60])
 def test_the_window_keeps_the_last_hundred(rows):
-    """However many episodes end at once: 60 rows of 5 hold more than the window."""
+    """However many episodes end at once: 60 rows of 6 hold more than the window."""
     rng = np.random.default_rng(rows)
     episodes, expected = no_episodes(B), []
     assert np.isnan(episode_metrics(episodes)["rollout/ep_rew_mean"])
@@ -226,8 +242,8 @@ def test_a_memory_and_a_reset_within_the_step_do_not_go_together():
     vector.reset(0)
     carry = Carry((), (), jnp.zeros(B, jnp.int32), jnp.zeros(B, bool), no_episodes(B))
     with pytest.raises(LogpiError, match=r"resets within the step.*next_step"):
-        rollout_host(vector, counting(), None, carry, {}, unwatched)
+        rollout_host([vector], counting(), None, carry, {}, unwatched)
     stacks = counting()._replace(experience=Experience(100, 8, 1, frames=4))
     with pytest.raises(LogpiError, match=r"stacked frames cannot be rebuilt.*next_step, or stacked_frames 1"):
-        rollout_host(vector, stacks, None, carry, {}, unwatched)
+        rollout_host([vector], stacks, None, carry, {}, unwatched)
     vector.close()

@@ -133,7 +133,7 @@ class OnVector:
             return self._act(learner, memory, obs, jax.random.fold_in(key, moves))
 
         seconds = {"policy": 0.0, "environment": 0.0}
-        found = rollout_host(self._vector, self._algorithm, act, carry, seconds, unwatched)
+        found = rollout_host([self._vector], self._algorithm, act, carry, seconds, unwatched)
         assert found is not None  # nothing watches
         return found[1]._replace(log_prob=None)
 

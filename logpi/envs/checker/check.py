@@ -6,7 +6,7 @@ import copy
 import inspect
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import gymnasium
@@ -24,14 +24,16 @@ from logpi.envs.checker.diagnostics import (
     mismatch,
 )
 from logpi.envs.checker.seeding import same, seeding
-from logpi.envs.checker.trial import HANG, Chooser, HangError, Trial, limited, no_legal_action
+from logpi.envs.checker.trial import Chooser, Trial, no_legal_action
 from logpi.envs.frames import Frame, Shows, rgb
 from logpi.envs.gym_vector import describe
 from logpi.envs.host import HostFactory, host_spec, make_host
 from logpi.envs.load import warned_once
-from logpi.envs.make import make
+from logpi.envs.make import make, make_gymnasium
 from logpi.envs.spaces import encode, legal_in, plain, to_env
-from logpi.envs.text import texts
+from logpi.envs.text import readable, texts
+from logpi.envs.watchdog import HANG, HangError, limited
+from logpi.envs.wrappers import Named, Wrapped, layers
 from logpi.errors import LogpiError
 from logpi.findings import Checked, Finding
 from logpi.own_code import name_code
@@ -52,16 +54,30 @@ class Report(Checked):
     steps_per_second: float  # of num_envs copies with random actions: one process, or one compiled program
 
 
-def check_env(env: str | DeviceEnv | HostFactory, *, steps: int = 1000, num_envs: int = 4) -> Report:
+def check_env(
+    env: str | DeviceEnv | HostFactory, *, steps: int = 1000, num_envs: int = 4, wrappers: Sequence[Named] = ()
+) -> Report:
     """Try ``env`` with about ``steps`` random moves, and report what to fix.
 
     ``env`` is a Gymnasium id, ``module:EnvId``, ``path/file.py:Class``, a ``DeviceEnv`` or a host factory. A
     mistake of the environment is a finding, never an exception.
+
+    Args:
+        env: the environment.
+        steps: random moves.
+        num_envs: copies that are stepped side by side.
+        wrappers: names and arguments of the wrappers around it, innermost first.
     """
     name = env if isinstance(env, str) else _name(env)
     name_code(name)
     try:
-        loaded = make(env) if isinstance(env, str) else env
+        named = make_gymnasium if wrappers else make
+        loaded = named(env) if isinstance(env, str) else env
+        if wrappers:
+            around = layers(wrappers)
+            if isinstance(loaded, DeviceEnv):
+                raise LogpiError(f"{name} is a device environment, and wrappers go around those of Gymnasium")
+            loaded = Wrapped(loaded, around)
     except LogpiError as error:
         return Report(name, [Finding("error", str(error), "correct the name or the file")], 0.0)
     if isinstance(loaded, DeviceEnv):
@@ -99,7 +115,9 @@ def _check_host(factory: HostFactory, steps: int) -> Iterator[Finding]:
     else:
         yield Finding("ok", "it builds, and its spaces are supported")
     try:
-        broken = list(_signature(trial.env.unwrapped, spec))
+        bare = trial.env.unwrapped
+        shown = EnvSpec(spec.id, readable(bare.observation_space), bare.action_space)
+        broken = list(_signature(bare, shown))
         yield from broken or [Finding("ok", "reset and step take and return what Gymnasium asks")]
         if not any(finding.level == "error" for finding in broken):
             yield from _in_play(trial, spec, steps)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import gymnasium
@@ -19,41 +16,12 @@ from numpy.typing import NDArray
 from logpi.envs.actions import random_action
 from logpi.envs.spaces import legal_in, to_env
 from logpi.envs.text import without_text
+from logpi.envs.watchdog import HangError, limited
 from logpi.types import Array, EnvSpec, Key, PyTree, Space
 
 P = ParamSpec("P")
 R = TypeVar("R")
-HANG = 30.0  # seconds after which a call is given up
 BLOCK = 512  # actions drawn together where none depends on an observation
-
-
-class HangError(BaseException):
-    """A call of the environment did not return; no ``Exception``, which the environment may catch."""
-
-
-@contextlib.contextmanager
-def limited(what: str, seconds: float | None = None) -> Iterator[None]:
-    """Give up what happens within after ``HANG`` seconds, where the system has alarms and this is the main thread.
-
-    Raises:
-        HangError: time is over; its message begins with ``what``.
-    """
-    alarm, main = getattr(signal, "SIGALRM", None), threading.main_thread()
-    if alarm is None or threading.current_thread() is not main:
-        yield
-        return
-    patience = HANG if seconds is None else seconds
-
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise HangError(f"{what} did not return within {patience:g} s")
-
-    before = signal.signal(alarm, ring)
-    signal.setitimer(signal.ITIMER_REAL, patience)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(alarm, before)
 
 
 class Trial:

@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from logpi.envs.checker import check, trial
+from logpi.api.environments import around
+from logpi.envs import watchdog
+from logpi.envs.atari import standard
+from logpi.envs.checker import check
 from logpi.envs.checker.check import Report, check_env
 from logpi.envs.checker.diagnostics import Play, judge
 from logpi.envs.host import make_host
@@ -354,6 +357,19 @@ def test_it_takes_names_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "no such file" in check_env("absent.py:Own").findings[0].what
 
 
+def test_it_takes_wrappers() -> None:
+    report = check_env("CartPole-v1", steps=300, wrappers=[("frame-stack", {"stack_size": 3})])
+    assert report.ok, report
+    report = check_env("CartPole-v1", wrappers=[("grayscale-observation", {})])
+    assert "wrapper grayscale-observation around observations" in report.findings[0].what
+
+
+def test_it_has_the_wrappers_that_training_gives_it() -> None:
+    assert [name for name, _ in around("ALE/Pong-v5", None, None)] == [name for name, _ in standard()]
+    assert around("ALE/Pong-v5", [], None) == around("CartPole-v1", None, None) == ()
+    assert around(Good, None, 2) == [("frame-stack", {"stack_size": 2})]
+
+
 @pytest.mark.parametrize(
     ("env", "level", "what", "fix"),
     [
@@ -419,7 +435,7 @@ def test_moves_are_drawn_within_the_mask() -> None:
 
 @pytest.mark.parametrize(("env", "what"), [(Hangs, "step "), (HangsAtOnce, "reset ")])
 def test_a_call_that_hangs_is_given_up(env: Any, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "HANG", 0.3)
+    monkeypatch.setattr(watchdog, "HANG", 0.3)
     (found,) = levels(check_env(env, steps=400), "error")
     assert found.startswith(what)
     assert "did not return within 0.3 s" in found
