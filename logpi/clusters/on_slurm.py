@@ -68,7 +68,7 @@ class OnSlurm:
     def each(self, jobs: Sequence[Job], tell: Tell, watch: Watch) -> Iterator[Ended]:
         """As ``Place.each``."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix="jobs-", dir=self._folder)).resolve()  # new, so that no other program has written into it
+        place = Path(tempfile.mkdtemp(prefix="jobs-", dir=self._folder)).resolve()  # new: nothing else wrote there
         executor = self._executor(place)
         left, running = list(jobs), dict[Any, Job]()
         try:
