@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar, Literal
 
-from logpi.config.settings import Optimizer, Use, above, at_least, finite, fraction, not_negative, timesteps
+from logpi.config.settings import Optimizer, Use, above, at_least, finite, fraction, not_negative, ranged, timesteps
 
 Search = Literal["gumbel", "puct"]
 UPDATE_COST = 4.0  # of learning from one move, in network evaluations of the search (an estimate)
@@ -86,6 +86,25 @@ class RecordSettings(SampledSettings):
 
     fixed: ClassVar[tuple[str, ...]] = ("held_out",)  # shapes
     paths = ("records",)
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyGameSettings(GameSettings):
+    """What learning from the policy's own games against earlier selves needs."""
+
+    # Number n of games per update; the policy moves first in half of them
+    n_games: int = ranged(128, lambda x, _: x >= 2 and x % 2 == 0, "an even number, at least 2")
+    pool_interval: int = at_least(1, 50)  # Iterations after which the policy joins the pool of opponents
+    pool_size: int = at_least(2, 20)  # Maximum number of opponents in the pool; the oldest but the first leaves
+
+    @property
+    def move_cost(self) -> float:
+        """Of a move of the policy, of the opponent's, and of learning from the first."""
+        return 2.0 + UPDATE_COST
+
+    @property
+    def shared(self) -> tuple[int, ...]:
+        return (self.n_games // 2,)
 
 
 @dataclasses.dataclass(frozen=True)

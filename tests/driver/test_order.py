@@ -1,5 +1,7 @@
 """No collective stands beside a loop with collectives of its own: XLA on CPUs would let them meet each other."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -17,6 +19,7 @@ from logpi.ops.collectives import DATA, after, psum
 from logpi.tasks import NOTHING, task_of
 
 pytestmark = pytest.mark.skipif(jax.local_device_count() < 2, reason="needs two devices")
+RECORDS = Path(__file__).parents[1] / "games" / "records" / "tic-tac-toe.jsonl"
 SMALL = {"network": {"hidden": [8]}}
 STEPPED = {"n_envs": 4, "n_steps": 16, "batch_size": 32, "n_epochs": 2}
 REPLAYED = {"n_envs": 4, "n_steps": 4, "gradient_steps": 2, "batch_size": 8, "buffer_size": 128}
@@ -34,6 +37,8 @@ CASES = {
     "td3": ("Pendulum-v1", REPLAYED, {}),
     "alphazero": ("tic-tac-toe", {"n_games": 4, "n_steps": 2, "simulations": 2, "batch_size": 8}, {}),
     "alphago_zero": ("tic-tac-toe", {"n_games": 4, "n_steps": 2, "simulations": 2, "batch_size": 8}, {}),
+    "alphago_rl": ("tic-tac-toe", {"n_games": 8, "pool_interval": 2}, {}),
+    "alphago": ("tic-tac-toe", {"batch_size": 8, "records": str(RECORDS), "held_out": 0.5}, {}),
     "ram": ("ram/mnist", {"batch_size": 8}, {}),
     "classifier": ("ram/mnist", {"batch_size": 8}, {}),
 }

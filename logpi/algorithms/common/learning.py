@@ -155,8 +155,17 @@ def improve(
     gradient, metrics = jax.grad(loss, has_aux=True)(params)
     vector, unflatten = ravel(gradient)
     vector, metrics = psum((vector, metrics))
+    params, opt_state = descend(unflatten(vector), hyper, params, opt_state, step_size)
+    return params, opt_state, metrics
+
+
+def descend(
+    gradient: PyTree, hyper: Settings, params: PyTree, opt_state: PyTree, step_size: Array
+) -> tuple[PyTree, PyTree]:
+    """(params, opt_state) after one optimizer step down ``gradient``, which all devices share."""
+    vector, unflatten = ravel(gradient)
     direction, opt_state = transform(hyper).update(vector, opt_state)
-    return jax.tree.map(jnp.subtract, params, unflatten(step_size * direction)), opt_state, metrics
+    return jax.tree.map(jnp.subtract, params, unflatten(step_size * direction)), opt_state
 
 
 def remaining(learner: Learner, schedule: str) -> Array:
