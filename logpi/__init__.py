@@ -21,6 +21,7 @@ _WHERE = {
     "film_random": "logpi.api.agents",
     "sheet": "logpi.api.agents",
     "look": "logpi.api.agents",
+    "export": "logpi.api.deploy",
     "variance": "logpi.api.laboratory",
     "Outcome": "logpi.training.outcome",
     "make": "logpi.envs.make:make_named",

@@ -187,6 +187,16 @@ class Answer(NamedTuple):
     score: float | None = None  # as the runs of its task measure it; None where the answer has no such number
 
 
+class Exported(NamedTuple):
+    """How an agent acts, as one function of arrays with a leading batch axis, for other programs to run."""
+
+    function: Callable[..., Sequence[Any]]  # of JAX arrays in the order of ``inputs`` to those of ``outputs``
+    inputs: Mapping[str, Any]  # name -> an example, a NumPy array whose first axis is the batch
+    outputs: Sequence[str]
+    facts: Facts  # what a user of the function must know, each a text
+    single: bool = False  # whether it takes one case at a time: a batch of 1
+
+
 class Film(NamedTuple):
     """What to film."""
 
@@ -261,6 +271,7 @@ class Task(NamedTuple):
     load: Callable[..., Agent]  # (folder of an agent, Own)
     evaluate: Callable[[Agent, Question], Answer]
     film: Callable[[Agent, Film], Path]
+    export: Callable[[Agent], Exported]  # how it acts, with all that it does to observations and actions inside
     pictures: Callable[[Agent, RunFolder], dict[str, Path]]  # what is drawn at the end of a run: what -> file
     report: Callable[[Any, Experiment], list[str]]  # (final scores [S, cases]) -> first lines of the outcome
     next_step: Callable[[Experiment, Path], str]  # a command for the trained agent

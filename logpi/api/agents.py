@@ -83,7 +83,7 @@ def _path(given: object) -> Path | None:
     return Path(given) if isinstance(given, str | Path) else None
 
 
-def _agent(given: Agent | str | Path | Outcome | RunFolder) -> Agent:
+def agent_of(given: Agent | str | Path | Outcome | RunFolder) -> Agent:
     """The agent that an argument stands for: itself, a path, or what a training returned.
 
     Raises:
@@ -156,7 +156,7 @@ def evaluate(
     path = _path(agent)
     folders = [] if path is None else agent_folders(path)
     if len(folders) < 2:
-        one = _agent(agent)
+        one = agent_of(agent)
         return record(one.kind).evaluate(one, asked)
     return _together({folder: _evaluated(folder, asked) for folder in folders})
 
@@ -203,7 +203,7 @@ def film(
     """
     _at_least_1("episodes", episodes)
     check_seed(seed)
-    agent = _agent(agent)
+    agent = agent_of(agent)
     return record(agent.kind).film(agent, Film(Path(path), episodes, seed, sampled, steps, tell))
 
 
@@ -252,7 +252,7 @@ def sheet(
     """
     _at_least_1("count", count)
     check_seed(seed)
-    agent = _agent(agent)
+    agent = agent_of(agent)
     return record(agent.kind).sheet(agent, Film(Path(folder), count, seed, sampled))
 
 
@@ -284,7 +284,7 @@ def look(
     """
     if passes < 1:
         raise LogpiError(f"passes is {passes}; it must be at least 1")
-    agent = _agent(agent)
+    agent = agent_of(agent)
     wanted = Pictures(images, None if folder is None else Path(folder), invert, autocontrast, passes)
     return record(agent.kind).look(agent, wanted)
 

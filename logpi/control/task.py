@@ -15,6 +15,7 @@ from logpi.tasks import (
     NOTHING,
     Agent,
     Answer,
+    Exported,
     Facts,
     Film,
     Ladder,
@@ -176,6 +177,12 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     return Answer(facts, lines, facts["mean_reward"])
 
 
+def _export(agent: Any) -> Exported:
+    from logpi.control.deploy import exported
+
+    return exported(agent)
+
+
 def _film(agent: Any, wanted: Film) -> Path:
     from logpi.control.play import film
 
@@ -231,6 +238,7 @@ TASK = Task(
     load=_load,
     evaluate=_evaluate,
     film=_film,
+    export=_export,
     film_random=_film_random,
     variance=_variance,
     pictures=_pictures,

@@ -39,6 +39,7 @@ class GameAgent:
         self.game, self.config, self.net, self.params, self.facts = game, config, net, params, facts
         system = method_of(facts["algo"], own.method)(config, net, game)
         self.think = jax.jit(system.search, static_argnums=3)
+        self.apply = system.network.apply
 
     def search(self, states: PyTree, simulations: int = 0, seed: int = 0) -> Searched:
         """Search B positions [B, ...] that have not ended; 0 ``simulations``: as many as in the run's evaluations."""

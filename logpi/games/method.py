@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from logpi.driver.process import Process
 from logpi.games.evaluation.evaluators import Evaluators
+from logpi.games.network import PolicyValue
 from logpi.games.search.guided import SearchFn
 from logpi.types import Key, Learner, PyTree
 
@@ -31,6 +32,9 @@ class GameMethod(Protocol):
     def search(self) -> SearchFn:
         """The search by which the agent plays."""
         ...
+
+    @property
+    def network(self) -> PolicyValue: ...
 
     def material(self) -> Material:
         """Read what is learnt from; raises LogpiError where it cannot be used."""

@@ -34,7 +34,7 @@ class PolicyValue(nn.Module):
     def __call__(self, obs: Array) -> tuple[Array, Array, Array | None]:
         c = self.config
         if c.torso == "mlp":
-            x = dense(c.units, math.sqrt(2))(obs.reshape(len(obs), -1))
+            x = dense(c.units, math.sqrt(2))(obs.reshape(obs.shape[0], -1))
             for _ in range(c.blocks):
                 x = x + _Block(c.units)(x)
             policy = value = cells = nn.relu(nn.RMSNorm()(x))
@@ -43,14 +43,14 @@ class PolicyValue(nn.Module):
             for _ in range(c.blocks):
                 x = x + _Residual(c.units)(x)
             x = nn.relu(nn.RMSNorm()(x))
-            cells = x.reshape(len(obs), -1, c.units)
-            policy, value = (nn.relu(dense(k, math.sqrt(2))(cells)).reshape(len(obs), -1) for k in (4, 2))
+            cells = x.reshape(obs.shape[0], -1, c.units)
+            policy, value = (nn.relu(dense(k, math.sqrt(2))(cells)).reshape(obs.shape[0], -1) for k in (4, 2))
         logits = Head(self.actions, 0.01)(policy)
         hidden = nn.relu(dense(c.value_units, math.sqrt(2))(value))
         owned = None
         if self.ownership:
             owned = Head(obs.shape[1] * obs.shape[2] if c.torso == "mlp" else 1, 0.01)(cells)
-            owned = jnp.tanh(owned.reshape(len(obs), -1))
+            owned = jnp.tanh(owned.reshape(obs.shape[0], -1))
         return logits, jnp.tanh(Head(1, 0.01)(hidden)[:, 0]), owned
 
 

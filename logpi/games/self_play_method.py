@@ -69,6 +69,7 @@ class SelfPlay(NamedTuple):
     finish_update: Callable[[Learner, MoveReplay, Metrics], tuple[Learner, Metrics]]  # once all updates are made
     gate: Gate | None
     search: SearchFn  # of the agent: (params, states [B, ...], key, simulations)
+    network: PolicyValue
     hyper: SelfPlaySettings  # its float fields are arrays
     n_moves: int
     n_updates: int
@@ -157,6 +158,7 @@ def make_self_play(
         partial(finish_update, parts),
         gate,
         find,
+        parts.network,
         parts.hyper,
         config.n_steps,
         parts.n_updates,

@@ -16,6 +16,7 @@ from logpi.tasks import (
     NOTHING,
     Agent,
     Answer,
+    Exported,
     Facts,
     Film,
     Length,
@@ -122,6 +123,12 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     return Answer(facts, lines, facts["mean"])
 
 
+def _export(agent: Any) -> Exported:
+    from logpi.games.deploy import exported
+
+    return exported(agent)
+
+
 def _film(agent: Agent, wanted: Film) -> Path:
     raise LogpiError(
         f"an agent of {agent.facts['env']} is not filmed; `logpi play {agent.facts['env']} --agent FOLDER --side none` "
@@ -181,6 +188,7 @@ TASK = Task(
     load=_load,
     evaluate=_evaluate,
     film=_film,
+    export=_export,
     pictures=_pictures,
     films=False,
     remark=remark,

@@ -62,7 +62,9 @@ class ImageAgent:
         self.config, self.net, self.task, self.classes, self.facts = config, net, task, classes, facts
         self.params = params
         self.light_on_dark = light_on_dark  # fraction of the training images; None where it was not saved
-        self._look = jax.jit(method_of(facts["algo"], own.method)(config, net, task).look, static_argnums=4)
+        method = method_of(facts["algo"], own.method)(config, net, task)
+        self._look = jax.jit(method.look, static_argnums=4)
+        self.look_from = method.look_from
 
     def act(self, images: Any) -> Any:
         """The most probable class of one image, or [B] of a batch; ``classes`` has the names. Arguments as of ``look``.

@@ -36,6 +36,8 @@ class ImageMethod(NamedTuple):
     update: Callable[[Learner, Array, Array, Array, Key], tuple[Learner, Metrics]]
     # (params, scenes [B, H, W, C], key, std, T or None) -> log_prob [T, B, K] and the finest patch's corner [T, B, 2]
     look: Callable[[PyTree, Array, Key, Array | float, int | None], tuple[Array, Array]]
+    # (params, scenes, first places [B, 2]) -> the same, where nothing else is left to chance
+    look_from: Callable[[PyTree, Array, Array], tuple[Array, Array]]
     hyper: ImageSettings  # settings whose float fields are arrays
     steps: int  # timesteps of one image
 
@@ -55,6 +57,7 @@ def image_method(
     loss: Loss[S],
     rates: Callable[[PyTree, S], PyTree],
     look: Callable[[PyTree, Array, Key, Array | float, int | None], tuple[Array, Array]],
+    look_from: Callable[[PyTree, Array, Array], tuple[Array, Array]],
 ) -> ImageMethod:
     """A method of its own parts.
 
@@ -65,6 +68,7 @@ def image_method(
         loss: of a batch.
         rates: each parameter's learning rate as a share of the method's, a prefix of the parameters' tree or 1.
         look: ``ImageMethod.look``.
+        look_from: ``ImageMethod.look_from``.
     """
     hyper = traced(config)
     still = config.rotation == config.scaling == config.shear == config.shift == 0
@@ -100,7 +104,7 @@ def image_method(
             params=params, opt_state=opt_state, timesteps=learner.timesteps + moved, extra=average
         ), metrics
 
-    return ImageMethod(first, update, look, hyper, config.steps_an_image)
+    return ImageMethod(first, update, look, look_from, hyper, config.steps_an_image)
 
 
 def _half_cosine(progress: Array) -> Array:

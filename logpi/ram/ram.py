@@ -142,6 +142,23 @@ def glance(
     return Glances(jnp.concatenate([corner, there[None]]), jnp.concatenate([core, h[None]]), *between)
 
 
+def mean_path(
+    params: Params, config: Attention, net: RamNetwork, eye: Eye, first: Float[Array, "B 2"]
+) -> tuple[Float[Array, "T B H"], Int32[Array, "T B 2"]]:
+    """(h_t, corner) of T glimpses from the places ``first`` on, each at the location network's mean.
+
+    As ``glance`` with ``std`` 0, without a loop: what converts programs knows few of the arrays that its own holds.
+    """
+    given = given_places(config, jax.random.key(0), config.n_glimpses, eye.batch)
+    memory, place, found = network.first_memory(net, eye.batch), first, []
+    for t in range(config.n_glimpses):
+        memory, h, corner = take_glimpse(params, net, eye, memory, place if given is None else given[t])
+        place = network.location_network(params["location"], h)
+        found.append((h, corner))
+    core, corners = zip(*found, strict=True)
+    return jnp.stack(core), jnp.stack(corners)
+
+
 def scale_gradient(x: Float[Array, "*S"], scale: Number) -> Float[Array, "*S"]:
     """``x``, with its gradient multiplied by ``scale``; a float of 0 or 1 leaves out what is then not needed."""
     if isinstance(scale, float) and scale in (0.0, 1.0):

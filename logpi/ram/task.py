@@ -15,6 +15,7 @@ from logpi.tasks import (
     NOTHING,
     Answer,
     Band,
+    Exported,
     Facts,
     Film,
     Length,
@@ -153,6 +154,12 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     return Answer(facts, lines, 1.0 - (found.one_pass if agent.config.sees_whole else found.averaged))
 
 
+def _export(agent: Any) -> Exported:
+    from logpi.ram.deploy import exported
+
+    return exported(agent)
+
+
 def _film(agent: Any, wanted: Film) -> Path:
     from logpi.ram import figures
 
@@ -252,6 +259,7 @@ TASK = Task(
     load=_load,
     evaluate=_evaluate,
     film=_film,
+    export=_export,
     pictures=_pictures,
     sheet=_sheet,
     look=_look,

@@ -7,8 +7,13 @@ import importlib.util
 from logpi.errors import LogpiError
 from logpi.runs.files import Json
 
-# the modules that each brings
-EXTRAS = {"box2d": ("Box2D",), "atari": ("ale_py", "cv2"), "mujoco": ("mujoco",), "fast": ("envpool",)}
+EXTRAS = {  # the modules that each brings
+    "box2d": ("Box2D",),
+    "atari": ("ale_py", "cv2"),
+    "mujoco": ("mujoco",),
+    "fast": ("envpool",),
+    "onnx": ("jax2onnx",),
+}
 
 
 def examine() -> Json:

@@ -44,4 +44,7 @@ def classifier(config: Classifier, net: WholeImageNetwork, task: ImageTask) -> I
         seen = jax.nn.log_softmax(whole_image.logits(params, net, scenes))
         return seen[None], jnp.zeros((1, len(scenes), 2), jnp.int32)
 
-    return image_method(config, task, init, loss, rates, look)
+    def look_from(params: PyTree, scenes: Array, first: Array) -> tuple[Array, Array]:
+        return look(params, scenes, first, 0.0, None)
+
+    return image_method(config, task, init, loss, rates, look, look_from)

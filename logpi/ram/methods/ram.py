@@ -20,6 +20,7 @@ from logpi.types import Array, Key, Metrics, PyTree
 LocationPolicy = Literal["learned", "random", "grid", "centre"]
 Reward = Literal["log-probability", "probability", "correct"]
 AdvantageEstimator = Literal["antithetic", "return"]
+MANY = 10**9  # glimpses: the sensor reads sums of pixels then, which every program knows, not windows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,4 +111,10 @@ def ram(config: RAM, net: RamNetwork, task: ImageTask) -> ImageMethod:
         seen = model.glance(params, config, net, eye, key, std, n)
         return jax.nn.log_softmax(network.action_network(params["action"], seen.core)), seen.corner
 
-    return image_method(config, task, init, loss, rates, look)
+    def look_from(params: PyTree, scenes: Array, first: Array) -> tuple[Array, Array]:
+        if config.location_policy == "random":
+            raise LogpiError("location_policy is random: its places are drawn anew each time, and no function of these")
+        core, corner = model.mean_path(params, config, net, model.eye_before(net, scenes, MANY), first)
+        return jax.nn.log_softmax(network.action_network(params["action"], core)), corner
+
+    return image_method(config, task, init, loss, rates, look, look_from)
