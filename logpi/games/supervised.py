@@ -1,7 +1,7 @@
-"""Learning from expert records: the policy learns the moves that experts made, on every game with records.
+"""Learning from records of games: what is learnt is a ``Lesson``, such as the moves that experts made.
 
 An iteration draws K batches of positions, which the rules make from the recorded moves, makes an update on each, and
-measures the policy on positions of games that are held out. A position is drawn with the same probability as any other.
+measures the network on positions of games that are held out. Every position is drawn with the same probability.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from logpi.games.learning import Loss, Player, learning_rate, moving_average, up
 from logpi.games.method import Material
 from logpi.games.network import PolicyValue
 from logpi.games.process import evaluation
-from logpi.games.records.examples import Examples, read_examples
+from logpi.games.records.examples import Choose, Examples, every_move, read_examples
 from logpi.games.records.positions import positions
 from logpi.games.records.recorded import Recorded, position_count
 from logpi.games.replay import Samples, symmetric
@@ -33,13 +33,12 @@ from logpi.games.search.guided import Apply, SearchProblem, best_move
 from logpi.games.search.tree import Searched, Simulations
 from logpi.games.settings import BoardNetwork, RecordSettings
 from logpi.ops.collectives import per_device_key
-from logpi.ops.distributions import masked
 from logpi.ops.draws import below, words
 from logpi.ops.normalization import Statistics
 from logpi.types import Array, Key, Learner, Metrics, PyTree
 
 CHUNK = 256  # positions that a policy is measured on at once
-HELD_OUT = "records/held_out_accuracy"
+MOST = 1 << 15  # positions of a measurement at the end
 
 
 class Batches(NamedTuple):
@@ -49,6 +48,25 @@ class Batches(NamedTuple):
     losses: Metrics  # [K]
 
 
+class Measure(NamedTuple):
+    """A measurement of a network on positions of games."""
+
+    mean: float
+    half: float  # of its 95 % interval
+    games: int
+    positions: int
+
+
+class Lesson(NamedTuple):
+    """What is learnt from a record."""
+
+    loss: Loss
+    score: Callable[[Apply, PyTree, Samples], Array]  # (network, params, samples) -> [N], what is measured
+    metric: str  # name of its mean on games held out
+    said: Callable[[Measure, Measure], str]  # (on games held out, on games learnt from) -> the outcome's last line
+    choose: Choose = every_move  # the part of a record that is used
+
+
 class Supervised(NamedTuple):
     """A method that learns from records, on one of several devices that share a learner."""
 
@@ -56,7 +74,7 @@ class Supervised(NamedTuple):
     network: PolicyValue
     config: RecordSettings
     hyper: RecordSettings  # its float fields are arrays
-    loss: Loss
+    lesson: Lesson
 
     def init(self, key: Key) -> Learner:
         """A new learner."""
@@ -72,7 +90,7 @@ class Supervised(NamedTuple):
 
     def material(self) -> Material:
         """The records of the game, some of them held out."""
-        found = read_examples(self.game, self.config.records, self.config.held_out)
+        found = read_examples(self.game, self.config.records, self.config.held_out, self.lesson.choose)
         source = f"the records in {self.config.records}"
         return Material(found.examples, found.fingerprint, source, found.notes, {"records.txt": found.report})
 
@@ -101,20 +119,22 @@ class Supervised(NamedTuple):
         )
 
     def closing(self, data: Examples, shapes: PyTree) -> Callable[[PyTree], list[str]]:
-        """How often the policy's first choice is the expert's move, on all positions of the games held out."""
-        right = jax.jit(lambda params, games, begin: self._right(params, games, begin + jnp.arange(CHUNK)))
-        games, count = data.held_out, int(position_count(data.held_out))
-        run = compiled(right.lower(shapes, games, jnp.int32(0)), "quick")
+        """What is measured on all positions of the games held out, and on as many of those learnt from."""
+        of_held, of_learnt = (self._measuring(games, shapes) for games in (data.held_out, data.training))
+        return lambda params: [self.lesson.said(of_held(params), of_learnt(params))]
 
-        def lines(params: PyTree) -> list[str]:
+    def _measuring(self, games: Recorded, shapes: PyTree) -> Callable[[PyTree], Measure]:
+        """What measures parameters on at most ``MOST`` positions of the first ``games``, compiled."""
+        moves = np.asarray(games.length - games.first)
+        used = moves[: max(1, int((np.cumsum(moves) <= MOST).sum()))]
+        chunk = jax.jit(lambda params, games, begin: self._scores(params, games, begin + jnp.arange(CHUNK)))
+        run, count = compiled(chunk.lower(shapes, games, jnp.int32(0)), "quick"), int(used.sum())
+
+        def measure(params: PyTree) -> Measure:
             found = [np.asarray(run(params, games, np.int32(begin))) for begin in range(0, count, CHUNK)]
-            accuracy, half = per_game(np.concatenate(found)[:count], np.asarray(games.length - games.first))
-            return [
-                f"top-1 accuracy {100 * accuracy:.1f} ± {100 * half:.1f} % on held-out games "
-                f"(95 % interval over {len(games.length):,} games, {count:,} moves)"
-            ]
+            return Measure(*per_game(np.concatenate(found)[:count], used), len(used), count)
 
-        return lines
+        return measure
 
     def _draw(self, num_devices: int, key: Key, data: Examples) -> Samples:
         """This device's share of the K batches [K, B, ...] of an iteration."""
@@ -126,7 +146,7 @@ class Supervised(NamedTuple):
         return jax.tree.map(lambda x: x.reshape(k, share, *x.shape[1:]), samples)
 
     def _step(self, learner: Learner, samples: Samples) -> tuple[Learner, Metrics]:
-        return update(self.network.apply, moving_average, learner, samples, self.loss)
+        return update(self.network.apply, moving_average, learner, samples, self.lesson.loss)
 
     def _records(self, num_devices: int) -> Stage:
         """The batches of an iteration."""
@@ -157,44 +177,36 @@ class Supervised(NamedTuple):
         return Stage("update", run, ("learner", "batch"), UPDATE, units=k)
 
     def _measure(self) -> Stage:
-        """Top-1 accuracy on positions spread evenly over the games held out; the same ones each time."""
+        """The lesson's measure on positions spread evenly over the games held out; the same ones each time."""
         asked = self.config.held_out_sample
 
         def run(state: State, now: Now) -> tuple[State, Metrics]:
             games: Recorded = now.data.held_out
             index = (jnp.arange(asked) * (position_count(games) / asked)).astype(jnp.int32)
-            right = self._right(state.learner.extra.params, games, index)
-            return state, {HELD_OUT: right.mean()}
+            return state, {self.lesson.metric: self._scores(state.learner.extra.params, games, index).mean()}
 
         return Stage("held out", run, (), GATE)
 
-    def _right(self, params: PyTree, games: Recorded, index: Array) -> Array:
-        """[N] 1 where the policy's first choice in a position is the expert's move, else 0; indices are cut off."""
+    def _scores(self, params: PyTree, games: Recorded, index: Array) -> Array:
+        """[N] the lesson's measure in positions of ``games``; numbers behind the last one stand for it."""
         samples = positions(self.game, games, jnp.minimum(index, position_count(games) - 1))
-        return top_1(self.network.apply, params, samples)
+        return self.lesson.score(self.network.apply, params, samples)
 
 
-def make_supervised(config: RecordSettings, net: BoardNetwork, game: Game, loss: Loss) -> Supervised:
-    """A method of its own ``loss``."""
-    return Supervised(game, PolicyValue(net, game.actions), config, traced(config), loss)
+def make_supervised(config: RecordSettings, net: BoardNetwork, game: Game, lesson: Lesson) -> Supervised:
+    """A method that learns ``lesson``."""
+    return Supervised(game, PolicyValue(net, game.actions), config, traced(config), lesson)
 
 
-def top_1(apply: Apply, params: PyTree, samples: Samples) -> Array:
-    """[N] 1 where the most probable legal move is the expert's, else 0."""
-    logits, _, _ = apply(params, samples.obs)
-    first = masked(logits, samples.legal).logits.argmax(-1)
-    return jnp.take_along_axis(samples.policy, first[:, None], 1)[:, 0]
-
-
-def per_game(right: NDArray[np.floating], moves: NDArray[np.integer]) -> tuple[float, float]:
-    """(mean of ``right`` over all moves, half of its 95 % interval), where moves of one game depend on each other.
+def per_game(scores: NDArray[np.floating], moves: NDArray[np.integer]) -> tuple[float, float]:
+    """(mean of ``scores`` over all moves, half of its 95 % interval), where moves of one game depend on each other.
 
     Args:
-        right: [N] of all moves, game after game.
+        scores: [N] of all moves, game after game.
         moves: [G] number of moves of each game, 1 or more.
     """
-    sums = np.add.reduceat(right, np.concatenate([[0], np.cumsum(moves)[:-1]]))
-    mean = float(right.mean())
+    sums = np.add.reduceat(scores, np.concatenate([[0], np.cumsum(moves)[:-1]]))
+    mean = float(scores.mean())
     residuals = sums - mean * moves  # of a ratio of two sums over games
     games = len(moves)
     variance = games / max(games - 1, 1) * float(np.square(residuals).sum()) / float(moves.sum()) ** 2

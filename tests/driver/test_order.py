@@ -39,6 +39,7 @@ CASES = {
     "alphago_zero": ("tic-tac-toe", {"n_games": 4, "n_steps": 2, "simulations": 2, "batch_size": 8}, {}),
     "alphago_rl": ("tic-tac-toe", {"n_games": 8, "pool_interval": 2}, {}),
     "alphago": ("tic-tac-toe", {"batch_size": 8, "records": str(RECORDS), "held_out": 0.5}, {}),
+    "alphago_value": ("tic-tac-toe", {"batch_size": 8, "records": str(RECORDS), "held_out": 0.5}, {}),
     "ram": ("ram/mnist", {"batch_size": 8}, {}),
     "classifier": ("ram/mnist", {"batch_size": 8}, {}),
 }

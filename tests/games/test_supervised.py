@@ -18,7 +18,7 @@ from logpi.driver.driver import Driver
 from logpi.driver.progress import Progress
 from logpi.errors import LogpiError
 from logpi.games.agent import load_game_agent
-from logpi.games.methods.alphago import loss
+from logpi.games.methods.alphago import loss, top_1
 from logpi.games.network import PolicyValue
 from logpi.games.records.examples import read_examples
 from logpi.games.records.files import append
@@ -28,7 +28,7 @@ from logpi.games.records.recorded import position_count, recorded
 from logpi.games.replay import symmetric
 from logpi.games.rules.make import make_game
 from logpi.games.settings import BoardNetwork
-from logpi.games.supervised import per_game, top_1
+from logpi.games.supervised import per_game
 from logpi.ops.losses import policy_gradient
 from logpi.runs.checkpoint import load_tree, save_tree
 from logpi.tasks import NOTHING, task_of

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import numpy as np
 
 from logpi.errors import LogpiError
 from logpi.games.records.folder import held_out, read_folder
+from logpi.games.records.record import Record
 from logpi.games.records.recorded import Recorded, position_count, recorded
 from logpi.games.rules.game import Game
 from logpi.types import PyTree
+
+Choose: TypeAlias = Callable[[Record], Record | None]
 
 
 class Examples(NamedTuple):
@@ -32,8 +36,19 @@ class Read(NamedTuple):
     report: str  # the same with the place of every fault
 
 
-def read_examples(game: Game, folder: str, fraction: float) -> Read:
+def every_move(record: Record) -> Record | None:
+    """All positions of a record in which a player chose a move."""
+    return record
+
+
+def read_examples(game: Game, folder: str, fraction: float, choose: Choose = every_move) -> Read:
     """The records of ``game`` in ``folder``, a ``fraction`` of the games held out.
+
+    Args:
+        game: the rules.
+        folder: of the records.
+        fraction: of the games.
+        choose: the part of a record that is used; None: nothing of it is.
 
     Raises:
         LogpiError: no folder is given, it has no record of the game, or too few to hold some out.
@@ -44,14 +59,16 @@ def read_examples(game: Game, folder: str, fraction: float) -> Read:
             "(bench/expert_records.py makes some of Go, and `logpi arena` keeps all games that it plays)"
         )
     records, report = read_folder(Path(folder), game)
-    out = [held_out(record, fraction) for record in records]
-    parts = [[record for record, one in zip(records, out, strict=True) if one == side] for side in (False, True)]
+    parts: tuple[list[Record], list[Record]] = [], []
+    for record in records:
+        if (part := choose(record)) is not None:
+            parts[held_out(record, fraction)].append(part)
     if not all(parts):
         raise LogpiError(f"{len(records):,} games, a fraction of {fraction:g} held out: too few; give more records")
     examples = Examples(*(recorded(game, part) for part in parts))
-    held = f"{len(parts[1]):,} games with {int(position_count(examples.held_out)):,} moves are held out"
-    text = "\n".join([*report.lines(), "", report.places()])
-    return Read(examples, fingerprint(examples), [*report.lines(), held], text)
+    counts = [f"{len(games.length):,} games with {int(position_count(games)):,} positions" for games in examples]
+    notes = [*report.lines(), f"{counts[0]} are learnt from, {counts[1]} are held out"]
+    return Read(examples, fingerprint(examples), notes, "\n".join([*notes, "", report.places()]))
 
 
 def fingerprint(arrays: PyTree) -> str:

@@ -14,10 +14,11 @@ from logpi.types import Array, PyTree
 
 
 def positions(game: Game, games: Recorded, index: Array) -> Samples:
-    """N of the positions in which a player chose a move; ``policy`` is 1 for that move.
+    """N of the positions in which a player chose a move: ``policy`` is 1 for that move, ``target`` the game's outcome.
 
     The games' positions are numbered one game after the other, without the random and set-up moves that a game may
-    begin with. Each is made from its moves: a game's state is much larger than they are.
+    begin with. Each is made from its moves: a game's state is much larger than they are. The outcome is for the player
+    to move, and 0 where it is not known.
 
     Args:
         game: the rules.
@@ -35,12 +36,12 @@ def positions(game: Game, games: Recorded, index: Array) -> Samples:
 
     state = jax.lax.fori_loop(0, ply.max(), move, begin(games, which))
     chosen = jax.nn.one_hot(jnp.take_along_axis(moves, ply[:, None], 1)[:, 0], game.actions)
-    count = jnp.ones(len(index))
+    outcome = jnp.asarray(games.outcome)[which] * jnp.where(ply % 2 == 0, 1.0, -1.0)
     return Samples(
         obs=jax.vmap(game.observe)(state).astype(jnp.float32),
         policy=permute_actions(game, state, chosen),
         legal=permute_actions(game, state, jax.vmap(game.legal)(state)),
-        target=jnp.zeros_like(count),
-        weight=count,
+        target=jnp.nan_to_num(outcome),
+        weight=jnp.ones_like(outcome),
         ownership=None,
     )

@@ -26,6 +26,7 @@ class Recorded(NamedTuple):
     actions: Array | NDArray[np.int32]  # [G, L] int32 from the empty board; 0 behind the last
     length: Array | NDArray[np.int32]  # [G] int32
     first: Array | NDArray[np.int32]  # [G] int32: actions before the first one that a player chose
+    outcome: Array | NDArray[np.float32]  # [G]: 1, 0 or -1 for the first player; nan where it is not known
 
 
 def recorded(game: Game, records: Sequence[Record]) -> Recorded:
@@ -44,6 +45,7 @@ def recorded(game: Game, records: Sequence[Record]) -> Recorded:
         actions,
         np.array([len(record.actions) for record in records], np.int32),
         np.array([max(record.plies, record.setup) for record in records], np.int32),
+        np.array([np.nan if record.outcome is None else record.outcome for record in records], np.float32),
     )
 
 
