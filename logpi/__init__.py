@@ -22,6 +22,7 @@ _WHERE = {
     "sheet": "logpi.api.agents",
     "look": "logpi.api.agents",
     "export": "logpi.api.deploy",
+    "bundle": "logpi.api.deploy",
     "variance": "logpi.api.laboratory",
     "Outcome": "logpi.training.outcome",
     "make": "logpi.envs.make:make_named",

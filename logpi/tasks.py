@@ -179,12 +179,28 @@ class Subject(NamedTuple):
     folder: RunFolder | None = None
 
 
+class Measured(NamedTuple):
+    """One score of an agent with its interval."""
+
+    what: str  # in words: "mean return of an episode"
+    metric: str  # its name for programs: "mean_reward"
+    mean: float
+    low: float  # of the 95 % interval of the mean; nan where it is not known
+    high: float
+    cases: int  # number of them
+    over: str  # what the cases are: "greedy episodes"
+    deviation: float | None = None  # standard deviation of one case
+    seed: int | None = None  # of the first case
+    deterministic: bool = True  # whether the agent takes the most probable action
+
+
 class Answer(NamedTuple):
     """Outcome of an evaluation."""
 
     facts: Facts
     lines: list[str]  # the same for people
     score: float | None = None  # as the runs of its task measure it; None where the answer has no such number
+    measured: Measured | None = None  # the same with its interval
 
 
 class Exported(NamedTuple):
@@ -294,6 +310,7 @@ class Task(NamedTuple):
     remark: Callable[[str], str] = lambda name: ""  # known issues of a task, told before it is used; "": none
     films: bool = True  # whether ``pictures`` are drawn by default
     filmed: int = 1  # episodes or images of a film, where nothing else is asked for
+    hub_task: str = "reinforcement-learning"  # type of task in the words of the Hugging Face hub
     horizon: str = "total_timesteps"  # the setting of a method that says how long it learns
     settle: Callable[[Any], Any] = lambda settings: settings  # settings of a method as a run keeps them
     schedules: Callable[[Any], list[str]] = scheduled  # (settings of a method) -> what its length decides, in words

@@ -74,7 +74,7 @@ def load(
         return record(task_in(folder)).load(folder, own)
 
 
-def _path(given: object) -> Path | None:
+def path_of(given: object) -> Path | None:
     """The path that an argument is, or stands for; None of an agent."""
     if isinstance(given, Outcome):
         given = given.folder
@@ -89,7 +89,7 @@ def agent_of(given: Agent | str | Path | Outcome | RunFolder) -> Agent:
     Raises:
         LogpiError: it is something else, or cannot be loaded.
     """
-    path = _path(given)
+    path = path_of(given)
     if path is not None:
         return load(path)
     if not hasattr(given, "facts"):
@@ -153,7 +153,7 @@ def evaluate(
     _at_least_1("episodes", episodes)
     check_seed(seed)
     asked = Question(episodes, seed, sampled, passes, split)
-    path = _path(agent)
+    path = path_of(agent)
     folders = [] if path is None else agent_folders(path)
     if len(folders) < 2:
         one = agent_of(agent)

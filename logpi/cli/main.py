@@ -29,6 +29,7 @@ VERBS = {  # name -> what it does; each is a function of that name in this folde
     "watch": "film a trained or a random agent and open the video",
     "look": "classify pictures of your own with an agent trained on images",
     "export": "write how an agent acts as an ONNX model, for other programs",
+    "bundle": "write an agent with its card, score and video into a folder that any machine loads",
     "play": "play a board game against an agent in the terminal",
     "arena": "play matches between agents, engines and solvers; Elo with intervals",
     "compare": "compare methods over environments and seeds, with intervals; a page, tables, figures",

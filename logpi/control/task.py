@@ -20,6 +20,7 @@ from logpi.tasks import (
     Film,
     Ladder,
     Length,
+    Measured,
     Own,
     Place,
     Question,
@@ -174,7 +175,20 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     if facts["cut"]:
         over += f", {facts['cut']} of them cut at {max(facts['lengths']):,.0f} steps"
     lines = [f"{facts['env']}: mean return {scores.summary(facts['returns'], over)}"]
-    return Answer(facts, lines, facts["mean_reward"])
+    mean, half = facts["mean_reward"], math.nan if facts["interval"] is None else facts["interval"]
+    measured = Measured(
+        what="mean return of an episode",
+        metric="mean_reward",
+        mean=mean,
+        low=mean - half,
+        high=mean + half,
+        cases=facts["episodes"],
+        over=f"{how} episodes",
+        deviation=facts["std_reward"],
+        seed=facts["seed"],
+        deterministic=not asked.sampled,
+    )
+    return Answer(facts, lines, mean, measured)
 
 
 def _export(agent: Any) -> Exported:

@@ -20,6 +20,7 @@ from logpi.tasks import (
     Facts,
     Film,
     Length,
+    Measured,
     Own,
     Question,
     Score,
@@ -120,7 +121,17 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     facts = evaluate_agent(agent, 10**9 if asked.episodes is None else asked.episodes, seed)
     config, lines = agent.config, [f"{facts['game']}: {said(facts, agent.config)}"]
     lines += walking(agent.game, agent.think, agent.params, config.eval_simulations)(agent.params)
-    return Answer(facts, lines, facts["mean"])
+    measured = Measured(
+        what=f"{facts['what']} ({config.eval_simulations} simulation{'s' * (config.eval_simulations != 1)} a move)",
+        metric="mean_result",
+        mean=facts["mean"],
+        low=facts["low"],
+        high=facts["high"],
+        cases=facts["count"],
+        over=facts["over"],
+        seed=seed,
+    )
+    return Answer(facts, lines, facts["mean"], measured)
 
 
 def _export(agent: Any) -> Exported:

@@ -19,6 +19,7 @@ from logpi.tasks import (
     Facts,
     Film,
     Length,
+    Measured,
     Own,
     Pictures,
     Question,
@@ -151,7 +152,11 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
             glimpses, error = row["mean_glimpses"], row["error"]
             lines.append(f"    {row['threshold']:<6g} {glimpses:5.2f} glimpses   error {error:7.2%}")
     facts = {"env": agent.facts["env"], "split": split, "sampled": asked.sampled, **found._asdict()}
-    return Answer(facts, lines, 1.0 - (found.one_pass if agent.config.sees_whole else found.averaged))
+    error = found.one_pass if agent.config.sees_whole else found.averaged
+    low, high = interval(error, found.images)
+    over = f"{split} images" + ("" if agent.config.sees_whole else f", {found.passes} passes averaged")
+    measured = Measured("accuracy", "accuracy", 1.0 - error, 1.0 - high, 1.0 - low, found.images, over)
+    return Answer(facts, lines, 1.0 - error, measured)
 
 
 def _export(agent: Any) -> Exported:
@@ -264,6 +269,7 @@ TASK = Task(
     sheet=_sheet,
     look=_look,
     filmed=FILMED,
+    hub_task="image-classification",
     report=_report,
     expected=_expected,
     missed=lambda band: f"above the {_errors(band)}",

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from logpi.errors import LogpiError
 from logpi.runs.checkpoint import differences, load_tree, save_tree
 from logpi.runs.files import Json, atomic_write, json_text, parse_json, read_text
+from logpi.runs.sums import check_sums
 
 if TYPE_CHECKING:
     from logpi.types import PyTree  # which imports JAX
@@ -50,11 +51,12 @@ def save(folder: Path, task: str, arrays: Mapping[str, PyTree], card: Mapping[st
 
 
 def read_card(folder: Path) -> Json:
-    """The card of the agent in ``folder``.
+    """The card of the agent in ``folder``; files of a bundle are compared with their sums.
 
     Raises:
-        LogpiError: there is none, it is damaged, or of another format.
+        LogpiError: there is none, it is damaged, or of another format; a file of a bundle is not what its sum is of.
     """
+    check_sums(folder, (NAME, WEIGHTS))
     try:
         card = parse_json(read_text(folder / NAME))
     except (OSError, ValueError) as error:
