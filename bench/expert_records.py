@@ -60,7 +60,8 @@ def main() -> int:
 def play(game: Game, path: Path, levels: list[int], seed: int, number: int) -> int:
     """Play match ``number`` into ``path``, which appears once it is over; returns the number of games."""
     drawn = np.random.default_rng((seed, number))
-    pair = [f"gnugo:{level}" for level in drawn.choice(levels, 2)]
+    # two different ones, if there are: a level that plays itself plays the same game with both colours
+    pair = [f"gnugo:{level}" for level in drawn.choice(levels, 2, replace=len(levels) < 2)]
     plies, openings, *seeds = (int(drawn.integers(*PLIES)), *drawn.integers(0, 2**31 - 1, 3).tolist())
     with contextlib.ExitStack() as stack:
         players = [make_player(name, game, own) for name, own in zip(pair, seeds, strict=True)]
