@@ -120,6 +120,7 @@ class Work(NamedTuple):
     keeps_stages: bool = False  # whether the agents of all periodic evaluations are kept
     experiment: Experiment | None = None  # with what the data decides filled in; None: nothing was left to decide
     notes: Sequence[str] = ()  # told before the training begins
+    packages: Sequence[str] = ()  # whose versions decide how its environments step
     limits: Limits = Limits()
     scale: Mapping[str, float] | None = None  # scores to compare with, by name; then the untrained agent is one too
     # (shapes of the acting part of one learner) -> what gives the last lines on a trained agent; it may compile

@@ -83,6 +83,10 @@ class Source(Protocol):
         """
         ...
 
+    def packages(self, run: Run) -> tuple[str, ...]:
+        """Packages whose versions decide how the environments of a run step."""
+        ...
+
     def given(self) -> Given:
         """What ``logpi.train`` makes of them; raises LogpiError where they cannot be trained in."""
         ...
@@ -136,6 +140,9 @@ class OnDevice:
 
     def settled(self, experiment: Experiment) -> tuple[Experiment, tuple[str, ...]]:
         return experiment, ()
+
+    def packages(self, run: Run) -> tuple[str, ...]:
+        return ()
 
     def given(self) -> Given:
         spec = self._env.spec
@@ -203,6 +210,9 @@ class OnHost:
         said = f"training steps its environments in {trained.title()}, evaluations in {evaluated.title()}"
         chosen: dict[str, Any] = {"vectorization": trained.name}
         return dataclasses.replace(experiment, run=dataclasses.replace(run, **chosen)), (said,)
+
+    def packages(self, run: Run) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(way.package for way in self._ways(run)))
 
     def _check_halves(self, experiment: Experiment, trained: Way) -> None:
         """Refuse half-batches where they cannot be, or would only cost.
@@ -316,6 +326,9 @@ class OfVector:
 
     def settled(self, experiment: Experiment) -> tuple[Experiment, tuple[str, ...]]:
         return experiment, ()
+
+    def packages(self, run: Run) -> tuple[str, ...]:
+        return ("gymnasium",)
 
     def given(self) -> Given:
         vector = self._vector

@@ -142,6 +142,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
         begin_with,
         in_turn=made.source.in_turn,
         experiment=experiment,
+        packages=made.source.packages(experiment.run),
         notes=made.notes,
         limits=made.limits,
         idle=idle_settings(experiment, made.source, made.spec, made.algorithm, own),

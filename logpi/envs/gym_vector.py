@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from logpi.envs.load import WorkerError
 from logpi.envs.spaces import check_spaces, plain, to_env
-from logpi.envs.watchdog import HangError, Watchdog, limited
+from logpi.envs.watchdog import HangError, Watchdog
 from logpi.errors import LogpiError
 from logpi.types import EnvSpec, PyTree, Step
 
@@ -62,7 +62,7 @@ class GymVector:
         self._moves: PyTree = None
         # of the vector's own class: a wrapper would hand out that of the vector within, past itself
         self._begins = vector.step_async if hasattr(type(vector), "step_async") else None  # it steps meanwhile
-        self._watchdog, self._seconds = Watchdog(name, self._missing), seconds
+        self._watchdog = Watchdog(name, self._missing, seconds)
         check_spaces(self.spec)
 
     @property
@@ -131,8 +131,7 @@ class GymVector:
         when = when if what == "step" or not self._steps else f"a reset after {when}"
         self._watchdog.begin(when)
         try:
-            with limited(when, self._seconds):
-                answer = method(*args, **kwargs)
+            answer = method(*args, **kwargs)
         except HangError as error:
             late = self._missing()
             self.close()

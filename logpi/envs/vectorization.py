@@ -42,6 +42,7 @@ class Way(NamedTuple):
     """One way to step copies of an environment."""
 
     name: str
+    package: str  # whose version decides how the environments step
     title: Callable[[], str]  # what steps, with its version
     refusal: Callable[[Wanted], str]  # why it does not serve what is wanted; "" where it does
     make: Callable[[Wanted, int], VectorEnv]  # (what, number of copies)
@@ -166,10 +167,10 @@ def _pool_title() -> str:
 WAYS = {
     way.name: way
     for way in (
-        Way("sync", _gymnasium, _any, _sync),
-        Way("async", lambda: f"{_gymnasium()}, a process for each environment", _any, _async, beside=True),
-        Way("ale", _ale_title, _ale_refusal, _ale, beside=True, rate=2.0),
-        Way("envpool", _pool_title, _pool_refusal, _pool, beside=True, rate=2.0),
+        Way("sync", "gymnasium", _gymnasium, _any, _sync),
+        Way("async", "gymnasium", lambda: f"{_gymnasium()}, a process for each environment", _any, _async, beside=True),
+        Way("ale", "ale-py", _ale_title, _ale_refusal, _ale, beside=True, rate=2.0),
+        Way("envpool", "envpool", _pool_title, _pool_refusal, _pool, beside=True, rate=2.0),
     )
 }
 # of ``auto``: it asks EnvPool for the ids alone whose episodes were compared with Gymnasium's

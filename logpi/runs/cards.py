@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -166,6 +166,18 @@ def describe(device: str | None = None) -> Json:
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
         "git": _git(),
     }
+
+
+def other_versions(manifest: Json, packages: Iterable[str]) -> list[str]:
+    """What differs between a run's ``packages``, by its manifest, and those that are installed here, in words."""
+    begun = manifest.get("versions")
+    known = begun if isinstance(begun, dict) else {}
+    now = {name: _version(name) for name in packages if known.get(name)}
+    return [
+        f"begun with {name} {known[name]}, goes on with {here}: its environments may differ"
+        for name, here in now.items()
+        if here != known[name]
+    ]
 
 
 def _devices() -> Json:

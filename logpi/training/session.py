@@ -23,7 +23,7 @@ from logpi.driver.in_turn import InTurn, Trainer
 from logpi.driver.process import State
 from logpi.driver.progress import Event, Onward, Progress
 from logpi.errors import LogpiError, NotFiniteError
-from logpi.runs.cards import origin_of
+from logpi.runs.cards import origin_of, other_versions
 from logpi.runs.create import create
 from logpi.runs.files import atomic_write
 from logpi.runs.folder import RunFolder
@@ -356,6 +356,8 @@ def resuming(
     work = task_of(experiment.env).build(experiment, own)
     with _driving(experiment, work, view) as (driver, stop):
         estimate.check_memory(estimate.room(driver, experiment, work.keeps_stages), "resume it where there is more")
+        for text in other_versions(folder.manifest, work.packages):
+            view.tell(text)
         return (yield from Session(folder, experiment, work, view, before).run(driver, stop, resume=True))
 
 

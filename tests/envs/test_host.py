@@ -311,7 +311,8 @@ def test_a_step_that_does_not_return_is_told_once(
 def test_a_call_that_does_not_return_is_given_up(vectorization: str) -> None:
     vector = make_host(Waits, 2, vectorization=vectorization)
     vector.reset(0)
-    vector._seconds = 0.2  # a worker may take longer to start
+    vector._watchdog.close()
+    vector._watchdog = watchdog.Watchdog("Waits", vector._missing, 0.2)  # a worker may take longer to start
     late = ", number 0 of 2," if vectorization == "async" else ""
     with pytest.raises(LogpiError, match=rf"Waits{late}: step 1 of this run did not return within 0.2 s, and was giv"):
         stepped(vector, np.zeros((2, 1), np.float32))

@@ -1,6 +1,8 @@
 """Runs whose environments step in fast vectors: the choice is told, kept in the run, and kept or refused by resume."""
 
+import json
 import tomllib
+from importlib.metadata import version
 
 import pytest
 from atari_extra import needs_atari
@@ -48,7 +50,14 @@ def test_a_game_steps_in_the_threads_of_ale_py(tmp_path, monkeypatch):
         "training steps its environments in ale-py " in text and "evaluations in Gymnas" in text for text in told
     )
     assert vectorization_of(folder) == "ale"
-    resume(folder)
+    manifest = folder.manifest
+    manifest["versions"]["ale-py"] = "0.0.1"
+    folder.manifest_file.write_text(json.dumps(manifest))
+    watcher = Watcher()
+    resume(folder, watcher)
+    assert [text for text in watcher.told if "begun with" in text] == [
+        f"begun with ale-py 0.0.1, goes on with {version('ale-py')}: its environments may differ"
+    ]
     assert folder.status == "finished"
     assert vectorization_of(folder) == "ale"
 
