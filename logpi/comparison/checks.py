@@ -76,6 +76,9 @@ def _versions(table: Table) -> Iterator[Remark]:
         yield Remark(f"{env}: arguments of the environment differ: {_listed(values)}", True)
     for env, values in _differing(table, lambda entry: json.dumps(entry.config.get("wrappers", []), sort_keys=True)):
         yield Remark(f"{env}: wrappers differ: {_listed(values)}")
+    for what, key in (("vectors of training", "vectorization"), ("vectors of evaluations", "eval_vectorization")):
+        for env, values in _differing(table, lambda entry, name=key: _of_run(entry, name)):  # type: ignore[misc]
+            yield Remark(f"{env}: {what} differ: {_listed(values)}")
     for package, blocks in (("gymnasium", True), ("logpi", False), ("jax", False)):
         for env, values in _differing(table, lambda entry, name=package: _version(entry, name)):  # type: ignore[misc]
             yield Remark(f"{env}: versions of {package} differ: {_listed(values)}", blocks)
@@ -91,6 +94,11 @@ def _versions(table: Table) -> Iterator[Remark]:
 def _version(entry: Entry, package: str) -> object:
     versions = entry.manifest.get("versions")
     return versions.get(package) if isinstance(versions, dict) else None
+
+
+def _of_run(entry: Entry, setting: str) -> object:
+    run = entry.config.get("run")
+    return run.get(setting) if isinstance(run, dict) else None
 
 
 def _evaluations(table: Table) -> Iterator[Remark]:

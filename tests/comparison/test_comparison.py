@@ -147,6 +147,13 @@ def test_what_is_unequal_and_may_not_matter_is_named(made, changed):
     assert "ppo is better" in facts["verdict"]
 
 
+def test_other_vectors_are_named(made):
+    ways = [{"config": {"run": {"vectorization": way}}} for way in ("sync", "envpool")]
+    facts = compared(made("ppo", GOOD, **ways[0]), made("a2c", BAD, **ways[1]))
+    says(facts, "vectors of training differ: ppo sync, a2c envpool")
+    assert "ppo is better" in facts["verdict"]
+
+
 def test_two_versions_of_an_environment_are_not_one(made):
     table, _ = tabulated(entries([("", made("ppo", GOOD, env=env)) for env in ("LunarLander-v2", "LunarLander-v3")]))
     assert any("LunarLander-v2 and LunarLander-v3 are versions of one environment" in r.text for r in remarks(table))
