@@ -95,9 +95,7 @@ class Rules:
             np.int32,
         )
         rows = np.arange(self.grid.cells) // size
-        self._second, self._last_but_one, self._last = (
-            self.grid.bits(rows == row) for row in (1, size - 2, size - 1)
-        )
+        self._second, self._last_but_one, self._last = (self.grid.bits(rows == row) for row in (1, size - 2, size - 1))
         dark = (rows + np.arange(self.grid.cells) % size) % 2 == 0
         self._dark = self.grid.bits(dark)
 

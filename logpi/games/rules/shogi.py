@@ -1,15 +1,16 @@
 """Shogi on 9 x 9, and animal shogi on 3 x 4.
 
 A player without a legal move has lost. The fourth time of a position (the third in animal shogi) is a draw, unless one
-player has given check with every move since the first time: that player has lost. A king that has entered the last three
-rows wins by declaration where the 27-point rule of the Computer Shogi Association allows it; here that happens by
-itself, at the player's turn. In animal shogi a lion that reaches the last row has won. Dropping a pawn to give mate is
-illegal. A game of more than ``longest`` moves is a draw.
+player has given check with every move since the first time: that player has lost. Dropping a pawn to give mate is
+illegal. A king that has entered the last three rows wins by declaration where the 27-point rule of the Computer Shogi
+Association allows it; here that happens by itself, at the player's turn. In animal shogi a player wins who captures
+the lion, or whose own stands in the last row where it cannot be captured; no move is illegal because of a check. A game
+of more than ``longest`` moves is a draw.
 
-Actions are plane * cells + the cell where the man arrives, as the first player sees the board. The planes are the eight
-directions, as the mover sees them, and the knight's jumps to the right and to the left, by which the man comes; the same
-with a promotion; and a drop of each kind of man. Of two men on a line only the nearer one can arrive, so that a
-direction says which man moves.
+Actions are plane * cells + the cell where the man arrives, as the first player sees the board. The planes are the
+eight directions, as the mover sees them, and the knight's jumps to the right and to the left, by which the man comes;
+the same with a promotion; and a drop of each kind of man. Of two men on a line only the nearer one can arrive, so that
+a direction says which man moves.
 
 A state is seen by the player to move, who plays up the board.
 """
@@ -24,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.games.rules import bitboards, shogi_notation
-from logpi.games.rules.bitboards import COMPASS, DIAGONALS, LINES, Bits, Grid, join, meet, moved, pick, some, without
+from logpi.games.rules.bitboards import COMPASS, DIAGONALS, LINES, Bits, Grid, join, meet, pick, some, without
 from logpi.games.rules.game import Game
 from logpi.games.rules.looks import Looks
 from logpi.types import Array
@@ -46,8 +47,8 @@ class Kind(NamedTuple):
     steps: tuple[int, ...] = ()  # directions of one square
     slides: tuple[int, ...] = ()  # directions of any number
     jumps: bool = False
-    promoted: tuple[int, ...] | None = None  # its steps after a promotion, with its slides or without; None: it has none
-    keeps: bool = False  # whether its slides stay after a promotion
+    promoted: tuple[int, ...] | None = None  # its steps after a promotion; None: it does not promote
+    keeps: bool = False  # whether its slides stay then
     last: int = 0  # last rows where it has to promote, as it could not move any more
     drops_there: bool = False  # whether it may be dropped on those rows all the same
 
@@ -124,7 +125,7 @@ class Rules:
             zone: last rows where men promote.
             longest: moves of a game.
             repeated: times of a position that end a game.
-            shogi: the rules of pawns in hand and of entering kings; else a king that reaches the last row has won.
+            shogi: shogi's rules of check, of perpetual check and of entering kings; else those of animal shogi.
         """
         self.grid, self.kinds, self.zone, self.longest = Grid(rows, columns), tuple(kinds), zone, longest
         self.repeated, self.shogi = repeated, shogi
@@ -205,15 +206,18 @@ class Rules:
         return join(found, bitboards.union(self.jumped(movers.jumpers, away))) if self.jumps else found
 
     def sight(self, position: Position) -> Sight:
-        """What the king's safety asks of each move."""
+        """What the king's safety asks of each move; in animal shogi it asks nothing."""
         grid, mine = self.grid, position.mine
+        if not self.shogi:
+            everywhere = tuple(jnp.broadcast_to(word, (8,)) for word in grid.all)
+            return Sight(grid.none, grid.all, everywhere, grid.all, jnp.bool_(False))
         occupied = self.occupied(position)
         theirs, empty = without(occupied, mine), without(grid.all, occupied)
         king = meet(position.kinds[-1], mine)
         movers = self.movers(position, theirs, away=True)
         attacked = self.guarded(movers, join(empty, king), away=True)  # it does not stand in its own way
         opposite = np.roll(np.arange(8), -4)
-        slides, steps = pick(movers.slides, opposite), pick(movers.steps, opposite)  # towards the king, by where they stand
+        slides, steps = (pick(men, opposite) for men in movers[:2])  # towards the king, by the direction where they are
         seen = grid.attacks(king, empty)
         first = meet(seen, occupied)
         near = meet(grid.neighbours(king, COMPASS), steps)
@@ -385,7 +389,7 @@ class Rules:
     # -- ends ----------------------------------------------------------------------------------------------------------
 
     def times(self, state: ShogiState) -> tuple[Array, Array]:
-        """([] int32 how often the position has been on the board, now included; [] int32 moves since the first time)."""
+        """([] int32 how often the position has been on the board, now included; [] int32 moves since the first)."""
         made = state.numbers[0]
         same = (state.past == state.past[made]) & (jnp.arange(self.longest + 1) <= made)
         return same.sum(), made - jnp.argmax(same)
@@ -395,32 +399,43 @@ class Rules:
         position = self.unpacked(state)
         sets, sight = self.destinations(position)
         again = self.times(state)[0] >= self.repeated
-        over = ~some(bitboards.union(sets)) | again | (state.numbers[0] >= self.longest)
-        return over | self.arrived(position) | self.declared(position, sight, state.numbers[1])
+        over = ~some(bitboards.union(sets)) | ~some(self._king(position)) | again | (state.numbers[0] >= self.longest)
+        return over | self.arrived(position) | self.enthroned(position, sight, state.numbers[1])
 
     def outcome(self, state: ShogiState) -> Array:
         """[] float32 of an ended game, for the player to move."""
         position = self.unpacked(state)
         sets, sight = self.destinations(position)
-        mated = ~some(bitboards.union(sets))
+        mated = ~some(bitboards.union(sets)) | ~some(self._king(position))
         times, since = self.times(state)
         again = times >= self.repeated
         by_mover, by_other = (again & (2 * state.numbers[k] >= since) for k in (2, 3))
-        wins = self.declared(position, sight, state.numbers[1])
+        wins = self.enthroned(position, sight, state.numbers[1])
         loses = mated | self.arrived(position)
         perpetual = jnp.where(by_other, 1.0, jnp.where(by_mover, -1.0, 0.0)) if self.shogi else jnp.float32(0)
         return jnp.where(loses, -1.0, jnp.where(wins, 1.0, perpetual)).astype(jnp.float32)
 
+    def _king(self, position: Position) -> Bits:
+        return meet(position.kinds[-1], position.mine)
+
     def arrived(self, position: Position) -> Array:
-        """[] bool: whether the other player's king has reached its last row, in games where that wins."""
+        """[] bool: whether the other player's lion is safe in its last row, in animal shogi."""
         if self.shogi:
             return jnp.bool_(False)
-        first_row = self.grid.bits(self._row_of == 0)
-        return some(without(meet(position.kinds[-1], first_row), position.mine))
+        return self._safe(position, without(position.kinds[-1], position.mine), position.mine, 0, away=False)
 
-    def declared(self, position: Position, sight: Sight, second: Array) -> Array:
-        """[] bool: whether the player to move may declare a win by the 27-point rule."""
-        if not self.shogi or self.grid.rows < 9:
+    def _safe(self, position: Position, lion: Bits, hunters: Bits, row: int, away: bool) -> Array:
+        """[] bool: whether a ``lion`` stands in a ``row`` where none of the ``hunters`` can capture it."""
+        empty = without(self.grid.all, self.occupied(position))
+        guarded = self.guarded(self.movers(position, hunters, away), empty, away)
+        return some(without(meet(lion, self.grid.bits(self._row_of == row)), guarded))
+
+    def enthroned(self, position: Position, sight: Sight, second: Array) -> Array:
+        """[] bool: whether the player to move has won by its own king: by the 27-point rule, or the lion's last row."""
+        if not self.shogi:
+            hunters = without(self.occupied(position), position.mine)
+            return self._safe(position, self._king(position), hunters, self.grid.rows - 1, away=True)
+        if self.grid.rows < 9:
             return jnp.bool_(False)
         there = meet(position.mine, self._last[3])
         entered = some(meet(there, position.kinds[-1]))
@@ -451,7 +466,7 @@ class Rules:
         return jnp.stack(planes, -1).reshape(self.grid.rows, self.grid.columns, -1)
 
     def cells(self, state: ShogiState) -> Array:
-        """[rows, columns] int8, the last row of the first player first: 0 empty, 1 the first player's, 2 the second's."""
+        """[rows, columns] int8, the first player's last row first: 0 empty, 1 the first player's, 2 the second's."""
         position = self.unpacked(state)
         sides = position.mine, without(self.occupied(position), position.mine)
         mine, theirs = (self.grid.cells_of(side) for side in sides)
