@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.games.rules.looks import Looks
+from logpi.games.rules.notation import Notation
 from logpi.games.rules.protocols import Protocols
 from logpi.types import Array, PyTree
 
@@ -53,6 +54,19 @@ class Game(NamedTuple):
     observed_action: Callable[[PyTree], Array] | None = None
     looks: Looks = Looks()  # how people are shown it
     protocols: Protocols = Protocols()  # what other programs call it
+    notation: Notation | None = None  # how moves and positions are written; None: moves by ``name`` and ``parse``
+
+    def written(self, state: PyTree, action: int) -> str:
+        """A legal action as people write it in that position."""
+        return self.notation.human(state, action) if self.notation else self.name(action)
+
+    def read(self, state: PyTree, text: str) -> int:
+        """The action that ``text`` names in that position, which may be an illegal one.
+
+        Raises:
+            LogpiError: it names none.
+        """
+        return self.notation.read(state, text) if self.notation else self.parse(text)
 
     @property
     def title(self) -> str:

@@ -6,8 +6,9 @@ first player. Colours are hexadecimal, close to the 256 that simple terminals ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -53,6 +54,7 @@ class Looks(NamedTuple):
     pitch: tuple[int, int] = (3, 1)  # characters from cell to cell, lines from row to row
     stones: tuple[str, str] = ("●", "○")  # without colours
     ascii: tuple[str, str] = ("X", "O")  # without colours and Unicode
+    figures: Mapping[str, str] = MappingProxyType({})  # a man's letters -> its sign; games without men draw stones
     falls: bool = False  # a stone falls from the top row to its cell
     shows_legal: bool = False  # dots mark the cells where the player to move may place a stone
     winning: Callable[[Cells, float], frozenset[Cell]] = no_stones  # (cells, result) of the last position

@@ -1,0 +1,65 @@
+"""Chess, and Gardner's minichess on 5 x 5, by FIDE's laws.
+
+Draws are stalemate, the third time of a position, 50 moves of each side without a capture or a pawn's move, and
+positions in which no series of moves can mate; the rules apply all of them by themselves. A game of more than
+``longest`` moves is a draw too (Silver et al. 2018).
+
+Actions are those of Silver et al. 2018 on the board as White sees it: plane * cells + from. The planes are the eight
+directions of a queen, a square far, then two squares, and so on; then the eight jumps of a knight; then promotions to
+knight, bishop and rook by a step left, ahead and right. A pawn that reaches the last row otherwise becomes a queen, and
+a king that moves two squares castles.
+
+A state is seen by the player to move, who plays up the board: sets of cells for the men (pawns, knights, bishops and
+queens, rooks and queens, kings, the mover's men), four numbers, and the hashes of the positions since the last capture
+or pawn's move.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from logpi.games.rules.chess import notation, play
+from logpi.games.rules.chess.board import LONGEST, Board
+from logpi.games.rules.game import Game
+from logpi.games.rules.looks import Looks
+
+
+def chess() -> Game:
+    """Chess on 8 x 8."""
+    return _game("chess", Board(8, double_step=True, castling=True, longest=LONGEST), notation.CHESS)
+
+
+def gardner_chess() -> Game:
+    """Gardner's minichess on 5 x 5: a pawn has no double step, and no king castles."""
+    return _game("gardner-chess", Board(5, double_step=False, castling=False, longest=256), notation.GARDNER)
+
+
+def _game(name: str, board: Board, start: str) -> Game:
+    state = jax.tree.map(np.asarray, notation.from_fen(board, start))
+    identity = [np.arange(n, dtype=np.int32)[None] for n in (board.grid.cells, board.actions)]
+    as_white = identity[1][0]
+    return Game(
+        id=name,
+        shape=(board.grid.rows, board.grid.columns),
+        actions=board.actions,
+        longest=board.longest,
+        init=lambda: jax.tree.map(jnp.asarray, state),
+        step=functools.partial(play.step, board),
+        legal=functools.partial(play.legal, board),
+        ended=functools.partial(play.ended, board),
+        outcome=functools.partial(play.outcome, board),
+        observe=functools.partial(play.observe, board),
+        cells=functools.partial(play.cells, board),
+        first_to_move=functools.partial(play.first, board),
+        symmetries=identity[0],
+        action_symmetries=identity[1],
+        name=lambda action: notation.name(board, action),
+        parse=lambda text: notation.parse(board, text, name),
+        observed_action=lambda state: jnp.where(play.first(board, state), as_white, board.turned_action),
+        looks=Looks(sides=("White", "Black"), figures=notation.FIGURES),
+        notation=notation.written(board),
+    )
