@@ -298,7 +298,7 @@ def _fits(board: Board, men: Men, action: int, wanted: str) -> bool:
         and found[2] in ("", says[0])
         and found[3] in ("", says[1])
         and square(board, end) == found[4]
-        and promotes == (found[5] or promotes and "Q")
+        and promotes == (found[5] or (promotes and "Q"))
     )
 
 
