@@ -30,9 +30,20 @@ GAMES = {  # name: module:function of the rules
     "tic-tac-toe": "logpi.games.rules.tic_tac_toe:tic_tac_toe",
     "connect-four": "logpi.games.rules.connect_four:connect_four",
     "othello": "logpi.games.rules.othello:othello",
+    "chess": "logpi.games.rules.chess:chess",
+    "gardner-chess": "logpi.games.rules.chess:gardner_chess",
+    "shogi": "logpi.games.rules.shogi:shogi",
+    "animal-shogi": "logpi.games.rules.shogi:animal_shogi",
 }
-ALSO = {"connect4": "connect-four", "reversi": "othello", "noughtsandcrosses": "tic-tac-toe", "baduk": "go-19x19"}
-OF_PGX = {"chess": "chess", "shogi": "shogi", "gardnerchess": "gardner_chess", "animalshogi": "animal_shogi"}
+ALSO = {
+    "connect4": "connect-four",
+    "reversi": "othello",
+    "noughtsandcrosses": "tic-tac-toe",
+    "baduk": "go-19x19",
+    "minichess": "gardner-chess",
+    "dobutsu": "animal-shogi",
+    "dobutsushogi": "animal-shogi",
+}
 SIZED = {
     "hex": Sized("logpi.games.rules.hex:hex_game", range(3, 20), (11,)),
     "go": Sized("logpi.games.rules.go:go", range(5, 20), (9, 19)),
@@ -63,8 +74,6 @@ def meant(name: str) -> str:
         own[game] = f"{game}-{family.examples[0]}x{family.examples[0]}"
     if found := own.get(plain) or ALSO.get(plain):
         return f"did you mean the game {found}?"
-    if plain in OF_PGX:
-        return f"did you mean the game {PGX}{OF_PGX[plain]}? It needs the package pgx: pip install 'logpi[pgx]'"
     return ""
 
 

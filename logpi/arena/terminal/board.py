@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.style import Style
 from rich.text import Text
 
@@ -35,6 +37,7 @@ class Scene(NamedTuple):
     winning: frozenset[Cell] = frozenset()
     open: frozenset[Cell] = frozenset()  # where the player to move may place a stone, if that is to be shown
     owned: Cells | None = None  # whose each cell of a finished game is
+    men: NDArray[np.str_] | None = None  # as ``Notation.men``, in games that have them
 
 
 class Mark(NamedTuple):
@@ -77,6 +80,8 @@ def lines_of(marks: Iterable[Mark]) -> list[Text]:
 def coordinates(game: Game) -> tuple[list[str], list[str]]:
     """What stands over the columns and beside the rows, taken from the names of the moves."""
     rows, columns = game.shape
+    if all(game.looks.labels):
+        return list(game.looks.labels[0]), list(game.looks.labels[1])
     if game.actions == columns:
         return [game.name(column) for column in range(columns)], [""] * rows
     if game.actions < rows * columns or re.fullmatch(r"[A-Za-z]\d+", game.name(0)) is None:
@@ -121,6 +126,8 @@ def _stones(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
         if owner and cell in scene.winning:
             star = "★" if display.unicode else "*"
             yield _tile(looks, x, y, star, _inked(DARK, looks.colours[owner - 1]) if display.colour else PEN)
+        elif owner and scene.men is not None:
+            yield _man(game, str(scene.men[cell]), owner, x, y, display)
         elif owner:
             yield Mark(x, y, _glyph(game, owner, display), _inked(looks.colours[owner - 1]) if display.colour else PEN)
     if scene.last is not None:
@@ -128,6 +135,15 @@ def _stones(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
         style = _inked(DARK if scene.last in scene.winning else looks.last) if display.colour else PEN
         yield Mark(x - 1, y, "(", style)
         yield Mark(x + 1, y, ")", style)
+
+
+def _man(game: Game, man: str, owner: int, x: int, y: int, display: Display) -> Mark:
+    """A man by its sign, or by its letters: capitals are the first player's."""
+    looks = game.looks
+    if display.unicode and looks.figures:
+        man = looks.figures[man.lower() if display.colour else man]  # filled signs, whose colour says whose they are
+    style = _inked(looks.colours[owner - 1]) if display.colour else PEN
+    return Mark(x + 1 - len(man), y, man, style)
 
 
 def _labels(game: Game) -> Iterator[Mark]:

@@ -149,7 +149,8 @@ class InteractiveGame:
         """What may be typed now, for the tab key."""
         if result(self.table, self.session) is not None:
             return list(COMMANDS)
-        return [*COMMANDS, *map(self.table.game.name, self.table.referee.legal(self.session.now))]
+        now = self.session.now
+        return [*COMMANDS, *(self.table.game.written(now.state, move) for move in self.table.referee.legal(now))]
 
     def write(self, file: str) -> str:
         """Add the game to a file; returns what the person is told."""

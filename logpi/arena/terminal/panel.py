@@ -12,7 +12,7 @@ from rich.text import Text
 from logpi.arena.players.base import SearchResult
 from logpi.arena.terminal.board import LABEL, Scene, draw, stone
 from logpi.arena.terminal.results import verdict
-from logpi.arena.terminal.session import Session, Table, result
+from logpi.arena.terminal.session import Session, Table, line, result
 from logpi.games.rules.looks import Cell
 
 GAP = 4  # characters between the board and what stands beside it
@@ -70,17 +70,20 @@ def comment(
         seconds: that it took.
         hint: the move is not played but proposed.
     """
-    name = table.game.name
+    state = session.now.state
     verb = "would play" if hint else "plays"
-    lines = [Text.assemble(f"{table.agent} {verb} ", (name(answer.action), STRONG), (f"  {seconds:.2f} s", LABEL))]
+    played = table.game.written(state, answer.action)
+    lines = [Text.assemble(f"{table.agent} {verb} ", (played, STRONG), (f"  {seconds:.2f} s", LABEL))]
     if answer.value is not None:
         lines.append(_chances(table, session, answer.value))
     if hint and answer.visits:
         total = sum(answer.visits.values())
         best = sorted(answer.visits.items(), key=lambda item: -item[1])[:4]
-        lines.append(_labelled("looks at", ", ".join(f"{name(a)} {n / total:.0%}" for a, n in best if n)))
+        lines.append(
+            _labelled("looks at", ", ".join(f"{table.game.written(state, a)} {n / total:.0%}" for a, n in best if n))
+        )
     if len(answer.variation) > 1:
-        lines.append(_labelled("expects", _fitting([name(action) for action in answer.variation])))
+        lines.append(_labelled("expects", _fitting(line(table, session, answer.variation))))
     return tuple(lines)
 
 
@@ -105,10 +108,14 @@ def _scene(table: Table, session: Session) -> Scene:
         open_cells = frozenset(divmod(a, cells.shape[1]) for a in table.referee.legal(session.now) if a < cells.size)
     last = None
     if len(session.positions) > 1:
-        placed = np.argwhere((table.cells(session.positions[-2]) == 0) & (cells != 0))
+        before = table.cells(session.positions[-2])
+        placed = np.argwhere((before == 0) & (cells != 0))
+        placed = placed if len(placed) else np.argwhere((before != cells) & (cells != 0))  # a man that captured
         last = (int(placed[0][0]), int(placed[0][1])) if len(placed) else None
     owned = table.area(session.now).owned if table.area and outcome is not None else None
-    return Scene(cells, last, table.game.looks.winning(cells, outcome or 0.0), open_cells, owned)
+    notation = table.game.notation
+    men = notation.men(session.now.state) if notation else None
+    return Scene(cells, last, table.game.looks.winning(cells, outcome or 0.0), open_cells, owned, men)
 
 
 def _panel(table: Table, session: Session) -> list[Text]:
@@ -116,7 +123,7 @@ def _panel(table: Table, session: Session) -> list[Text]:
     over = ending(table, session)
     lines = [Text.assemble((table.game.title, STRONG), (f"  move {len(session.now.actions)}", LABEL)), Text()]
     sides = table.game.looks.sides
-    scores = table.game.looks.scores(table.cells(session.now), session.now.actions)
+    scores = _beside(table, session)
     wide, far = max(map(len, sides)) + 3, max(map(len, scores))
     for player, side in enumerate(sides, 1):
         pointer = ("▸ " if table.display.unicode else "> ") if session.turn == player and not over else "  "
@@ -131,6 +138,14 @@ def _panel(table: Table, session: Session) -> list[Text]:
     if session.comment:
         lines += [Text(), *session.comment]
     return [*lines, Text(), Text(over, STRONG)] if over else lines
+
+
+def _beside(table: Table, session: Session) -> tuple[str, str]:
+    """What stands beside each player: men in hand, or what the game counts."""
+    notation = table.game.notation
+    if notation and notation.hands:
+        return notation.hands(session.now.state)
+    return table.game.looks.scores(table.cells(session.now), session.now.actions)
 
 
 def _chances(table: Table, session: Session, value: float) -> Text:

@@ -5,7 +5,7 @@ Reading, printing, thinking and files are the caller's (``logpi.cli.play``): a `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import jax
@@ -106,8 +106,18 @@ def result(table: Table, session: Session) -> float | None:
 
 def history(table: Table, session: Session) -> str:
     """The moves so far, numbered in pairs."""
-    names = list(map(table.game.name, session.now.actions))
+    pairs = zip(session.positions, session.now.actions, strict=False)
+    names = [table.game.written(position.state, action) for position, action in pairs]
     return "  ".join(f"{n // 2 + 1}. {' '.join(names[n : n + 2])}" for n in range(0, len(names), 2))
+
+
+def line(table: Table, session: Session, actions: Sequence[int]) -> list[str]:
+    """Moves that follow the position that stands, as people write them."""
+    position, names = session.now, list[str]()
+    for action in actions:
+        names.append(table.game.written(position.state, action))
+        position = table.referee.play(position, action)
+    return names
 
 
 def reply(table: Table, session: Session, line: str) -> Reply:
@@ -118,7 +128,7 @@ def reply(table: Table, session: Session, line: str) -> Reply:
     command = word.lower() if word.lower() in COMMANDS else ""
     if not command:
         try:
-            return _place(table, session, table.game.parse(line))
+            return _place(table, session, table.game.read(session.now.state, line))
         except LogpiError as error:
             command = _meant(word.lower())
             if not command:
@@ -142,7 +152,7 @@ def _place(table: Table, session: Session, action: int) -> Reply:
     if action in legal:
         return Reply(moved(table, session, action))
     why = _why_not(table, session, action)
-    names = [table.game.name(move) for move in legal]
+    names = [table.game.written(session.now.state, move) for move in legal]
     which = f"; you may play {', '.join(names)}" if len(names) <= 24 else "; moves lists those that you may play"
     return Reply(session, _said(f"{table.game.name(action)} is not allowed here: {why}{which}"))
 
@@ -177,7 +187,8 @@ def _moves(table: Table, session: Session, rest: str) -> Reply:
     played = f"played: {history(table, session) or 'nothing yet'}"
     if result(table, session) is not None:
         return Reply(session, _said(played))
-    allowed = "allowed: " + " ".join(map(table.game.name, table.referee.legal(session.now)))
+    names = [table.game.written(session.now.state, move) for move in table.referee.legal(session.now)]
+    allowed = f"allowed: {' '.join(names)}"
     return Reply(session, (*_said(played), *_said(allowed)))
 
 
@@ -209,9 +220,8 @@ def _board(table: Table, session: Session, rest: str) -> Reply:
 
 def _help(table: Table, session: Session, rest: str) -> Reply:
     legal = table.referee.legal(session.now) if result(table, session) is None else []
-    move = (
-        ["a move such as " + " or ".join(map(table.game.name, legal[:: max(1, len(legal) // 2)][:2]))] if legal else []
-    )
+    names = [table.game.written(session.now.state, move) for move in legal[:: max(1, len(legal) // 2)][:2]]
+    move = [f"a move such as {' or '.join(names)}"] if names else []
     commands = [f"{name:7} {text}" for name, text in COMMANDS.items()]
     return Reply(session, tuple(map(Text, [*move, *commands, "commands may be shortened; capitals do not matter"])))
 

@@ -7,7 +7,7 @@ steps as their last axis, and the steps of a ray come in eight, clockwise from s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -110,6 +110,7 @@ def word_of(bits: Bits, by: NDArray[np.int64]) -> Array:
 
 def _parts(word: Array, by: NDArray[np.int64]) -> list[Array]:
     """What of ``word`` lies in another word that is ``by`` bits away: shifted up where that is positive, else down."""
+    by = by.reshape((1,) * max(word.ndim - 1, 0) + by.shape)
     up, down = np.where((by >= 0) & (by < WORD), by, WORD), np.where((by < 0) & (by > -WORD), -by, WORD)
     found = []
     if (up < WORD).any():
@@ -131,25 +132,32 @@ def _any(parts: list[Array], nothing: Array) -> Array:
 def meet(a: Bits, *others: Bits) -> Bits:
     """The cells in all of the sets."""
     for b in others:
-        a = tuple(x & y for x, y in zip(a, b, strict=True))
+        a = tuple(x & y for x, y in _pairs(a, b))
     return a
 
 
 def join(a: Bits, *others: Bits) -> Bits:
     """The cells in any of the sets."""
     for b in others:
-        a = tuple(x | y for x, y in zip(a, b, strict=True))
+        a = tuple(x | y for x, y in _pairs(a, b))
     return a
 
 
 def without(a: Bits, b: Bits) -> Bits:
     """The cells of ``a`` that are not in ``b``."""
-    return tuple(x & ~y for x, y in zip(a, b, strict=True))
+    return tuple(x & ~y for x, y in _pairs(a, b))
 
 
 def where(condition: Array, a: Bits, b: Bits) -> Bits:
     """``a`` where the condition holds, else ``b``."""
-    return tuple(jnp.where(condition, x, y) for x, y in zip(a, b, strict=True))
+    return tuple(jnp.where(condition, x, y) for x, y in _pairs(a, b))
+
+
+def _pairs(a: Bits, b: Bits) -> Iterator[tuple[Array, Array]]:
+    """Word by word; one with fewer axes gets as many in front as the other has, unless it is a single set."""
+    for x, y in zip(a, b, strict=True):
+        n = max(x.ndim, y.ndim)
+        yield tuple(z if z.ndim in (0, n) else z.reshape((1,) * (n - z.ndim) + z.shape) for z in (x, y))  # type: ignore[misc]
 
 
 def union(bits: Bits) -> Bits:

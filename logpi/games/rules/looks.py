@@ -54,7 +54,8 @@ class Looks(NamedTuple):
     pitch: tuple[int, int] = (3, 1)  # characters from cell to cell, lines from row to row
     stones: tuple[str, str] = ("●", "○")  # without colours
     ascii: tuple[str, str] = ("X", "O")  # without colours and Unicode
-    figures: Mapping[str, str] = MappingProxyType({})  # a man's letters -> its sign; games without men draw stones
+    figures: Mapping[str, str] = MappingProxyType({})  # a man's letters (``Notation.men``) -> its sign in Unicode
+    labels: tuple[str, str] = ("", "")  # of the columns from the left, of the rows from the top; "": by names of moves
     falls: bool = False  # a stone falls from the top row to its cell
     shows_legal: bool = False  # dots mark the cells where the player to move may place a stone
     winning: Callable[[Cells, float], frozenset[Cell]] = no_stones  # (cells, result) of the last position

@@ -47,12 +47,14 @@ GAMES = {
         256,
         *((0, 5), (5, 10)),
         turn=(0, 1),
+        instead="animal-shogi",
         defects=("its hash of a position depends on how it was reached, so it misses repetitions",),
     ),
     "chess": Facts(
         512,
         *((0, 6), (6, 12)),
         turn=(0,),
+        instead="chess",
         defects=(
             "the starting position counts one repetition too few: its hash, a constant, is that of an older JAX",
             "an en-passant square distinguishes positions even where nothing can capture there",
@@ -61,7 +63,9 @@ GAMES = {
         ),
     ),
     "connect_four": Facts(42, *STONES, instead="connect-four"),
-    "gardner_chess": Facts(256, *((0, 6), (6, 12)), turn=(0,), defects=("games end as draws after 256 moves",)),
+    "gardner_chess": Facts(
+        256, *((0, 6), (6, 12)), turn=(0,), instead="gardner-chess", defects=("games end as draws after 256 moves",)
+    ),
     "go_9x9": Facts(162, *STONES, instead="go-9x9", defects=GO[:1]),
     "go_19x19": Facts(722, *STONES, instead="go-19x19", defects=GO),
     "hex": Facts(122, *STONES, instead="hex-11x11", defects=("it has a swap move, as its own action",)),
@@ -70,6 +74,7 @@ GAMES = {
         512,
         *((0, 14), (31, 45)),
         turn=(0, 1),
+        instead="shogi",
         defects=(
             "it has no rule of repetition, perpetual check or impasse (entering king)",
             "games end as draws after 512 moves",
@@ -155,7 +160,7 @@ def pgx_game(name: str) -> Game:
 def remarks(name: str) -> list[str]:
     """What a user should know of pgx's game ``name`` before relying on its results."""
     facts = _facts(name)
-    ours = [f"logpi has rules of its own for it, faster and checked against OpenSpiel: {facts.instead}"]
+    ours = [f"logpi has rules of its own for it, faster and checked against other programs: {facts.instead}"]
     return [*(ours if facts.instead else []), *facts.defects]
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from logpi.games.rules.chess import notation, play
 from logpi.games.rules.chess.board import LONGEST, Board
 from logpi.games.rules.game import Game
-from logpi.games.rules.looks import Looks
+from logpi.games.rules.looks import DARK, WHITE, Looks
 
 
 def chess() -> Game:
@@ -60,6 +60,19 @@ def _game(name: str, board: Board, start: str) -> Game:
         name=lambda action: notation.name(board, action),
         parse=lambda text: notation.parse(board, text, name),
         observed_action=lambda state: jnp.where(play.first(board, state), as_white, board.turned_action),
-        looks=Looks(sides=("White", "Black"), figures=notation.FIGURES),
+        looks=_looks(board),
         notation=notation.written(board),
+    )
+
+
+def _looks(board: Board) -> Looks:
+    columns, rows = "abcdefgh"[: board.grid.columns], "87654321"[-board.grid.rows :]
+    return Looks(
+        sides=("White", "Black"),
+        colours=(WHITE, DARK),
+        board=("#d7af87", "#af875f"),
+        figures=notation.FIGURES,
+        labels=(columns, rows),
+        ending=lambda cells, result, lead: " by checkmate" if result else "",
+        refusal=lambda cells, action: "no such move in this position",
     )

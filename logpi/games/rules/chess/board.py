@@ -120,7 +120,7 @@ class Board:
         numbers = jnp.stack([position.rights, position.passant, position.quiet, position.ply]).astype(jnp.int32)
         kept = jnp.where(position.quiet == 0, jnp.uint32(0), past)
         place = jnp.arange(QUIET)[:, None] == jnp.minimum(position.quiet, QUIET - 1)
-        return ChessState(men, numbers, jnp.where(place, self.hash(position), kept))
+        return ChessState(men, numbers, jnp.where(place, self.hash(position)[None], kept))
 
     def kinds(self, position: Position) -> tuple[Bits, ...]:
         """Pawns, knights, bishops, rooks, queens, kings of both players."""

@@ -288,7 +288,7 @@ def _stripped(text: str) -> str:
 
 def _fits(board: Board, men: Men, action: int, wanted: str) -> bool:
     """Whether ``wanted`` says less or more than it must of the move: ``Ng1f3``, ``e2-e4`` or ``exd``."""
-    found = re.fullmatch(r"([NBRQK]?)([a-h]?)([1-8]?)[x:-]?([a-h][1-8])([NBRQ]?)", wanted, re.ASCII)
+    found = re.fullmatch(r"([PNBRQK]?)([a-h]?)([1-8]?)[x:-]?([a-h][1-8])([NBRQ]?)", wanted, re.ASCII)
     if found is None:
         return False
     start, end, becomes = _ends(board, action)

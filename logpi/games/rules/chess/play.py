@@ -110,7 +110,7 @@ def _turned_state(
 def times(board: Board, state: ChessState) -> Array:
     """[] int32: how often the position has been on the board, now included."""
     now = state.past[jnp.minimum(state.numbers[2], QUIET - 1)]
-    return (state.past == now).all(-1).sum()
+    return (state.past == now[None]).all(-1).sum()
 
 
 def ended(board: Board, state: ChessState) -> Array:

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.games.rules.game import Game
-from logpi.games.rules.looks import Looks
+from logpi.games.rules.looks import DARK, Looks
 from logpi.games.rules.shogi import notation, play
 from logpi.games.rules.shogi.board import (
     BISHOP,
@@ -79,6 +79,16 @@ def _game(name: str, board: Board, start: str) -> Game:
         name=lambda action: notation.name(board, action),
         parse=lambda text: notation.parse(board, text, name),
         observed_action=lambda state: jnp.where(board.first(state), as_first, turned),
-        looks=Looks(sides=("Black", "White")),
+        looks=_looks(board),
         notation=notation.written(board),
+    )
+
+
+def _looks(board: Board) -> Looks:
+    return Looks(
+        sides=("Black", "White"),
+        colours=(DARK, "#af0000"),
+        board=("#ffd787", "#f0c674"),
+        labels=("987654321"[-board.grid.columns :], "abcdefghi"[: board.grid.rows]),
+        refusal=lambda cells, action: "no such move in this position",
     )
