@@ -8,6 +8,7 @@ returns one).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple
 
@@ -34,6 +35,13 @@ GAMES = {  # name: module:function of the rules
     "gardner-chess": "logpi.games.rules.chess:gardner_chess",
     "shogi": "logpi.games.rules.shogi:shogi",
     "animal-shogi": "logpi.games.rules.shogi:animal_shogi",
+}
+# settings of self-play that suit a game without a recipe: thousands of actions are no columns of a tree, and a move in
+# the replay has two bytes for each of them
+SUITED: Mapping[str, Mapping[str, object]] = {
+    "chess": {"max_children": 64, "n_games": 64, "replay_size": 50_000},
+    "gardner-chess": {"max_children": 32, "replay_size": 200_000},
+    "shogi": {"max_children": 64, "n_games": 64, "replay_size": 50_000},
 }
 ALSO = {
     "connect4": "connect-four",

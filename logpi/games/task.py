@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,10 @@ from logpi.tasks import (
     Length,
     Measured,
     Own,
+    Place,
     Question,
     Score,
+    Table,
     Task,
     Work,
     no_wrapping,
@@ -108,6 +110,10 @@ def _load(folder: Path, own: Own = NOTHING) -> Any:
     if others := [name for name in own.given if name != "algo"]:
         raise LogpiError(f"the agent in {folder} plays a board game and takes no {others[0]} of your own; leave it out")
     return load_game_agent(folder, own)
+
+
+def _untuned(place: Place) -> Mapping[str, Table]:
+    return {"method": dict(games.SUITED.get(place.name, {}))}
 
 
 def _evaluate(agent: Any, asked: Question) -> Answer:
@@ -203,6 +209,7 @@ TASK = Task(
     pictures=_pictures,
     films=False,
     remark=remark,
+    untuned=_untuned,
     report=_report,
     settle=_settle,
     schedules=lambda settings: ["learning_rate (half a cosine to final_learning_rate)"],

@@ -12,7 +12,8 @@ from logpi.tasks import check_name
 NAMES = {
     "SpaceInvaders": r"ALE/SpaceInvaders-v5, .*pip install 'logpi\[atari\]'",
     "breakout": "ALE/Breakout-v5",
-    "chess": r"pgx:chess\? .*pip install 'logpi\[pgx\]'",
+    "dobutsu": "the game animal-shogi",
+    "minichess": "the game gardner-chess",
     "connect4": "the game connect-four",
     "Connect_Four": "the game connect-four",
     "tictactoe": "the game tic-tac-toe",

@@ -165,7 +165,7 @@ def union(bits: Bits) -> Bits:
     return tuple(jnp.bitwise_or.reduce(x, axis=-1) for x in bits)
 
 
-def pick(bits: Bits, index: int | Sequence[int]) -> Bits:
+def pick(bits: Bits, index: int | Sequence[int] | NDArray[np.int_]) -> Bits:
     """The entries ``index`` of the last axis."""
     return tuple(x[..., np.asarray(index)] for x in bits)
 
