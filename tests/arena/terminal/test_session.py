@@ -203,8 +203,8 @@ def test_a_script_of_lines(tmp_path):
 
 
 def test_mistakes_are_told(tmp_path, capsys):
-    assert main(["play", "chess"]) == 1
-    assert "unknown game 'chess'" in capsys.readouterr().err
+    assert main(["play", "checkers"]) == 1
+    assert "unknown game 'checkers'" in capsys.readouterr().err
     assert main(["play", "connect-four", "--agent", "nobody"]) == 1
     assert "unknown player 'nobody'" in capsys.readouterr().err
     assert main(["play", "connect-four", "--agent", "random", "--simulations", "5"]) == 1

@@ -67,11 +67,11 @@ def parse(board: Board, text: str, game: str) -> int:
     Raises:
         LogpiError: it is none.
     """
-    wanted = text.strip()
-    drop = re.fullmatch(r"([A-Z])\*([1-9][a-i])", wanted, re.ASCII)
-    move = re.fullmatch(r"([1-9][a-i]):([NESWJRL]{1,2})(\+?)", wanted, re.ASCII)
+    wanted = text.strip().upper()
+    drop = re.fullmatch(r"([A-Z])\*([1-9][A-I])", wanted, re.ASCII)
+    move = re.fullmatch(r"([1-9][A-I]):([NESWJRL]{1,2})(\+?)", wanted, re.ASCII)
     letters = [kind.letter for kind in board.kinds[:-1]]
-    cell = cell_of(board, drop[2] if drop else move[1] if move else "")
+    cell = cell_of(board, (drop[2] if drop else move[1] if move else "").lower())
     if cell is not None and drop and drop[1] in letters:
         return (2 * board.ways + letters.index(drop[1])) * board.grid.cells + cell
     if cell is not None and move and move[2] in WAYS[: board.ways]:
