@@ -126,7 +126,7 @@ def altered(folder, **fields):
     ("fields", "words"),
     [
         ({"env": "othello"}, "expected float32"),
-        ({"env": "chess"}, "unknown game 'chess'"),
+        ({"env": "checkers"}, "unknown game 'checkers'"),
         ({"env": None}, r"agent\.json is incomplete or altered"),
         ({"algo": "ppo"}, r"unknown setting|incomplete or altered"),
         ({"algo": "muzero"}, r"agent\.json is incomplete or altered"),

@@ -236,7 +236,7 @@ def test_hex_boards_in_short_and_in_long_words_are_played_to_their_end():
         ("hex-20x20", "hex-3x3 to hex-19x19"),
         ("hex-5x6", "squares"),
         ("go-4x4", "go-5x5 to go-19x19"),
-        ("chess", "unknown game 'chess'"),
+        ("checkers", "unknown game 'checkers'"),
     ],
 )
 def test_an_unknown_game_is_told(name, message):
