@@ -31,6 +31,7 @@ VERBS = {  # name -> what it does; each is a function of that name in this folde
     "export": "write how an agent acts as an ONNX model, for other programs",
     "bundle": "write an agent with its card, score and video into a folder that any machine loads",
     "play": "play a board game against an agent in the terminal",
+    "engine": "serve an agent to other programs by UCI, USI or GTP",
     "arena": "play matches between agents, engines and solvers; Elo with intervals",
     "compare": "compare methods over environments and seeds, with intervals; a page, tables, figures",
     "sweep": "search for settings, many configurations in one program; a recipe for train --config",

@@ -146,6 +146,12 @@ def grow(
         at_root: what is done otherwise there.
         rule: the selection rule at all other nodes.
     """
+    tree = empty(state, expansion.shape(state), simulations.room, max_children)
+    return grown(tree, expansion, 0, 1 + simulations.number, at_root, rule)
+
+
+def grown(tree: Tree, expansion: Expansion, first: Array | int, end: Array | int, at_root: AtRoot, rule: Rule) -> Tree:
+    """``tree`` after the simulations ``first`` up to ``end``; simulation 0 makes the root, whose state is there."""
 
     def simulate(n: Array, tree: Tree) -> Tree:
         node, slot, path = _descend(tree, lambda e: at_root.rule(e, n - 1), rule, n > 0)
@@ -164,8 +170,7 @@ def grow(
         found = jnp.where(again, tree.value[link, row], tree.value[n])
         return tree._replace(visits=tree.visits + path, total=tree.total + jnp.where(path, found[None], 0.0))
 
-    tree = _empty(state, expansion.shape(state), simulations.room, max_children)
-    return jax.lax.fori_loop(0, 1 + simulations.number, simulate, tree)
+    return jax.lax.fori_loop(first, end, simulate, tree)
 
 
 def root_logits(tree: Tree) -> Array:
@@ -178,7 +183,7 @@ def root_legal(tree: Tree) -> Array:
     return root_logits(tree) > ILLEGAL / 2
 
 
-def _empty(state: PyTree, shape: tuple[int, int], simulations: int, max_children: int) -> Tree:
+def empty(state: PyTree, shape: tuple[int, int], simulations: int, max_children: int) -> Tree:
     """Trees without a node, and ``state`` in the root's place."""
     n, (b, a) = simulations + 1, shape
     k = min(max_children, a) if max_children else a

@@ -1,0 +1,68 @@
+"""The session that fits an agent's game."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from logpi.engine.chess_like import Engine
+from logpi.engine.dialects import UCI, USI
+from logpi.engine.gtp import GtpEngine
+from logpi.engine.thinker import Thinker
+from logpi.errors import LogpiError
+
+DIALECTS = {"uci": UCI, "usi": USI}
+FAMILIES = {"chess": "uci", "gardner-chess": "uci", "shogi": "usi", "animal-shogi": "usi"}
+
+
+def session(
+    agent: Any,
+    protocol: str,
+    simulations: int,
+    room: int,
+    waiting: queue.Queue[str],
+    write: Callable[[str], None],
+) -> Callable[[str], bool]:
+    """What obeys one line of the other program, and says whether the session goes on.
+
+    Args:
+        agent: of a board game.
+        protocol: "uci", "usi", "gtp", or "auto" for that of the game.
+        simulations: of a move in GTP, without a clock.
+        room: positions that a search remembers.
+        waiting: the lines that follow.
+        write: takes text for the other program.
+
+    Raises:
+        LogpiError: the agent plays no board game, or one without that protocol.
+    """
+    if getattr(agent, "kind", "") != "games":
+        raise LogpiError("the agent plays no board game; an engine needs one")
+    game = agent.game
+    spoken = protocol_of(game.id, game.protocols.gtp is not None) if protocol == "auto" else protocol
+    fits = game.protocols.gtp is not None if spoken == "gtp" else game.notation is not None
+    if not spoken or not fits:
+        raise LogpiError(
+            f"{game.id} is played by no engine protocol{f' {protocol}' if protocol != 'auto' else ''}; games with one: "
+            f"{', '.join(FAMILIES)} (UCI, USI), go-NxN, othello, hex-NxN (GTP)"
+        )
+    name = f"logpi {game.title}"
+    thinker = Thinker(agent, room)
+    if spoken == "gtp":
+        gtp = GtpEngine(thinker, name, _version(), write, simulations, waiting)
+        return gtp.handle
+    return Engine(thinker, DIALECTS[spoken], name, lambda line: write(f"{line}\n")).handle
+
+
+def protocol_of(game: str, has_gtp: bool) -> str:
+    """The protocol that a game's programs speak; "" where there is none."""
+    return FAMILIES.get(game, "gtp" if has_gtp else "")
+
+
+def _version() -> str:
+    try:
+        return version("logpi")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,134 @@
+"""The search of training, for play: it grows in pieces, keeps its tree between moves, and can be asked at any moment.
+
+It is PUCT of one position. Grown without a pause from a new root, it makes the visits that training's search makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from logpi.games.rules.game import Game
+from logpi.games.search.guided import Apply, SearchProblem, evaluate_leaf
+from logpi.games.search.puct import PuctConstants
+from logpi.games.search.puct import rule as puct_rule
+from logpi.games.search.tree import AtRoot, Expansion, Tree, edges, empty, grown
+from logpi.games.settings import SelfPlaySettings
+from logpi.ops.distributions import ILLEGAL
+from logpi.types import Array, PyTree
+
+LONGEST = 24  # moves of a line
+
+
+class Roots(NamedTuple):
+    """What a tree makes of the moves at its root; K slots."""
+
+    move: NDArray[np.int32]  # [K] actions
+    visits: NDArray[np.float32]  # [K]
+    q: NDArray[np.float32]  # [K] for the player to move
+    prior: NDArray[np.float32]  # [K]
+    value: float  # of the position, for the player to move
+    size: int  # simulations in the tree, the root's own included
+
+
+class Programs(NamedTuple):
+    """The compiled parts of a search with room for a number of nodes."""
+
+    plant: Callable[[PyTree, PyTree, Array], Tree]  # (params, state, allowed [A] bool) -> a tree with its root
+    grow: Callable[[PyTree, Tree, Array, Array], Tree]  # (params, tree, first, end); the tree is given away
+    look: Callable[[Tree], tuple[Array, ...]]
+    follow: Callable[[Tree, Array], tuple[Tree, Array]]  # (tree, slot) -> the tree below it, given away; its count
+    line: Callable[[Tree, Array], Array]  # (tree, slot) -> [LONGEST] actions, -1 behind the last
+
+
+def programs(game: Game, apply: Apply, settings: SelfPlaySettings, room: int) -> Programs:
+    """The parts for trees of at most ``room`` nodes.
+
+    Args:
+        game: the rules.
+        apply: the network.
+        settings: of the search.
+        room: nodes.
+    """
+    s = settings
+    score = puct_rule(PuctConstants(None, s.max_children, s.c_init, s.c_base, s.fpu_reduction))
+
+    def expansion(params: PyTree) -> Expansion:
+        problem = SearchProblem(game, apply, params, settings)
+        return Expansion(jax.vmap(game.step), jax.jit(lambda state: evaluate_leaf(problem, state)))
+
+    def plant(params: PyTree, state: PyTree, allowed: Array) -> Tree:
+        one, grows = jax.tree.map(lambda x: jnp.asarray(x)[None], state), expansion(params)
+        tree = empty(one, grows.shape(one), room - 1, settings.max_children)
+        order = jnp.where(allowed, 0.0, ILLEGAL)[None]
+        tree = grown(tree, grows, 0, 1, AtRoot(lambda e, _: score(e), order=order), score)
+        slots = jnp.arange(game.actions) if tree.move is None else tree.move[0, 0]
+        logits = jnp.where(allowed[slots], tree.logits[0, 0], ILLEGAL)
+        return tree._replace(logits=tree.logits.at[0, 0].set(logits))
+
+    def grow(params: PyTree, tree: Tree, first: Array, end: Array) -> Tree:
+        return grown(tree, expansion(params), first, end, AtRoot(lambda e, _: score(e)), score)
+
+    return Programs(
+        jax.jit(plant),
+        jax.jit(grow, donate_argnums=1),
+        jax.jit(_look),
+        jax.jit(_follow, donate_argnums=0),
+        jax.jit(_line),
+    )
+
+
+def _look(tree: Tree) -> tuple[Array, ...]:
+    e = edges(tree, jnp.zeros(1, jnp.int32), 0)
+    move = jnp.arange(e.logits.shape[1], dtype=jnp.int32) if e.move is None else e.move[0]
+    prior = jnp.where(e.legal, jax.nn.softmax(e.logits), 0.0)[0]
+    return move, e.visits[0], e.q[0], prior, tree.total[0, 0] / jnp.maximum(tree.visits[0, 0], 1.0), tree.visits[0, 0]
+
+
+def _line(tree: Tree, slot: Array) -> Array:
+    """The most visited moves after a slot of the root, that one first."""
+
+    def action(node: Array, slot: Array) -> Array:
+        return slot if tree.move is None else tree.move[node, 0, slot]
+
+    def deeper(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
+        node, slot = carry
+        played = jnp.where(slot >= 0, action(node, slot), -1)
+        child = jnp.where(slot >= 0, tree.child[node, 0, slot], 0)
+        below = tree.child[child, 0]
+        visits = jnp.where((below != 0) & (child != 0), tree.visits[below, 0], 0.0)
+        following = jnp.where(visits.max() > 0, visits.argmax().astype(jnp.int32), -1)
+        return (child, following), played
+
+    _, actions = jax.lax.scan(deeper, (jnp.int32(0), slot), None, LONGEST)
+    return actions
+
+
+def _follow(tree: Tree, slot: Array) -> tuple[Tree, Array]:
+    """What is below a slot of the root, with that node as its root; count 0 where nothing is."""
+    rows, top = tree.visits.shape[0], tree.child[0, 0, slot]
+    numbers = jnp.arange(rows, dtype=jnp.int32)
+    child = tree.child[:, 0]
+    parent = jnp.zeros(rows, jnp.int32).at[child].set(jnp.broadcast_to(numbers[:, None], child.shape))
+    parent = parent.at[0].set(0).at[top].set(top)  # the two ends of every way up
+    for _ in range(max(1, int(np.ceil(np.log2(rows))))):
+        parent = parent[parent]
+    made = (numbers > 0) & (tree.visits[:, 0] > 0)
+    kept = made & (parent == top) & (top > 0)
+    place = jnp.cumsum(kept.astype(jnp.int32)) - 1
+    order = jnp.argsort(~kept, stable=True)
+
+    def moved(x: Array) -> Array:
+        there = kept[order].reshape(-1, *(1,) * (x.ndim - 1))
+        return jnp.where(there, x[order], jnp.zeros((), x.dtype))
+
+    below = moved(tree.child)
+    below = jnp.where((below > 0) & kept[below], place[below], 0)
+    after = jax.tree.map(moved, tree._replace(prior=None))
+    after = after._replace(child=below, value=-after.value, total=-after.total)
+    return after._replace(prior=tree.prior), kept.sum()
