@@ -116,10 +116,15 @@ class Engine:
         self.say(d.ready)
 
     def _warm_up(self) -> None:
-        """Compile, unless that is done; during a search it is."""
-        if not self._warm and self._search is None:
-            self._thinker.warm_up(begin(self.game))
-            self._warm = True
+        """Compile all that a move needs, unless that is done; during a search it is."""
+        if self._warm or self._search is not None:
+            return
+        start, notation = begin(self.game), self.game.notation
+        assert notation is not None
+        names = self._written(start, self._referee.legal(start)[:1])
+        self._referee.result(self._referee.play(start, notation.read(start.state, names[0])))
+        self._thinker.warm_up(start)
+        self._warm = True
 
     def _set(self, text: str) -> None:
         found = re.fullmatch(r"name (.+?)(?: value ?(.*))?", text)
@@ -166,17 +171,26 @@ class Engine:
         self._warm_up()
         self._stop.clear()
         self._hit.clear()
-        position, notation = self._position, self.game.notation
-        assert notation is not None
+        position = self._position
         if self._referee.result(position) is not None:
             self.say(self._dialect.lost)
             return
-        moves = [notation.read(position.state, move) for move in asked.get("searchmoves", [])] or None
+        moves = [action for move in asked.get("searchmoves", []) for action in self._actions(position, move)] or None
         limits = Limits(nodes=asked.get("nodes", math.inf), depth=asked.get("depth", math.inf), moves=moves)
         waits = "infinite" in asked or "ponder" in asked
         arguments = (position, limits, self._budget(asked), waits, "ponder" in asked)
         self._search = threading.Thread(target=self._think, args=arguments, name="logpi-engine", daemon=True)
         self._search.start()
+
+    def _actions(self, position: Position, move: str) -> list[int]:
+        """The action called ``move``; none where it is not legal, which is said: ``go`` has to be answered."""
+        notation = self.game.notation
+        assert notation is not None
+        try:
+            return [notation.read(position.state, move)]
+        except LogpiError as error:
+            self.say(f"info string {error}")
+            return []
 
     def _budget(self, asked: dict[str, Any]) -> Budget:
         """The time of the move, once it is not pondered."""
