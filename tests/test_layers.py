@@ -51,13 +51,12 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "sweeps.halving": {"errors"},
     "sweeps.samplers": {"errors", "sweeps.space", "sweeps.halving"},
     "sweeps.folder": {"errors", "runs", "sweeps.halving"},
-    "engine": BASE | {"arena.players.base", "games"},
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "deploy": {"errors", "tasks", "runs"},
     "api": BASE
     | {"deploy", "training", "tasks", "methods", "config", "runs", "own_code", "comparison", "sweeps", "clusters"}
     | {"driver.devices", "envs.space_json", "envs.checker"},
-    "cli": {"api", "arena", "engine", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
+    "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
     | {"driver.devices", "games.task", "games.rules", "games.records", "training"},
     "__main__": {"cli"},
 }

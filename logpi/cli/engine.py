@@ -69,7 +69,7 @@ def _serve(
     path: str, protocol: str, simulations: int, room: int, lines: queue.Queue[str], write: Callable[[str], None]
 ) -> None:
     from logpi.api.agents import load
-    from logpi.engine.serve import session
+    from logpi.arena.engine.serve import session
 
     handle = session(load(path), protocol, simulations, room, lines, write)
     while handle(lines.get()):

@@ -36,7 +36,7 @@ GAMES = {  # name: module:function of the rules
     "shogi": "logpi.games.rules.shogi:shogi",
     "animal-shogi": "logpi.games.rules.shogi:animal_shogi",
 }
-# settings of self-play that suit a game without a recipe: thousands of actions are no columns of a tree, and a move in
+# settings of self-play that suit a game without a recipe: a tree has no columns for thousands of actions, and a move in
 # the replay has two bytes for each of them
 SUITED: Mapping[str, Mapping[str, object]] = {
     "chess": {"max_children": 64, "n_games": 64, "replay_size": 50_000},

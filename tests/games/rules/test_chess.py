@@ -250,8 +250,8 @@ def test_what_is_no_move_is_refused(text):
         ("4k2P/8/8/8/8/8/8/4K3 w - - 0 1", "a pawn stands"),
         ("4k3/8/8/8/8/8/8/4K3 w X - 0 1", "rights to castle"),
         ("4k3/8/8/8/8/8/8/4K3 w - e9 0 1", "en passant"),
-        ("4k3/8/8/8/8/8/8/4K3 w - - x 1", "is no number"),
-        ("4k3/8/8/8/8/8/8/4K3 w - - 0 99999999999", "is no number"),
+        ("4k3/8/8/8/8/8/8/4K3 w - - x 1", "is not a number"),
+        ("4k3/8/8/8/8/8/8/4K3 w - - 0 99999999999", "is not a number"),
         ("kk6/8/8/8/8/8/8/4K3 w - - 0 1", "black has 2 kings"),
     ],
 )

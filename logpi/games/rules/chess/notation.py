@@ -72,7 +72,7 @@ def parse(board: Board, text: str, game: str) -> int:
     """The action called ``text``.
 
     Raises:
-        LogpiError: it is none.
+        LogpiError: the text names no action.
     """
     wanted, columns = text.strip().lower(), board.grid.columns
     refused = boards.no_action(
@@ -104,7 +104,7 @@ def from_fen(board: Board, text: str) -> ChessState:
     """The position of a FEN, or of its first four fields.
 
     Raises:
-        LogpiError: it is none of this board.
+        LogpiError: the text is not a position of this board.
     """
     fields = text.split()
     if not 4 <= len(fields) <= 6 or fields[1] not in ("w", "b"):
@@ -121,7 +121,7 @@ def from_fen(board: Board, text: str) -> ChessState:
         jnp.int32(min(counters[0], QUIET)),
         jnp.int32(2 * (max(counters[1], 1) - 1) + (not white)),
     )
-    if int(position.passant) >= 0:  # a square where nobody can capture makes no other position
+    if int(position.passant) >= 0:  # a square where no pawn can capture makes no other position
         possible = bitboards.some(bitboards.union(moves.passing(board, position, board.grid.cell(position.passant))))
         position = position._replace(passant=jnp.where(possible, position.passant, -1))
     return board.state_of(position, jnp.zeros((QUIET, 2), jnp.uint32))
@@ -141,7 +141,7 @@ def _men_of(board: Board, text: str, whole: str) -> Men:
                 men[row, column] = letter
                 column += 1
             else:
-                raise LogpiError(f"{whole!r}: {letter!r} in row {row + 1} is no man, or beyond the board")
+                raise LogpiError(f"{whole!r}: {letter!r} in row {row + 1} is not a man, or lies beyond the board")
         if column != columns:
             raise LogpiError(f"{whole!r}: row {row + 1} has {column} squares, not {columns}")
     if np.isin(men[[0, -1]], ["p", "P"]).any():
@@ -178,7 +178,7 @@ def _passant(board: Board, text: str, white: bool, whole: str) -> int:
 
 def _number(text: str, whole: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or int(text) > MOST_MOVES:
-        raise LogpiError(f"{whole!r}: {text!r} is no number of moves, 0 to {MOST_MOVES:,}")
+        raise LogpiError(f"{whole!r}: {text!r} is not a number of moves, 0 to {MOST_MOVES:,}")
     return int(text)
 
 

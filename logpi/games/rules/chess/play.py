@@ -101,7 +101,7 @@ def _turned_state(
     rights = rights >> 2 | (rights & 3) << 2
     quiet = jnp.where(resets, 0, position.quiet + 1)
     after = Position(seen, rights, passed, quiet, position.ply + 1)
-    if board.double_step:  # a square where nobody can capture makes no other position
+    if board.double_step:  # a square where no pawn can capture makes no other position
         possible = some(bitboards.union(moves.passing(board, after, grid.cell(passed))))
         after = after._replace(passant=jnp.where(possible, passed, -1))
     return board.state_of(after, state.past)

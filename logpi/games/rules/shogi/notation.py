@@ -65,7 +65,7 @@ def parse(board: Board, text: str, game: str) -> int:
     """The action that ``name`` writes so.
 
     Raises:
-        LogpiError: it is none.
+        LogpiError: the text names no action.
     """
     wanted = text.strip().upper()
     drop = re.fullmatch(r"([A-Z])\*([1-9][A-I])", wanted, re.ASCII)
@@ -87,7 +87,7 @@ def from_sfen(board: Board, text: str) -> ShogiState:
     """The position of an SFEN, whose last field, the number of the move, may be missing.
 
     Raises:
-        LogpiError: it is none of this board.
+        LogpiError: the text is not a position of this board.
     """
     fields = text.split()
     if not 3 <= len(fields) <= 4 or fields[1] not in ("b", "w"):
@@ -126,7 +126,7 @@ def _men_of(board: Board, text: str, whole: str) -> Men:
                 men[row, column] = man
                 column += 1
             else:
-                raise LogpiError(f"{whole!r}: {man!r} is no man, or beyond the board")
+                raise LogpiError(f"{whole!r}: {man!r} is not a man, or lies beyond the board")
         if column != columns:
             raise LogpiError(f"{whole!r}: row {line!r} has {column} squares, not {columns}")
     return men

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from logpi.engine.chess_like import Engine
-from logpi.engine.dialects import UCI, USI
-from logpi.engine.gtp import GtpEngine
-from logpi.engine.thinker import Thinker
+from logpi.arena.engine.chess_like import Engine
+from logpi.arena.engine.dialects import UCI, USI
+from logpi.arena.engine.gtp import GtpEngine
+from logpi.arena.engine.thinker import Thinker
 from logpi.errors import LogpiError
 
 DIALECTS = {"uci": UCI, "usi": USI}

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from logpi.arena.players.base import Position, Referee, begin
-from logpi.engine.clock import Budget, Clock, budget
-from logpi.engine.thinker import Limits, Thinker, Thought
+from logpi.arena.engine.clock import Budget, Clock, budget
+from logpi.arena.engine.thinker import Limits, Thinker, Thought
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 

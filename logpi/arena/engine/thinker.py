@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.arena.players.base import Position
-from logpi.engine.clock import Budget
+from logpi.arena.engine.clock import Budget
 from logpi.games.agent import GameAgent
 from logpi.games.search.playing import Roots, programs
 from logpi.games.search.tree import Tree
