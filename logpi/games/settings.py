@@ -44,11 +44,16 @@ class GameSettings:
     uses: ClassVar[tuple[Use, ...]] = (
         Use(
             ("max_considered_actions", "c_visit", "c_scale", "rescale_values"),
-            lambda c: c.play_search == "gumbel",
-            "play_search is gumbel",
+            lambda c: "gumbel" in c.searches,
+            "search or play_search is gumbel",
         ),
-        Use(("c_init", "c_base", "fpu_reduction"), lambda c: c.play_search == "puct", "play_search is puct"),
+        Use(("c_init", "c_base", "fpu_reduction"), lambda c: "puct" in c.searches, "search or play_search is puct"),
     )
+
+    @property
+    def searches(self) -> tuple[str, ...]:
+        """The kinds of search that a run makes, in training and in play."""
+        return (self.play_search,)
 
     @property
     def move_cost(self) -> float:
@@ -151,16 +156,6 @@ class SelfPlaySettings(SampledSettings):
     )  # shapes and numbers of updates
     uses = (
         Use(
-            ("max_considered_actions", "c_visit", "c_scale", "rescale_values"),
-            lambda c: "gumbel" in (c.search, c.play_search),
-            "search or play_search is gumbel",
-        ),
-        Use(
-            ("c_init", "c_base", "fpu_reduction"),
-            lambda c: "puct" in (c.search, c.play_search),
-            "search or play_search is puct",
-        ),
-        Use(
             (
                 *("dirichlet_fraction", "dirichlet_alpha", "forced_playouts_k"),
                 *("temperature", "temperature_plies", "temperature_end"),
@@ -177,6 +172,11 @@ class SelfPlaySettings(SampledSettings):
         ),
         Use(("no_resign_fraction",), lambda c: c.resign_threshold <= 1, "resign_threshold is at most 1"),
     )
+
+    @property
+    def searches(self) -> tuple[str, ...]:
+        """Of self-play, and of evaluations and matches."""
+        return self.search, self.play_search
 
     @property
     def move_cost(self) -> float:

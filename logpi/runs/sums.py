@@ -1,6 +1,6 @@
 """``SHA256SUMS`` of a folder: whether its files are those that were put there (``sha256sum -c`` reads it too).
 
-It finds damage and files that were exchanged. It says nothing about who wrote the folder: whoever exchanges a file can
+It finds damage and files that were exchanged. It says nothing about who wrote the folder: who exchanges a file can
 write its sum.
 """
 

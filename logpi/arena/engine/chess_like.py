@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from logpi.arena.players.base import Position, Referee, begin
 from logpi.arena.engine.clock import Budget, Clock, budget, fixed
 from logpi.arena.engine.dialects import Dialect
 from logpi.arena.engine.thinker import Limits, Thinker, Thought
+from logpi.arena.players.base import Position, Referee, begin
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 

@@ -7,9 +7,9 @@ import queue
 import re
 from collections.abc import Callable, Sequence
 
-from logpi.arena.players.base import Position, Referee, begin
 from logpi.arena.engine.clock import Budget, Clock, budget
 from logpi.arena.engine.thinker import Limits, Thinker, Thought
+from logpi.arena.players.base import Position, Referee, begin
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 

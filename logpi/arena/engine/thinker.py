@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from logpi.arena.players.base import Position
 from logpi.arena.engine.clock import Budget
+from logpi.arena.players.base import Position
 from logpi.games.agent import GameAgent
 from logpi.games.search.playing import Roots, programs
 from logpi.games.search.tree import Tree

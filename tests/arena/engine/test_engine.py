@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
-from logpi.arena.players.base import Position, Referee, begin
-from logpi.config.experiments import resolve
 from logpi.arena.engine.clock import Budget, Clock, budget, fixed
 from logpi.arena.engine.serve import session
 from logpi.arena.engine.thinker import Limits, Thinker
+from logpi.arena.players.base import Position, Referee, begin
+from logpi.config.experiments import resolve
 from logpi.errors import LogpiError
 from logpi.games.agent import GameAgent
 from logpi.games.rules.make import make_game
