@@ -190,16 +190,16 @@ def test_a_polite_end_saves_first(tmp_path, whole, how):
 
 
 # One process imports everything and forks a child for each kill, before JAX has started any thread.
-def test_fifty_kills_at_random_moments(tmp_path, whole):
+def test_kills_at_random_moments(tmp_path, whole):
     process, folder = begun(tmp_path)
     process.kill()
     process.wait()
-    arguments = [sys.executable, "-c", KILLER, str(folder.path), str(ROOT / "tests" / "support"), "50"]
+    arguments = [sys.executable, "-c", KILLER, str(folder.path), str(ROOT / "tests" / "support"), str(KILLS)]
     environment = {**os.environ, **SETTINGS, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     progress = list(map(int, done.stdout.split()))
-    assert len(progress) == 51
+    assert len(progress) == KILLS + 1
     assert progress == sorted(progress), "a kill cost what a checkpoint had saved"
     assert progress[-1] > progress[0]
     resume(folder)

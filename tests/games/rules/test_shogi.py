@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from perft import Perft
+from small import quick_compilation
 
 from logpi.errors import LogpiError
 from logpi.games.rules.make import make_game
@@ -32,6 +33,12 @@ PERFT = {  # YaneuraOu's, and Fairy-Stockfish's for the small boards
 # the most moves of a position, and positions that count pawn drops that would mate
 MOST = "R8/2K1S1SSk/4B4/9/9/9/9/9/1L1L1L3 b RBGSNLP3g3n17p 1"
 says = {name: jax.jit(functools.partial(getattr(play, name), SHORT)) for name in ("legal", "ended", "outcome", "step")}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with quick_compilation():
+        yield
 
 
 @pytest.fixture(scope="module")
