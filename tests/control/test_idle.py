@@ -1,5 +1,6 @@
 """A setting that would do nothing is refused with the reason, and no recipe has one."""
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -118,6 +119,22 @@ def test_settings_of_methods():
 def test_games_and_images(env, algo, section, name, value, why):
     experiment = resolve(env, algo, {section: {name: value}})[0]
     with pytest.raises(LogpiError, match=f"{section}.{name} is .*{why}"):
+        check_used(experiment, NO_ENVIRONMENTS)
+
+
+@pytest.mark.parametrize(
+    ("algo", "name", "does_something"),
+    [
+        ("alphazero", "max_considered_actions", True),  # its self-play searches by gumbel, its play by puct
+        ("alphazero", "c_init", True),
+        ("alphago_zero", "c_visit", False),
+        ("alphago", "c_visit", False),
+        ("alphago_rl", "c_init", True),
+    ],
+)
+def test_settings_of_a_search_are_used_where_one_of_the_searches_is_of_their_kind(algo, name, does_something):
+    experiment = resolve("tic-tac-toe", algo, {"method": {name: 3}})[0]
+    with contextlib.nullcontext() if does_something else pytest.raises(LogpiError, match="would do nothing"):
         check_used(experiment, NO_ENVIRONMENTS)
 
 

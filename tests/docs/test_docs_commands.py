@@ -18,6 +18,7 @@ import subprocess
 import sys
 
 import notebooks
+import numpy as np
 import pytest
 from manual import PAGES, ROOT, blocks, commands, files, name_of, sized
 from matplotlib import pyplot
@@ -36,6 +37,8 @@ import logpi.games.rules.check
 import logpi.training.session
 import logpi.view.screen
 from logpi.cli.main import main
+from logpi.games.records.files import append
+from logpi.games.records.record import Record
 
 CAPS = {  # settings: the largest value in this test
     **{"total_timesteps": 64, "total_images": 64, "n_envs": 2, "n_games": 4, "n_steps": 8, "n_updates": 1},
@@ -51,9 +54,11 @@ SKIPPED = {  # what a command contains -> (why it is not run here, whether that 
     "logpi engine": ("it waits for another program", True),
     "pip install": ("it installs packages: .ci/run does it in a new virtual environment", True),
     "gnugo": ("it needs the program gnugo", not shutil.which("gnugo")),
+    "python bench/": ("it takes hours: tests/bench runs the script", True),
 }
 SLOW = {  # pages whose commands compile large networks, minutes in all: run with LOGPI_SLOW_DOCS=1
     "docs/alphazero.md": "Go 9x9 and Connect Four",
+    "docs/alphago.md": "Go 9x9",
     "docs/ram.md": "ten trainings on images of up to 100x100 pixels",
     "docs/pgx.md": "chess and shogi by pgx",
 }
@@ -159,6 +164,11 @@ def provide(text, folder, store):
     if "own.npz" in text and not (folder / "own.npz").exists():
         (program,) = (block.text for block in blocks(ROOT / "docs" / "glimpse-data.md") if "savez" in block.text)
         exec(program, {})
+    for name in re.findall(r"--records (\w+)", text):
+        rng, path = np.random.default_rng(0), folder / name / "games.sgf"
+        while not path.exists() or path.stat().st_size < 10_000:
+            moves = tuple(rng.permutation(81)[:12].tolist())
+            append(path, Record("go-9x9", ("a", "b"), moves, float(rng.choice([-1, 1])), reason="resigned"))
     for path, env in RUN.findall(text):
         made, target = store / "runs" / path, folder / "runs" / path
         if target.exists() or not path.startswith(("ppo/", "alphazero/", "ram/")):
