@@ -31,7 +31,8 @@ from logpi.types import Space
 
 WALKER = PPO(total_timesteps=1e6, n_envs=16, n_steps=256, batch_size=512, n_epochs=5)
 PONG = PPO(total_timesteps=1e6, n_envs=32, n_steps=64, batch_size=256, n_epochs=3)
-SETTINGS = {"LunarLander-v3": ZOO, "Walker2d-v5": WALKER, "ALE/Pong-v5": PONG}
+SMALL = Network(torso="mlp", shared=True)  # of Pong's pixels: it is the vectors that are measured
+SETTINGS = {"LunarLander-v3": (ZOO, Network()), "Walker2d-v5": (WALKER, Network()), "ALE/Pong-v5": (PONG, SMALL)}
 
 
 def random_actions(space: Space, rows: int, batch: int, rng: np.random.Generator) -> NDArray[np.generic]:
@@ -73,7 +74,8 @@ def main() -> None:
     args = parser.parse_args()
     devices.prepare()
     run = dataclasses.replace(Run(), vectorization=args.way, half_batches=args.half_batches)
-    asked = Experiment(args.env, "ppo", run, SETTINGS[args.env], Network(), wrappers=wrappers_of(args.env, {}))
+    method, network = SETTINGS[args.env]
+    asked = Experiment(args.env, "ppo", run, method, network, wrappers=wrappers_of(args.env, {}))
     shares: dict[str, float] = {}
     if args.random:
         rates = random_rates(asked, args.steps, args.repeats)

@@ -25,6 +25,12 @@ from logpi.own_code import safe_children
 from logpi.types import EnvSpec
 
 AUTO = "auto"
+OF_GYMNASIUM = "gymnasium.envs."  # how the entry points of Gymnasium's own environments begin
+FIXED = (
+    "game",
+    "obs_type",
+    "frameskip",
+)  # arguments of a registered game that the preprocessing decides, or that it is
 NEXT_STEP = "next_step"
 MODES = {NEXT_STEP: "NextStep", "same_step": "SameStep", "disabled": "Disabled"}
 
@@ -120,7 +126,10 @@ def _game(wanted: Wanted) -> _Game | str:
         return f"it takes of env_kwargs only {', '.join(ARGUMENTS)}, and {other[0]} is given"
     if wanted.autoreset != NEXT_STEP:
         return f"it resets in the next step, and autoreset is {wanted.autoreset}"
-    given = {**factory.spec.kwargs, **wanted.env_kwargs}
+    spec = factory.spec
+    if spec.max_episode_steps or spec.additional_wrappers or set(spec.kwargs) - {*FIXED, *ARGUMENTS}:
+        return f"{wanted.spec.id} is registered with more than a game and its {', '.join(ARGUMENTS)}"
+    given = {**spec.kwargs, **wanted.env_kwargs}
     return _Game(given["game"], how, {name: given[name] for name in ARGUMENTS if name in given})
 
 
@@ -142,8 +151,8 @@ def _ale_title() -> str:
 def _pool_refusal(wanted: Wanted) -> str:
     if pools.version() is None:
         return "EnvPool is not installed: pip install 'logpi[fast]'"
-    if not isinstance(wanted.factory, Registered):
-        return f"EnvPool builds {wanted.spec.id} itself, without wrappers or a function of your own"
+    if not (isinstance(wanted.factory, Registered) and str(wanted.factory.spec.entry_point).startswith(OF_GYMNASIUM)):
+        return f"EnvPool builds {wanted.spec.id} itself, without wrappers or code of your own"
     if wanted.env_kwargs:
         return f"EnvPool's {wanted.spec.id} takes no env_kwargs, and {', '.join(wanted.env_kwargs)} is given"
     if wanted.autoreset != NEXT_STEP:

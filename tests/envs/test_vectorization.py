@@ -1,5 +1,7 @@
 """Which way copies of an environment are stepped, and why not another."""
 
+import dataclasses
+
 import gymnasium
 import pytest
 from atari_extra import needs_atari
@@ -7,7 +9,7 @@ from atari_extra import needs_atari
 from logpi.control.sources import source_of
 from logpi.envs import pools, vectorization
 from logpi.envs.host import host_spec, make_host
-from logpi.envs.load import registered
+from logpi.envs.load import Registered, registered
 from logpi.envs.make import make_gymnasium
 from logpi.envs.vectorization import WAYS, Wanted, choose
 from logpi.envs.wrappers import Wrapped, expanded, layers
@@ -91,6 +93,26 @@ def test_ale_is_taken_for_games_in_the_standard_preprocessing(no_pool):
 def test_ale_refuses_what_it_cannot_do(no_pool, given, words):
     with pytest.raises(LogpiError, match=f"vectorization 'ale': .*{words}.*; allowed here: 'sync', 'async'"):
         choose("ale", given())
+
+
+def test_what_has_a_known_name_but_other_code_is_gymnasiums(any_pool):
+    own = gymnasium.spec(LANDER)
+    own = dataclasses.replace(own, entry_point="own.module:Lander")
+    factory = Registered(LANDER, own)
+    spec = host_spec(registered(LANDER))
+    with pytest.raises(LogpiError, match="EnvPool builds LunarLander-v3 itself, without wrappers or code of your own"):
+        choose("envpool", Wanted(factory, {}, spec))
+
+
+@needs_atari
+@pytest.mark.parametrize("more", [{"max_episode_steps": 100}, {"kwargs": {"game": "pong", "mode": 1}}])
+def test_a_game_that_is_registered_otherwise_is_gymnasiums(no_pool, more):
+    usual = wanted(PONG, ATARI)
+    own = Registered(PONG, dataclasses.replace(usual.factory.make.spec, **more))
+    found = usual._replace(factory=Wrapped(own, usual.factory.layers))
+    assert choose("auto", found).name == "sync"
+    with pytest.raises(LogpiError, match="ALE/Pong-v5 is registered with more than a game and its repeat_action"):
+        choose("ale", found)
 
 
 def test_an_unknown_way_is_refused():
