@@ -45,7 +45,8 @@ def compare(argv: list[str]) -> int:
             out: Folder of the comparison; without runs, --envs and --algos the one that is there goes on
             reference: Scores of random and of good play, ENV=RANDOM,GOOD, which become 0 and 1
             resamples: Number of resamples of the bootstrap, at least 100
-            on: Where runs are trained: here, ray[:ADDRESS], slurm[:PARTITION], or processes of this machine
+            on: Where runs are trained: here, ray[:ADDRESS], slurm[:PARTITION], or processes (one
+                for each core of this machine)
             cores: Number of CPUs that each run asks a cluster for
             quiet: No line for each run that is trained
         """

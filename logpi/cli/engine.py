@@ -13,7 +13,7 @@ import tyro
 from logpi.cli.options import NO_OFF
 from logpi.errors import LogpiError
 
-AGENT = "Run, agent folder, or name in --log-dir; by default the newest run of a board game"
+AGENT = "Run of a board game, or an agent's folder"
 
 
 def engine(argv: list[str]) -> int:

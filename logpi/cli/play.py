@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from logpi.games.rules.game import Game
 
 SEARCHED = 400  # simulations of plain MCTS by default
-GAME = "Board game: tic-tac-toe, connect-four, othello, hex-NxN, go-NxN or path/file.py:NAME"
+GAME = "Board game, a name of `logpi envs` such as connect-four, chess, hex-NxN or go-NxN, or path/file.py:NAME"
 
 
 def play(argv: list[str]) -> int:

@@ -48,14 +48,16 @@ def sweep(argv: list[str]) -> int:
             configurations: Number of configurations
             seeds: Number of seeds of each configuration; its score is their mean
             seed: First seed; the configurations are drawn by it too
-            sampler: Where configurations come from: random search, or optuna, which learns from those before
+            sampler: Where configurations come from: random, or optuna, which learns from the scores of earlier ones
+                (pip install optuna)
             batch: Number of configurations at a time, side by side, before Optuna learns from them
             halving: Factor η of successive halving: the best 1/η of the configurations go on from each rung, η times
                 as long; 0: all train to the end
             rungs: Number of rungs, at most, with --halving
             retrain: Number of further seeds that train the best settings again, for the recipe's band; 0: none
             out: Folder of the sweep; without ENV, --config and --space the one that is there goes on
-            on: Where programs are trained: here, ray[:ADDRESS], slurm[:PARTITION], or processes of this machine
+            on: Where configurations are trained: here, ray[:ADDRESS], slurm[:PARTITION], or processes (one for each
+                core of this machine)
             cores: Number of CPUs that each program asks a cluster for
             quiet: No line for each program that is trained
         """

@@ -84,6 +84,8 @@ def resolve(env: str, algo: str | None, *tables: Table, own: Own = NOTHING) -> t
 def _check_sections(layer: Table) -> None:
     if unknown := set(layer) - {*SECTIONS, *PARTS}:
         name = sorted(unknown)[0]
+        if not isinstance(layer[name], Mapping | list):
+            raise LogpiError(f"{name} stands outside of every section; write it below one of [{'], ['.join(SECTIONS)}]")
         raise LogpiError(f"unknown section [{name}]; allowed: {', '.join(SECTIONS)}{near(name, SECTIONS)}")
     for name in SECTIONS:
         if not isinstance(part := layer.get(name, {}), Mapping):

@@ -179,7 +179,7 @@ def adopt(learner: Learner, folder: Path, network: Network | None) -> Learner:
         flag = "--no-normalize-obs" if normalized else "--normalize-obs"
         raise LogpiError(
             f"the agent in {folder} ({card.get('env')}) was trained {'without' if normalized else 'with'} normalized "
-            f"observations, and this run is not: add {flag}"
+            f"observations, but this run is not: add {flag}"
         )
     like = {"params": learner.params, "statistics": learner.statistics.obs}
     found = cards.arrays_for(folder, KIND, like, None if network is None else dataclasses.asdict(network))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from logpi.config.settings import Experiment
 from logpi.config.stored import settings_card, settings_from
+from logpi.errors import LogpiError
 from logpi.games.network import with_ownership, without_ownership
 from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
@@ -89,6 +90,8 @@ def load_game_agent(folder: Path, own: Own = NOTHING) -> GameAgent:
         LogpiError: its files are missing, damaged, or of another format.
     """
     with cards.reading(folder) as card:
+        if card["task"] != KIND:
+            raise LogpiError(f"it is an agent of {card.get('env')}, which is not a board game; `logpi runs` lists runs")
         method, config, net = settings_from(card, own)
         game = make_game(str(card["env"]))
         like = {"params": jax.eval_shape(method(config, net, game).init, jax.random.key(0)).params}

@@ -180,7 +180,7 @@ def test_train_takes_the_config_file_of_a_run_as_it_is(tmp_path, monkeypatch):
     [
         ("format_version = 1\n", "format_version 1"),
         ("env = 3\n", "env is 3; it must be text"),
-        ("seed = 3\n", r"unknown section \[seed\]"),
+        ("seed = 3\n", r"seed stands outside of every section; write it below one of \[run\], \[method\]"),
         ("[run]\nsead = 3\n", "did you mean seed"),
     ],
 )
