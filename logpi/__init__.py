@@ -43,6 +43,7 @@ _WHERE = {
     "prune_run": "logpi.runs.manage:prune",
     "archive_run": "logpi.runs.manage:archive",
     "list_environments": "logpi.config.experiments:environments",
+    "list_agents": "logpi.runs.shipped:shipped_agents",
     "list_algorithms": "logpi.methods:all_methods",
     "doctor": "logpi.training.doctor:examine",
     "method": "logpi.methods",

@@ -44,7 +44,7 @@ def load(
     reads an agent without any code.
 
     Args:
-        path: folder of the run or of the agent.
+        path: folder of the run or of the agent; or the name of an agent that comes with logpi (``list_agents``).
         policy: the network that ``train`` was given, if it was not a name.
         code: Python files that may be imported where the agent names them.
         trust: import whatever code the agent names, now or when it is evaluated or filmed; each file is shown on

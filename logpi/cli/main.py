@@ -39,6 +39,7 @@ VERBS = {  # name -> what it does; each is a function of that name in this folde
     "plot": "draw the learning curves of one or more runs",
     "runs": "list the runs in a folder with their status and size; delete, prune or archive some",
     "envs": "list environments, image tasks and board games, with their recipes",
+    "agents": "list the trained agents that come with logpi",
     "algos": "list algorithms, each with its parent: the one that it changes",
     "check-env": "test your own environment and say what to fix",
     "check-game": "test the rules of your own board game and say what to fix",

@@ -14,7 +14,9 @@ Json = Annotated[bool, tyro.conf.arg(help="Output as JSON")]
 LogDir = Annotated[str, tyro.conf.arg(help="Folder that holds the runs")]
 Target = Annotated[
     tyro.conf.Positional[str],
-    tyro.conf.arg(help="Run, or an agent's folder (best/, last/); by default the newest run in runs/", metavar="AGENT"),
+    tyro.conf.arg(
+        help="Run, an agent's folder, or a name of `logpi agents`; by default the newest run in runs/", metavar="AGENT"
+    ),
 ]
 
 WRAPPER_HELP = "Wrapper around the environment, repeatable, innermost first: a short name, module:Class, "

@@ -37,7 +37,8 @@ def play(argv: list[str]) -> int:
         """Play a board game against an agent in the terminal, or watch it play itself; `help` lists the commands.
 
         Args:
-            agent: Opponent, such as a run, mcts:N or random; by default the newest run of the game, else plain MCTS
+            agent: Opponent, such as a run, mcts:N or random; by default the newest run of the game, else
+                logpi's own agent, else plain MCTS
             side: Side that you play; none: the agent plays itself
             simulations: Number of search simulations per move of the agent, at least 1
             save: File to which the game is added at the end
@@ -101,7 +102,8 @@ def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
 
 
 def make_agent(game: Game, text: str, simulations: int | None, seed: int) -> Player:
-    """The player that ``text`` names; by default the newest run of the game, else plain MCTS.
+    """The player that ``text`` names; by default the newest run of the game, else the agent that comes with logpi,
+    else plain MCTS.
 
     Args:
         game: rules.
@@ -114,12 +116,14 @@ def make_agent(game: Game, text: str, simulations: int | None, seed: int) -> Pla
     """
     from logpi.arena.players.make import KINDS, make_player
     from logpi.runs.lookup import find_runs
+    from logpi.runs.shipped import shipped_folder
 
     if simulations is not None and ":" in text:
         raise LogpiError(f"--simulations {simulations} and --agent {text}: say it once, as in --agent mcts:400")
     if not text:
         runs = [str(info.path) for info in find_runs() if info.env == game.id]
-        text = runs[-1] if runs else "mcts" if "mcts" in KINDS else "random"
+        known = [*map(str, filter(None, [shipped_folder(game.id)])), *runs]
+        text = known[-1] if known else "mcts" if "mcts" in KINDS else "random"
     if text == "mcts":
         simulations = SEARCHED if simulations is None else simulations
     return make_player(text if simulations is None else f"{text}:{simulations}", game, seed)

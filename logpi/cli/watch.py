@@ -15,7 +15,7 @@ from logpi.errors import LogpiError
 from logpi.runs.files import refuse_traps
 
 FILM_SUFFIXES = (".mp4", ".gif")
-TARGET = "Run or agent's folder, by default the newest run; with --random an environment"
+TARGET = "Run, agent's folder or name of `logpi agents`; by default the newest run; with --random an environment"
 
 
 class Wanted(NamedTuple):

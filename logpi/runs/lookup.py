@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from logpi.errors import LogpiError
 from logpi.runs.files import size_of
 from logpi.runs.folder import MANIFEST, SEED, RunFolder, length_in, score_in
 from logpi.runs.metrics import Row, last_values
+from logpi.runs.shipped import shipped_folder
 
 
 class RunInfo(NamedTuple):
@@ -80,15 +82,25 @@ def agent_folder(path: str | Path) -> Path:
 
 
 def agent_folders(path: str | Path) -> list[Path]:
-    """The folders of the agents of all seeds of a run, in their order; raises as ``agent_folder``."""
+    """The folders of the agents of all seeds of a run, in their order; raises as ``agent_folder``.
+
+    The name of a task stands for the agent that comes with logpi, unless a file, folder or run is called so.
+    """
     if found := agents_in(Path(path)):
         return found
+    if not _is_there(path) and (comes_with := shipped_folder(str(path))):
+        return [comes_with]
     run = open_run(path)
     found = agents_in(run.best) or agents_in(run.last)
     if not found:
         begun = f"or `logpi resume {path}`" if run.has_checkpoint else "or start again with `logpi train`"
         raise LogpiError(f"{path} has no agent yet; wait for its first checkpoint, {begun}")
     return found
+
+
+def _is_there(path: str | Path, root: str | Path = "runs") -> bool:
+    """Whether something at ``path``, or at ``root/path``, has this name."""
+    return any(os.path.lexists(place) for place in (Path(path), Path(root) / path))
 
 
 def agents_in(folder: Path) -> list[Path]:
