@@ -161,8 +161,6 @@ class Engine:
             if kind != "startpos":
                 position = Position(self.game, (), notation.start(given))
         for move in wanted[len(known) :]:
-            if self._referee.result(position) is not None:
-                raise LogpiError(f"{move} comes after the end of the game")
             position = self._referee.play(position, notation.read(position.state, move))
         self._position, self._start, self._moves = position, start, wanted
 
@@ -172,8 +170,8 @@ class Engine:
         self._stop.clear()
         self._hit.clear()
         position = self._position
-        if self._referee.result(position) is not None:
-            self.say(self._dialect.lost)
+        if decided := self._decided(position):
+            self.say(decided)
             return
         moves = [action for move in asked.get("searchmoves", []) for action in self._actions(position, move)] or None
         limits = Limits(nodes=asked.get("nodes", math.inf), depth=asked.get("depth", math.inf), moves=moves)
@@ -181,6 +179,18 @@ class Engine:
         arguments = (position, limits, self._budget(asked), waits, "ponder" in asked)
         self._search = threading.Thread(target=self._think, args=arguments, name="logpi-engine", daemon=True)
         self._search.start()
+
+    def _decided(self, position: Position) -> str:
+        """What is said in place of a move; "" where one is wanted.
+
+        That holds in drawn positions too: whether a third repetition ends a game, the other program decides.
+        """
+        result = self._referee.result(position)
+        first = len(position.actions) % 2 == 0  # the one who began is the referee's first player
+        mine = None if result is None else result if first else -result
+        if mine == -1 or not self._referee.legal(position):
+            return self._dialect.lost
+        return self._dialect.won if mine == 1 else ""
 
     def _actions(self, position: Position, move: str) -> list[int]:
         """The action called ``move``; none where it is not legal, which is said: ``go`` has to be answered."""

@@ -16,7 +16,8 @@ class Dialect(NamedTuple):
     start: str  # what announces a position as text: "fen", "sfen"
     hash_option: str
     ponder_option: str
-    lost: str  # in place of a move where there is none
+    lost: str  # in place of a move, where there is none or the game is lost
+    won: str  # in place of a move, where the rules make the position a win; "": the other program does not know that
     sides: tuple[str, str]  # prefixes of clocks: of the first and of the second player
     score: Callable[[float], str]
 
@@ -34,8 +35,17 @@ def ponanza(value: float) -> str:
 
 
 UCI = Dialect(
-    "uci", "uciok", "ucinewgame", "fen", "Hash", "Ponder", "bestmove (none)", ("w", "b"), centipawns
+    "uci", "uciok", "ucinewgame", "fen", "Hash", "Ponder", "bestmove (none)", "", ("w", "b"), centipawns
 )  # Kahlen, "UCI protocol", 2006
 USI = Dialect(
-    "usi", "usiok", "usinewgame", "sfen", "USI_Hash", "USI_Ponder", "bestmove resign", ("b", "w"), ponanza
+    "usi",
+    "usiok",
+    "usinewgame",
+    "sfen",
+    "USI_Hash",
+    "USI_Ponder",
+    "bestmove resign",
+    "bestmove win",
+    ("b", "w"),
+    ponanza,
 )  # Romstad, "The Universal Shogi Interface", 2007

@@ -255,6 +255,15 @@ def test_uci_has_no_move_where_the_game_is_over(uci):
     assert uci.move("position fen 4k/3QK/5/5/5 b - - 0 1", "go nodes 5")[-1] == "bestmove (none)"
 
 
+def test_uci_moves_on_where_the_game_is_drawn(uci):
+    """Whether a third repetition or 50 moves end the game, the other program decides."""
+    said = uci.move("position fen 4k/5/5/5/R3K w - - 100 90", "go nodes 10")
+    assert re.match(r"bestmove [a-e][1-5]", bests(said)[0])
+    back_and_forth = " ".join(["a1a2 e5d5 a2a1 d5e5"] * 3)
+    said = uci.move(f"position fen 4k/5/5/5/R3K w - - 0 1 moves {back_and_forth}", "go nodes 10")
+    assert re.match(r"bestmove [a-e][1-5]", bests(said)[0])
+
+
 def test_uci_survives_what_is_no_command(uci):
     """Words of the protocol in any order, and noise; it still plays afterwards."""
     rng = random.Random(0)
@@ -279,6 +288,7 @@ def test_usi_plays_by_its_own_words(usi):
     said = usi.move("position sfen 1l1/3/1L1/3 b C 1", "go nodes 30")
     assert len(bests(said)) == 1
     assert usi.move("position sfen 2L/l2/3/3 w - 1", "go nodes 5")[-1] == "bestmove resign"
+    assert usi.move("position sfen 2L/l2/3/1g1 b - 1", "go nodes 5")[-1] == "bestmove win"
 
 
 @pytest.fixture(scope="module")
