@@ -17,7 +17,7 @@ from report import BENCH, answer, parser, publish, spread, table, versions
 WAYS = {"LunarLander-v3": ("sync", "async", "envpool"), "Walker2d-v5": ("sync", "async", "envpool")}
 WAYS |= {"ALE/Pong-v5": ("sync", "async", "ale")}
 ROWS = {"LunarLander-v3": 16_384, "Walker2d-v5": 8_192, "ALE/Pong-v5": 2_048}  # of one repeat of training
-MORE = 4  # times as many of random actions
+MORE = 2  # times as many of random actions
 PACKAGES = ("envpool", "ale-py", "mujoco", "box2d", "gymnasium")
 KINDS = {"random": ["--random"], "training": [], "training, half-batches": ["--half-batches"]}
 
