@@ -51,6 +51,7 @@ CAPS = {  # settings: the largest value in this test
 }
 ELSEWHERE = {"docs/extend.md": "tests/test_extend.py runs its commands and programs"}
 SKIPPED = {  # what a command contains -> (why it is not run here, whether that holds on this machine)
+    "--on processes": ("lengths are not cut in other processes; tests/clusters trains there", True),
     "logpi engine": ("it waits for another program", True),
     "pip install": ("it installs packages: .ci/run does it in a new virtual environment", True),
     "gnugo": ("it needs the program gnugo", not shutil.which("gnugo")),
