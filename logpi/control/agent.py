@@ -161,7 +161,7 @@ def own_policy(name: str, spec: EnvSpec) -> Policy | None:
     return found
 
 
-def adopt(learner: Learner, folder: Path, network: Network | None) -> Learner:
+def adopt(learner: Learner, folder: Path, network: Network | None, spec: EnvSpec) -> Learner:
     """``learner`` with the parameters and the observation statistics of the agent in ``folder``.
 
     What only a method keeps (``Learner.extra``) stays as it is.
@@ -170,10 +170,12 @@ def adopt(learner: Learner, folder: Path, network: Network | None) -> Learner:
         learner: of a run, or its shapes.
         folder: of the agent.
         network: settings of the run's network; None where it is the user's own.
+        spec: of the run's environment.
 
     Raises:
         LogpiError: the agent cannot be read, or does not fit.
     """
+    _check_spaces(cards.read_card(folder), folder, spec)
     normalized = learner.statistics.obs != ()
     if (card := cards.read_card(folder)).get("normalize_obs", normalized) != normalized:
         flag = "--no-normalize-obs" if normalized else "--normalize-obs"
@@ -185,6 +187,23 @@ def adopt(learner: Learner, folder: Path, network: Network | None) -> Learner:
     found = cards.arrays_for(folder, KIND, like, None if network is None else dataclasses.asdict(network))
     statistics = learner.statistics._replace(obs=found["statistics"])
     return learner._replace(params=found["params"], statistics=statistics)
+
+
+def _check_spaces(card: Facts, folder: Path, spec: EnvSpec) -> None:
+    """Raise LogpiError where an agent's spaces have other shapes than those of a run's environment."""
+    if not {"observation_space", "action_space"} <= card.keys():
+        return  # of another kind of task, which is told where its arrays are read
+    with cards.reading(folder):
+        theirs = [space_from_json(card[key]) for key in ("observation_space", "action_space")]
+    for what, its, own in zip(
+        ("observations", "actions"), theirs, (spec.observation_space, spec.action_space), strict=True
+    ):
+        shapes = [jax.tree.map(lambda x: x.shape, example(space)) for space in (its, own)]
+        if shapes[0] != shapes[1] or type(its) is not type(own) or getattr(its, "n", 0) != getattr(own, "n", 0):
+            raise LogpiError(
+                f"the agent in {folder} is of {card.get('env')}, whose {what} are {its}; those of {spec.id} are {own}. "
+                "A run begins with an agent of the same spaces; leave --from out"
+            )
 
 
 def load_agent(folder: str | Path, own: Own = NOTHING) -> Agent:

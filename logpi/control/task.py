@@ -133,7 +133,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
         save_agent(folder, acting, made.spec, network, {**kept, **facts})
 
     def begin_with(learner: Learner, folder: Path) -> Learner:
-        return adopt(learner, folder, network)
+        return adopt(learner, folder, network, made.spec)
 
     return Work(
         made.num_devices,

@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_refused_before_a_folder_is_made(first, tmp_path):
         assert not (tmp_path / "runs").exists()
 
     refused(r"another \(settings of the network: hidden is \[8\] there and \[9\] here\)", network={"hidden": [9]})
-    refused(r"another \(arrays: .*float32\[4, 8\] there and float32\[6, 8\] here", "Acrobot-v1", normalize_obs=False)
+    refused("is of CartPole-v1, whose observations are Box.*; those of Acrobot-v1 are Box", "Acrobot-v1")
     refused("trained without normalized observations.*--no-normalize-obs", normalize_obs=True)
     refused("is not a run folder", source=tmp_path / "nothing")
     copy = tmp_path / "copy"
