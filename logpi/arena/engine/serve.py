@@ -14,7 +14,6 @@ from logpi.arena.engine.thinker import Thinker
 from logpi.errors import LogpiError
 
 DIALECTS = {"uci": UCI, "usi": USI}
-FAMILIES = {"chess": "uci", "gardner-chess": "uci", "shogi": "usi", "animal-shogi": "usi"}
 
 
 def session(
@@ -41,12 +40,11 @@ def session(
     if getattr(agent, "kind", "") != "games":
         raise LogpiError("the agent plays no board game; an engine needs one")
     game = agent.game
-    spoken = protocol_of(game.id, game.protocols.gtp is not None) if protocol == "auto" else protocol
-    fits = game.protocols.gtp is not None if spoken == "gtp" else game.notation is not None
-    if not spoken or not fits:
+    spoken = game.protocols.engine or ("gtp" if game.protocols.gtp else "")
+    if not spoken or protocol not in ("auto", spoken):
         raise LogpiError(
             f"{game.id} is played by no engine protocol{f' {protocol}' if protocol != 'auto' else ''}; games with one: "
-            f"{', '.join(FAMILIES)} (UCI, USI), go-NxN, othello, hex-NxN (GTP)"
+            "chess, gardner-chess (UCI), shogi, animal-shogi (USI), go-NxN, othello, hex-NxN (GTP)"
         )
     name = f"logpi {game.title}"
     thinker = Thinker(agent, room)
@@ -54,11 +52,6 @@ def session(
         gtp = GtpEngine(thinker, name, _version(), write, simulations, waiting)
         return gtp.handle
     return Engine(thinker, DIALECTS[spoken], name, lambda line: write(f"{line}\n")).handle
-
-
-def protocol_of(game: str, has_gtp: bool) -> str:
-    """The protocol that a game's programs speak; "" where there is none."""
-    return FAMILIES.get(game, "gtp" if has_gtp else "")
 
 
 def _version() -> str:

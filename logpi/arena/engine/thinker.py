@@ -91,7 +91,7 @@ class Thinker:
             lines: number of the best moves whose lines are wanted.
             budget: asked for the time of this move where it may change, as after pondering.
         """
-        began = told = time.perf_counter()
+        began, told = time.perf_counter(), 0.0
         before = self._placed(position, limits.moves)
         while True:
             spent = time.perf_counter() - began
@@ -176,10 +176,6 @@ class Thinker:
     def _line(self, slot: int) -> tuple[int, ...]:
         actions: Sequence[int] = np.asarray(self._programs.line(self._whole(), jnp.int32(slot))).tolist()
         return tuple(action for action in actions if action >= 0)
-
-    def look(self, lines: int) -> Thought:
-        """What is known now."""
-        return self._thought(lines, self._count, 0.0)
 
 
 def _same(before: Position, after: Position) -> bool:

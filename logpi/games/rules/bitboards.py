@@ -182,3 +182,16 @@ def count(bits: Bits) -> Array:
     """[...] int32: how many cells there are."""
     words = [jnp.bitwise_count(word).astype(jnp.int32) for word in bits]
     return sum(words[1:], words[0])
+
+
+def mixed(words: Sequence[Array], seed: Array) -> Array:
+    """A hash of ``words`` [] uint32, in the shape of ``seed`` uint32: MurmurHash3 without the length (Appleby 2011)."""
+    h = seed
+    for word in words:
+        k = word * np.uint32(0xCC9E2D51)
+        k = (k << np.uint32(15) | k >> np.uint32(17)) * np.uint32(0x1B873593)
+        h = h ^ k
+        h = (h << np.uint32(13) | h >> np.uint32(19)) * np.uint32(5) + np.uint32(0xE6546B64)
+    h = (h ^ h >> np.uint32(16)) * np.uint32(0x85EBCA6B)
+    h = (h ^ h >> np.uint32(13)) * np.uint32(0xC2B2AE35)
+    return h ^ h >> np.uint32(16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from logpi.types import PyTree
 
@@ -43,6 +43,7 @@ class Protocols(NamedTuple):
 
     sgf: Sgf | None = None
     gtp: Gtp | None = None
+    engine: Literal["", "uci", "usi"] = ""  # the protocol of its engines, where that is not GTP
     open_spiel: str = ""  # OpenSpiel's name with parameters; its actions must have the same numbers
     bitbully: bool = False  # the state is that of Connect Four, which BitBully solves
     komi: Komi | None = None

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from small import quick_compilation
 
+import logpi.arena.engine.thinker
 from logpi.arena.engine.clock import Budget, Clock, budget, fixed
 from logpi.arena.engine.serve import session
 from logpi.arena.engine.thinker import Limits, Thinker
@@ -138,6 +139,17 @@ def test_a_search_of_some_moves_knows_no_others(four, thinker):
     thinker.forget()
     found = thinker.think(begin(four.game), Limits(nodes=40, moves=[0, 6]), quiet, quiet, lines=7)
     assert {line.actions[0] for line in found.lines} == {0, 6}
+
+
+def test_it_is_told_of_on_the_way(four, thinker, monkeypatch):
+    """Twice a second; here before each piece of the search, and at the end."""
+    monkeypatch.setattr(logpi.arena.engine.thinker, "REPORT", 0.0)
+    thinker.forget()
+    told = []
+    thinker.think(begin(four.game), Limits(nodes=40), told.append, quiet)
+    assert len(told) > 1
+    assert told[0].nodes < told[-1].nodes
+    assert [thought.nodes for thought in told] == sorted(thought.nodes for thought in told)
 
 
 def test_a_full_tree_ends_the_search(four, thinker):

@@ -26,6 +26,7 @@ from logpi.games.rules.chess import notation, play
 from logpi.games.rules.chess.board import LONGEST, Board
 from logpi.games.rules.game import Game
 from logpi.games.rules.looks import DARK, WHITE, Looks
+from logpi.games.rules.protocols import Protocols
 
 
 def chess() -> Game:
@@ -61,6 +62,7 @@ def _game(name: str, board: Board, start: str) -> Game:
         parse=lambda text: notation.parse(board, text, name),
         observed_action=lambda state: jnp.where(play.first(board, state), as_white, board.turned_action),
         looks=_looks(board),
+        protocols=Protocols(engine="uci"),
         notation=notation.written(board),
     )
 

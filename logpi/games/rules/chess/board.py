@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from logpi.games.rules import bitboards
 from logpi.games.rules.bitboards import COMPASS, Bits, Grid, join, meet, without
 from logpi.types import Array
 
@@ -101,18 +102,10 @@ class Board:
         return tuple(found)
 
     def hash(self, position: Position) -> Array:
-        """[2] uint32 of men, rights, en passant and the player to move: MurmurHash3 with two seeds (Appleby 2011)."""
+        """[2] uint32 of men, rights, en passant and the player to move, by two seeds."""
         words = [word for kind in position.men for word in kind]
         words.append((position.rights | (position.passant + 1) << 4 | (position.ply & 1) << 12).astype(jnp.uint32))
-        h = jnp.asarray([0x9747B28C, 0x3C6EF372], jnp.uint32)
-        for word in words:
-            k = word * np.uint32(0xCC9E2D51)
-            k = (k << np.uint32(15) | k >> np.uint32(17)) * np.uint32(0x1B873593)
-            h = h ^ k
-            h = (h << np.uint32(13) | h >> np.uint32(19)) * np.uint32(5) + np.uint32(0xE6546B64)
-        h = (h ^ h >> np.uint32(16)) * np.uint32(0x85EBCA6B)
-        h = (h ^ h >> np.uint32(13)) * np.uint32(0xC2B2AE35)
-        return h ^ h >> np.uint32(16)
+        return bitboards.mixed(words, jnp.asarray([0x9747B28C, 0x3C6EF372], jnp.uint32))
 
     def state_of(self, position: Position, past: Array) -> ChessState:
         """The state of a position, with its own hash among those of the ``past``."""

@@ -25,6 +25,7 @@ import numpy as np
 
 from logpi.games.rules.game import Game
 from logpi.games.rules.looks import DARK, Looks
+from logpi.games.rules.protocols import Protocols
 from logpi.games.rules.shogi import notation, play
 from logpi.games.rules.shogi.board import (
     BISHOP,
@@ -80,6 +81,7 @@ def _game(name: str, board: Board, start: str) -> Game:
         parse=lambda text: notation.parse(board, text, name),
         observed_action=lambda state: jnp.where(board.first(state), as_first, turned),
         looks=_looks(board),
+        protocols=Protocols(engine="usi"),
         notation=notation.written(board),
     )
 

@@ -133,19 +133,11 @@ class Board:
         return tuple(a >> spare | b << (np.uint32(32) - spare) for a, b in zip(words, above, strict=True))
 
     def hash(self, men: Array, hands: Array, second: Array) -> Array:
-        """[] uint32 of men, hands and the player to move: MurmurHash3 (Appleby 2011)."""
+        """[] uint32 of men, hands and the player to move."""
         base = jnp.asarray([19**k for k in range(self.held)], jnp.uint32)  # no kind has more than 18 men
         counts = (hands.astype(jnp.uint32) * base[None]).sum(1)
         words = [*men.reshape(-1), *counts, second.astype(jnp.uint32)]
-        h = jnp.uint32(0x9747B28C)
-        for word in words:
-            k = word * np.uint32(0xCC9E2D51)
-            k = (k << np.uint32(15) | k >> np.uint32(17)) * np.uint32(0x1B873593)
-            h = h ^ k
-            h = (h << np.uint32(13) | h >> np.uint32(19)) * np.uint32(5) + np.uint32(0xE6546B64)
-        h = (h ^ h >> np.uint32(16)) * np.uint32(0x85EBCA6B)
-        h = (h ^ h >> np.uint32(13)) * np.uint32(0xC2B2AE35)
-        return h ^ h >> np.uint32(16)
+        return bitboards.mixed(words, jnp.uint32(0x9747B28C))
 
     def movers(self, position: Position, side: Bits, away: bool) -> Movers:
         """The men of ``side`` by how they move; ``away``: they play down the board."""
