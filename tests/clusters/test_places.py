@@ -162,3 +162,16 @@ def test_a_comparison_on_ray_that_loses_a_node_has_the_same_numbers(here, cluste
 def test_no_cluster_answers(tmp_path):
     with pytest.raises(LogpiError, match=r"no Ray cluster answers at 127\.0\.0\.1:1: .*Begin one with `ray start"):
         place_of("ray:127.0.0.1:1", tmp_path)
+
+
+def test_a_sweep_in_other_processes_has_the_same_scores(environment, tmp_path):
+    """Its programs are halved until as many run at once as there are cores."""
+    tables = settings("a2c", "")
+    kept = {name: value for name, value in tables["run"].items() if name in ("final_episodes", "eval_episodes")}
+    tiny = {**kept, **tables["network"], **tables["method"], "configurations": 2, "retrain": 0}
+    space = {"gamma": [0.5, 0.9]}
+    found = [
+        logpi.sweep("CartPole-v1", "a2c", space=space, out=tmp_path / on, on=on, **tiny) for on in ("here", "processes")
+    ]
+    scores = [{row.number: row.score for row in sweep.rows} for sweep in found]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-3)
