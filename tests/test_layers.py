@@ -56,8 +56,9 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "api": BASE
     | {"deploy", "training", "tasks", "methods", "config", "runs", "own_code", "comparison", "sweeps", "clusters"}
     | {"driver.devices", "envs.space_json", "envs.checker"},
+    "page": {"errors", "runs.files", "driver.devices"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
-    | {"driver.devices", "games.task", "games.rules", "games.records", "training"},
+    | {"driver.devices", "games.task", "games.rules", "games.records", "training", "page.server"},
     "__main__": {"cli"},
 }
 PURE = {  # folders without file, clock or logger: the modules in them that have one all the same
@@ -85,6 +86,7 @@ WITHOUT_JAX = (
     "runs",
     "cli",
     "comparison",
+    "page",
     "clusters",
     "control.task",
     "ram.task",
@@ -170,10 +172,10 @@ def test_kinds_of_tasks_know_neither_each_other_nor_the_shell(kind):
             assert not {name for name in of_logpi(module) if within(name, unknown)}, module
 
 
-@pytest.mark.parametrize("place", ["arena", "cli", "api"])
+@pytest.mark.parametrize("place", ["arena", "cli", "api", "page"])
 def test_nothing_but_the_command_line_imports_the_applications(place):
     for module in BOUND:
-        if not within(module, [place, "cli", "__main__"]):
+        if not within(module, [place, "cli", "page", "__main__"]):
             assert not {name for name in of_logpi(module) if within(name, [place])}, module
 
 
