@@ -51,7 +51,7 @@ class BatchedRules:
                 return None
             moves = (*positions[k].actions, known[k])
             # a copy: a view would keep the states of all games
-            position = Position(self._game, moves, jax.tree.map(lambda rows: rows[k].copy(), after))
+            position = positions[k]._replace(actions=moves, state=jax.tree.map(lambda rows: rows[k].copy(), after))
             sign = 1 if len(moves) % 2 == 0 else -1
             if not ended[k]:
                 return Played(position, None)

@@ -147,7 +147,8 @@ class _Table:
     """One game under way."""
 
     def __init__(self, opening: int, first: int, position: Position) -> None:
-        self.opening, self.first, self.position = opening, first, position
+        self.opening, self.first = opening, first
+        self.position = position._replace(number=2 * opening + first)
 
     @property
     def turn(self) -> int:

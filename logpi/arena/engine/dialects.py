@@ -49,3 +49,4 @@ USI = Dialect(
     ("b", "w"),
     ponanza,
 )  # Romstad, "The Universal Shogi Interface", 2007
+DIALECTS = {"uci": UCI, "usi": USI}  # by ``Protocols.engine``

@@ -8,12 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from logpi.arena.engine.chess_like import Engine
-from logpi.arena.engine.dialects import UCI, USI
+from logpi.arena.engine.dialects import DIALECTS
 from logpi.arena.engine.gtp import GtpEngine
 from logpi.arena.engine.thinker import Thinker
 from logpi.errors import LogpiError
-
-DIALECTS = {"uci": UCI, "usi": USI}
 
 
 def session(

@@ -20,6 +20,7 @@ class Position(NamedTuple):
     game: Game
     actions: tuple[int, ...]  # from the empty board
     state: PyTree  # after them, seen by the player to move; arrays without a batch
+    number: int = 0  # of the game, among those that a player is asked about at a time
 
 
 class SearchResult(NamedTuple):
@@ -83,7 +84,7 @@ class Referee:
     def play(self, position: Position, action: int) -> Position:
         """The position after a legal ``action``."""
         state = jax.device_get(self._step(position.state, jnp.int32(action)))
-        return Position(self.game, (*position.actions, action), state)
+        return position._replace(actions=(*position.actions, action), state=state)
 
     def result(self, position: Position) -> float | None:
         """1, 0 or -1 for the *first* player, or None while the game goes on."""

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 
 from logpi.arena.players.base import ForfeitError, Position, Referee, SearchResult
 from logpi.arena.players.gtp_process import Engine, Reply
+from logpi.arena.players.process import FIRST_WORDS, RESTARTS, Restarted
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 
 COLOURS = ("black", "white")  # black begins; in Hex black connects top and bottom
-RESTARTS = 3
-FIRST_WORDS = 30.0  # seconds to start, at least
 NOWHERE = (-1,)  # moves that no position extends
 
 
@@ -42,11 +41,10 @@ class GtpPlayer:
             raise LogpiError(f"{game.id} is not played over GTP; allowed: go-NxN, othello, hex-NxN, games with a Gtp")
         self.name, self.about = name or command, ""
         self._game, self._gtp, self._command = game, game.protocols.gtp, command
-        self._seconds, self._restarts = seconds, restarts
+        self._seconds = seconds
         self._referee = Referee(game)
-        self._engine: Engine | None = None
         self._there: tuple[int, ...] = NOWHERE  # the moves on the engine's board
-        self._start()
+        self._kept = Restarted(self._started, restarts)
 
     def choose(self, positions: Sequence[Position]) -> list[SearchResult]:
         """Its move in each; ForfeitError where the engine dies, hangs, resigns, or makes or refuses the wrong move."""
@@ -59,9 +57,7 @@ class GtpPlayer:
         return answers
 
     def close(self) -> None:
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+        self._kept.close()
 
     def _think(self, position: Position) -> int:
         legal = self._referee.legal(position)
@@ -86,7 +82,7 @@ class GtpPlayer:
     def _place(self, position: Position) -> None:
         """Bring the engine's board to ``position``."""
         moves, known = position.actions, len(self._there)
-        extends = self._engine is not None and moves[:known] == self._there
+        extends = self._kept.engine is not None and moves[:known] == self._there
         commands = [] if extends else self._clearing(position)
         fixed = len(commands)
         rest = range(known if extends else 0, len(moves))
@@ -106,42 +102,31 @@ class GtpPlayer:
 
     def _ask(self, *commands: str) -> list[Reply]:
         """Replies of the engine, which is started if there is none; ForfeitError if it dies or hangs."""
-        if self._engine is None:
-            if self._restarts == 0:
-                raise ForfeitError("engine died", "before, and as often as it may be started again")
-            self._restarts -= 1
-            try:
-                self._start()
-            except LogpiError as error:
-                raise ForfeitError("engine died", f"and did not start again: {error}") from error
-        assert self._engine is not None
         try:
-            return self._engine.ask(commands, self._seconds)
-        except ForfeitError as fault:
-            raise self._stopped(fault) from None
+            return self._kept.running().ask(commands, self._seconds)
+        except ForfeitError:
+            self._kept.drop()
+            self._there = NOWHERE
+            raise
 
-    def _stopped(self, fault: ForfeitError) -> ForfeitError:
-        if self._engine is not None:
-            self._engine.close(patience=0)
-        self._engine, self._there = None, NOWHERE
-        return fault
-
-    def _start(self) -> None:
+    def _started(self) -> Engine:
         """A new process, its board of the right size."""
-        self._engine = Engine(self._command)
-        size = self._game.shape[0]
-        asked = ["name", "version", "known_command set_game", f"boardsize {size}"]
+        engine = Engine(self._command)
+        size, seconds = self._game.shape[0], max(self._seconds, FIRST_WORDS)
         try:
-            self._engine.greet(max(self._seconds, FIRST_WORDS))
-            name, version, has_games, sized = self._engine.ask(asked, max(self._seconds, FIRST_WORDS))
+            engine.greet(seconds)
+            asked = ["name", "version", "known_command set_game", f"boardsize {size}"]
+            name, version, has_games, sized = engine.ask(asked, seconds)
             if has_games.text == "true" and self._gtp.setup:
-                self._engine.ask([self._gtp.setup], self._seconds)
-        except ForfeitError as fault:
-            raise self._stopped(fault) from None
+                engine.ask([self._gtp.setup], self._seconds)
+        except ForfeitError:
+            engine.close(patience=0)
+            raise
         if not sized.accepted:
-            self.close()
+            engine.close()
             raise LogpiError(f"{self._command!r} refuses a board of size {size}: {sized.text}; it plays another game")
         self.about = f"{name.text} {version.text}".strip()
+        return engine
 
     def _passes(self, action: int) -> bool:
         return self._game.name(action) == "pass"

@@ -108,6 +108,24 @@ def _gtp(asked: Asked) -> Player:
     return GtpPlayer(asked.game, asked.argument, asked.name, asked.seconds)
 
 
+def _chess_like(protocol: str) -> Callable[[Asked], Player]:
+    """What makes players of engines that speak ``protocol``, UCI or USI."""
+
+    def made(asked: Asked) -> Player:
+        from logpi.arena.players.uci import UciPlayer
+
+        if asked.game.protocols.engine != protocol:
+            raise LogpiError(f"{protocol}: engines do not play {asked.game.id}; it is played {_spoken(asked.game)}")
+        return UciPlayer(asked.game, asked.argument, asked.name, asked.seconds)
+
+    return made
+
+
+def _spoken(game: Game) -> str:
+    """Over which protocol engines play a game."""
+    return f"over {game.protocols.engine or ('gtp' if game.protocols.gtp else 'none')}"
+
+
 def _gnugo(asked: Asked) -> Player:
     """GNU Go as our rules have it: it takes dead stones off before it passes, for at the end all count as alive."""
     _engine_plays(asked.game, "gnugo", "go", "go-NxN")
@@ -149,4 +167,6 @@ KINDS = {
     "gnugo": Kind("gnugo:LEVEL (go)", _gnugo),
     "rhino": Kind("rhino:LEVEL (othello)", _rhino),
     "gtp": Kind("'gtp:COMMAND' (an engine of go, othello or hex)", _gtp),
+    "uci": Kind("'uci:[SETTING …] COMMAND' (an engine of chess)", _chess_like("uci")),
+    "usi": Kind("'usi:[SETTING …] COMMAND' (an engine of shogi)", _chess_like("usi")),
 }

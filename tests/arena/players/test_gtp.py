@@ -12,8 +12,9 @@ import pytest
 from logpi.arena.match import play_match
 from logpi.arena.players.base import ForfeitError, RandomPlayer, Referee, begin
 from logpi.arena.players.gtp import GtpPlayer
-from logpi.arena.players.gtp_process import GAMES_FOLDER, Engine
+from logpi.arena.players.gtp_process import Engine
 from logpi.arena.players.make import make_player
+from logpi.arena.players.process import GAMES_FOLDER
 from logpi.errors import LogpiError
 from logpi.games.rules.go import score
 from logpi.games.rules.make import make_game
@@ -156,7 +157,7 @@ def test_noise_on_stderr_blocks_nothing(engine):
 @pytest.mark.parametrize("options", ["", "--stay", "--fault hang"])
 def test_nothing_is_left_running(engine, tmp_path, options):
     player = engine(f"--child {tmp_path / 'child'} {options}", seconds=1.0)
-    pids = [player._engine._process.pid, int((tmp_path / "child").read_text())]
+    pids = [player._kept.engine._process._process.pid, int((tmp_path / "child").read_text())]
     assert all(map(alive, pids))
     if "hang" in options:
         fault_of(player, after(""))

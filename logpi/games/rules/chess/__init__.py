@@ -31,15 +31,16 @@ from logpi.games.rules.protocols import Protocols
 
 def chess() -> Game:
     """Chess on 8 x 8."""
-    return _game("chess", Board(8, double_step=True, castling=True, longest=LONGEST), notation.CHESS)
+    return _game("chess", "chess", Board(8, double_step=True, castling=True, longest=LONGEST), notation.CHESS)
 
 
 def gardner_chess() -> Game:
     """Gardner's minichess on 5 x 5: a pawn has no double step, and no king castles."""
-    return _game("gardner-chess", Board(5, double_step=False, castling=False, longest=256), notation.GARDNER)
+    board = Board(5, double_step=False, castling=False, longest=256)
+    return _game("gardner-chess", "gardner", board, notation.GARDNER)
 
 
-def _game(name: str, board: Board, start: str) -> Game:
+def _game(name: str, variant: str, board: Board, start: str) -> Game:
     state = jax.tree.map(np.asarray, notation.from_fen(board, start))
     identity = [np.arange(n, dtype=np.int32)[None] for n in (board.grid.cells, board.actions)]
     as_white = identity[1][0]
@@ -62,7 +63,7 @@ def _game(name: str, board: Board, start: str) -> Game:
         parse=lambda text: notation.parse(board, text, name),
         observed_action=lambda state: jnp.where(play.first(board, state), as_white, board.turned_action),
         looks=_looks(board),
-        protocols=Protocols(engine="uci"),
+        protocols=Protocols(engine="uci", variant=variant),
         notation=notation.written(board),
     )
 

@@ -47,17 +47,17 @@ from logpi.games.rules.shogi.board import (
 def shogi() -> Game:
     """Shogi on 9 x 9."""
     kinds = (PAWN, LANCE, KNIGHT, SILVERS, GOLDS, BISHOP, ROOK, KING)
-    return _game("shogi", Board(9, 9, kinds, zone=3, longest=512), notation.SHOGI)
+    return _game("shogi", "shogi", Board(9, 9, kinds, zone=3, longest=512), notation.SHOGI)
 
 
 def animal_shogi() -> Game:
     """Animal shogi (dobutsu shogi) on 3 x 4."""
     kinds = (CHICK, ELEPHANT, GIRAFFE, LION)
     board = Board(4, 3, kinds, zone=1, longest=256, repeated=3, shogi=False)
-    return _game("animal-shogi", board, notation.ANIMAL)
+    return _game("animal-shogi", "dobutsu", board, notation.ANIMAL)
 
 
-def _game(name: str, board: Board, start: str) -> Game:
+def _game(name: str, variant: str, board: Board, start: str) -> Game:
     state = jax.tree.map(np.asarray, notation.from_sfen(board, start))
     identity = [np.arange(n, dtype=np.int32)[None] for n in (board.grid.cells, board.actions)]
     as_first = identity[1][0]
@@ -81,7 +81,7 @@ def _game(name: str, board: Board, start: str) -> Game:
         parse=lambda text: notation.parse(board, text, name),
         observed_action=lambda state: jnp.where(board.first(state), as_first, turned),
         looks=_looks(board),
-        protocols=Protocols(engine="usi"),
+        protocols=Protocols(engine="usi", variant=variant),
         notation=notation.written(board),
     )
 
