@@ -105,6 +105,13 @@ class Limits(NamedTuple):
     greedy: bool = False  # whether evaluations take the most probable action where training draws it
 
 
+class Verdict(NamedTuple):
+    """The last words on a trained agent."""
+
+    lines: Sequence[str] = ()
+    unbeatable: bool = False  # whether every play of an opponent was tried, and none wins
+
+
 class Work(NamedTuple):
     """An experiment, ready to run: what a session needs of it."""
 
@@ -123,8 +130,8 @@ class Work(NamedTuple):
     packages: Sequence[str] = ()  # whose versions decide how its environments step
     limits: Limits = Limits()
     scale: Mapping[str, float] | None = None  # scores to compare with, by name; then the untrained agent is one too
-    # (shapes of the acting part of one learner) -> what gives the last lines on a trained agent; it may compile
-    closing: Callable[[PyTree], Callable[[PyTree], list[str]]] = lambda shapes: lambda acting: []
+    # (shapes of the acting part of one learner) -> what gives the last words on a trained agent; it may compile
+    closing: Callable[[PyTree], Callable[[PyTree], Verdict]] = lambda shapes: lambda acting: Verdict()
     idle: Mapping[str, str] = {}  # "section.setting" -> why that setting does nothing here
     files: Mapping[str, str] = {}  # written into the run folder as it begins: name -> text
 
@@ -227,6 +234,7 @@ class Film(NamedTuple):
 
 VECTORS = ("run.vectorization", "run.eval_vectorization", "run.half_batches", "run.autoreset")
 NO_ENVIRONMENTS = dict.fromkeys((*VECTORS, "run.env_timeout"), "it is for environments on the host")
+NO_WALK = {"run.stop_unbeatable": "it is for games of at most nine moves, such as tic-tac-toe"}
 
 
 def scheduled(settings: Section) -> list[str]:

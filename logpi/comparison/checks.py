@@ -66,7 +66,7 @@ def _budgets(table: Table) -> Iterator[Remark]:
         if env not in unequal and steps and max(steps) > OVERSHOT * min(steps):
             yield Remark(f"{env}: learnt from {min(steps):,} to {max(steps):,} timesteps, more than 10 % apart", True)
         for entry in runs:
-            if entry.result.get("ended_by") in ("stop_at", "minutes"):
+            if entry.result.get("ended_by") in ("stop_at", "stop_unbeatable", "minutes"):
                 why = f"ended early by its {entry.result['ended_by']}"
                 yield Remark(f"{env}: {entry.label} ({numbers(entry.seeds)}) {why}: budgets differ", True)
 

@@ -30,7 +30,7 @@ def lengthened(
         if name != horizon:
             raise LogpiError(f"{name}={value:,.0f}: the length of {experiment.env} is its {horizon}; give that")
         method = dataclasses.replace(method, **{name: float(value)})
-    run = dataclasses.replace(experiment.run, stop_at=float(stop_at), minutes=float(minutes))
+    run = dataclasses.replace(experiment.run, stop_at=float(stop_at), minutes=float(minutes), stop_unbeatable=False)
     check_ranges("method", method)
     check_ranges("run", run)
     return dataclasses.replace(experiment, method=method, run=run)
@@ -65,6 +65,7 @@ def ending(experiment: Experiment, ended: str) -> str:
     run = experiment.run
     return {
         "stop_at": f"ended early: an evaluation reached the score {run.stop_at:g} (stop_at)",
+        "stop_unbeatable": "ended early: no play of an opponent wins against it (stop_unbeatable)",
         "minutes": f"ended early: its {run.minutes:g} minutes were over",
         "finish": "ended early: the program asked for it (Event.finish)",
     }.get(ended, "")

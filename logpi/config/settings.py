@@ -245,7 +245,9 @@ class Run:
     log_points: int = at_least(1, 200)  # Number of logged rows of metrics, evenly spread; at most one per iteration
     # Score of a periodic evaluation (of every seed) at which training ends, in the task's own unit; inf: none
     stop_at: float = ranged(math.inf, _reachable, "a number, with eval_points other than 0")
-    # Wall-clock time of training in minutes, of a resumed run in all; inf: no limit
+    # End of training once a periodic evaluation finds that no play of an opponent wins; of games of at most nine moves
+    stop_unbeatable: bool = ranged(False, lambda x, c: not x or c.eval_points != 0, "with eval_points other than 0")
+    # Time limit of training, in minutes of wall-clock time, those before a run was resumed included; inf: none
     minutes: float = above(0, math.inf)
     video: bool = True  # Video of the trained agent, recorded at the end of training
     tensorboard: bool = True  # TensorBoard event file in the run folder

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from logpi.errors import LogpiError
 from logpi.runs import scores
 from logpi.tasks import (
+    NO_WALK,
     NOTHING,
     Agent,
     Answer,
@@ -145,7 +146,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
         packages=made.source.packages(experiment.run),
         notes=made.notes,
         limits=made.limits,
-        idle=idle_settings(experiment, made.source, made.spec, made.algorithm, own),
+        idle=NO_WALK | idle_settings(experiment, made.source, made.spec, made.algorithm, own),
     )
 
 

@@ -42,7 +42,7 @@ class Aside(Generic[T]):
             self._results.put((None, error))
 
     def wait(self, what: str, watch: Watch = unwatched) -> T:
-        """What the work returned; to be asked for once. ``watch`` is told ``what`` is waited for.
+        """What the work returned. ``watch`` is told ``what`` is waited for.
 
         Raises:
             KeyboardInterrupt: ``watch`` asked for a stop.
@@ -50,6 +50,7 @@ class Aside(Generic[T]):
         while True:
             with contextlib.suppress(queue.Empty):
                 found, error = self._results.get(timeout=POLL)
+                self._results.put((found, error))  # for who asks again
                 if error is not None:
                     raise error
                 return cast(T, found)

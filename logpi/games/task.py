@@ -13,6 +13,7 @@ from logpi import games
 from logpi.errors import LogpiError
 from logpi.tasks import (
     NO_ENVIRONMENTS,
+    NO_WALK,
     NOTHING,
     Agent,
     Answer,
@@ -27,6 +28,7 @@ from logpi.tasks import (
     Score,
     Table,
     Task,
+    Verdict,
     Work,
     no_wrapping,
 )
@@ -45,7 +47,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
     from logpi.driver import devices
     from logpi.games.agent import adopt, save_game_agent
     from logpi.games.evaluation.judges import evaluations, evaluators_of, measured, scale
-    from logpi.games.evaluation.walk import walking
+    from logpi.games.evaluation.walk import SHORT, walking
     from logpi.games.rules.make import make_game
     from logpi.methods import method_of
 
@@ -86,10 +88,15 @@ def _build(experiment: Experiment, own: Own) -> Work:
         "method.score_utility_weight": "" if game.margin else f"{experiment.env} is won or lost without points",
     }
 
-    def closing(params: PyTree) -> Callable[[PyTree], list[str]]:
+    def closing(params: PyTree) -> Callable[[PyTree], Verdict]:
         walked = walking(game, system.search, params, method.eval_simulations)
         more = system.closing(material.data, params)
-        return lambda acting: [*walked(acting), *more(acting)]
+
+        def verdict(acting: PyTree) -> Verdict:
+            found = walked(acting)
+            return found._replace(lines=[*found.lines, *more(acting)])
+
+        return verdict
 
     plan = evaluations(experiment.run, method, game)
     return Work(
@@ -99,7 +106,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
         notes=material.notes,
         scale=scale(game, method),
         closing=closing,
-        idle=NO_ENVIRONMENTS | without,
+        idle=NO_ENVIRONMENTS | without | (NO_WALK if game.longest > SHORT else {}),
         files=material.files,
     )
 
@@ -126,7 +133,7 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     seed = SEED if asked.seed is None else asked.seed
     facts = evaluate_agent(agent, 10**9 if asked.episodes is None else asked.episodes, seed)
     config, lines = agent.config, [f"{facts['game']}: {said(facts, agent.config)}"]
-    lines += walking(agent.game, agent.think, agent.params, config.eval_simulations)(agent.params)
+    lines += walking(agent.game, agent.think, agent.params, config.eval_simulations)(agent.params).lines
     measured = Measured(
         what=f"{facts['what']} ({config.eval_simulations} simulation{'s' * (config.eval_simulations != 1)} a move)",
         metric="mean_result",

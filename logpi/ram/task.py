@@ -12,6 +12,7 @@ from logpi.errors import LogpiError
 from logpi.ram.settings import SHIPPED, ImageSettings
 from logpi.tasks import (
     NO_ENVIRONMENTS,
+    NO_WALK,
     NOTHING,
     Answer,
     Band,
@@ -96,7 +97,7 @@ def _build(experiment: Experiment, own: Own) -> Work:
         return agent.adopt(learner, folder, fitted)
 
     notes = _notes(images, splits, experiment.network, network)
-    found, idle = data["data_sha256"], NO_ENVIRONMENTS
+    found, idle = data["data_sha256"], NO_ENVIRONMENTS | NO_WALK
     made_of, source = (num_devices, process, save, begin_with), f"the images or labels of {method.data}"
     return Work(*made_of, data=found, source=source, experiment=fitted, notes=notes, idle=idle)
 

@@ -24,7 +24,7 @@ from logpi.driver.progress import Progress
 from logpi.errors import LogpiError
 from logpi.runs.folder import RunFolder
 from logpi.runs.scores import significant, summary
-from logpi.tasks import NOTHING, Facts, Own, Work, task_of
+from logpi.tasks import NOTHING, Facts, Own, Verdict, Work, task_of
 from logpi.training.remarks import Remarks
 from logpi.types import Learner, PyTree
 from logpi.view.live import View, live
@@ -43,7 +43,7 @@ class Trained(NamedTuple):
     lines: Sequence[str] = ()  # further lines of its outcome
 
 
-Closing: TypeAlias = Callable[[PyTree], list[str]]  # the acting part of one learner -> last lines on it
+Closing: TypeAlias = Callable[[PyTree], Verdict]  # the acting part of one learner -> last words on it
 
 
 def prepared(driver: Trainer, work: Work) -> Closing:
@@ -113,7 +113,7 @@ class Finish(NamedTuple):
     def _closing(self, driver: Trainer, state: State, watch: Watch) -> list[str]:
         """What is said of the trained agents, one a seed."""
         agents, closing = driver.acting(state), self.closing.wait("preparing the last lines", watch)
-        found = [(number, line) for number, acting in enumerate(agents) for line in closing(acting)]
+        found = [(number, line) for number, acting in enumerate(agents) for line in closing(acting).lines]
         seed = self.experiment.run.seed
         return [line if len(agents) == 1 else f"seed {seed + number}: {line}" for number, line in found]
 

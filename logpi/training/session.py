@@ -77,7 +77,8 @@ class Session:
 
             rows = training(driver, state, progress, run, stop.watch, lambda: earlier + clock())
             advised, onward = self._with_advice(rows), None
-            while (event := _sent(advised, onward)) is not None:
+            while (sent := _sent(advised, onward)) is not None:
+                event = self._proven(driver, sent)
                 state, progress, onward, values = event.state, event.progress, None, {}
                 if event.row:
                     self._prepare(driver)
@@ -100,9 +101,21 @@ class Session:
                     self._save(driver, saves, progress, writer, state)
                 if stop and not event.finished:
                     raise KeyboardInterrupt(f"saved at {self._counted(event.timesteps)}; {self._advice}")
+                if event.finished:
+                    advised.close()
             self._tell_scale(driver, first, stop)  # where a stop came between
             end = Finish(self.folder, self.experiment, self.work, self.scale, self._prepare(driver))
             return end.reached(driver, state, progress, stop.watch, remarks)
+
+    def _proven(self, driver: Trainer, event: Event) -> Event:
+        """``event``, as the last one where training is to end with unbeatable agents and they are found to be so."""
+        if not self.experiment.run.stop_unbeatable or event.scores is None or event.finished:
+            return event
+        closing = self._prepare(driver).wait("preparing to walk through the game")  # a stop is looked at after it
+        if not all(closing(acting).unbeatable for acting in driver.acting(event.state)):
+            return event
+        ended = event.progress._replace(ended="stop_unbeatable")
+        return event._replace(progress=ended, checkpoint=True, finished=True)
 
     def _heard(
         self, driver: Trainer, event: Event, values: Row, save: Callable[[State], None]
@@ -253,14 +266,15 @@ def starting(
     Raises:
         LogpiError, KeyboardInterrupt: as ``Session.run``; a folder is made only when all the parts fit together.
     """
-    if remark := without_recipe(experiment, own):
-        view.tell(remark)
+    remark = without_recipe(experiment, own)
     experiment = dataclasses.replace(experiment, objects=own.given)
     run, task, origin = experiment.run, task_of(experiment.env), None
     if experiment.init_from:
         origin = agent_folder(experiment.init_from).resolve()
         experiment = dataclasses.replace(experiment, init_from=str(origin))
     work, score = task.build(experiment, own), task.score(experiment.env)._asdict()
+    if remark:
+        view.tell(remark)
     if expected is not None:
         score |= {"expected_low": expected[0], "expected_high": expected[1]}
     check_used(experiment, work.idle, own)

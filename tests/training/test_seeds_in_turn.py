@@ -8,9 +8,11 @@ from small import Killed, Watcher, experiment, only_run, outcome, quick_compilat
 
 from logpi import api
 from logpi.arena.folder import snapshots
-from logpi.config.experiments import resolve
+from logpi.config.experiments import check_used, resolve
 from logpi.errors import LogpiError
+from logpi.games.evaluation.walk import walking
 from logpi.runs.metrics import read_rows
+from logpi.tasks import NOTHING, task_of
 from logpi.training import session
 
 GAME = {  # programs that other tests of games have compiled before
@@ -72,6 +74,42 @@ def test_seeds_of_a_game_resume_exactly(tmp_path):
     stages = snapshots(str(whole.path), 2)
     assert len(stages) == 2
     assert all(player.endswith("seed_0") for player in stages)
+
+
+def test_training_ends_once_no_play_of_an_opponent_wins(tmp_path, monkeypatch):
+    """Also if it is killed just then, and only if all seeds are so far."""
+    walks = [False, True, False, True, True]  # seed 0 at the first evaluation; both at the second; both at the third
+    asked = {"seeds": 2, "stop_unbeatable": True, "eval_points": 4}
+
+    def trained(name, **kill):
+        told = list(walks)
+        walked = walking.__globals__["walk"]
+
+        def walk(rules, choose):
+            found = walked(rules, choose)
+            return found._replace(lost=0 if not told or told.pop(0) else 1)
+
+        with monkeypatch.context() as patched:
+            patched.setitem(walking.__globals__, "walk", walk)
+            return session.start(game(tmp_path / name, asked), ["test"], Watcher(**kill)).folder
+
+    folder = trained("whole")
+    result = json.loads((folder.path / "result.json").read_text())
+    assert (folder.status, result["ended_by"]) == ("finished", "stop_unbeatable")
+    assert 330 <= result["timesteps"] < 450, "at the third of four evaluations"
+    ended = read_rows(folder.metrics)[-1]
+    (folder.path / "result.json").unlink()
+    watcher = Watcher()
+    assert resume(folder, watcher).ended == "stop_unbeatable"
+    assert (watcher.rows, read_rows(folder.metrics)[-1]) == (0, ended)
+
+
+@pytest.mark.parametrize("env", ["connect-four", "CartPole-v1", "FrozenLake-v1", "ram/mnist"])
+def test_what_is_never_walked_through_is_not_waited_for(env):
+    chosen, _ = resolve(env, None, {"run": {"stop_unbeatable": True}})
+    work = task_of(env).build(chosen, NOTHING)
+    with pytest.raises(LogpiError, match=r"stop_unbeatable.*of at most nine moves, such as tic-tac-toe"):
+        check_used(chosen, work.idle, NOTHING)
 
 
 def test_a_vector_has_one_seed(tmp_path):

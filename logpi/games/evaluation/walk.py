@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from logpi.driver.compiling import compiled
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import SearchFn
+from logpi.tasks import Verdict
 from logpi.types import Array, PyTree
 
 SHORT = 9  # plies of the longest game that is walked through
@@ -30,28 +31,28 @@ class Walk(NamedTuple):
     positions: int  # in which the agent was to move
     lost: int  # positions in which the agent has lost
 
+    def verdict(self) -> Verdict:
+        """What that says of the agent."""
+        how = f"every play of an opponent was walked through ({self.positions:,} positions, moving first and second)"
+        if self.lost:
+            return Verdict([f"it can be beaten: in {self.lost:,} positions it has lost; {how}"])
+        return Verdict([f"it cannot be beaten: {how}"], unbeatable=True)
 
-def walking(game: Game, search: SearchFn, params: PyTree, simulations: int) -> Callable[[PyTree], list[str]]:
-    """What walks an agent's games through: (parameters, as the shapes of ``params``) -> what that says of it, as lines.
+
+def walking(game: Game, search: SearchFn, params: PyTree, simulations: int) -> Callable[[PyTree], Verdict]:
+    """What walks an agent's games through: (parameters, as the shapes of ``params``) -> what that says of it.
 
     Its programs are compiled here. Of a longer game it says nothing.
     """
     if game.longest > SHORT:
-        return lambda params: []
+        return lambda params: Verdict()
 
     def decided(params: PyTree, states: PyTree) -> Array:
         return search(params, states, jax.random.key(0), simulations).action
 
     decide, rules = compiled(jax.jit(decided).lower(params, _first(game)), "least"), Rules(game)
 
-    def walked(params: PyTree) -> list[str]:
-        found = walk(rules, lambda states: decide(params, states))
-        how = f"every play of an opponent was walked through ({found.positions:,} positions, moving first and second)"
-        if found.lost:
-            return [f"it can be beaten: in {found.lost:,} positions it has lost; {how}"]
-        return [f"it cannot be beaten: {how}"]
-
-    return walked
+    return lambda params: walk(rules, lambda states: decide(params, states)).verdict()
 
 
 def walk(rules: Rules, choose: Choose) -> Walk:

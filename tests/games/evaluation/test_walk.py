@@ -10,6 +10,7 @@ from logpi.games.rules.make import make_game
 from logpi.games.rules.tic_tac_toe import LINES
 from logpi.games.search.tree import Searched
 from logpi.games.search.uct import uct
+from logpi.tasks import Verdict
 
 TOE = make_game("tic-tac-toe")
 
@@ -79,7 +80,9 @@ def test_what_is_said_of_an_agent():
     def search(params, states, key, simulations):
         return Searched(uct(TOE, states, key, simulations)[0], *[None] * 4)
 
-    (line,) = walking(TOE, search, (), 1)(())
+    ((line,), unbeatable) = walking(TOE, search, (), 1)(())
     assert line.startswith("it can be beaten: in ")
     assert "every play of an opponent was walked through" in line
-    assert walking(make_game("connect-four"), search, (), 1)(()) == [], "too long to be walked through"
+    assert not unbeatable
+    assert walk(Rules(TOE), perfect).verdict().unbeatable
+    assert walking(make_game("connect-four"), search, (), 1)(()) == Verdict(), "too long to be walked through"
