@@ -22,7 +22,7 @@ from logpi.config.stored import SettingsFile, read_file
 from logpi.config.values import plain
 from logpi.errors import LogpiError, NotFiniteError, TooLargeError
 from logpi.runs.lock import locked
-from logpi.tasks import check_name, task_of
+from logpi.tasks import NOTHING, check_name, task_of
 from logpi.training.signals import stop_on_signal
 
 OUT = "comparison"  # folder
@@ -156,7 +156,8 @@ def _check_budgets(plan: Plan) -> None:
     """Resolve every experiment before the first one is trained.
 
     Raises:
-        LogpiError: a name or a setting is wrong, or two methods have unequal budgets in an environment.
+        LogpiError: a name or a setting is wrong, a method does not serve an environment, or two methods have unequal
+            budgets in one.
     """
     for env in plan.envs:
         check_name(env)
@@ -165,12 +166,18 @@ def _check_budgets(plan: Plan) -> None:
             given = read_file(method.config) if method.config else SettingsFile()
             settings = {**plan.settings, **method.settings}
             experiment = experiment_of(env, method.algo or given.algo or None, given, settings, run=_base(settings))
-            found[method.label] = task_of(env).length(experiment)
-        if len({length.timesteps for length in found.values()}) > 1:
-            said = ", ".join(f"{label} {length.timesteps // length.each:,}" for label, length in found.items())
+            found[method.label] = experiment
+        lengths = {label: task_of(env).length(experiment) for label, experiment in found.items()}
+        if len({length.timesteps for length in lengths.values()}) > 1:
+            said = ", ".join(f"{label} {length.timesteps // length.each:,}" for label, length in lengths.items())
             raise LogpiError(
                 f"{env}: budgets differ ({said}): give all the same, such as {task_of(env).horizon}=200_000"
             )
+        for label, experiment in found.items():
+            try:
+                task_of(env).build(experiment, NOTHING)
+            except LogpiError as error:
+                raise LogpiError(f"{label} in {env}: {error}") from error
 
 
 def _base(settings: Mapping[str, object]) -> dict[str, object]:

@@ -11,6 +11,8 @@ from logpi.arena.report import Json, Report
 from logpi.errors import LogpiError
 from logpi.runs.files import atomic_write, disk_error, json_text
 
+PARENT = "arena"  # of folders that get a number
+
 
 def new_folder(game: str, out: str | Path = "") -> Path:
     """The folder ``out``, or the next free ``arena/GAME_n``.
@@ -20,7 +22,7 @@ def new_folder(game: str, out: str | Path = "") -> Path:
     """
     path = Path(out)
     if not str(out):
-        parent = Path("arena")
+        parent = Path(PARENT)
         taken = [re.fullmatch(rf"{re.escape(game)}_(\d+)", found.name) for found in parent.glob(f"{game}_*")]
         path = parent / f"{game}_{max((int(match[1]) for match in taken if match), default=0) + 1}"
     try:
@@ -37,6 +39,8 @@ def remove_if_empty(folder: Path) -> None:
     """Leave no folder behind where nothing was played."""
     with contextlib.suppress(OSError):
         folder.rmdir()
+        if folder.parent == Path(PARENT):
+            folder.parent.rmdir()
 
 
 def save(folder: Path, title: str, found: Json, report: Report, order: Sequence[str] | None = None) -> None:

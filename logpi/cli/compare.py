@@ -39,15 +39,15 @@ def compare(argv: list[str]) -> int:
         Args:
             envs: Environments, image tasks or games to train in
             algos: Methods to train, each "ALGO SETTING=VALUE …" or a settings file; LABEL=ALGO names it
-            seeds: Number of seeds of each method in each environment
-            seed: First seed
+            seeds: Number of seeds of each method in each environment, at least 1; with fewer than 3 no winner is named
+            seed: First seed, at least 0
             set: Settings of every run that is trained, NAME=VALUE, such as total_timesteps=200_000
             out: Folder of the comparison; without runs, --envs and --algos the one that is there goes on
             reference: Scores of random and of good play, ENV=RANDOM,GOOD, which become 0 and 1
             resamples: Number of resamples of the bootstrap, at least 100
             on: Where runs are trained: here, ray[:ADDRESS], slurm[:PARTITION], or processes (one
                 for each core of this machine)
-            cores: Number of CPUs that each run asks a cluster for
+            cores: Number of CPUs that each run asks a cluster for, at least 1
             quiet: No line for each run that is trained
         """
         settings = dict(map(assignment, set))

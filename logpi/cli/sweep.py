@@ -45,20 +45,21 @@ def sweep(argv: list[str]) -> int:
             config: Settings file in TOML; its table [space] says what is searched
             space: Settings to search, NAME=VALUES: a list, {log=[LOW,HIGH]} or {uniform=[LOW,HIGH]}
             set: Settings that all configurations have, NAME=VALUE, such as total_timesteps=60_000
-            configurations: Number of configurations
-            seeds: Number of seeds of each configuration; its score is their mean
-            seed: First seed; the configurations are drawn by it too
+            configurations: Number of configurations, at least 1
+            seeds: Number of seeds of each configuration, at least 1; its score is their mean
+            seed: First seed, at least 0; the configurations are drawn by it too
             sampler: Where configurations come from: random, or optuna, which learns from the scores of earlier ones
                 (pip install optuna)
-            batch: Number of configurations at a time, side by side, before Optuna learns from them
+            batch: Number of configurations at a time, at least 1, side by side, before Optuna learns from them
             halving: Factor η of successive halving: the best 1/η of the configurations go on from each rung, η times
-                as long; 0: all train to the end
-            rungs: Number of rungs, at most, with --halving
-            retrain: Number of further seeds that train the best settings again, for the recipe's band; 0: none
+                as long; at least 2, or 0: all train to the end
+            rungs: Greatest number of rungs (stages of growing length) with --halving, at least 1
+            retrain: Number of further seeds that train the best settings again, at least 2, for the recipe's band;
+                0: none
             out: Folder of the sweep; without ENV, --config and --space the one that is there goes on
             on: Where configurations are trained: here, ray[:ADDRESS], slurm[:PARTITION], or processes (one for each
                 core of this machine)
-            cores: Number of CPUs that each program asks a cluster for
+            cores: Number of CPUs that each program asks a cluster for, at least 1
             quiet: No line for each program that is trained
         """
         settings = dict(map(assignment, set))

@@ -22,6 +22,7 @@ def locked(folder: Path, what: str) -> Iterator[None]:
     Raises:
         LogpiError: another process works on it, or the disk refuses.
     """
+    existed = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = io.FileIO(folder / "lock", "a", opener=not_through_links)
@@ -30,4 +31,11 @@ def locked(folder: Path, what: str) -> Iterator[None]:
     with file:
         if not try_lock(file):
             raise LogpiError(f"another process works on the {what} in {folder}; wait until it ends, or stop it")
-        yield
+        try:
+            yield
+        except BaseException:
+            if not existed and [path.name for path in folder.iterdir()] == ["lock"]:  # nothing came of it
+                with contextlib.suppress(OSError):
+                    (folder / "lock").unlink()
+                    folder.rmdir()
+            raise

@@ -156,6 +156,11 @@ def test_a_cell_that_cannot_be_trained_is_named_and_the_others_are_trained(tmp_p
         ({"algos": []}, "envs and algos belong together"),
         ({"envs": ["CartPole-v1", "CartPole-v1"]}, "named twice"),
         ({"envs": ["CartPole"]}, "CartPole-v1"),
+        ({"envs": ["CartPole-v1", "NoSuch-v3"]}, "a2c in NoSuch-v3: unknown environment 'NoSuch-v3'"),
+        (
+            {"algos": ["a2c", "dqn"], "envs": ["Pendulum-v1"]},
+            r"dqn in Pendulum-v1: .*one number for each of a Discrete space",
+        ),
         ({"seeds": 0}, "seeds is 0; it must be at least 1"),
         ({"log_dir": "x"}, "log_dir is not a setting of a single run here"),
         ({"references": {"CartPole-v1": [1, 1]}}, "reference of CartPole-v1"),
@@ -165,7 +170,7 @@ def test_a_cell_that_cannot_be_trained_is_named_and_the_others_are_trained(tmp_p
 def test_bad_input_is_refused_before_anything_is_trained(tmp_path, options, message):
     with pytest.raises(LogpiError, match=message):
         compared(tmp_path / "out", **options)
-    assert not (tmp_path / "out" / "runs").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_keeps_to_its_plan(whole, tmp_path):

@@ -148,7 +148,7 @@ def test_the_held_out_games_are_not_learnt_from(folder):
     assert found.fingerprint == read_examples(game, str(folder), 0.3).fingerprint
     assert found.fingerprint != read_examples(game, str(folder), 0.4).fingerprint
     assert any("move that the rules forbid" in line for line in found.notes)
-    with pytest.raises(LogpiError, match="too few"):
+    with pytest.raises(LogpiError, match="31 to learn from and 0 held out, a fraction of 0; at least 1 of each"):
         read_examples(game, str(folder), 0.0)
     with pytest.raises(LogpiError, match="--records FOLDER"):
         read_examples(game, "", 0.3)

@@ -234,9 +234,9 @@ def test_the_command(tmp_path, monkeypatch, capsys):
 )
 def test_what_cannot_be_searched_is_refused_before_anything_is_trained(tmp_path, options, said):
     with pytest.raises(LogpiError) as error:
-        swept(tmp_path, **options)
+        swept(tmp_path / "sweep", **options)
     assert said in str(error.value)
-    assert not (tmp_path / "sweep.toml").exists()
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path):

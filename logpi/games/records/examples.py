@@ -64,7 +64,10 @@ def read_examples(game: Game, folder: str, fraction: float, choose: Choose = eve
         if (part := choose(record)) is not None:
             parts[held_out(record, fraction)].append(part)
     if not all(parts):
-        raise LogpiError(f"{len(records):,} games, a fraction of {fraction:g} held out: too few; give more records")
+        raise LogpiError(
+            f"{len(records):,} games: {len(parts[0]):,} to learn from and {len(parts[1]):,} held out, a fraction of "
+            f"{fraction:g}; at least 1 of each is needed: give more records, or another fraction (held_out)"
+        )
     examples = Examples(*(recorded(game, part) for part in parts))
     counts = [f"{len(games.length):,} games with {int(position_count(games)):,} positions" for games in examples]
     notes = [*report.lines(), f"{counts[0]} are learnt from, {counts[1]} are held out"]

@@ -172,7 +172,8 @@ def _fields(line: str) -> Json:
     }
     wrong = [what for what, right in checks.items() if not right]
     if wrong:
-        raise LogpiError(f"wanted {wrong[0]}")
+        name = wrong[0].partition(":")[0]
+        raise LogpiError(f"wanted {wrong[0]}" + ("" if name in fields or name.count(",") else f"; {name} is missing"))
     return fields
 
 

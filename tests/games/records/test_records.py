@@ -185,7 +185,7 @@ GOOD = '{"game": "tic-tac-toe", "players": ["a", "b"], "moves": ["a1"], "outcome
         ("{", "line 3: not a JSON object"),
         ("[" * 100_000, "line 3: not a JSON object"),
         ("[1]", "line 3: '\\[1\\]' is not"),
-        ("{}", "line 3: wanted game: a text"),
+        ("{}", "line 3: wanted game: a text; game is missing"),
         (GOOD.replace("tic-tac-toe", "checkers"), "line 3: unknown game 'checkers'"),
         (GOOD.replace('["a", "b"]', '["a"]'), "line 3: wanted players: two texts"),
         (GOOD.replace('["a1"]', "[1]"), "line 3: wanted moves: a list of texts"),
