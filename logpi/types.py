@@ -219,20 +219,20 @@ class Begun(NamedTuple):
     """An update that is under way: what its steps share."""
 
     rows: PyTree  # arrays dealt out to the devices along their second axis: targets of the value [T, B], …
-    rest: PyTree  # arrays that are the same on every device, which a step may change
+    rest: PyTree  # arrays that are the same on every device
     metrics: Metrics  # of the update as a whole
 
 
 class Steps(NamedTuple):
     """An update as equal steps, so that a long one can be made in pieces and interrupted between them.
 
-    ``begin(learner, trajectory, key) -> Begun``; ``step(learner, trajectory, begun, k) -> (learner, rest, metrics)``
+    ``begin(learner, trajectory, key) -> Begun``; ``step(learner, trajectory, begun, k) -> (learner, begun, metrics)``
     is step k of ``number``. The metrics of the update are those of ``Begun`` and the means of the steps'.
     """
 
     number: int
     begin: Callable[[Learner, Trajectory, Key], Begun]
-    step: Callable[[Learner, Trajectory, Begun, Int[Array, ""]], tuple[Learner, PyTree, Metrics]]
+    step: Callable[[Learner, Trajectory, Begun, Int[Array, ""]], tuple[Learner, Begun, Metrics]]
 
 
 class Algorithm(NamedTuple):
@@ -253,5 +253,6 @@ class Algorithm(NamedTuple):
     whole_episodes: bool = False  # start each trajectory from a reset and mask what follows the first episode
     batch_size: int = 0  # decisions that one gradient is taken over; 0: all of the trajectory
     passes: int = 1  # over one trajectory
-    steps: Steps | None = None  # ``update`` cut into steps, where it has several
+    # (parts into which the environments of a device may be cut) -> ``update`` cut into steps; None: it is not cut
+    steps: Callable[[int], Steps] | None = None
     experience: Experience | None = None  # None: each trajectory is learnt from once, then forgotten

@@ -10,10 +10,13 @@ to the cut (n-step returns of the paper); a smaller λ is GAE.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
+from typing import Any
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.learning import forward, improve, init_optimizer, make_act, remaining, traced, weigh
+from logpi.algorithms.common.descents import Descent, Plan, in_columns, in_one
+from logpi.algorithms.common.learning import init_optimizer, make_act, remaining, traced, weigh
 from logpi.config.settings import ControlSettings, Optimizer, at_least, fraction, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
@@ -46,17 +49,15 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         params = policy.init(key)
         return Learner(params, init_optimizer(hyper, params), Statistics(), hyper, jnp.int32(0))
 
-    def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
-        h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
-        _, value = forward(policy, learner.params, statistics, trajectory)
+    def plan(learner: Learner, trajectory: Trajectory, value: Array) -> Plan:
+        h, mask = learner.hyper, trajectory.mask
         rewards = (trajectory.reward, h.gamma * trajectory.discount, mask, value, h.gae_lambda)
         advantage = psi.gae(*rewards)
         returns = advantage + value[:-1]
         psi_t = weigh(own_psi, *rewards) if own_psi else advantage
         weight = losses.standardize(psi_t, mask) if config.normalize_advantage else psi_t
 
-        def loss(params: PyTree) -> tuple[Array, Metrics]:
-            pi, v = forward(policy, params, statistics, trajectory)
+        def loss(pi: Any, v: Array) -> tuple[Array, Metrics]:
             policy_loss = losses.decision_mean(losses.policy_gradient(pi.log_prob(trajectory.action), weight), mask)
             value_loss = losses.decision_mean(losses.squared_error(v[:-1], returns), mask)
             entropy = losses.decision_mean(pi.entropy(), mask)
@@ -69,11 +70,9 @@ def a2c(config: A2C, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
             }
 
         step_size = h.learning_rate * remaining(learner, config.lr_schedule)
-        params, opt_state, metrics = improve(loss, h, learner.params, learner.opt_state, step_size)
         explained = losses.explained_variance(value[:-1], returns, mask)
-        return learner._replace(
-            params=params,
-            opt_state=opt_state,
-        ), {**metrics, "train/explained_variance": explained, "train/learning_rate": step_size}
+        metrics = {"train/explained_variance": explained, "train/learning_rate": step_size}
+        return Plan([Descent(loss, step_size)], metrics, learner.extra)
 
-    return Algorithm(init, make_act(policy), update, policy, hyper, config.n_steps)
+    steps = partial(in_columns, policy, plan, 1)
+    return Algorithm(init, make_act(policy), in_one(policy, plan), policy, hyper, config.n_steps, steps=steps)

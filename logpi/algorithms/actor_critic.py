@@ -13,10 +13,13 @@ A truncated trajectory's missing rewards are V_φ of its last observation.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
+from typing import Any
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.learning import forward, improve, init_optimizer, make_act, remaining, traced, whole_rows
+from logpi.algorithms.common.descents import Descent, Plan, in_columns, in_one
+from logpi.algorithms.common.learning import init_optimizer, make_act, remaining, traced, whole_rows
 from logpi.config.settings import ControlSettings, at_least, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
@@ -45,14 +48,12 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
         optimizers = {"actor": init_optimizer(hyper, params), "critic": init_optimizer(hyper, params)}
         return Learner(params, optimizers, Statistics(), hyper, jnp.int32(0))
 
-    def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
-        h, mask, statistics = learner.hyper, trajectory.mask, learner.statistics
-        _, value = forward(policy, learner.params, statistics, trajectory)
+    def plan(learner: Learner, trajectory: Trajectory, value: Array) -> Plan:
+        h, mask = learner.hyper, trajectory.mask
         advantage = psi.minus_value(trajectory.reward, h.gamma * trajectory.discount, mask, value)
         returns = advantage + value[:-1]
 
-        def actor_loss(params: PyTree) -> tuple[Array, Metrics]:
-            pi, _ = forward(policy, params, statistics, trajectory)
+        def actor_loss(pi: Any, v: Array) -> tuple[Array, Metrics]:
             loss = losses.policy_gradient(pi.log_prob(trajectory.action), advantage)
             loss, bonus = losses.trajectory_mean(loss, mask), losses.trajectory_mean(pi.entropy(), mask)
             return loss - h.ent_coef * bonus, {
@@ -60,25 +61,17 @@ def actor_critic(config: ActorCritic, policy: Policy, spec: EnvSpec, obs: PyTree
                 "train/entropy_loss": -losses.decision_mean(pi.entropy(), mask),
             }
 
-        def critic_loss(params: PyTree) -> tuple[Array, Metrics]:
-            _, v = forward(policy, params, statistics, trajectory)
+        def critic_loss(pi: Any, v: Array) -> tuple[Array, Metrics]:
             error = losses.squared_error(v[:-1], returns)
             return losses.trajectory_mean(error, mask), {"train/value_loss": losses.decision_mean(error, mask)}
 
         anneal = remaining(learner, config.lr_schedule)
-        optimizers = learner.opt_state
-        params, actor, metrics = improve(actor_loss, h, learner.params, optimizers["actor"], anneal * h.learning_rate)
-        params, critic, more = improve(critic_loss, h, params, optimizers["critic"], anneal * h.vf_learning_rate)
+        actor = Descent(actor_loss, anneal * h.learning_rate, "actor")
+        critic = Descent(critic_loss, anneal * h.vf_learning_rate, "critic")
         explained = losses.explained_variance(value[:-1], returns, mask)
-        return learner._replace(
-            params=params,
-            opt_state={"actor": actor, "critic": critic},
-        ), {
-            **metrics,
-            **more,
-            "train/explained_variance": explained,
-            "train/learning_rate": anneal * h.learning_rate,
-        }
+        metrics = {"train/explained_variance": explained, "train/learning_rate": actor.step_size}
+        return Plan([actor, critic], metrics, learner.extra)
 
-    n_steps = whole_rows(spec, config.n_steps)
-    return Algorithm(init, make_act(policy), update, policy, hyper, n_steps, whole_episodes=True)
+    n_steps, steps = whole_rows(spec, config.n_steps), partial(in_columns, policy, plan, 2)
+    act, update = make_act(policy), in_one(policy, plan)
+    return Algorithm(init, act, update, policy, hyper, n_steps, whole_episodes=True, steps=steps)

@@ -112,7 +112,7 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
             },
         )
 
-    def step(learner: Learner, trajectory: Trajectory, begun: Begun, k: Array) -> tuple[Learner, PyTree, Metrics]:
+    def step(learner: Learner, trajectory: Trajectory, begun: Begun, k: Array) -> tuple[Learner, Begun, Metrics]:
         h, going = learner.hyper, begun.rest
         clip_range, step_size = begun.metrics["train/clip_range"], begun.metrics["train/learning_rate"]
         target, batches = begun.rows
@@ -126,8 +126,8 @@ def ppo(config: PPO, policy: Policy, spec: EnvSpec, obs: PyTree, own_psi: psi.Ad
         )
         going = going & (metrics["train/approx_kl"] <= 1.5 * h.target_kl)
         params, opt_state = where(going, (params, opt_state), (learner.params, learner.opt_state))
-        return learner._replace(params=params, opt_state=opt_state), going, metrics
+        return learner._replace(params=params, opt_state=opt_state), begun._replace(rest=going), metrics
 
     steps = Steps(config.n_epochs * n_minibatches, begin, step)
     act, sizes = make_act(policy), (config.batch_size, config.n_epochs)
-    return Algorithm(init, act, whole(steps), policy, hyper, config.n_steps, False, *sizes, steps=steps)
+    return Algorithm(init, act, whole(steps), policy, hyper, config.n_steps, False, *sizes, steps=lambda parts: steps)

@@ -85,7 +85,7 @@ def pqn(config: PQN, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
             },
         )
 
-    def step(learner: Learner, trajectory: Trajectory, begun: Begun, k: Array) -> tuple[Learner, PyTree, Metrics]:
+    def step(learner: Learner, trajectory: Trajectory, begun: Begun, k: Array) -> tuple[Learner, Begun, Metrics]:
         target, batches = begun.rows
         b = minibatch(trajectory, target, batches, k)
 
@@ -97,8 +97,8 @@ def pqn(config: PQN, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
 
         step_size = begun.metrics["train/learning_rate"]
         params, opt_state, metrics = improve(loss, learner.hyper, learner.params, learner.opt_state, step_size)
-        return learner._replace(params=params, opt_state=opt_state), (), metrics
+        return learner._replace(params=params, opt_state=opt_state), begun, metrics
 
     steps = Steps(config.n_epochs * n_minibatches, begin, step)
     act, sizes = make_act(policy), (config.batch_size, config.n_epochs)
-    return Algorithm(init, act, whole(steps), policy, hyper, config.n_steps, False, *sizes, steps=steps)
+    return Algorithm(init, act, whole(steps), policy, hyper, config.n_steps, False, *sizes, steps=lambda parts: steps)

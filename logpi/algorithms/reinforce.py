@@ -7,11 +7,13 @@ by least squares, and Ψ_t = G_t - V_φ(o_t) (Sutton & Barto 2018, §13.4).
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import jax.numpy as jnp
 
-from logpi.algorithms.common.learning import forward, improve, init_optimizer, make_act, remaining, traced, whole_rows
+from logpi.algorithms.common.descents import Descent, Plan, in_columns, in_one
+from logpi.algorithms.common.learning import init_optimizer, make_act, remaining, traced, whole_rows
 from logpi.config.settings import ControlSettings, Use, at_least, not_negative
 from logpi.methods import method
 from logpi.ops import losses, psi
@@ -75,7 +77,7 @@ class Reinforce(ControlSettings):
 @method(settings=Reinforce)
 def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> Algorithm:
     """REINFORCE as an ``Algorithm``; ``obs`` has the shapes of one environment's observation."""
-    undiscounted = config.rung in UNDISCOUNTED
+    undiscounted, learns = config.rung in UNDISCOUNTED, config.rung == "value"
 
     hyper = traced(config)
 
@@ -85,17 +87,15 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
         average = {"sum": jnp.zeros(()), "count": jnp.zeros(())}  # of G_t, over all decisions so far
         return Learner(params, optimizers, Statistics(), hyper, jnp.int32(0), average)
 
-    def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
-        h, mask, statistics, reward = learner.hyper, trajectory.mask, learner.statistics, trajectory.reward
+    def plan(learner: Learner, trajectory: Trajectory, value: Array) -> Plan:
+        h, mask, reward = learner.hyper, trajectory.mask, trajectory.reward
         discount = trajectory.discount * (1.0 if undiscounted else h.gamma)
-        _, value = forward(policy, learner.params, statistics, trajectory)
         average = learner.extra["sum"] / jnp.maximum(learner.extra["count"], 1.0)
         weight = ladder(config.rung, reward, discount, mask, value, average)
         if config.normalize_psi:
             weight = losses.standardize(weight, mask)
 
-        def actor_loss(params: PyTree) -> tuple[Array, Metrics]:
-            pi, _ = forward(policy, params, statistics, trajectory)
+        def actor_loss(pi: Any, v: Array) -> tuple[Array, Metrics]:
             loss = losses.policy_gradient(pi.log_prob(trajectory.action), weight)
             loss, bonus = losses.trajectory_mean(loss, mask), losses.trajectory_mean(pi.entropy(), mask)
             return loss - h.ent_coef * bonus, {
@@ -103,33 +103,25 @@ def reinforce(config: Reinforce, policy: Policy, spec: EnvSpec, obs: PyTree) -> 
                 "train/entropy_loss": -losses.decision_mean(pi.entropy(), mask),
             }
 
-        def baseline_loss(params: PyTree) -> tuple[Array, Metrics]:
-            _, v = forward(policy, params, statistics, trajectory)
+        def baseline_loss(pi: Any, v: Array) -> tuple[Array, Metrics]:
             loss = losses.decision_mean(losses.squared_error(v[:-1], target), mask)
             return loss, {"train/value_loss": loss}
 
         anneal = remaining(learner, config.lr_schedule)
-        params, actor, metrics = improve(
-            actor_loss, h, learner.params, learner.opt_state["actor"], anneal * h.learning_rate
-        )
-        critic = learner.opt_state["critic"]
-        if config.rung == "value":
+        metrics: Metrics = {"train/learning_rate": anneal * h.learning_rate}
+        descents = [Descent(actor_loss, anneal * h.learning_rate, "actor")]
+        if learns:
             target = psi.minus_value(reward, discount, mask, value) + value[:-1]
-            for _ in range(config.vf_steps):
-                params, critic, more = improve(baseline_loss, h, params, critic, anneal * h.vf_learning_rate)
-            metrics |= more
+            descents += [Descent(baseline_loss, anneal * h.vf_learning_rate, "critic")] * config.vf_steps
             metrics["train/explained_variance"] = losses.explained_variance(value[:-1], target, mask)
 
-        metrics["train/learning_rate"] = anneal * h.learning_rate
         go = psi.reward_to_go(reward, discount, mask)
-        return learner._replace(
-            params=params,
-            opt_state={"actor": actor, "critic": critic},
-            extra={
-                "sum": learner.extra["sum"] + psum((go * mask).sum()),
-                "count": learner.extra["count"] + psum(mask.sum()),
-            },
-        ), metrics
+        extra = {
+            "sum": learner.extra["sum"] + psum((go * mask).sum()),
+            "count": learner.extra["count"] + psum(mask.sum()),
+        }
+        return Plan(descents, metrics, extra)
 
-    n_steps = whole_rows(spec, config.n_steps)
-    return Algorithm(init, make_act(policy), update, policy, hyper, n_steps, whole_episodes=True)
+    steps = partial(in_columns, policy, plan, 1 + learns * config.vf_steps)
+    act, update, n_steps = make_act(policy), in_one(policy, plan), whole_rows(spec, config.n_steps)
+    return Algorithm(init, act, update, policy, hyper, n_steps, whole_episodes=True, steps=steps)

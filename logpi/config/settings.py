@@ -246,7 +246,7 @@ class Run:
     # Score of a periodic evaluation (of every seed) at which training ends, in the task's own unit; inf: none
     stop_at: float = ranged(math.inf, _reachable, "a number, with eval_points other than 0")
     # End of training once a periodic evaluation finds that no play of an opponent wins; of games of at most nine moves
-    stop_unbeatable: bool = ranged(False, lambda x, c: not x or c.eval_points != 0, "with eval_points other than 0")
+    stop_unbeatable: bool = False
     # Time limit of training, in minutes of wall-clock time, those before a run was resumed included; inf: none
     minutes: float = above(0, math.inf)
     video: bool = True  # Video of the trained agent, recorded at the end of training

@@ -201,8 +201,8 @@ def _update_in_steps(algorithm: Algorithm, steps: Steps) -> Stage:
 
         def step(k: Array, made: tuple[Learner, Begun, Metrics]) -> tuple[Learner, Begun, Metrics]:
             learner, begun, rows = made
-            learner, rest, metrics = steps.step(learner, trajectory, begun, k)
-            return learner, begun._replace(rest=rest), jax.tree.map(lambda row, x: row.at[k].set(x), rows, metrics)
+            learner, begun, metrics = steps.step(learner, trajectory, begun, k)
+            return learner, begun, jax.tree.map(lambda row, x: row.at[k].set(x), rows, metrics)
 
         begun = jax.lax.cond(
             now.begin == 0, lambda: steps.begin(state.learner, trajectory, now.key), lambda: state.batch.begun
@@ -234,9 +234,10 @@ def in_pieces(process: Process, algorithm: Algorithm, batch: int) -> Process:
         algorithm: the method; one without ``steps`` is left as it is.
         batch: environments of one device.
     """
-    steps = algorithm.steps
-    if steps is None or 3 * algorithm.passes * algorithm.n_steps * batch * parameters(algorithm) <= UNIT:
+    work = 3 * algorithm.passes * algorithm.n_steps * batch * parameters(algorithm)
+    if algorithm.steps is None or work <= UNIT:
         return process
+    steps = algorithm.steps(next(n for n in range(1, batch + 1) if batch % n == 0 and (work <= n * UNIT or n == batch)))
     collect, _ = process.stages
 
     def start(learner: Learner, key: Key) -> tuple[Carry, SteppedBatch]:

@@ -249,15 +249,15 @@ def minibatch(trajectory: Trajectory, target: Array, batches: Minibatches, k: Ar
 
 
 def whole(steps: Steps) -> Callable[[Learner, Trajectory, Key], tuple[Learner, Metrics]]:
-    """All of ``steps`` as one ``Algorithm.update``."""
+    """All of ``steps`` as one ``Algorithm.update``; of ``Begun`` they change ``rest`` alone."""
 
     def update(learner: Learner, trajectory: Trajectory, key: Key) -> tuple[Learner, Metrics]:
         begun = steps.begin(learner, trajectory, key)
         learner = learner._replace(params=after(learner.params, begun.metrics))
 
         def step(carry: tuple[Learner, PyTree], k: Array) -> tuple[tuple[Learner, PyTree], Metrics]:
-            learner, rest, metrics = steps.step(carry[0], trajectory, begun._replace(rest=carry[1]), k)
-            return (learner, rest), metrics
+            learner, after, metrics = steps.step(carry[0], trajectory, begun._replace(rest=carry[1]), k)
+            return (learner, after.rest), metrics
 
         (learner, _), metrics = jax.lax.scan(step, (learner, begun.rest), jnp.arange(steps.number))
         return learner, jax.tree.map(jnp.mean, metrics) | begun.metrics
