@@ -41,7 +41,7 @@ RESERVED = ("seed", "seeds", "log_dir")  # settings that the sweep itself decide
 # of every configuration: it is evaluated at the end of a rung, and nothing else ends it
 BASE: Mapping[str, object] = {
     **{"video": False, "tensorboard": False, "tracker": "none"},
-    **{"eval_points": 0, "stop_at": math.inf, "minutes": math.inf},
+    **{"eval_points": 0, "stop_at": math.inf, "stop_unbeatable": False, "minutes": math.inf},
 }
 
 

@@ -2,19 +2,17 @@
 
 import functools
 import json
-import signal
 
 import gymnasium
 import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from small import RUN, Killed, Watcher, only_run, outcome, quick_compilation, resume, start
+from small import RUN, Killed, Watcher, only_run, outcome, quick_compilation, resume
 
 from logpi import api
 from logpi.config.experiments import resolve
 from logpi.errors import LogpiError
-from logpi.runs.folder import RunFolder
 from logpi.tasks import NOTHING, Own
 from logpi.training import session
 
@@ -132,29 +130,6 @@ def test_vectors_that_reset_within_the_step(tmp_path, name, autoreset):
     folder = train(experiment(name, tmp_path, {"autoreset": autoreset}), own=Own(env=env, env_kwargs={}))
     assert json.loads((folder.path / "result.json").read_text())["timesteps"] >= 320
     assert all(np.isfinite(x).all() for x in weights(folder.last).values())
-
-
-def test_kill_9_of_a_run_with_a_replay(tmp_path):
-    """A process that trains the same run is killed between two checkpoints, and goes on in this one."""
-    long = {"total_timesteps": 3200}
-    run = {"checkpoint_points": 10_000, "eval_points": 3, "log_points": 200}
-    expected = outcome(train(experiment("sac", tmp_path / "whole", run, **long)))
-    settings = {**METHODS["sac"][2], "n_envs": 4, **long}
-    flags = ["--log-dir", str(tmp_path / "cut"), "--hidden", "8", "--quiet", "--no-video", "--no-tensorboard"]
-    for name, value in ({**RUN, **run} | settings).items():
-        if isinstance(value, bool):
-            flags += [f"--{name.replace('_', '-')}"] if value else []
-        else:
-            flags += [f"--{name.replace('_', '-')}", str(value)]
-    process = start("train", "Pendulum-v1", "--algo", "sac", *flags)
-    while not any(tmp_path.glob("cut/*/*/checkpoints/iteration_*[1-9].safetensors")):
-        assert process.poll() is None, process.stderr.read()
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    (path,) = tmp_path.glob("cut/*/*")
-    folder = RunFolder(path)
-    resume(folder)
-    assert outcome(folder) == expected
 
 
 @pytest.mark.parametrize(

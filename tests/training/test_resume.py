@@ -189,7 +189,7 @@ def test_a_polite_end_saves_first(tmp_path, whole, how):
     assert outcome(folder) == whole
 
 
-KILLS = 15  # 50 took a minute and a half, and found no more
+KILLS = 8  # 50 took a minute and a half, and found no more
 
 
 # One process imports everything and forks a child for each kill, before JAX has started any thread.
