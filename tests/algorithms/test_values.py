@@ -198,7 +198,7 @@ def test_a_target_of_pqn_is_the_lambda_return_by_hand(lam):
     algorithm, learner = made(pqn, settings, linear())
     q = np.random.default_rng(1).normal(size=(STATES, ACTIONS)).astype(np.float32)
     t = rollout()
-    found, _ = algorithm.steps.begin(learner._replace(params={"q": jnp.asarray(q)}), t, KEY).rows
+    found, _ = algorithm.steps(1).begin(learner._replace(params={"q": jnp.asarray(q)}), t, KEY).rows
     best = q[np.argmax(t.obs, -1)].max(-1)
     for b in range(3):
         g = best[5, b]
