@@ -55,6 +55,7 @@ SKIPPED = {  # what a command contains -> (why it is not run here, whether that 
     "logpi engine": ("it waits for another program", True),
     "pip install": ("it installs packages: .ci/run does it in a new virtual environment", True),
     "gnugo": ("it needs the program gnugo", not shutil.which("gnugo")),
+    "stockfish": ("it needs the program stockfish; tests/arena/players/test_uci.py plays engines", True),
     "python bench/": ("it takes hours: tests/bench runs the script", True),
 }
 SLOW = {  # pages whose commands compile large networks, minutes in all: run with LOGPI_SLOW_DOCS=1
