@@ -72,7 +72,7 @@ def cnn(size: tuple[str, int], seconds: float) -> Row:
     import jax
     import jax.numpy as jnp
 
-    from logpi.nets.policy import NatureCNN
+    from logpi.nets.torsos import NatureCNN
 
     what, batch = size
     net, steps = NatureCNN(), 1 if what == "forward" else 8

@@ -143,7 +143,7 @@ def fixed_settings(kind: type[Section]) -> set[str]:
 
 
 Activation = Literal["tanh", "relu", "silu"]
-Torso = Literal["auto", "mlp", "cnn"]
+Torso = Literal["auto", "mlp", "cnn", "impala", "patches"]
 Memory = Literal["none", "gru", "lstm"]
 Optimizer = Literal["adam", "sgd", "rmsprop"]
 Schedule = Literal["constant", "linear"]
@@ -172,7 +172,8 @@ class Settings(Section, Protocol):
 class Network:
     """The network: separate torsos for policy and value, or a shared one."""
 
-    # Layers before the heads: an MLP, the CNN of Mnih et al. 2015, or auto: the CNN for images of at least 36x36 pixels
+    # Layers before the heads: mlp; of images of at least 36x36 pixels cnn (Mnih et al. 2015), impala (Espeholt et al.
+    # 2018), or patches, a quarter of cnn's cost on CPUs; auto: cnn for images, mlp for all else
     torso: Torso = "auto"
     hidden: tuple[int, ...] = layers((64, 64))  # Hidden layer sizes of the MLP, in units
     activation: Activation = "tanh"  # Activation function of the MLP's hidden layers

@@ -49,6 +49,8 @@ def converted(exported: Exported) -> Any:
     """The ``onnx.ModelProto`` of ``exported``; raises as ``write_onnx``."""
     import jax
 
+    from logpi.nets.convolution import ordinary_convolutions
+
     try:
         with _undone(jax.numpy, jax.nn, jax.lax):
             import jax2onnx
@@ -57,7 +59,7 @@ def converted(exported: Exported) -> Any:
     first = 1 if exported.single else BATCH
     shapes = [jax.ShapeDtypeStruct((first, *x.shape[1:]), x.dtype) for x in exported.inputs.values()]
     try:
-        with _quiet(), _undone(jax.numpy, jax.nn, jax.lax):
+        with _quiet(), _undone(jax.numpy, jax.nn, jax.lax), ordinary_convolutions():
             return jax2onnx.to_onnx(
                 exported.function,
                 shapes,

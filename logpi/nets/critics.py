@@ -14,7 +14,8 @@ from logpi.config.settings import Activation, Torso, layers
 from logpi.envs.actions import action_distribution, output_size
 from logpi.envs.spaces import legal_in
 from logpi.errors import LogpiError
-from logpi.nets.policy import MLP, Head, NatureCNN, blank, features_of, sees_images
+from logpi.nets.policy import MLP, Head, blank, features_of, torso_of
+from logpi.nets.torsos import image_torso
 from logpi.ops.distributions import Deterministic, Distribution, TanhGaussian
 from logpi.types import Array, Critics, EnvSpec, Key, Output, Policy, PyTree
 
@@ -25,7 +26,8 @@ LOG_STD = (-20.0, 2.0)  # bounds of the natural logarithm of a squashed Gaussian
 class ActorCriticNetwork:
     """The networks of actor and critics: one torso of the same shape for each, none shared."""
 
-    # Layers before the heads: an MLP, the CNN of Mnih et al. 2015, or auto: the CNN for images of at least 36x36 pixels
+    # Layers before the heads: mlp; of images of at least 36x36 pixels cnn (Mnih et al. 2015), impala (Espeholt et al.
+    # 2018), or patches, a quarter of cnn's cost on CPUs; auto: cnn for images, mlp for all else
     torso: Torso = "auto"
     hidden: tuple[int, ...] = layers((256, 256))  # Hidden layer sizes of actor and critics, in units
     activation: Activation = "relu"  # Activation function of the hidden layers
@@ -39,16 +41,17 @@ class Torsos(nn.Module):
     """A torso and its heads: [..., D] (or images [..., H, W, C]) to one output [..., n] for each of ``heads``."""
 
     config: ActorCriticNetwork
-    cnn: bool
+    torso: str
     heads: Sequence[tuple[int, float]]  # (outputs, gain of the orthogonal weights)
 
     @nn.compact
     def __call__(self, x: Array, action: Array | None = None) -> tuple[Array, ...]:
-        if self.cnn:
-            x = NatureCNN()(x)
+        images = self.torso != "mlp"
+        if images:
+            x = image_torso(self.torso)(x)
         if action is not None:
             x = jnp.concatenate([x, action], -1)
-        if not self.cnn or action is not None:
+        if not images or action is not None:
             x = MLP(self.config.hidden, self.config.activation)(x)
         return tuple(Head(units, gain)(x) for units, gain in self.heads)
 
@@ -101,8 +104,8 @@ def _actor(
 ) -> Policy:
     """A policy with critics, without memory and value: ``pi`` of the outputs of ``heads`` and the observation."""
     space = spec.observation_space
-    cnn = sees_images(space, config)
-    net, features = Torsos(config, cnn, heads), features_of(space, cnn)
+    torso = torso_of(space, config)
+    net, features = Torsos(config, torso, heads), features_of(space, torso)
 
     def init(key: Key) -> PyTree:
         return net.init(key, features(blank(space)))["params"]
@@ -116,9 +119,9 @@ def _actor(
 def make_critics(spec: EnvSpec, config: ActorCriticNetwork, count: int) -> Critics:
     """``count`` critics: of Box actions Q(o, a), of discrete ones all Q(o, ·) at once."""
     space, actions, continuous = spec.observation_space, spec.action_space, isinstance(spec.action_space, spaces.Box)
-    cnn = sees_images(space, config)
+    torso = torso_of(space, config)
     head = (1 if continuous else output_size(actions), 1.0)
-    net, features = Torsos(config, cnn, (head,)), features_of(space, cnn)
+    net, features = Torsos(config, torso, (head,)), features_of(space, torso)
 
     def q(params: PyTree, x: Array, action: Array | None) -> Array:
         (out,) = net.apply({"params": params}, x, action)

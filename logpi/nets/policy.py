@@ -17,6 +17,7 @@ from logpi.config.settings import Network, Torso
 from logpi.envs.actions import action_distribution, output_size
 from logpi.envs.spaces import MASK, encode, leaf_dtype, legal_in
 from logpi.errors import LogpiError
+from logpi.nets.torsos import image_torso
 from logpi.types import Array, EnvSpec, Key, Output, Policy, PyTree, Space
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": nn.tanh, "relu": nn.relu, "silu": nn.silu}
@@ -58,23 +59,6 @@ class MLP(nn.Module):
         return x
 
 
-class NatureCNN(nn.Module):
-    """Three convolutions and a layer of 512 (Mnih et al. 2015): images [..., H, W, C] in [0, 1] to [..., 512]."""
-
-    layer_norm: bool = False  # before each activation function
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        batch = x.shape[:-3]
-        x = x.reshape(-1, *x.shape[-3:])
-        for features, size, stride in ((32, 8, 4), (64, 4, 2), (64, 3, 1)):
-            init = nn.initializers.orthogonal(math.sqrt(2))
-            x = nn.Conv(features, (size, size), (stride, stride), "VALID", kernel_init=init)(x)
-            x = nn.relu(nn.LayerNorm()(x) if self.layer_norm else x)
-        x = dense(512, math.sqrt(2))(x.reshape(x.shape[0], -1))
-        return nn.relu(nn.LayerNorm()(x) if self.layer_norm else x).reshape(*batch, -1)
-
-
 CELLS: dict[str, Callable[[int], nn.RNNCellBase]] = {
     "gru": lambda size: nn.GRUCell(size),
     "lstm": lambda size: nn.OptimizedLSTMCell(size),
@@ -88,13 +72,20 @@ def initial_memory(cell: str, size: int, batch: int) -> tuple[Array, ...] | Arra
 
 
 def is_image(space: Space) -> bool:
-    """Whether the Nature CNN's convolutions fit this space: H, W >= 36, channels last (or a stack of grey frames)."""
+    """Whether the torsos of images fit this space: H, W >= 36, channels last (or a stack of grey frames)."""
     return isinstance(space, spaces.Box) and len(space.shape) == 3 and min(image_shape(space)[:2]) >= 36
 
 
+def torso_of(space: Space, config: HasTorso) -> str:
+    """The torso for ``space``, one of ``logpi.nets.torsos.TORSOS`` or "mlp"."""
+    if config.torso != "auto":
+        return config.torso
+    return "cnn" if is_image(space) else "mlp"
+
+
 def sees_images(space: Space, config: HasTorso) -> bool:
-    """Whether the standard network for ``space`` is convolutional."""
-    return config.torso == "cnn" or (config.torso == "auto" and is_image(space))
+    """Whether the standard network for ``space`` takes images."""
+    return torso_of(space, config) != "mlp"
 
 
 def image_shape(space: spaces.Box) -> tuple[int, int, int]:
@@ -115,14 +106,14 @@ class Net(nn.Module):
 
     n_out: int
     config: Network
-    cnn: bool
+    torso: str
     gaussian: bool
 
     @nn.compact
     def __call__(self, memory: PyTree, x: Array) -> tuple[PyTree, Array, Array, Array | None]:
         net = self.config
-        if self.cnn:
-            actor = critic = NatureCNN()(x)
+        if self.torso != "mlp":
+            actor = critic = image_torso(self.torso)(x)
         elif net.shared or net.memory != "none":
             actor = critic = MLP(net.hidden, net.activation)(x)
         else:
@@ -138,25 +129,24 @@ class Net(nn.Module):
         return memory, raw, value, log_std
 
 
-def features_of(space: Space, cnn: bool) -> Callable[[PyTree], Array]:
-    """The function from observations [...] of ``space`` to what a torso takes: vectors [..., D], or images in [0, 1].
+def features_of(space: Space, torso: str) -> Callable[[PyTree], Array]:
+    """The function from observations [...] of ``space`` to what ``torso`` takes: vectors [..., D], or pixels, channels last.
 
     Raises:
-        LogpiError: the torso is convolutional, and the observations are not images.
+        LogpiError: the torso is of images, and the observations are not.
     """
-    if not cnn:
+    if torso == "mlp":
         return functools.partial(encode, space)
     if not is_image(space):
         raise LogpiError(
-            f"torso=cnn needs images of at least 36x36 pixels, [H, W, C] or stacked frames [C, H, W], not {space}; "
+            f"torso={torso} needs images of at least 36x36 pixels, [H, W, C] or stacked frames [C, H, W], not {space}; "
             "choose torso mlp"
         )
     assert isinstance(space, spaces.Box)
-    scale, last = 255.0 if space.dtype == "uint8" else 1.0, image_shape(space) == space.shape
+    last = image_shape(space) == space.shape
 
     def images(obs: PyTree) -> Array:
-        x = jnp.asarray(obs, jnp.float32) / scale
-        return x if last else jnp.moveaxis(x, -3, -1)
+        return jnp.asarray(obs) if last else jnp.moveaxis(jnp.asarray(obs), -3, -1)
 
     return images
 
@@ -165,9 +155,8 @@ def make_policy(spec: EnvSpec, config: Network | None = None) -> Policy:
     """The standard policy for an environment's spaces."""
     config = config or Network()
     space, action_space = spec.observation_space, spec.action_space
-    cnn = sees_images(space, config)
-    gaussian = isinstance(action_space, spaces.Box)
-    net, features = Net(output_size(action_space), config, cnn, gaussian), features_of(space, cnn)
+    torso, gaussian = torso_of(space, config), isinstance(action_space, spaces.Box)
+    net, features = Net(output_size(action_space), config, torso, gaussian), features_of(space, torso)
 
     def memory(batch: int) -> PyTree:
         return () if config.memory == "none" else initial_memory(config.memory, config.memory_size, batch)
