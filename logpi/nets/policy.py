@@ -130,7 +130,7 @@ class Net(nn.Module):
 
 
 def features_of(space: Space, torso: str) -> Callable[[PyTree], Array]:
-    """The function from observations [...] of ``space`` to what ``torso`` takes: vectors [..., D], or pixels, channels last.
+    """The function from observations [...] of ``space`` to what ``torso`` takes: vectors [..., D], or pixels.
 
     Raises:
         LogpiError: the torso is of images, and the observations are not.

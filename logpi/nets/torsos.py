@@ -75,8 +75,8 @@ def _halved(x: Array) -> Array:
 
 
 class Patches(nn.Module):
-    """A network of wide matrix products alone, made for CPUs: a layer of 48 on each 7x7 patch of the image, one of 64 on
-    each 2x2 of those, and one of 256: [B, H, W, C] to [B, 256]; 4.8 MFLOP for 84x84x4, a quarter of the Nature CNN's.
+    """A network of wide matrix products alone, made for CPUs: a layer of 48 on each 7x7 patch of the image, one of 64
+    on each 2x2 of those, and one of 256: [B, H, W, C] to [B, 256]; 4.8 MFLOP for 84x84x4, a quarter of NatureCNN's.
     """
 
     layer_norm: bool = False  # before each activation function
