@@ -232,5 +232,5 @@ class Convolution(nn.Module):
     def __call__(self, x: Array) -> Array:
         shape = (self.size, self.size, x.shape[-1], self.channels)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.channels,))
-        y = convolve(x, self.param("kernel", self.rowsernel_init, shape), self.stride, self.same)
+        y = convolve(x, self.param("kernel", self.kernel_init, shape), self.stride, self.same)
         return y + jnp.broadcast_to(bias, y.shape)
