@@ -38,7 +38,7 @@ class NatureCNN(nn.Module):
         for channels, size, stride in ((32, 8, 4), (64, 4, 2), (64, 3, 1)):
             init = nn.initializers.orthogonal(GAIN)
             x = _active(Convolution(channels, size, stride, same=False, kernel_init=init)(x), self.layer_norm)
-        return _active(_dense(512)(x.reshape(len(x), -1)), self.layer_norm)
+        return _active(_dense(512)(x.reshape(x.shape[0], -1)), self.layer_norm)
 
 
 class Impala(nn.Module):
@@ -58,7 +58,7 @@ class Impala(nn.Module):
             for _ in range(2):
                 y = convolution(channels)(_active(x, self.layer_norm))
                 x = x + convolution(channels)(_active(y, self.layer_norm))
-        return _active(_dense(256)(_active(x, self.layer_norm).reshape(len(x), -1)), self.layer_norm)
+        return _active(_dense(256)(_active(x, self.layer_norm).reshape(x.shape[0], -1)), self.layer_norm)
 
 
 def _halved(x: Array) -> Array:
@@ -85,7 +85,7 @@ class Patches(nn.Module):
     def __call__(self, x: Array) -> Array:
         for units, side in ((48, 7), (64, 2)):
             x = _active(_dense(units)(_patches(x, side)), self.layer_norm)
-        return _active(_dense(256)(x.reshape(len(x), -1)), self.layer_norm)
+        return _active(_dense(256)(x.reshape(x.shape[0], -1)), self.layer_norm)
 
 
 def _patches(x: Array, side: int) -> Array:
@@ -93,8 +93,8 @@ def _patches(x: Array, side: int) -> Array:
     rows, columns = (-(-length // side) for length in x.shape[1:3])
     missing = ((0, rows * side - x.shape[1]), (0, columns * side - x.shape[2]))
     x = jnp.pad(x, ((0, 0), *missing, (0, 0)))
-    x = x.reshape(len(x), rows, side, columns, side, x.shape[-1])
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(len(x), rows, columns, -1)
+    x = x.reshape(x.shape[0], rows, side, columns, side, x.shape[-1])
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(x.shape[0], rows, columns, -1)
 
 
 TORSOS: dict[str, Callable[..., nn.Module]] = {"cnn": NatureCNN, "impala": Impala, "patches": Patches}
@@ -113,11 +113,15 @@ def image_torso(name: str, layer_norm: bool = False) -> Callable[[Array], Array]
 
     def apply(x: Array) -> Array:
         batch, x = x.shape[:-3], x.reshape(-1, *x.shape[-3:])
-        groups = len(x) // GROUP
-        if groups < 2:
+        if not isinstance(x.shape[0], int) or x.shape[0] < 2 * GROUP:  # an exported model's number of images is open
             return part(torso, x).reshape(*batch, -1)
+        groups = len(x) // GROUP
         whole = x[: groups * GROUP].reshape(groups, GROUP, *x.shape[1:])
-        over = nn.scan(lambda torso, _, x: (None, part(torso, x)), "params", split_rngs={"params": False})
+
+        def one(torso: nn.Module, _: None, x: Array) -> tuple[None, Array]:
+            return None, part(torso, x)
+
+        over = nn.scan(one, variable_broadcast="params", split_rngs={"params": False})
         _, made = over(torso, None, whole)
         made = made.reshape(groups * GROUP, -1)
         if len(x) > len(made):
