@@ -172,8 +172,7 @@ class Settings(Section, Protocol):
 class Network:
     """The network: separate torsos for policy and value, or a shared one."""
 
-    # Layers before the heads: mlp; of images of at least 36x36 pixels cnn (Mnih et al. 2015), impala (Espeholt et al.
-    # 2018), or patches, a quarter of cnn's cost on CPUs; auto: cnn for images, mlp for all else
+    # Layers before the heads: mlp, or of images cnn (Nature), impala, patches; auto: cnn for images of 36x36 and more
     torso: Torso = "auto"
     hidden: tuple[int, ...] = layers((64, 64))  # Hidden layer sizes of the MLP, in units
     activation: Activation = "tanh"  # Activation function of the MLP's hidden layers

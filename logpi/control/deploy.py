@@ -22,6 +22,7 @@ from logpi.control.agent import Agent
 from logpi.envs.space_json import space_to_json
 from logpi.envs.spaces import plain, to_env
 from logpi.envs.wrappers import stacked_frames
+from logpi.nets.convolution import ordinary_convolutions
 from logpi.ops.collectives import where
 from logpi.tasks import Exported
 from logpi.types import Array, PyTree, Space
@@ -43,6 +44,7 @@ def exported(agent: Agent) -> Exported:
     seen, remembered = named("observation", obs), named("state", state)
     first: dict[str, Any] = {"first": np.array([True] + [False] * (BATCH - 1))} if remembered else {}
 
+    @ordinary_convolutions()
     def function(*arrays: Array) -> Sequence[Array]:
         given = dict(zip([*seen, *first, *remembered], arrays, strict=True))
         shown = jax.tree.unflatten(jax.tree.structure(obs), [given[name] for name in seen])

@@ -49,8 +49,6 @@ def converted(exported: Exported) -> Any:
     """The ``onnx.ModelProto`` of ``exported``; raises as ``write_onnx``."""
     import jax
 
-    from logpi.nets.convolution import ordinary_convolutions
-
     try:
         with _undone(jax.numpy, jax.nn, jax.lax):
             import jax2onnx
@@ -59,7 +57,7 @@ def converted(exported: Exported) -> Any:
     first = 1 if exported.single else BATCH
     shapes = [jax.ShapeDtypeStruct((first, *x.shape[1:]), x.dtype) for x in exported.inputs.values()]
     try:
-        with _quiet(), _undone(jax.numpy, jax.nn, jax.lax), ordinary_convolutions():
+        with _quiet(), _undone(jax.numpy, jax.nn, jax.lax):
             return jax2onnx.to_onnx(
                 exported.function,
                 shapes,

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from logpi.games.agent import GameAgent
+from logpi.nets.convolution import ordinary_convolutions
 from logpi.ops.distributions import masked
 from logpi.tasks import Exported
 from logpi.types import Array
@@ -36,6 +37,7 @@ def exported(agent: GameAgent) -> Exported:
     if game.observed_action is not None:
         inputs["order"] = np.stack([np.asarray(game.observed_action(state), np.int32) for state in states])
 
+    @ordinary_convolutions()
     def function(observation: Array, legal: Array, *order: Array) -> Sequence[Array]:
         logits, value, _ = agent.apply(agent.params, observation)
         logits = jnp.take_along_axis(logits, order[0], axis=1) if order else logits

@@ -100,7 +100,8 @@ class _Size(NamedTuple):
 
 
 def _size(images: Array, filters: Array, margin: tuple[int, int]) -> _Size:
-    return _Size(*images.shape[1:3], *filters.shape[:2], filters.shape[3], margin)
+    (height, width), (rows, columns) = images.shape[1:3], filters.shape[:2]
+    return _Size(height, width, rows, columns, filters.shape[3], margin)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -174,7 +175,8 @@ def _backward(margin: tuple[int, int], kept: PyTree, gradient: Array) -> tuple[A
 
     def default(images: Array, gradient: Array, filters: Array | None) -> tuple[Array, Array]:
         used = like if filters is None else filters
-        return tuple(jax.vjp(functools.partial(_plain, margin=margin), images, used)[1](gradient))  # type: ignore[return-value]
+        by_images, by_filters = jax.vjp(functools.partial(_plain, margin=margin), images, used)[1](gradient)
+        return by_images, by_filters
 
     found: tuple[Array, Array] = jax.lax.platform_dependent(images, gradient, filters, cpu=cpu, default=default)
     return found
@@ -206,17 +208,17 @@ def _added_in_groups(
         return f(x, y)
     (xs, x_rest), (ys, y_rest) = _cut(x, group), _cut(y, group)
 
-    def step(added: Array, each: tuple[Array, Array]) -> tuple[Array, Array | None]:
+    def step(added: Array, each: tuple[Array, Array]) -> tuple[Array, list[Array]]:
         one, more = f(*each)
-        return added + more, one if first else None
+        return added + more, [one] if first else []
 
     shape = jax.eval_shape(f, xs[0], ys[0])[1]
     added, made = jax.lax.scan(step, jnp.zeros(shape.shape, shape.dtype), (xs, ys))
+    parts = [each.reshape(-1, *x.shape[1:]) for each in made]
     if len(x_rest):
         one, more = f(x_rest, y_rest)
-        added = added + more
-        return (jnp.concatenate([made.reshape(-1, *x.shape[1:]), one]) if first else jnp.zeros_like(x)), added
-    return (made.reshape(x.shape) if first else jnp.zeros_like(x)), added
+        parts, added = [*parts, one], added + more
+    return (jnp.concatenate(parts) if first else jnp.zeros_like(x)), added
 
 
 class Convolution(nn.Module):

@@ -26,8 +26,7 @@ LOG_STD = (-20.0, 2.0)  # bounds of the natural logarithm of a squashed Gaussian
 class ActorCriticNetwork:
     """The networks of actor and critics: one torso of the same shape for each, none shared."""
 
-    # Layers before the heads: mlp; of images of at least 36x36 pixels cnn (Mnih et al. 2015), impala (Espeholt et al.
-    # 2018), or patches, a quarter of cnn's cost on CPUs; auto: cnn for images, mlp for all else
+    # Layers before the heads: mlp, or of images cnn (Nature), impala, patches; auto: cnn for images of 36x36 and more
     torso: Torso = "auto"
     hidden: tuple[int, ...] = layers((256, 256))  # Hidden layer sizes of actor and critics, in units
     activation: Activation = "relu"  # Activation function of the hidden layers
