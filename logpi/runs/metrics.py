@@ -11,6 +11,7 @@ import contextlib
 import csv
 import io
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,12 +19,16 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
 from logpi.runs.files import AppendFile, json_text, parse_json, read_text, without_waiting
 
 STEPS = "time/total_timesteps"
+TIMING = "timing.jsonl"
+ELAPSED = "time/time_elapsed"  # column of timing.jsonl: seconds of one command
 SPENT = "time/time_spent"  # column of timing.jsonl: seconds of all commands since ``minutes`` was last given
+SECONDS = "time/seconds/"  # columns of timing.jsonl: seconds of this command by what they went to, such as "update"
 _CLOCKLESS = (STEPS, "time/iterations")
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _TAIL = 2**18  # bytes
@@ -207,7 +212,7 @@ def read_rows(path: str | Path) -> list[Row]:
         text = read_text(path, MOST_BYTES)
     except (OSError, ValueError) as error:
         raise LogpiError(f"cannot read {path}: {error}; restore it, or start again with `logpi train`") from error
-    return _parse(text.encode(), path)
+    return parse_rows(text.encode(), path)
 
 
 def read_metrics(path: str | Path) -> dict[str, list[Value | None]]:
@@ -230,33 +235,41 @@ def read_seconds(metrics: Path) -> tuple[list[float], list[float]]:
     Raises:
         LogpiError: as ``read_rows``.
     """
-    steps: list[float] = []
-    seconds: list[float] = []
-    before = last = 0.0
-    for row in read_rows(metrics.with_name("timing.jsonl")):
-        spent = mean(row.get(SPENT, row.get("time/time_elapsed", 0.0)))
-        before += last if spent < last else 0.0  # the clock began anew: the run was given another length
-        last = spent
-        steps.append(mean(row[STEPS]))
-        seconds.append(before + spent)
-    return steps, seconds
+    rows = read_rows(metrics.with_name(TIMING))
+    spent = np.array([mean(row.get(SPENT, row.get(ELAPSED, 0.0))) for row in rows], np.float64)
+    return [mean(row[STEPS]) for row in rows], all_commands(spent).tolist()
 
 
-def last_values(path: str | Path) -> Row:
-    """The last value of each name, as far as the last 256 KiB of a JSONL file tell; cheap on a long run.
+def all_commands(spent: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds of all commands of a run, [rows], from those of ``SPENT``, which begin anew with another length."""
+    again = np.concatenate([[False], spent[1:] < spent[:-1]]) if len(spent) else np.zeros(0, bool)
+    before = np.where(again, np.roll(spent, 1), 0.0)
+    return spent + np.cumsum(before)
+
+
+def last_rows(path: str | Path, tail: int = _TAIL) -> list[Row]:
+    """The rows in the last ``tail`` bytes of a JSONL file; cheap on a long run.
 
     Raises:
         LogpiError: as ``read_rows``.
     """
     path = Path(path)
     if not path.exists():
-        return {}
+        return []
     with open(path, "rb", opener=without_waiting) as file:
-        start = max(0, path.stat().st_size - _TAIL)
+        start = max(0, os.fstat(file.fileno()).st_size - tail)
         file.seek(start)
-        tail = file.read()
-    rows = _parse(tail[tail.find(b"\n") + 1 :] if start else tail, path)
-    return {name: value for row in rows for name, value in row.items()}
+        data = file.read(tail)
+    return parse_rows(data[data.find(b"\n") + 1 :] if start else data, path)
+
+
+def last_values(path: str | Path) -> Row:
+    """The last value of each name, as far as the last 256 KiB of a JSONL file tell.
+
+    Raises:
+        LogpiError: as ``read_rows``.
+    """
+    return {name: value for row in last_rows(path) for name, value in row.items()}
 
 
 def mean(value: object) -> float:
@@ -265,10 +278,15 @@ def mean(value: object) -> float:
     return float(np.mean(numbers)) if numbers.size else math.nan
 
 
-def _parse(data: bytes, path: Path) -> list[Row]:
+def parse_rows(data: bytes, path: Path, before: int = 0) -> list[Row]:
+    """The rows in ``data``, whole lines of the file ``path`` after its first ``before``; a torn last one is left out.
+
+    Raises:
+        LogpiError: a line is not a JSON object of numbers.
+    """
     *lines, _torn = data.split(b"\n")
     rows = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, before + 1):
         try:
             rows.append({name: _restore(value) for name, value in parse_json(line).items()})
         except ValueError as error:

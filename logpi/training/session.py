@@ -28,7 +28,7 @@ from logpi.runs.create import create
 from logpi.runs.files import atomic_write
 from logpi.runs.folder import RunFolder
 from logpi.runs.lookup import agent_folder
-from logpi.runs.metrics import SPENT, MetricsWriter, Row, Sink, mean, read_rows
+from logpi.runs.metrics import SECONDS, SPENT, MetricsWriter, Row, Sink, mean, read_rows
 from logpi.tasks import NOTHING, Band, Facts, Own, Work, task_of
 from logpi.training import estimate, hooks
 from logpi.training.newest import Earlier, Resumed
@@ -85,6 +85,7 @@ class Session:
                     seconds = clock()
                     timing = {"time/time_elapsed": seconds, "time/fps": (event.timesteps - before) / seconds}
                     timing |= {SPENT: earlier + seconds, estimate.MEMORY: estimate.used()}
+                    timing |= {f"{SECONDS}{name}": spent for name, spent in driver.seconds.items()}
                     values = writer.write(event.row | timing)
                     self.view.update(event.timesteps, event.row | timing, driver.seconds)
                     remarks.row(event.row)

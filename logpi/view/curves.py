@@ -42,7 +42,7 @@ def plot(
     if not runs:
         raise LogpiError("no run to plot; `logpi runs` lists them")
     folders = list({folder.path.resolve(): folder for folder in (open_run(path, root) for path in runs)}.values())
-    configs = [_config(folder) for folder in folders]
+    configs = [config_of(folder) for folder in folders]
     found = curves(configs, [inert(folder.path.name) for folder in folders])
     if len(found) > 1:
         return compare(_panels(found, folders, configs), out or "compare.png", title or "")
@@ -90,7 +90,7 @@ def metrics_of(folder: RunFolder) -> Metrics:
     return found | {STEPS: [step and np.divide(step, each).tolist() for step in found.get(STEPS, [])]}
 
 
-def _config(folder: RunFolder) -> Json:
+def config_of(folder: RunFolder) -> Json:
     """A run's config.toml with what curves are called by; its texts may be a stranger's."""
     config = folder.config
     tables = [config.get(name, {}) for name in SECTIONS]

@@ -50,6 +50,29 @@ def curves(configs: Sequence[Config], names: Sequence[str]) -> list[Curve]:
     ]
 
 
+def differing(configs: Sequence[Config]) -> dict[str, list[str]]:
+    """Settings that are not the same in R runs, by name, the environment, the method and the seed among them.
+
+    Args:
+        configs: [R] what the runs' config.toml hold.
+
+    Returns:
+        name -> [R] values in words; "" where a run has no such setting.
+    """
+    every = [_named(config) for config in configs]
+    names = dict.fromkeys(name for settings in every for name in settings)
+    found = {name: [settings.get(name, "") for settings in every] for name in names}
+    return {name: values for name, values in found.items() if len(set(values)) > 1}
+
+
+def _named(config: Config) -> dict[str, str]:
+    """All that decides what a run learns, in words."""
+    run = config.get("run", {})
+    seeds = {name: run[name] for name in ("seed", "seeds") if name in run} if isinstance(run, Mapping) else {}
+    table = {"env": config["env"], "algo": config["algo"], **_flat(config), **seeds}
+    return {name: _shown(value) for name, value in table.items()}
+
+
 def _flat(config: Config) -> Json:
     """Settings by name, such as "learning_rate"; a name that an earlier section has too comes with its section."""
     found: Json = {}
