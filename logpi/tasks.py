@@ -11,8 +11,8 @@ import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from logpi.errors import LogpiError, near
 
@@ -232,6 +232,31 @@ class Film(NamedTuple):
     tell: Callable[[str], None] = lambda text: None  # called with a sentence where the film is cut
 
 
+class Described(NamedTuple):
+    """What an environment says of itself, in words."""
+
+    observation: str = ""  # space
+    action: str = ""
+    reward: str = ""
+    limit: int | None = None  # steps after which an episode is cut
+    draws: bool = False  # whether it draws pictures
+    note: str = ""  # why nothing is known
+
+
+class Episodes(Protocol):
+    """Episodes of one agent, step by step (``logpi.control.episode.Episode``)."""
+
+    @property
+    def fps(self) -> float: ...
+    def begin(self) -> Any: ...
+    def step(self, action: Any = None) -> Any: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 VECTORS = ("run.vectorization", "run.eval_vectorization", "run.half_batches", "run.autoreset")
 NO_ENVIRONMENTS = dict.fromkeys((*VECTORS, "run.env_timeout"), "it is for environments on the host")
 NO_WALK = {"run.stop_unbeatable": "it is for games of at most nine moves, such as tic-tac-toe"}
@@ -262,6 +287,16 @@ def no_variance(subject: Subject, asked: Ladder) -> Answer:
     """Refuses what has no whole trajectories of a policy in an environment."""
     name = subject.agent.facts["env"] if subject.experiment is None else subject.experiment.env
     raise LogpiError(f"{name} is not an environment; the variance is measured in one, such as CartPole-v1")
+
+
+def no_episode(agent: Agent, seed: int, sampled: bool) -> Episodes:
+    """Refuses an agent that is not one of an environment."""
+    raise LogpiError(f"{agent.facts['env']} is not an environment; agents of one are watched step by step")
+
+
+def no_checkpoint(agent: Agent, path: Path) -> Agent:
+    """Refuses an agent whose parameters are not taken out of checkpoints."""
+    raise LogpiError(f"an agent of {agent.facts['env']} is taken from best/, last/ or stages/, not from {path}")
 
 
 def no_random_film(name: str, wrappers: Wrappers, wanted: Film) -> Path:
@@ -313,6 +348,9 @@ class Task(NamedTuple):
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
     look: Callable[[Agent, Pictures], Answer] = no_look  # at pictures of the user's own
     variance: Callable[[Subject, Ladder], Answer] = no_variance  # of gradient estimates, rung by rung
+    described: Callable[[str], Described] = lambda name: Described()  # by an environment itself
+    episode: Callable[[Agent, int, bool], Episodes] = no_episode  # (agent, seed, whether actions are drawn)
+    at_checkpoint: Callable[[Agent, Path], Agent] = no_checkpoint  # (agent, checkpoint of its run) -> as it was then
     meant: Callable[[str], str] = lambda name: ""  # for a name that is nearly one of its own: what to write; "": none
     # what a Python program brings instead of a name -> the name, settings that follow, and the object
     given: Callable[[object], tuple[str, Table, Own]] = refuse_object

@@ -59,6 +59,11 @@ class Agent:
         self._memory: PyTree = None
         self._key, self._calls = jax.random.key(0), 0
 
+    @property
+    def memory(self) -> PyTree:
+        """Recurrent memory [B, ...] of the episodes under way; None before the first action of an episode."""
+        return self._memory
+
     def reset(self, seed: int | None = None) -> None:
         """Begin a new episode: forget the recurrent memory; ``seed`` restarts the sampling of actions."""
         self._memory = None

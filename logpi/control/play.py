@@ -30,7 +30,7 @@ def evaluate_episodes(agent: Agent, asked: Question) -> Facts:
         LogpiError: the environment cannot be made, or fails.
     """
     episodes, seed = asked.episodes or EPISODES, SEED if asked.seed is None else asked.seed
-    source = _source(agent)
+    source = source_in(agent)
     returns, lengths = source.evaluate(agent, episodes, seed, not asked.sampled)
     return {
         "env": agent.spec.id,
@@ -55,7 +55,7 @@ def film(agent: Agent, wanted: Film) -> Path:
         return agent.act(obs, greedy=not wanted.sampled)
 
     name = agent.spec.id
-    build = _source(agent).drawn
+    build = source_in(agent).drawn
     episodes = 1 if wanted.episodes is None else wanted.episodes
     options = {"begin": agent.reset, "steps": wanted.steps, "tell": wanted.tell}
     return _filmed(name, build, act, wanted.path, episodes, wanted.seed, **options)
@@ -87,7 +87,7 @@ def _filmed(name: str, *arguments: Any, **options: Any) -> Path:
         ) from error
 
 
-def _source(agent: Agent) -> Source:
+def source_in(agent: Agent) -> Source:
     """What an agent is evaluated and filmed in: what a program gave, else Gymnasium's environment of its name.
 
     Raises:

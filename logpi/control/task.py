@@ -16,6 +16,7 @@ from logpi.tasks import (
     NOTHING,
     Agent,
     Answer,
+    Described,
     Exported,
     Facts,
     Film,
@@ -211,6 +212,24 @@ def _film_random(env: str, wrappers: Wrappers, wanted: Film) -> Path:
     return film_random(env, wrappers, wanted)
 
 
+def _described(name: str) -> Described:
+    from logpi.control.about import described
+
+    return described(name)
+
+
+def _episode(agent: Any, seed: int, sampled: bool) -> Any:
+    from logpi.control.episode import watched
+
+    return watched(agent, seed, sampled)
+
+
+def _at_checkpoint(agent: Any, path: Path) -> Any:
+    from logpi.control.variance.moments import at_checkpoint
+
+    return at_checkpoint(agent, path)
+
+
 def _variance(subject: Subject, asked: Ladder) -> Answer:
     from logpi.control.variance.moments import of_run, trained, untrained
     from logpi.control.variance.report import report
@@ -257,6 +276,9 @@ TASK = Task(
     export=_export,
     film_random=_film_random,
     variance=_variance,
+    described=_described,
+    episode=_episode,
+    at_checkpoint=_at_checkpoint,
     pictures=_pictures,
     report=_report,
     next_step=lambda experiment, path: f"logpi watch {path}",

@@ -57,7 +57,7 @@ def of_run(folder: RunFolder, agent: Agent, count: int) -> list[Moment]:
     Of several seeds it is the first one. Without a checkpoint that can be read, it is ``agent`` alone.
     """
     saved = [path for _, path in sorted(folder.saved().items())]
-    moments = [_at(path, agent) for path in spread(saved, count)]
+    moments = [trained(at_checkpoint(agent, path)) for path in spread(saved, count)]
     return moments or [trained(agent)]
 
 
@@ -69,15 +69,19 @@ def spread(paths: list[Path], count: int) -> list[Path]:
     return [paths[i] for i in sorted(set(chosen.tolist()))]
 
 
-def _at(path: Path, agent: Agent) -> Moment:
-    """``agent`` with the parameters and observation statistics that a checkpoint holds of its run."""
+def at_checkpoint(agent: Agent, path: Path) -> Agent:
+    """``agent`` with the parameters and observation statistics that a checkpoint holds of its run.
+
+    Raises:
+        LogpiError: the file cannot be read, or is of another agent.
+    """
     arrays, steps = read_arrays(path), int(read_meta(path).get("timesteps", 0))
     params = _restored(arrays, ".learner.params", agent.learner.params, path)
     statistics = _restored(arrays, ".learner.statistics.obs", agent.learner.statistics.obs, path)
     found = copy.copy(agent)
     found.facts = {**agent.facts, "timesteps": steps}
     found.learner = agent.learner._replace(params=params, statistics=Statistics(obs=statistics))
-    return Moment(f"step {steps:,}", steps, found, _source(agent))
+    return found
 
 
 def _restored(arrays: Mapping[str, Stored], where: str, like: PyTree, path: Path) -> PyTree:
