@@ -54,9 +54,21 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "arena": BASE | {"games", "runs", "view", "own_code"},
     "deploy": {"errors", "tasks", "runs"},
     "api": BASE
-    | {"deploy", "training", "tasks", "methods", "config", "runs", "own_code", "comparison", "sweeps", "clusters"}
-    | {"driver.devices", "envs.space_json", "envs.checker"},
-    "page": {"errors", "runs.files", "driver.devices"},
+    | {
+        "deploy",
+        "training",
+        "tasks",
+        "methods",
+        "config",
+        "runs",
+        "own_code",
+        "comparison",
+        "sweeps",
+        "clusters",
+        "view",
+    }
+    | {"view", "driver.devices", "envs.space_json", "envs.checker"},
+    "page": {"errors", "runs", "view", "config.experiments", "methods", "tasks", "api", "driver.devices"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
     | {"driver.devices", "games.task", "games.rules", "games.records", "training", "page.server"},
     "__main__": {"cli"},

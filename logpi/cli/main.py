@@ -26,6 +26,7 @@ VERBS = {  # name -> what it does; each is a function of that name in this folde
     "resume": "continue an interrupted run from its last checkpoint, or a finished one for longer",
     "stop": "let a running run save and end",
     "ui": "open a page in the browser: runs, curves, agents to watch and to play",
+    "gallery": "write environments with films of their agents, scores and commands as a plain site",
     "eval": "evaluate a trained agent: returns, test error on images, or strength in a game",
     "watch": "film a trained or a random agent and open the video",
     "look": "classify pictures of your own with an agent trained on images",

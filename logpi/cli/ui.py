@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from logpi.cli.options import NO_OFF, within
-from logpi.cli.output import say
+from logpi.cli.output import flush_output, say
 from logpi.errors import LogpiError
 
 RUNS = Annotated[str, tyro.conf.arg(help="Folder that holds the runs; it need not exist yet", metavar="DIR")]
@@ -40,6 +40,7 @@ def ui(argv: list[str]) -> int:
 
     def ready(address: str) -> None:
         say(f"logpi ui: {address}   (runs in {folder}; Ctrl-C ends the page, runs that it started go on)")
+        flush_output()  # a program that reads it waits for the address
         if not no_browser:
             _open(address)
 

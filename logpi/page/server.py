@@ -14,16 +14,19 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from logpi.errors import LogpiError, inert
 from logpi.page import rooms
+from logpi.page.answers import body_of as body_of
+from logpi.page.answers import json_answer
 from logpi.page.security import Guard, error
 from logpi.page.state import Page
 
@@ -55,7 +58,7 @@ def make_app(home: Path, *, readonly: bool = False, token: str = "") -> Starlett
         return HTMLResponse(_start_page(page), headers={"Cache-Control": "no-store"})
 
     async def about(request: Request) -> Response:
-        return JSONResponse({"program": "logpi", "runs": str(page.home), "readonly": readonly, "rooms": room_names()})
+        return json_answer({"program": "logpi", "runs": str(page.home), "readonly": readonly, "rooms": room_names()})
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -87,21 +90,6 @@ def _bad_request(request: Request, fault: Exception) -> Response:
 def _http_error(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, HTTPException)
     return error(fault.status_code, fault.detail)
-
-
-async def body_of(request: Request) -> dict[str, Any]:
-    """The JSON object in the body of a request.
-
-    Raises:
-        LogpiError: it is something else.
-    """
-    try:
-        found = json.loads(await request.body() or b"{}")
-    except (ValueError, RecursionError) as fault:
-        raise LogpiError(f"the request is not JSON: {fault}") from fault
-    if not isinstance(found, dict):
-        raise LogpiError(f"the request is a {type(found).__name__}; allowed: a JSON object")
-    return found
 
 
 def listen(port: int) -> socket.socket:
@@ -149,21 +137,22 @@ def serve(
     Raises:
         LogpiError: the port is taken.
     """
-    import uvicorn
-
     with listen(port) as listening:
-        app = make_app(home.absolute(), readonly=readonly, token=token)
-        page: Page = app.state.page
-
-        class Server(uvicorn.Server):
-            """A server whose streams of events end when it is asked to."""
-
-            def handle_exit(self, sig: int, frame: Any) -> None:
-                page.closing.set()
-                super().handle_exit(sig, frame)
-
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2, ws="none"
-        )
+        server = make_server(make_app(home.absolute(), readonly=readonly, token=token))
         ready(f"http://{HOST}:{listening.getsockname()[1]}")
-        Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
+
+
+def make_server(app: Starlette) -> uvicorn.Server:
+    """A server of ``app`` whose streams of events end when it is asked to end."""
+    page: Page = app.state.page
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            page.closing.set()
+            await super().shutdown(sockets)
+
+    # log_config: logging is the program's own, and to configure it anew would close handlers of other libraries
+    options: dict[str, Any] = {"log_config": None, "log_level": "warning", "access_log": False}
+    options |= {"server_header": False, "ws": "none"}
+    return Server(uvicorn.Config(app, timeout_graceful_shutdown=2, **options))

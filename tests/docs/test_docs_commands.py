@@ -53,6 +53,7 @@ ELSEWHERE = {"docs/extend.md": "tests/test_extend.py runs its commands and progr
 SKIPPED = {  # what a command contains -> (why it is not run here, whether that holds on this machine)
     "--on processes": ("lengths are not cut in other processes; tests/clusters trains there", True),
     "logpi engine": ("it waits for another program", True),
+    "logpi ui": ("it serves a page until it is interrupted: tests/page looks at it", True),
     "pip install": ("it installs packages: .ci/run does it in a new virtual environment", True),
     "gnugo": ("it needs the program gnugo", not shutil.which("gnugo")),
     "stockfish": ("it needs the program stockfish; tests/arena/players/test_uci.py plays engines", True),

@@ -60,6 +60,15 @@ export function toast(text, kind = "note") {
   return node;
 }
 
+const SHOWN_IN = { control: ["watch", "Watch this agent"], ram: ["glimpses", "See where it looks"], games: ["play", "Play against it"] };
+
+/** A link to the room that shows an agent of a kind of task; null where that room is not there. */
+export function agentLink(kind, params, className = "") {
+  const [room, words] = SHOWN_IN[kind] ?? ["", ""];
+  if (!document.querySelector(`#rooms a[data-room="${room}"]`)) return null;
+  return h("a", { class: className, href: `#/${room}?${new URLSearchParams(params)}` }, words);
+}
+
 /** The value of a custom property of the present colours, such as colour("--accent"). */
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 

@@ -1,0 +1,37 @@
+"""The page's server and a browser, shared by the tests of its rooms."""
+
+import pytest
+from pages import CHROMIUM, looking, serving
+from small import quick_compilation
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="it needs the package playwright")
+    if CHROMIUM is None:
+        pytest.skip("it needs Chromium: no chromium, chromium-browser or google-chrome on the path")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick():
+    with quick_compilation():
+        yield
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A page of a folder without runs, ``tmp_path / "runs"``."""
+    with serving(tmp_path / "runs") as page:
+        yield page
+
+
+@pytest.fixture
+def window(browser, served):
+    """A window on that page."""
+    with looking(browser, served) as found:
+        yield found
