@@ -116,7 +116,7 @@ class Episode:
             action: as the environment has it, lists in place of arrays; None: the agent's.
 
         Raises:
-            LogpiError: no episode is under way, the action is none of the environment's, or the environment fails.
+            LogpiError: no episode is under way, the environment has no such action, or the environment fails.
         """
         shot = self._shot
         if shot is None or shot.over:
@@ -180,7 +180,7 @@ class Episode:
         """A person's action as the environment takes it.
 
         Raises:
-            LogpiError: it is none.
+            LogpiError: the environment has no such action.
         """
         space = self._env.action_space
         try:
@@ -188,9 +188,9 @@ class Episode:
             found = int(action) if whole else np.asarray(action, space.dtype).reshape(space.shape)
             allowed = bool(space.contains(found))
         except (TypeError, ValueError, OverflowError) as error:
-            raise LogpiError(f"action {action!r:.80} is none of {space}") from error
+            raise LogpiError(f"action {action!r:.80} is not in {space}") from error
         if not allowed:
-            raise LogpiError(f"action {action!r:.80} is none of {space}")
+            raise LogpiError(f"action {action!r:.80} is not in {space}")
         return found
 
     @contextlib.contextmanager

@@ -55,7 +55,7 @@ def place_of(home: Path, name: object) -> Path:
     """The folder of an agent that comes with logpi, or of a run.
 
     Raises:
-        LogpiError: there is none of that name.
+        LogpiError: nothing has that name.
     """
     if isinstance(name, str) and name.startswith(SHIPPED):
         known = shipped_folder(name.removeprefix(SHIPPED))
@@ -64,5 +64,5 @@ def place_of(home: Path, name: object) -> Path:
         return known
     found = within(home, name)
     if not (found / MANIFEST).is_file():
-        raise LogpiError(f"{name!r:.80} is no run in {home}")
+        raise LogpiError(f"{name!r:.80} is not a run in {home}")
     return found

@@ -117,7 +117,7 @@ class Jobs:
         """The command called ``number``.
 
         Raises:
-            LogpiError: there is none.
+            LogpiError: the page has no such command.
         """
         if not isinstance(number, int) or number not in self._jobs:
             raise LogpiError(f"no command {number!r:.40} of this page")

@@ -112,7 +112,7 @@ def refusal(scope: Scope, page: Page) -> Response | None:
         return error(414, f"the address has more than {LONGEST_ADDRESS:,} characters")
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length[:20]) > MOST_BODY:
-        return error(413, f"the request has more than {MOST_BODY:,} bytes, or a length that is no number")
+        return error(413, f"the request has more than {MOST_BODY:,} bytes, or a length that is not a number")
     if scope["method"] in READING:
         return None
     if not hmac.compare_digest(headers.get(TOKEN, "").encode(), page.token.encode()):
@@ -155,7 +155,7 @@ def within(home: Path, text: object) -> Path:
     """The path below ``home`` that a request names; links are followed, but not out of it.
 
     Raises:
-        LogpiError: it leads out of ``home``, or is no path.
+        LogpiError: it leads out of ``home``, or is not a path.
     """
     if not isinstance(text, str) or not text or "\0" in text or len(text) > 1000:
         raise LogpiError("a run is named by its path below the folder of runs, such as ppo/CartPole-v1_1")
@@ -163,7 +163,7 @@ def within(home: Path, text: object) -> Path:
     try:
         found = (root / text).resolve()
     except (OSError, ValueError, RuntimeError) as fault:
-        raise LogpiError(f"{text!r:.100} is no path: {fault}") from fault
+        raise LogpiError(f"{text!r:.100} is not a path: {fault}") from fault
     if not found.is_relative_to(root) or found == root:
         raise LogpiError(f"{text!r:.100} is not inside of {home}")
     return found

@@ -83,7 +83,7 @@ def test_a_person_acts_and_hands_back():
         assert episode.begin().step == 0
         assert episode.step().by == "agent"
         for action in (2, -1, 0.5 + 1j, "left", [0, 1], {}, 10**30, math.nan):
-            with pytest.raises(LogpiError, match="is none of"):
+            with pytest.raises(LogpiError, match="is not in"):
                 episode.step(action)
 
 

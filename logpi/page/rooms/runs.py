@@ -30,7 +30,7 @@ from logpi.runs.manage import stop
 from logpi.runs.moments import moments_of
 from logpi.tasks import kind_of
 
-EVERY = 1.0  # seconds between two looks at the folders, while somebody listens
+EVERY = 1.0  # seconds between two looks at the folders, while anyone listens
 MOST_RUNS = 40  # whose curves are asked for at once
 COMPARISONS = "comparisons"  # folder within that of the runs
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,99}")  # of environments and methods that the page starts: no file
@@ -59,7 +59,7 @@ class Room:
                 self.feed.publish({"runs": [state._asdict() for state in changed.values()], "gone": gone})
 
     def follow(self) -> None:
-        """Look at the folders for as long as somebody listens."""
+        """Look at the folders for as long as anyone listens."""
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._follow())
 
@@ -81,7 +81,7 @@ class Room:
         """The run that a request names.
 
         Raises:
-            LogpiError: it is no run in the page's folder.
+            LogpiError: it is not a run in the page's folder.
         """
         return open_run(within(self.page.home, name))
 
