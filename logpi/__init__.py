@@ -25,6 +25,8 @@ _WHERE = {
     "look": "logpi.api.agents",
     "export": "logpi.api.deploy",
     "bundle": "logpi.api.deploy",
+    "push": "logpi.api.deploy",
+    "pull": "logpi.api.deploy",
     "variance": "logpi.api.laboratory",
     "Outcome": "logpi.training.outcome",
     "make": "logpi.envs.make:make_named",

@@ -1,4 +1,4 @@
-"""Trained agents for other programs and machines: ONNX models and bundles."""
+"""Trained agents for other programs and machines: ONNX models, bundles and the hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from logpi.api.agents import agent_of, load, path_of
-from logpi.deploy.bundle import without_paths, write_bundle
+from logpi.deploy import hub
+from logpi.deploy.bundle import check_free, without_paths, write_bundle
 from logpi.deploy.card import Subject, interval_text
 from logpi.deploy.onnx import write_onnx
 from logpi.errors import LogpiError
@@ -100,6 +101,7 @@ def bundle(
     card = read_card(folder)
     env, algo = str(card["env"]), str(card["algo"])
     target = Path(out or f"{algo}-{env}".replace("/", "-").replace(":", "-"))
+    check_free(target)  # before the evaluation, which may take minutes
     measured = task.evaluate(agent, Question(episodes)).measured
     assert measured is not None  # every kind of task has one
     code = [name for name in named_in(card) if ":" in name]
@@ -120,6 +122,46 @@ def bundle(
     subject = Subject(env, algo, task.hub_task, measured, training, code, {})
     write_bundle(target, folder, subject, datetime.now().astimezone().isoformat(timespec="seconds"), config, film)
     return Bundled(target, size_of(target), measured, notes)
+
+
+def push(folder: str | Path, repo: str, *, private: bool = False) -> str:
+    """Send a bundle to the Hugging Face hub as one commit: all of it arrives, or nothing.
+
+    The token is huggingface_hub's own (``HF_TOKEN``, or ``hf auth login``).
+
+    Args:
+        folder: what ``bundle`` wrote.
+        repo: OWNER/NAME; it is made where it is not there.
+        private: a new repository is seen by its owner alone.
+
+    Returns:
+        The address of its page.
+
+    Raises:
+        LogpiError: ``folder`` is no whole bundle, the extra ``hub`` is not installed, or the hub refuses or is not
+            reached.
+    """
+    return hub.push(Path(folder), repo, private)
+
+
+def pull(repo: str, out: str | Path | None = None, *, revision: str | None = None) -> Path:
+    """Fetch a bundle from the Hugging Face hub: whole and equal to its sums, or not at all.
+
+    Args:
+        repo: OWNER/NAME.
+        out: the folder to write; NAME in the working folder by default.
+        revision: branch, tag or commit; by default the newest.
+
+    Returns:
+        The folder, for ``load``.
+
+    Raises:
+        LogpiError: ``out`` exists, the repository holds no bundle, the extra ``hub`` is not installed, the hub refuses
+            or is not reached, or the disk refuses.
+    """
+    target = Path(out or repo.rpartition("/")[2])
+    hub.pull(repo, target, revision)
+    return target
 
 
 def run_of(folder: Path) -> RunFolder | None:

@@ -32,6 +32,8 @@ VERBS = {  # name -> what it does; each is a function of that name in this folde
     "look": "classify pictures of your own with an agent trained on images",
     "export": "write how an agent acts as an ONNX model, for other programs",
     "bundle": "write an agent with its card, score and video into a folder that any machine loads",
+    "push": "send a bundle to the Hugging Face hub",
+    "pull": "fetch a bundle from the Hugging Face hub",
     "play": "play a board game against an agent in the terminal",
     "engine": "serve an agent to other programs by UCI, USI or GTP",
     "arena": "play matches between agents, engines and solvers; Elo with intervals",

@@ -52,8 +52,7 @@ def write_bundle(
     Raises:
         LogpiError: ``out`` exists, or the disk refuses.
     """
-    if os.path.lexists(out):
-        raise LogpiError(f"{out} exists already; name another folder with --out, or remove it")
+    check_free(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -67,12 +66,18 @@ def write_bundle(
             there = {name: what for name, what in FILES.items() if (made / name).is_file()}
             (made / "README.md").write_text(readme(subject._replace(files=there)), encoding="utf-8")
             write_sums(made, [*there, "README.md"])
-            made.chmod(0o777 & ~_umask())
+            made.chmod(0o777 & ~umask())
             os.rename(made, out)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
         raise disk_error(out, error) from error
+
+
+def check_free(out: Path) -> None:
+    """Refuse to write where something is; raises LogpiError."""
+    if os.path.lexists(out):
+        raise LogpiError(f"{out} exists already; name another folder with --out, or remove it")
 
 
 def without_paths(config: Mapping[str, object]) -> dict[str, object]:
@@ -84,7 +89,7 @@ def without_paths(config: Mapping[str, object]) -> dict[str, object]:
     return kept
 
 
-def _umask() -> int:
+def umask() -> int:
     """Which permissions new files do not get; a temporary folder is its owner's alone."""
     found = os.umask(0)
     os.umask(found)

@@ -13,6 +13,7 @@ EXTRAS = {  # the modules that each brings
     "mujoco": ("mujoco",),
     "fast": ("envpool",),
     "onnx": ("jax2onnx",),
+    "hub": ("huggingface_hub",),
 }
 
 
