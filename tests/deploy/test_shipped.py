@@ -34,7 +34,7 @@ def empty(tmp_path, monkeypatch):
 
 
 def test_they_are_few_and_small():
-    assert {"CartPole-v1", "Acrobot-v1", "Pendulum-v1", "tic-tac-toe"} <= {agent.name for agent in AGENTS}
+    assert {"CartPole-v1", "Acrobot-v1", "Pendulum-v1", "tic-tac-toe", "ram/mnist"} <= {agent.name for agent in AGENTS}
     assert size_of(FOLDER) < 30e6
 
 
