@@ -16,10 +16,11 @@ from logpi.errors import LogpiError
 from logpi.own_code import named_in
 from logpi.runs.cards import read_card, task_in
 from logpi.runs.create import toml_text
-from logpi.runs.files import size_of
+from logpi.runs.files import parse_json, parse_toml, read_text, size_of
 from logpi.runs.folder import MANIFEST, RunFolder
 from logpi.runs.lookup import agent_folder
 from logpi.runs.metrics import SPENT, last_values
+from logpi.runs.shipped import RESULTS
 from logpi.tasks import Agent, Facts, Film, Measured, Question, record
 from logpi.training.outcome import Outcome
 
@@ -117,10 +118,10 @@ def bundle(
             return None
 
     run = run_of(folder)
-    config = toml_text(without_paths(run.config)) if run else ""
-    training = trained(run) if run else {}
+    config, training = (run.config, trained(run)) if run else kept(folder)
     subject = Subject(env, algo, task.hub_task, measured, training, code, {})
-    write_bundle(target, folder, subject, datetime.now().astimezone().isoformat(timespec="seconds"), config, film)
+    config_text = toml_text(without_paths(config)) if config else ""
+    write_bundle(target, folder, subject, datetime.now().astimezone().isoformat(timespec="seconds"), config_text, film)
     return Bundled(target, size_of(target), measured, notes)
 
 
@@ -170,6 +171,18 @@ def run_of(folder: Path) -> RunFolder | None:
         if (place / MANIFEST).is_file():
             return RunFolder(place)
     return None
+
+
+def kept(folder: Path) -> tuple[Facts, Facts]:
+    """(settings, how it was trained) of the agent in ``folder``, as far as it is a bundle."""
+    config: Facts = {}
+    training: Facts = {}
+    with contextlib.suppress(OSError, ValueError):
+        config = parse_toml(read_text(folder / "config.toml"))
+    with contextlib.suppress(OSError, ValueError, LookupError, AttributeError):
+        told = parse_json(read_text(folder / RESULTS))["training"].items()
+        training = {str(name): str(value) for name, value in told}
+    return config, training
 
 
 def trained(run: RunFolder) -> Facts:

@@ -69,6 +69,18 @@ def test_a_bundle_moves_and_plays(run, made, bundle, capsys):
     assert str(run.path.parent) not in "".join(path.read_text() for path in bundle.glob("*.[jmt]*"))
 
 
+def test_a_bundle_of_a_bundle_keeps_what_is_known(bundle, tmp_path):
+    again = logpi.bundle(bundle, tmp_path / "again", episodes=2, video=False)
+    first, second = (json.loads((path / "results.json").read_text()) for path in (bundle, again.path))
+    assert second["training"] == first["training"] != {}
+    assert (again.path / "config.toml").read_text() == (bundle / "config.toml").read_text()
+    (bundle / "results.json").write_text('{"training": [1]}')
+    (bundle / "config.toml").write_text("not = [toml")
+    signed(bundle)
+    bare = logpi.bundle(bundle, tmp_path / "bare", episodes=2, video=False)
+    assert json.loads((bare.path / "results.json").read_text())["training"] == {}
+
+
 def test_the_card_is_the_hubs(made):
     hub = pytest.importorskip("huggingface_hub")
     card = hub.ModelCard.load(made.path / "README.md", ignore_metadata_errors=False)
