@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -142,7 +143,7 @@ def _run_of(target: object, root: str | Path) -> RunFolder | None:
         return target
     if isinstance(target, str | Path):
         paths = (Path(target), Path(root) / target)
-        return next((RunFolder(path) for path in paths if (path / MANIFEST).is_file()), None)
+        return next((RunFolder(path) for path in paths if os.path.isfile(path / MANIFEST)), None)
     return None
 
 

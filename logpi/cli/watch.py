@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -99,7 +100,7 @@ def filmed_random(wanted: Wanted) -> tuple[dict[str, Path], int]:
     from logpi.runs.folder import RunFolder
 
     target = wanted.target
-    if RunFolder(Path(target)).manifest_file.is_file():
+    if os.path.isfile(RunFolder(Path(target)).manifest_file):
         raise LogpiError(f"{target} is a run; --random films an environment: logpi watch CartPole-v1 --random")
     name = "".join(c if c.isalnum() else "-" for c in target)
     path = _film_path(wanted.out, Path(), f"random-{name}.mp4")
@@ -115,7 +116,7 @@ def filmed(wanted: Wanted) -> tuple[dict[str, Path], int]:
     from logpi.tasks import record
 
     run = RunFolder(Path(wanted.target))
-    is_run = run.manifest_file.is_file()
+    is_run = os.path.isfile(run.manifest_file)
     if is_run:
         refuse_traps(run.path)
     agent = api.load(wanted.target)

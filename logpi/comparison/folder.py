@@ -10,6 +10,7 @@ What is there says where an interrupted comparison goes on: nothing else keeps b
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -184,10 +185,10 @@ def existing(text: str, root: str | Path = "runs") -> list[tuple[str, RunFolder]
     Raises:
         LogpiError: there is no run.
     """
-    label, sign, path = ("", "", text) if Path(text).exists() else text.partition("=")
+    label, sign, path = ("", "", text) if os.path.exists(text) else text.partition("=")
     place = Path(path if sign else text)
     label = label if sign else ""
-    if place.is_dir() and not (place / MANIFEST).is_file():
+    if os.path.isdir(place) and not os.path.isfile(place / MANIFEST):
         plan = read_plan(place)
         found = trained(place, plan) if plan else [("", RunFolder(file.parent)) for file in _manifests(place)]
         if not found:

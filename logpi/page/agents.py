@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,6 @@ def place_of(home: Path, name: object) -> Path:
             raise LogpiError(f"no agent {name!r:.80} comes with logpi; `logpi agents` lists them")
         return known
     found = within(home, name)
-    if not (found / MANIFEST).is_file():
+    if not os.path.isfile(found / MANIFEST):
         raise LogpiError(f"{name!r:.80} is not a run in {home}")
     return found

@@ -38,7 +38,7 @@ def open_run(path: str | Path, root: str | Path = "runs") -> RunFolder:
         LogpiError: it is not a run folder; the message names runs with a similar name.
     """
     for folder in (Path(path), Path(root) / path):
-        if (folder / MANIFEST).is_file():
+        if os.path.isfile(folder / MANIFEST):  # False of a name that no file can have
             return RunFolder(folder)
     known = [str(info.path) for info in find_runs(root)]
     close = difflib.get_close_matches(str(path), known, n=3, cutoff=0.4) or known[-3:]
@@ -105,6 +105,8 @@ def _is_there(path: str | Path, root: str | Path = "runs") -> bool:
 
 def agents_in(folder: Path) -> list[Path]:
     """``folder`` itself where it is an agent's, else those of its seeds, in their order."""
+    if not os.path.isdir(folder):  # or of a name that no folder can have
+        return []
     if (folder / "agent.json").exists():
         return [folder]
     seeds = [p.parent for p in folder.glob(f"{SEED}*/agent.json") if p.parent.name.removeprefix(SEED).isdigit()]

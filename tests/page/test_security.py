@@ -112,6 +112,19 @@ def test_paths_do_not_leave_the_folder_of_runs(tmp_path, name):
 
 
 @pytest.mark.parametrize(
+    "name", ["x" * 300, "ppo/" + "x" * 300, "a%00b", "%ff%fe", "ppo", "%2e%2e", "ppo/CartPole-v1_1/best"]
+)
+def test_a_name_that_no_run_has_is_refused_in_one_sentence(tmp_path, served, name):
+    make_run(tmp_path / "runs")
+    for path in ("detail", "curves"):
+        assert served.get(f"/api/runs/{path}?run={name}", 400)["error"]
+    for body in ({"run": name}, {"runs": [name, name]}):
+        for path in ("stop", "resume", "compare"):
+            assert served.post(f"/api/runs/{path}", body, 400)["error"]
+    assert served.post("/api/watch/open", {"agent": name}, 400)["error"]
+
+
+@pytest.mark.parametrize(
     "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/..%2fserver.py", "/static//etc/passwd"]
 )
 def test_no_file_beside_the_static_ones_is_served(served, path):

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from logpi.cli.main import main
 from logpi.cli.runs import runs
 from logpi.errors import LogpiError
 from logpi.runs import files
@@ -251,3 +252,11 @@ def test_a_run_of_images_is_listed_in_images(tmp_path, capsys):
         "294,400 images",
         "98.93 %",
     ]
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 5000, "a\0b"])
+def test_a_name_that_no_file_can_have_is_refused_in_one_sentence(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for verb in ("plot", "eval", "watch", "resume", "compare"):
+        assert main([verb, name]) == 1, verb
+        assert capsys.readouterr().err.count("\n") == 1, verb
