@@ -60,7 +60,8 @@ def advance_match(game: Game, one: Choose, other: Choose, match: Match, key: Key
         # a game that is over has the start position as a legal dummy input; the answer is discarded
         asked, also_asked = (where(half.over, start, half.state) for half in (ours, theirs))
         action, answer = one(asked, one_key), other(also_asked, other_key)
-        return Match(start, plies + 1, _moved(game, theirs, answer, 1.0), _moved(game, ours, action, -1.0))
+        moved = _moved(game, _beside(theirs, ours), jnp.concatenate([answer, action]))
+        return Match(start, plies + 1, *_apart(moved))
 
     return jax.lax.while_loop(going, ply, match)
 
@@ -91,9 +92,20 @@ def _interleaved(match: Match, ours: Array, theirs: Array) -> Array:
     return jnp.stack([first, second], -1).reshape(-1)
 
 
-def _moved(game: Game, half: Half, action: Array, sign: float) -> Half:
-    """``half`` after a move each; ``sign`` is 1 where the first side is to move then."""
-    state = where(half.over, half.state, jax.vmap(game.step)(half.state, action))
-    ended = ~half.over & jax.vmap(game.ended)(state)
-    result = jnp.where(ended, sign * jax.vmap(game.outcome)(state), half.result)
-    return Half(state, half.over | ended, result)
+def _moved(game: Game, games: Half, action: Array) -> Half:
+    """2B games after a move each: those in which the first side is to move then, and the others."""
+    state = where(games.over, games.state, jax.vmap(game.step)(games.state, action))
+    ended = ~games.over & jax.vmap(game.ended)(state)
+    sign = jnp.where(jnp.arange(len(ended)) < len(ended) // 2, 1.0, -1.0)
+    result = jnp.where(ended, sign * jax.vmap(game.outcome)(state), games.result)
+    return Half(state, games.over | ended, result)
+
+
+def _beside(one: Half, other: Half) -> Half:
+    """Both halves as one, so that the rules stand once in the program."""
+    return jax.tree.map(lambda a, b: jnp.concatenate([a, b]), one, other)
+
+
+def _apart(both: Half) -> tuple[Half, Half]:
+    count = len(both.over) // 2
+    return jax.tree.map(lambda x: x[:count], both), jax.tree.map(lambda x: x[count:], both)

@@ -18,14 +18,21 @@ def random_openings(game: Game, key: Key, games: int, fraction: float | Array, m
     share, plies, moves = words(key, (games,), (games,), (max(max_plies, 1), games))
     state = jax.tree.map(lambda x: jnp.broadcast_to(x, (games, *jnp.shape(x))), game.init())
     count = jnp.where(uniform(share) < fraction, 1 + below(plies, max(max_plies, 1)), 0)
+    if not max_plies:
+        return state, jnp.zeros(games, jnp.int32)
 
-    def move(i: Array, carry: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
-        state, made = carry
-        after = jax.vmap(game.step)(state, one_of(moves[i], jax.vmap(game.legal)(state)))
-        going = (i < count) & ~jax.vmap(game.ended)(after)  # an opening stops before a move that would end the game
-        return where(going, after, state), made + going
+    def move(i: Array, carry: tuple[PyTree, ...]) -> tuple[PyTree, ...]:
+        """Keep the positions after the moves made before, or not, and make move ``i``: the rules stand here once."""
+        state, legal, after, made = carry
+        ended, ahead = jax.vmap(game.ended)(after), jax.vmap(game.legal)(after)
+        going = (i > 0) & (i <= count) & ~ended  # an opening stops before a move that would end the game
+        state, legal = where(going | (i == 0), (after, ahead), (state, legal))
+        following = jax.vmap(game.step)(state, one_of(moves[jnp.minimum(i, max_plies - 1)], legal))
+        return state, legal, following, made + going
 
-    return jax.lax.fori_loop(0, max_plies, move, (state, jnp.zeros(games, jnp.int32)))
+    begun = (state, jnp.zeros((games, game.actions), bool), state, jnp.zeros(games, jnp.int32))
+    state, _, _, made = jax.lax.fori_loop(0, max_plies + 1, move, begun)
+    return state, made
 
 
 def random_move(

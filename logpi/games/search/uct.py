@@ -34,11 +34,10 @@ def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -
     def evaluate(at: tuple[PyTree, Array]) -> Leaf:
         """Random logits: they only break ties. The salt [B] uint32 differs from node to node, and tree to tree."""
         state, salt = at
-        legal = jax.vmap(game.legal)(state)
         own = jax.vmap(jax.random.fold_in, (None, 0))(key, salt)
-        order, game_word = jax.vmap(lambda key: tuple(words(key, legal.shape[1:], (2,))))(own)
-        logits = jnp.where(legal, uniform(order), ILLEGAL)
-        return Leaf(logits, playout(game, state, key_of(game_word)), jax.vmap(game.ended)(state))
+        order, game_word = jax.vmap(lambda key: tuple(words(key, (game.actions,), (2,))))(own)
+        outcome, legal, ended = playout(game, state, key_of(game_word))
+        return Leaf(jnp.where(legal, uniform(order), ILLEGAL), outcome, ended)
 
     def step(at: tuple[PyTree, Array], action: Array) -> tuple[PyTree, Array]:
         state, salt = at
@@ -57,23 +56,35 @@ def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -
     return visits.argmax(-1).astype(jnp.int32), tree.total[0] / tree.visits[0]
 
 
-def playout(game: Game, state: PyTree, keys: Key) -> Array:
-    """The outcome of one game of uniformly random moves from each of B positions, for the player to move there: [B].
+def playout(game: Game, state: PyTree, keys: Key) -> tuple[Array, Array, Array]:
+    """One game of uniformly random moves from each of B positions.
 
-    Each has a key of its own, ``keys`` [B].
+    The rules stand once in the program, in the loop of the moves: it also tells what they say of the first positions,
+    and goes on until all games were seen to have ended.
+
+    Args:
+        game: the rules.
+        state: B positions.
+        keys: [B] of the moves of each.
+
+    Returns:
+        (the outcome for the player to move there [B], its legal moves [B, A], whether it has ended [B]).
     """
 
-    def going(carry: tuple[PyTree, Array, Array]) -> Array:
-        return ~jax.vmap(game.ended)(carry[0]).all()
+    def going(carry: tuple[PyTree, ...]) -> Array:
+        return ~carry[1].all()
 
-    def move(carry: tuple[PyTree, Array, Array]) -> tuple[PyTree, Array, Array]:
-        state, sign, t = carry
+    def move(carry: tuple[PyTree, ...]) -> tuple[PyTree, ...]:
+        state, _, sign, t, first = carry
         ended, legal = jax.vmap(game.ended)(state), jax.vmap(game.legal)(state)
+        first = jax.tree.map(lambda old, new: jnp.where(t == 0, new, old), first, (legal, ended))
         drawn = jax.random.key_data(jax.vmap(jax.random.fold_in, (0, None))(keys, t))[:, 0]
         action = one_of(drawn, legal)
         after = jax.vmap(game.step)(state, action)
-        return where(ended, state, after), jnp.where(ended, sign, -sign), t + 1
+        return where(ended, state, after), ended, jnp.where(ended, sign, -sign), t + 1, first
 
-    sign = jnp.ones(len(jax.tree.leaves(state)[0]))
-    last, sign, _ = jax.lax.while_loop(going, move, (state, sign, jnp.int32(0)))
-    return sign * jax.vmap(game.outcome)(last)
+    batch = len(jax.tree.leaves(state)[0])
+    none = jnp.zeros(batch, bool)
+    begun = (state, none, jnp.ones(batch), jnp.int32(0), (jnp.zeros((batch, game.actions), bool), none))
+    last, _, sign, _, (legal, ended) = jax.lax.while_loop(going, move, begun)
+    return sign * jax.vmap(game.outcome)(last), legal, ended

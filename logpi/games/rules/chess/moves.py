@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -50,29 +51,45 @@ def origins(board: Board, position: Position) -> tuple[Bits, Sight]:
     pawns = meet(men[PAWN], mine, view.free)  # [8]
     movers = meet(_sliders(board, men, mine), view.free)
     open_targets = without(view.targets, mine)
-    found: list[Bits] = []
-    reach = grid.leaving(COMPASS)
-    for k in range(1, board.far + 1):
-        back = -grid.amounts(COMPASS, k)
-        own = meet(movers, reach, moved(open_targets, back))
-        if k == 1:
-            safe = moved(without(without(grid.all, mine), view.attacked), back)
-            own = join(own, meet(men[KING], mine, reach, safe))
-            own = join(own, _pawn_steps(board, position, pawns, meet(empty, view.targets), theirs, view))
-        if k == 2 and board.double_step:
-            jump = meet(pawns, board.second, reach, moved(meet(empty, view.targets), back))
-            own = join(own, _only(board, (AHEAD,), jump))
-        if k == 2 and board.castling:
-            own = join(own, _castles(board, position, occupied, view))
-        found.append(own)
-        if k < board.far:
-            reach = meet(reach, moved(empty, back), grid.leaving(COMPASS, k + 1))
+    slides = _slides(board, movers, empty, open_targets)
+    back = -grid.amounts(COMPASS)
+    safe = moved(without(without(grid.all, mine), view.attacked), back)
+    walks = meet(men[KING], mine, grid.leaving(COMPASS), safe)
+    steps = _pawn_steps(board, position, pawns, meet(empty, view.targets), theirs, view)
+    near = [join(pick(slides, np.arange(8)), walks, steps)]
+    if board.double_step or board.castling:
+        near.append(pick(slides, np.arange(8, 16)))
+    if board.double_step:
+        ahead = moved(meet(empty, view.targets), 2 * back)
+        jump = meet(pawns, board.second, grid.leaving(COMPASS, 2), moved(empty, back), ahead)
+        near[1] = join(near[1], _only(board, (AHEAD,), jump))
+    if board.castling:
+        near[1] = join(near[1], _castles(board, position, occupied, view))
+    far = pick(slides, np.arange(8 * len(near), 8 * board.far))
     jumpers = meet(men[KNIGHT], mine, view.loose)
-    back = -grid.amounts(KNIGHTS)
-    found.append(meet(jumpers, grid.leaving(KNIGHTS), moved(open_targets, back)))
-    by_step = meet(pick(found[0], (7, 0, 1)), men[PAWN], board.last_but_one)  # in the order of UNDER
-    found += [by_step] * len(PROMOTED)
+    jumps = meet(jumpers, grid.leaving(KNIGHTS), moved(open_targets, -grid.amounts(KNIGHTS)))
+    by_step = meet(pick(near[0], (7, 0, 1)), men[PAWN], board.last_but_one)  # in the order of UNDER
+    found = [*near, far, jumps, *[by_step] * len(PROMOTED)]
     return tuple(jnp.concatenate([part[w] for part in found]) for w in range(grid.words)), view
+
+
+def _slides(board: Board, movers: Bits, empty: Bits, targets: Bits) -> Bits:
+    """[8 * far] The ``movers`` [8] that reach one of the ``targets`` along the compass, by one square, by two, …
+
+    A loop over the distance: written out, it would be most of what there is to compile.
+    """
+    grid, back = board.grid, -board.grid.amounts(COMPASS)
+    further = [grid.leaving(COMPASS, k) for k in range(2, board.far + 2)]
+
+    def step(carry: tuple[Bits, ...], leaving: Bits) -> tuple[tuple[Bits, ...], Bits]:
+        reach, there, free = carry
+        there, free = moved(there, back), moved(free, back)
+        return (meet(reach, free, leaving), there, free), meet(movers, reach, there)
+
+    eight = jnp.zeros(8, jnp.uint32)
+    begun = (grid.leaving(COMPASS), *(tuple(word | eight for word in bits) for bits in (targets, empty)))
+    _, found = jax.lax.scan(step, begun, tuple(jnp.stack(words) for words in zip(*further, strict=True)))
+    return tuple(word.reshape(-1) for word in found)
 
 
 def sight(board: Board, position: Position) -> Sight:

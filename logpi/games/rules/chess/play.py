@@ -93,7 +93,8 @@ def _turned_state(
     """The state after a move, as the other player sees it."""
     grid = board.grid
     theirs = without(join(*men[:MINE]), men[MINE])
-    seen = tuple(board.turned(kind) for kind in (*men[:MINE], theirs))
+    turned = board.turned(tuple(jnp.stack(words) for words in zip(*men[:MINE], theirs, strict=True)))
+    seen = tuple(tuple(words[kind] for words in turned) for kind in range(len(men)))
     # the cell that a pawn has passed: a row further for the other player
     middle = (start + end) // 2
     passed = (grid.rows - 1 - middle // grid.columns) * grid.columns + middle % grid.columns
