@@ -17,6 +17,7 @@ from logpi.arena.terminal.screen import Screen, complete_words
 from logpi.arena.terminal.session import COMMANDS, Session, Table, history, moved, reply, result
 from logpi.errors import LogpiError
 from logpi.games.records.files import append, suffix
+from logpi.games.records.forms import suffixes
 from logpi.games.records.record import Record, usual_reason
 
 
@@ -154,8 +155,9 @@ class InteractiveGame:
 
     def write(self, file: str) -> str:
         """Add the game to a file; returns what the person is told."""
-        game, end = self.record(), suffix(self.table.game)
-        path = Path(file if file.lower().endswith(end) else f"{file}{end}").expanduser()
+        game, path = self.record(), Path(file).expanduser()
+        if path.suffix.lower() not in suffixes():
+            path = path.with_name(f"{path.name}{suffix(self.table.game)}")
         try:
             append(path, game)
         except (LogpiError, OSError) as error:

@@ -55,7 +55,7 @@ def read_examples(game: Game, folder: str, fraction: float, choose: Choose = eve
     """
     if not folder:
         raise LogpiError(
-            f"there are no records of {game.id} to learn from; give a folder of .sgf or .jsonl files, --records FOLDER "
+            f"there are no records of {game.id} to learn from; give a folder of files of games, --records FOLDER "
             "(bench/expert_records.py makes some of Go, and `logpi arena` keeps all games that it plays)"
         )
     records, report = read_folder(Path(folder), game)

@@ -12,6 +12,7 @@ import numpy as np
 
 from logpi.errors import LogpiError
 from logpi.games.records.files import located
+from logpi.games.records.forms import suffixes
 from logpi.games.records.record import (
     AGAIN,
     ILLEGAL,
@@ -26,7 +27,6 @@ from logpi.games.records.record import (
 from logpi.games.records.recorded import playable, recorded
 from logpi.games.rules.game import Game
 
-SUFFIXES = (".sgf", ".jsonl")
 SAID = 200  # characters of a fault in a report
 
 
@@ -69,7 +69,7 @@ def read_folder(folder: Path, game: Game) -> Collection:
         LogpiError: there is no such folder, or no record of the game in it.
     """
     if not folder.exists():
-        raise LogpiError(f"records {folder}: no such folder; give a folder of .sgf or .jsonl files")
+        raise LogpiError(f"records {folder}: no such folder; give a folder of files of games")
     faults: list[Fault] = []
     files = list(_files(folder, faults.append))
     found = [one for path in files for one in _games(path, game, faults.append)]
@@ -99,7 +99,7 @@ def _files(folder: Path, tell: Tell) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             path = Path(place, name)
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in suffixes():
                 yield path
             else:
                 tell(Fault(str(path), NO_RECORDS, "not read"))
@@ -127,7 +127,7 @@ def _usable(found: list[tuple[str, Record]], game: Game, tell: Tell) -> Iterator
         record = whole._replace(actions=whole.actions[:count])
         if count < len(whole.actions):
             tell(Fault(where, ILLEGAL, f"move {count + 1 - whole.setup}, {game.name(whole.actions[count])}"))
-        key = (record.komi, record.setup, record.actions)
+        key = (record.komi, record.start, record.setup, record.actions)
         if count <= max(record.plies, record.setup):
             tell(Fault(where, NO_MOVES, f"{count} moves"))
         elif key in seen:

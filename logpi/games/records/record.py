@@ -15,7 +15,7 @@ class Record(NamedTuple):
 
     game: str  # the game's id, such as "go-9x9"
     players: tuple[str, str]  # the one who moved first, and the other
-    actions: tuple[int, ...]  # from the empty board
+    actions: tuple[int, ...]  # from the start
     outcome: float | None  # 1, 0 or -1 for the first player; None: no result
     plies: int = 0  # number of random opening plies
     reason: str = PLAYED_OUT  # "unfinished" without an outcome, or why the loser forfeited
@@ -26,6 +26,7 @@ class Record(NamedTuple):
     # colours in turn, and passes of the one that has none to set
     setup: int = 0
     margin: float | None = None  # points by which the winner won; None: not counted, or not told
+    start: str = ""  # the position that the game began with, as ``Notation.position`` writes it; "": the usual one
 
 
 class Fault(NamedTuple):
@@ -50,7 +51,7 @@ OUT_OF_TURN = "two moves of one colour in a row: the moves before are used"
 ILLEGAL = "move that the rules forbid, or after the end: the moves before it are used"
 AGAIN = "the same game once more"
 NO_MOVES = "no move to learn from"
-NO_RECORDS = "file of another kind: .sgf and .jsonl are read"
+NO_RECORDS = "file of another kind: .sgf, .pgn, .kif, .csa, .sfen and .jsonl are read"
 UNREADABLE = "file that cannot be read"
 SETUP_REFUSED = "stones set up in mid-game, or in a game without passes: the moves before are used"
 

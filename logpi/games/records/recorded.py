@@ -21,7 +21,7 @@ CHUNK = 256  # games that are replayed at once
 class Recorded(NamedTuple):
     """G games of at most L moves."""
 
-    start: PyTree  # [K, ...] the empty board, once for each komi
+    start: PyTree  # [K, ...] the position that games began with, once for each komi and position
     which: Array | NDArray[np.int32]  # [G] int32: the game's own among them
     actions: Array | NDArray[np.int32]  # [G, L] int32 from the empty board; 0 behind the last
     length: Array | NDArray[np.int32]  # [G] int32
@@ -33,20 +33,27 @@ def recorded(game: Game, records: Sequence[Record]) -> Recorded:
     """One or more ``records`` of ``game`` as arrays."""
     komi = game.protocols.komi
     usual = komi.of(game.init()) if komi else 0.0
-    points = [usual if record.komi is None else record.komi for record in records]
-    kinds = sorted(set(points))
-    starts = [jax.device_get((komi.game(kind) if komi else game).init()) for kind in kinds]
+    began = [(usual if record.komi is None else record.komi, record.start) for record in records]
+    kinds = sorted(set(began))
+    starts = [jax.device_get(_start(game, *kind)) for kind in kinds]
     actions = np.zeros((len(records), max(1, *(len(record.actions) for record in records))), np.int32)
     for row, record in zip(actions, records, strict=True):
         row[: len(record.actions)] = record.actions
     return Recorded(
         jax.tree.map(lambda *states: np.stack(states), *starts),
-        np.array([kinds.index(one) for one in points], np.int32),
+        np.array([kinds.index(one) for one in began], np.int32),
         actions,
         np.array([len(record.actions) for record in records], np.int32),
         np.array([max(record.plies, record.setup) for record in records], np.int32),
         np.array([np.nan if record.outcome is None else record.outcome for record in records], np.float32),
     )
+
+
+def _start(game: Game, points: float, text: str) -> PyTree:
+    """The first position of games with a komi of ``points``, or from the position ``text``."""
+    if text and game.notation is not None:
+        return game.notation.start(text)
+    return (game.protocols.komi.game(points) if game.protocols.komi else game).init()
 
 
 def begin(games: Recorded, which: Array) -> PyTree:

@@ -19,5 +19,6 @@ class Notation(NamedTuple):
     men: Callable[[PyTree], NDArray[np.str_]]  # [rows, columns] as on ``Game.cells``: "P" first player's, "p" second's
     position: Callable[[PyTree], str]  # FEN, SFEN
     start: Callable[[str], PyTree]  # and back; LogpiError for other text
+    play: Callable[[PyTree, int], PyTree]  # the position after a legal action
     human: Callable[[PyTree, int], str]  # a legal action as people write it: SAN
     hands: Callable[[PyTree], tuple[str, str]] | None = None  # men in hand of the first and of the second player

@@ -44,6 +44,7 @@ class Protocols(NamedTuple):
     sgf: Sgf | None = None
     gtp: Gtp | None = None
     engine: Literal["", "uci", "usi"] = ""  # the protocol of its engines, where that is not GTP
+    records: tuple[str, ...] = ()  # suffixes of the formats of files that hold its games, beside .sgf and .jsonl
     variant: str = ""  # what engines of several games call it in their option UCI_Variant
     open_spiel: str = ""  # OpenSpiel's name with parameters; its actions must have the same numbers
     bitbully: bool = False  # the state is that of Connect Four, which BitBully solves

@@ -29,13 +29,15 @@ from logpi.games.rules.looks import DARK, WHITE, Looks
 from logpi.games.rules.protocols import Protocols
 
 
+@functools.cache
 def chess() -> Game:
-    """Chess on 8 x 8."""
+    """Chess on 8 x 8; always the same object, so that what its notation has compiled is compiled once."""
     return _game("chess", "chess", Board(8, double_step=True, castling=True, longest=LONGEST), notation.CHESS)
 
 
+@functools.cache
 def gardner_chess() -> Game:
-    """Gardner's minichess on 5 x 5: a pawn has no double step, and no king castles."""
+    """Gardner's minichess on 5 x 5: a pawn has no double step, and no king castles. The same object, as ``chess``."""
     board = Board(5, double_step=False, castling=False, longest=256)
     return _game("gardner-chess", "gardner", board, notation.GARDNER)
 
@@ -63,7 +65,7 @@ def _game(name: str, variant: str, board: Board, start: str) -> Game:
         parse=lambda text: notation.parse(board, text, name),
         observed_action=lambda state: jnp.where(play.first(board, state), as_white, board.turned_action),
         looks=_looks(board),
-        protocols=Protocols(engine="uci", variant=variant),
+        protocols=Protocols(engine="uci", records=(".pgn",), variant=variant),
         notation=notation.written(board),
     )
 

@@ -34,6 +34,7 @@ def written(board: Board) -> Notation:
         men=lambda state: men_on(board, state)[::-1],
         position=functools.partial(fen, board),
         start=functools.partial(from_fen, board),
+        play=lambda state, action: _stepped(board)(state, jnp.int32(action)),
         human=functools.partial(san, board),
     )
 
@@ -215,8 +216,12 @@ def fen(board: Board, state: ChessState) -> str:
 
 def uci(board: Board, state: ChessState, action: int) -> str:
     """A legal action as engines write it: a pawn's queen is named too, ``e7e8q``."""
+    return _plain(board, men_on(board, state), action)
+
+
+def _plain(board: Board, men: Men, action: int) -> str:
     start, end, becomes = _ends(board, action)
-    return square(board, start) + square(board, end) + (becomes or _queen(board, men_on(board, state), start, end))
+    return square(board, start) + square(board, end) + (becomes or _queen(board, men, start, end))
 
 
 def _ends(board: Board, action: int) -> tuple[int, int, str]:
@@ -271,8 +276,10 @@ def read(board: Board, state: ChessState, text: str) -> int:
     Raises:
         LogpiError: it names none, or several.
     """
-    men, legal, wanted = men_on(board, state), legal_in(board, state), _stripped(text)
-    found = [a for a in legal if wanted in (uci(board, state, a), _stripped(_bare(board, men, a, legal)))]
+    men, wanted = men_on(board, state), _stripped(text)
+    # moves to other squares than the text names need no look: rivals of a move arrive where it does
+    legal = [a for a in legal_in(board, state) if wanted[:1] == "O" or square(board, _ends(board, a)[1]) in wanted]
+    found = [a for a in legal if wanted in (_plain(board, men, a), _stripped(_bare(board, men, a, legal)))]
     found = found or [action for action in legal if _fits(board, men, action, wanted)]
     if len(found) != 1:
         why = "names several moves" if found else "is not legal"

@@ -43,21 +43,25 @@ from logpi.games.rules.shogi.board import (
     Board,
 )
 
+RECORDS = (".csa", ".sfen", ".usi", ".kif", ".kifu")
 
+
+@functools.cache
 def shogi() -> Game:
-    """Shogi on 9 x 9."""
+    """Shogi on 9 x 9; always the same object, so that what its notation has compiled is compiled once."""
     kinds = (PAWN, LANCE, KNIGHT, SILVERS, GOLDS, BISHOP, ROOK, KING)
-    return _game("shogi", "shogi", Board(9, 9, kinds, zone=3, longest=512), notation.SHOGI)
+    return _game("shogi", "shogi", Board(9, 9, kinds, zone=3, longest=512), notation.SHOGI, RECORDS)
 
 
+@functools.cache
 def animal_shogi() -> Game:
-    """Animal shogi (dobutsu shogi) on 3 x 4."""
+    """Animal shogi (dobutsu shogi) on 3 x 4. The same object, as ``shogi``."""
     kinds = (CHICK, ELEPHANT, GIRAFFE, LION)
     board = Board(4, 3, kinds, zone=1, longest=256, repeated=3, shogi=False)
     return _game("animal-shogi", "dobutsu", board, notation.ANIMAL)
 
 
-def _game(name: str, variant: str, board: Board, start: str) -> Game:
+def _game(name: str, variant: str, board: Board, start: str, records: tuple[str, ...] = ()) -> Game:
     state = jax.tree.map(np.asarray, notation.from_sfen(board, start))
     identity = [np.arange(n, dtype=np.int32)[None] for n in (board.grid.cells, board.actions)]
     as_first = identity[1][0]
@@ -81,7 +85,7 @@ def _game(name: str, variant: str, board: Board, start: str) -> Game:
         parse=lambda text: notation.parse(board, text, name),
         observed_action=lambda state: jnp.where(board.first(state), as_first, turned),
         looks=_looks(board),
-        protocols=Protocols(engine="usi", variant=variant),
+        protocols=Protocols(engine="usi", records=records, variant=variant),
         notation=notation.written(board),
     )
 

@@ -33,6 +33,7 @@ def written(board: Board) -> Notation:
         men=lambda state: men_on(board, state)[::-1],
         position=functools.partial(sfen, board),
         start=functools.partial(from_sfen, board),
+        play=lambda state, action: _stepped(board)(state, jnp.int32(action)),
         human=functools.partial(usi, board),
         hands=lambda state: _held(board, state),
     )
@@ -201,10 +202,10 @@ def read(board: Board, state: ShogiState, text: str) -> int:
     Raises:
         LogpiError: it names none.
     """
-    legal = np.flatnonzero(np.asarray(_legal(board)(state)))
-    found = [
-        int(action) for action in legal if text.strip() in (usi(board, state, int(action)), name(board, int(action)))
-    ]
+    wanted = text.strip()
+    legal = [int(action) for action in np.flatnonzero(np.asarray(_legal(board)(state)))]
+    legal = [action for action in legal if square(board, action % board.grid.cells) in wanted.lower()]
+    found = [action for action in legal if wanted in (usi(board, state, action), name(board, action))]
     if not found:
         raise LogpiError(f"{text!r} is not legal in {sfen(board, state)}")
     return found[0]
@@ -213,6 +214,11 @@ def read(board: Board, state: ShogiState, text: str) -> int:
 @functools.cache
 def _legal(board: Board) -> jax.stages.Wrapped:
     return jax.jit(functools.partial(play.legal, board))
+
+
+@functools.cache
+def _stepped(board: Board) -> jax.stages.Wrapped:
+    return jax.jit(functools.partial(play.step, board))
 
 
 @functools.cache
