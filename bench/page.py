@@ -90,6 +90,13 @@ class Server:
         assert self.ask("GET", path) == 200, self.body[:300]
         return time.perf_counter() - began
 
+    def several(self, paths: list[str]) -> str:
+        """Times of answers, and the CPU time of one, which other work on the machine does not lengthen."""
+        before = self.cpu()
+        taken = [self.seconds(path) for path in paths]
+        cpu = (self.cpu() - before) / len(paths)
+        return f"{statistics.median(taken):.3f} s, at most {max(taken):.3f} s; CPU {cpu:.3f} s"
+
     def cpu(self) -> float:
         """Seconds of CPU so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
@@ -172,15 +179,13 @@ def measured(home: Path, seconds: float) -> tuple[list[list[str]], list[float]]:
         assert server.ask("GET", "/") == 200
         opened = time.perf_counter() - server.began
         rows = [["start page after the command", f"{opened:.2f} s"], ["memory then", f"{server.memory():.0f} MiB"]]
-        rows.append([f"list of {RUNS} runs, first", f"{server.seconds('/api/runs/list'):.2f} s"])
-        rows.append(["list again", f"{statistics.median(server.seconds('/api/runs/list') for _ in range(9)):.3f} s"])
+        rows.append([f"list of {RUNS} runs, first", server.several(["/api/runs/list"])])
+        rows.append(["list again", server.several(["/api/runs/list"] * 10)])
         runs = [f"/api/runs/curves?run={quote(f'ppo/CartPole-v1_{k}')}" for k in range(3, 33)]
-        cold = [server.seconds(path) for path in runs[:10]]
-        warm = [server.seconds(path) for path in runs[:10]]
-        clock = [server.seconds(f"{path}&by=seconds") for path in runs[10:20]]
-        other = [server.seconds(f"{path}&metric=train/column_3") for path in runs[:10]]
-        for name, values in (("a curve", cold), ("again", warm), ("by seconds", clock), ("another metric", other)):
-            rows.append([f"{name}, median (most)", f"{statistics.median(values):.3f} ({max(values):.3f}) s"])
+        rows.append(["a curve of a run, first", server.several(runs[:10])])
+        rows.append(["again", server.several(runs[:10])])
+        rows.append(["of another run, by seconds", server.several([f"{path}&by=seconds" for path in runs[10:20]])])
+        rows.append(["another metric", server.several([f"{path}&metric=train/column_3" for path in runs[:10]])])
         share, memory, received = live(server, home, seconds, STREAMS)
         rows.append([f"CPU with {STREAMS} streams", f"{100 * share:.1f} % of a core over {seconds:.0f} s"])
         rows.append(["received by the streams", f"{received / MIB:.1f} MiB"])

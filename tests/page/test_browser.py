@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from pages import add_row, axe, looking, make_run, serving
+from pages import TOKEN, add_row, axe, looking, make_run, serving
 from small import ROOT, SETTINGS
 
 import logpi
@@ -57,6 +57,33 @@ def test_train_a_run_and_see_its_curve_move(served, window):
     assert "environment + policy" in text(window, ".shares + .legend")
     assert "final" in row.inner_text()
     window.get_by_text("done").first.wait_for(timeout=PATIENCE)
+
+
+@pytest.fixture
+def nothing_left(served):
+    """Commands that a failed test has left running are ended."""
+    yield
+    for number in (1, 2):
+        served.ask("POST", "/api/runs/interrupt", {"number": number}, {"X-Logpi-Token": TOKEN})
+
+
+def test_stop_a_run_and_resume_it(served, window, nothing_left):
+    settings = {"n_envs": 4, "n_steps": 16, "batch_size": 32, "hidden": 8, "video": False, "tensorboard": False}
+    asked = {"env": "CartPole-v1", "algo": "ppo", "total_timesteps": 50_000_000, "settings": settings}
+    served.post("/api/runs/start", {**asked, "settings": {**settings, "eval_points": 0}})
+    window.goto(served.address)
+    row = window.get_by_role("row").filter(has_text="CartPole-v1_1")
+    row.get_by_text("running").wait_for(timeout=PATIENCE)
+    row.get_by_text(" left").wait_for(timeout=PATIENCE)
+    detail = window.get_by_role("region", name="Run", exact=True)
+    detail.get_by_role("button", name="Save and stop").click(timeout=PATIENCE)
+    row.get_by_text("interrupted").wait_for(timeout=PATIENCE)
+    window.get_by_text("ended with exit code 130").wait_for(timeout=PATIENCE)
+    detail.get_by_role("button", name="Resume").click(timeout=PATIENCE)
+    window.get_by_role("button", name="Go on").click()
+    row.get_by_text("running").wait_for(timeout=PATIENCE)
+    window.get_by_role("button", name="Stop logpi resume, command 2").click(timeout=PATIENCE)
+    row.get_by_text("interrupted").wait_for(timeout=PATIENCE)
 
 
 def test_a_curve_grows_while_one_looks(tmp_path, served, window):

@@ -24,7 +24,7 @@ export function mount(element, api, params) {
   const marked = new Set(params.run ? params.run.split(",") : []);
   let current = [...marked][0] ?? null;
   let by = "steps", metric = "", filter = "", only = "all";
-  let asked = null, again = null, ended = false;
+  let asked = null, again = null, ended = false, touched = false; // touched: a person has marked or cleared runs
 
   // ---- the parts ------------------------------------------------------------------------------------------------
   const count = h("p", {}, "Looking for runs …");
@@ -72,7 +72,7 @@ export function mount(element, api, params) {
   function rowOf(run) {
     let row = rows.get(run.name);
     if (!row) {
-      const box = h("input", { type: "checkbox", "aria-label": `Draw the curve of ${run.name}`, onchange: () => mark(run.name, box.checked) });
+      const box = h("input", { type: "checkbox", "aria-label": `Draw the curve of ${run.name}`, onchange: () => { touched = true; mark(run.name, box.checked); } });
       const name = h("button", { type: "button", class: "quiet run-name", onclick: () => { if (!marked.has(run.name)) only1(run.name); else choose(run.name); } });
       row = { box, name, cells: Array.from({ length: 2 }, () => h("td")), node: null, text: "" };
       row.cells[0].className = "number";
@@ -370,7 +370,7 @@ export function mount(element, api, params) {
       const fresh = !event.all && event.runs.find((run) => run.env === expecting.env && run.status === "running" && !rows.has(run.name));
       if (fresh) { expecting = null; list(); only1(fresh.name); return; }
     }
-    if (event.all && !marked.size && runs.size) {
+    if (!touched && !marked.size && runs.size) {
       const all = [...runs.values()];
       list();
       only1((all.findLast((run) => Number.isFinite(number(run.score))) ?? all.at(-1)).name);
