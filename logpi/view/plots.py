@@ -160,7 +160,7 @@ def _seeds(runs: Sequence[Metrics], name: str) -> list[tuple[Floats, Floats]]:
         pairs = [(s, v) for s, v in zip(run.get(STEPS, []), run.get(name, []), strict=False) if v is not None]
         try:
             steps = np.array([step for step, _ in pairs], float)
-            values = np.array([np.atleast_1d(np.asarray(value, float)) for _, value in pairs], float)
+            values = np.array([value for _, value in pairs], float).reshape(len(pairs), -1 if pairs else 0)
         except (TypeError, ValueError) as error:
             raise LogpiError(f"the rows of a run differ in their number of seeds ({error}): it was altered") from error
         for column in values.T if pairs else []:
