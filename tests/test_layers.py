@@ -51,7 +51,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "sweeps.halving": {"errors"},
     "sweeps.samplers": {"errors", "sweeps.space", "sweeps.halving"},
     "sweeps.folder": {"errors", "runs", "sweeps.halving"},
-    "arena": BASE | {"games", "runs", "view", "own_code"},
+    "arena": BASE | {"games", "runs", "view", "own_code", "ops.distributions"},
     "deploy": {"errors", "tasks", "runs"},
     "api": BASE
     | {

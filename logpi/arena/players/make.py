@@ -34,10 +34,10 @@ def make_player(text: str, game: Game, seed: int = 0, seconds: float = SECONDS) 
     """The player of ``game`` that ``text`` names, optionally as ``name=text``.
 
     Args:
-        text: such as ``random`` or ``gnugo:1``.
-        game: what it is to play.
-        seed: of its random choices.
-        seconds: that an engine may take for one answer.
+        text: kind and argument, such as ``random``, ``mcts:400``, ``gnugo:1`` or ``RUN:SIMULATIONS``.
+        game: rules.
+        seed: seed of its random choices.
+        seconds: time limit of an engine's answer, in seconds.
 
     Raises:
         LogpiError: no such player (with what is allowed), or not of this game, or not installed.

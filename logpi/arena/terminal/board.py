@@ -6,16 +6,14 @@ without, glyphs alone tell everything: the last move stands in brackets and winn
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.style import Style
 from rich.text import Text
 
+from logpi.arena.scenes import Scene, coordinates, hoshi
 from logpi.games.rules.game import Game
 from logpi.games.rules.looks import DARK, Cell, Cells, Ground, Looks
 
@@ -27,17 +25,6 @@ class Display(NamedTuple):
 
     colour: bool  # at least 256 colours
     unicode: bool
-
-
-class Scene(NamedTuple):
-    """What is on a board."""
-
-    cells: Cells
-    last: Cell | None = None  # the stone placed last
-    winning: frozenset[Cell] = frozenset()
-    open: frozenset[Cell] = frozenset()  # where the player to move may place a stone, if that is to be shown
-    owned: Cells | None = None  # whose each cell of a finished game is
-    men: NDArray[np.str_] | None = None  # as ``Notation.men``, in games that have them
 
 
 class Mark(NamedTuple):
@@ -75,29 +62,6 @@ def lines_of(marks: Iterable[Mark]) -> list[Text]:
     left, right = min(x for _, x in canvas), max(x for _, x in canvas)
     top, bottom = min(canvas)[0], max(canvas)[0]
     return [Text.assemble(*(canvas.get((y, x), blank) for x in range(left, right + 1))) for y in range(top, bottom + 1)]
-
-
-def coordinates(game: Game) -> tuple[list[str], list[str]]:
-    """What stands over the columns and beside the rows, taken from the names of the moves."""
-    rows, columns = game.shape
-    if all(game.looks.labels):
-        return list(game.looks.labels[0]), list(game.looks.labels[1])
-    if game.actions == columns:
-        return [game.name(column) for column in range(columns)], [""] * rows
-    if game.actions < rows * columns or re.fullmatch(r"[A-Za-z]\d+", game.name(0)) is None:
-        return [""] * columns, [""] * rows
-    letters = [game.name(column)[0] for column in range(columns)]
-    return letters, [game.name(row * columns)[1:] for row in range(rows)]
-
-
-def hoshi(size: int) -> frozenset[Cell]:
-    """The points of a Go board that are marked as on wooden ones."""
-    edge = 2 if size < 12 else 3
-    lines = {edge, size - 1 - edge}
-    middle = {size // 2} if size % 2 else set()
-    corners = set(product(lines, lines)) if size > 6 else set()
-    sides = {*product(lines, middle), *product(middle, lines)} if size > 14 else set()
-    return frozenset(corners | sides | set(product(middle, middle)))
 
 
 def _at(game: Game, cell: Cell) -> tuple[int, int]:
@@ -218,7 +182,7 @@ def _grid(game: Game, scene: Scene, display: Display) -> Iterator[Mark]:
         ends = "┌┬┐" if row == 0 else "└┴┘" if row == rows - 1 else "├┼┤"
         first, middle, last = list(ends if display.unicode else "...")
         yield Mark(-2, row, f"  {between.join([first, *[middle] * (columns - 2), last])}  ", on)
-    for cell in hoshi(rows) if rows == columns else ():
+    for cell in hoshi(game):
         yield Mark(*_at(game, cell), "╋" if display.unicode else "+", on)
 
 

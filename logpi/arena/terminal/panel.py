@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
-import numpy as np
 from rich.style import Style
 from rich.text import Text
 
 from logpi.arena.players.base import SearchResult
-from logpi.arena.terminal.board import LABEL, Scene, draw, stone
-from logpi.arena.terminal.results import verdict
+from logpi.arena.results import verdict
+from logpi.arena.scenes import Scene, counted, scene_of
+from logpi.arena.terminal.board import LABEL, draw, stone
 from logpi.arena.terminal.session import Session, Table, line, result
-from logpi.games.rules.looks import Cell
 
 GAP = 4  # characters between the board and what stands beside it
 BAR = 20  # characters of the bar of chances
@@ -26,7 +25,7 @@ def view(table: Table, session: Session, width: int = 80, scene: Scene | None = 
 
     ``scene`` is drawn in place of what is on the board.
     """
-    board = draw(table.game, scene or _scene(table, session), table.display)
+    board = draw(table.game, scene or scene_of(table.stage, session.positions), table.display)
     panel = _panel(table, session)
     wide = max(line.cell_len for line in board)
     if wide + GAP + max(line.cell_len for line in panel) > width:
@@ -38,7 +37,7 @@ def view(table: Table, session: Session, width: int = 80, scene: Scene | None = 
 
 def falls(table: Table, session: Session, width: int = 80) -> list[list[Text]]:
     """What is seen while the last stone falls; nothing in games where stones do not fall."""
-    scene = _scene(table, session)
+    scene = scene_of(table.stage, session.positions)
     if not table.game.looks.falls or scene.last is None:
         return []
     bottom, column = scene.last
@@ -100,30 +99,12 @@ def ending(table: Table, session: Session) -> str:
     return verdict(table.game, table.cells(session.now), outcome, area)
 
 
-def _scene(table: Table, session: Session) -> Scene:
-    cells = table.cells(session.now)
-    outcome = table.referee.result(session.now)
-    open_cells: frozenset[Cell] = frozenset()
-    if table.game.looks.shows_legal and outcome is None:
-        open_cells = frozenset(divmod(a, cells.shape[1]) for a in table.referee.legal(session.now) if a < cells.size)
-    last = None
-    if len(session.positions) > 1:
-        before = table.cells(session.positions[-2])
-        placed = np.argwhere((before == 0) & (cells != 0))
-        placed = placed if len(placed) else np.argwhere((before != cells) & (cells != 0))  # a man that captured
-        last = (int(placed[0][0]), int(placed[0][1])) if len(placed) else None
-    owned = table.area(session.now).owned if table.area and outcome is not None else None
-    notation = table.game.notation
-    men = notation.men(session.now.state) if notation else None
-    return Scene(cells, last, table.game.looks.winning(cells, outcome or 0.0), open_cells, owned, men)
-
-
 def _panel(table: Table, session: Session) -> list[Text]:
     """The players and their scores, the last move where the board does not show it, the agent's words, the end."""
     over = ending(table, session)
     lines = [Text.assemble((table.game.title, STRONG), (f"  move {len(session.now.actions)}", LABEL)), Text()]
     sides = table.game.looks.sides
-    scores = _beside(table, session)
+    scores = counted(table.stage, session.now)
     wide, far = max(map(len, sides)) + 3, max(map(len, scores))
     for player, side in enumerate(sides, 1):
         pointer = ("▸ " if table.display.unicode else "> ") if session.turn == player and not over else "  "
@@ -138,14 +119,6 @@ def _panel(table: Table, session: Session) -> list[Text]:
     if session.comment:
         lines += [Text(), *session.comment]
     return [*lines, Text(), Text(over, STRONG)] if over else lines
-
-
-def _beside(table: Table, session: Session) -> tuple[str, str]:
-    """What stands beside each player: men in hand, or what the game counts."""
-    notation = table.game.notation
-    if notation and notation.hands:
-        return notation.hands(session.now.state)
-    return table.game.looks.scores(table.cells(session.now), session.now.actions)
 
 
 def _chances(table: Table, session: Session, value: float) -> Text:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-import jax
-import numpy as np
 from rich.text import Text
 
 from logpi.arena.players.base import Position, Referee, begin
-from logpi.arena.terminal import results
+from logpi.arena.results import Area
+from logpi.arena.scenes import Stage, stage_of
 from logpi.arena.terminal.board import Display
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
@@ -40,12 +39,25 @@ SHORTEST = {"resign": 3, "new": 3}  # a slip of the finger should not end a game
 class Table(NamedTuple):
     """What stays the same from game to game."""
 
-    game: Game
+    stage: Stage  # the rules
     agent: str  # its name
-    referee: Referee
-    cells: Callable[[Position], Cells]
-    area: Callable[[Position], results.Area] | None
     display: Display
+
+    @property
+    def game(self) -> Game:
+        return self.stage.game
+
+    @property
+    def referee(self) -> Referee:
+        return self.stage.referee
+
+    @property
+    def cells(self) -> Callable[[Position], Cells]:
+        return self.stage.cells
+
+    @property
+    def area(self) -> Callable[[Position], Area] | None:
+        return self.stage.area
 
 
 class Session(NamedTuple):
@@ -81,8 +93,7 @@ class Reply(NamedTuple):
 
 def make_table(game: Game, agent: str, display: Display) -> Table:
     """The table for a game against ``agent``; everything that it will compute is compiled here."""
-    cells = jax.jit(game.cells)
-    table = Table(game, agent, Referee(game), lambda p: np.asarray(cells(p.state)), results.area_of(game), display)
+    table = Table(stage_of(game), agent, display)
     empty = begin(game)
     moved = table.referee.play(empty, table.referee.legal(empty)[0])
     table.cells(moved)

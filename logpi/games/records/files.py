@@ -97,3 +97,9 @@ def located(path: Path, wanted: Game | None = None, tell: Tell = refuse) -> list
     except OSError as error:
         raise LogpiError(f"cannot read {path}: {error.strerror}; {allowed}") from error
     return list(forms.form_of(path.suffix, data).read(data, str(path), wanted, tell))
+
+
+def parsed(text: str, wanted: Game | None = None, tell: Tell = refuse) -> list[Record]:
+    """All records in the text of a file of games; the other arguments, and errors, as of ``located``."""
+    data = text.encode()
+    return [record for _, record in forms.form_of("", data).read(data, "the record", wanted, tell)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from logpi.games.rules import boards
 from logpi.games.rules.game import Game
-from logpi.games.rules.looks import Looks, ended_in_a_row, in_a_row
+from logpi.games.rules.looks import Looks, ended_in_a_row, falling, in_a_row
 from logpi.games.rules.protocols import Protocols
 from logpi.types import Array
 
@@ -27,6 +27,7 @@ LOOKS = Looks(
     winning=in_a_row(4),
     ending=ended_in_a_row(4),
     refusal=lambda cells, column: "the column is full",
+    touch=falling,
 )
 
 

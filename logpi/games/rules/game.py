@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from logpi.games.rules.looks import Looks
+from logpi.games.rules.looks import Cells, Looks, Touch
 from logpi.games.rules.notation import Notation
 from logpi.games.rules.protocols import Protocols
 from logpi.types import Array, PyTree
@@ -67,6 +67,17 @@ class Game(NamedTuple):
             LogpiError: it names none.
         """
         return self.notation.read(state, text) if self.notation else self.parse(text)
+
+    def touched(self, state: PyTree, cells: Cells, action: int) -> Touch | None:
+        """Where a legal action is played on the board ``cells`` of ``state``; None where only its name tells it."""
+        (rows, columns), beyond = self.shape, self.actions - self.shape[0] * self.shape[1]
+        if self.notation:
+            return self.notation.touch(state, action) if self.notation.touch else None
+        if self.looks.touch:
+            return self.looks.touch(cells, action)
+        if beyond not in (0, 1):  # the actions are not the cells, with or without a pass
+            return None
+        return Touch(divmod(action, columns) if action < rows * columns else None)
 
     @property
     def title(self) -> str:

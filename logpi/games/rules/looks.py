@@ -27,6 +27,14 @@ DARK, WHITE = "#121212", "#ffffff"
 NUMBERS = {3: "three", 4: "four", 5: "five", 6: "six"}
 
 
+class Touch(NamedTuple):
+    """Where on the board a move is played, for people who point at it."""
+
+    to: Cell | None  # the cell where a stone or a man arrives; None: the board stays as it is, as by a pass
+    start: Cell | None = None  # the cell that a man leaves
+    drop: str = ""  # letters of the man, where it comes from the hand
+
+
 def no_stones(cells: Cells, result: float) -> frozenset[Cell]:
     """No stones are marked as the winning ones."""
     return frozenset()
@@ -63,6 +71,8 @@ class Looks(NamedTuple):
     ending: Callable[[Cells, float, float | None], str] = by_points
     scores: Callable[[Cells, tuple[int, ...]], tuple[str, str]] = no_scores  # (cells, moves) -> beside each player
     refusal: Callable[[Cells, int], str] | None = None  # (cells, illegal action) -> the rule; None: a general answer
+    # (cells, legal action) -> where it is played; None: actions are the cells row by row and perhaps a pass, or unknown
+    touch: Callable[[Cells, int], Touch] | None = None
 
 
 def in_a_row(length: int) -> Callable[[Cells, float], frozenset[Cell]]:
@@ -101,6 +111,11 @@ def cell_refusal(otherwise: str, beyond: str = "no such move now") -> Callable[[
         return "a stone is there" if cells.ravel()[action] else otherwise
 
     return refusal
+
+
+def falling(cells: Cells, column: int) -> Touch:
+    """``Looks.touch`` of games whose actions are the columns: a stone falls to the lowest empty cell."""
+    return Touch((int(np.flatnonzero(cells[:, column] == 0)[-1]), column))
 
 
 def lines(rows: int, columns: int, length: int) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from logpi.games.rules.looks import Touch
 from logpi.types import PyTree
 
 
@@ -22,3 +23,4 @@ class Notation(NamedTuple):
     play: Callable[[PyTree, int], PyTree]  # the position after a legal action
     human: Callable[[PyTree, int], str]  # a legal action as people write it: SAN
     hands: Callable[[PyTree], tuple[str, str]] | None = None  # men in hand of the first and of the second player
+    touch: Callable[[PyTree, int], Touch] | None = None  # where a legal action is played; None: by its name alone

@@ -130,5 +130,7 @@ def _follow(tree: Tree, slot: Array) -> tuple[Tree, Array]:
     below = moved(tree.child)
     below = jnp.where((below > 0) & kept[below], place[below], 0)
     after = jax.tree.map(moved, tree._replace(prior=None))
-    after = after._replace(child=below, value=-after.value, total=-after.total)
+    # a part of a tree has no order of simulations of its own
+    reached = jnp.zeros_like(after.reached)
+    after = after._replace(child=below, value=-after.value, total=-after.total, reached=reached)
     return after._replace(prior=tree.prior), kept.sum()

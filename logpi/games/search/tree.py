@@ -72,6 +72,8 @@ class Tree(NamedTuple):
     visits: Array  # [N, B] float32: simulations that passed here, the one that made the node included
     total: Array  # [N, B] sum of the values that those simulations backed up
     prior: Array | None  # [B, A] the root's logits of all moves; None where slots are actions
+    # [N, B] int32: the node whose value simulation n backed up: n, or the end of a game that was reached once more
+    reached: Array
 
 
 class Searched(NamedTuple):
@@ -166,6 +168,7 @@ def grown(tree: Tree, expansion: Expansion, first: Array | int, end: Array | int
         tree = _written(tree, state, expansion.evaluate(state), n, sign, at_root)
         link = jnp.where(again, child, n)
         tree = tree._replace(child=tree.child.at[node, row, slot].set(link))
+        tree = tree._replace(reached=tree.reached.at[n].set(link))
         path |= jnp.arange(path.shape[0])[:, None] == link[None]
         found = jnp.where(again, tree.value[link, row], tree.value[n])
         return tree._replace(visits=tree.visits + path, total=tree.total + jnp.where(path, found[None], 0.0))
@@ -197,6 +200,7 @@ def empty(state: PyTree, shape: tuple[int, int], simulations: int, max_children:
         visits=jnp.zeros((n, b)),
         total=jnp.zeros((n, b)),
         prior=jnp.zeros((b, a)) if k < a else None,
+        reached=jnp.zeros((n, b), jnp.int32),
     )
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from logpi.games.rules.game import Game
-from logpi.games.search.tree import AtRoot, Edges, Expansion, Leaf, Simulations, edges, grow
+from logpi.games.search.tree import AtRoot, Edges, Expansion, Leaf, Simulations, Tree, edges, grow
 from logpi.ops.collectives import where
 from logpi.ops.distributions import ILLEGAL
 from logpi.ops.draws import key_of, one_of, uniform, words
@@ -29,6 +29,17 @@ def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -
         simulations: random games a position.
         c: weight of exploration; values are in [-1, 1].
     """
+    return chosen(uct_tree(game, state, key, simulations, c))
+
+
+def chosen(tree: Tree) -> tuple[Array, Array]:
+    """(the most visited move [B], the value for the player to move [B]) of trees."""
+    visits = edges(tree, jnp.zeros(tree.visits.shape[1], jnp.int32), 0).visits
+    return visits.argmax(-1).astype(jnp.int32), tree.total[0] / tree.visits[0]
+
+
+def uct_tree(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -> Tree:
+    """The trees of the same search; a node's state is (position, salt), and its logits mean nothing."""
     batch = len(jax.tree.leaves(state)[0])
 
     def evaluate(at: tuple[PyTree, Array]) -> Leaf:
@@ -51,9 +62,7 @@ def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -
 
     root = (state, jnp.arange(batch, dtype=jnp.uint32))
     expansion = Expansion(step, jax.jit(evaluate))
-    tree = grow(root, expansion, Simulations(simulations), 0, AtRoot(lambda e, _: score(e)), score)
-    visits = edges(tree, jnp.zeros(batch, jnp.int32), 0).visits
-    return visits.argmax(-1).astype(jnp.int32), tree.total[0] / tree.visits[0]
+    return grow(root, expansion, Simulations(simulations), 0, AtRoot(lambda e, _: score(e)), score)
 
 
 def playout(game: Game, state: PyTree, keys: Key) -> tuple[Array, Array, Array]:

@@ -7,7 +7,8 @@ import pytest
 from table import ASCII, COLOUR, UNICODE, board, session, told
 
 from logpi.arena.players.base import SearchResult
-from logpi.arena.terminal.board import Scene, draw, hoshi
+from logpi.arena.scenes import Scene, hoshi
+from logpi.arena.terminal.board import draw
 from logpi.arena.terminal.panel import comment, ending, falls, view
 from logpi.arena.terminal.session import result
 from logpi.games.rules.looks import Looks
@@ -114,11 +115,11 @@ def test_colours_are_never_all_that_tells(name):
 
 
 def test_hoshi():
-    assert {size: len(hoshi(size)) for size in (5, 6, 7, 8, 9, 13, 15, 19)} == {
-        5: 1, 6: 0, 7: 5, 8: 4, 9: 5, 13: 5, 15: 9, 19: 9
-    }  # fmt: skip
-    assert hoshi(9) == {(2, 2), (2, 6), (6, 2), (6, 6), (4, 4)}
-    assert (3, 9) in hoshi(19)
+    points = {size: hoshi(make_game(f"go-{size}x{size}")) for size in (5, 6, 7, 8, 9, 13, 15, 19)}
+    assert {size: len(found) for size, found in points.items()} == {5: 1, 6: 0, 7: 5, 8: 4, 9: 5, 13: 5, 15: 9, 19: 9}
+    assert points[9] == {(2, 2), (2, 6), (6, 2), (6, 6), (4, 4)}
+    assert (3, 9) in points[19]
+    assert not hoshi(make_game("othello"))
 
 
 def test_a_game_without_looks_is_drawn_too():

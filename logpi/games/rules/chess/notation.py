@@ -14,6 +14,7 @@ from logpi.errors import LogpiError
 from logpi.games.rules import bitboards, boards
 from logpi.games.rules.chess import moves, play
 from logpi.games.rules.chess.board import BISHOP, KING, KNIGHT, MINE, PAWN, QUIET, ROOK, Board, ChessState, Position
+from logpi.games.rules.looks import Touch
 from logpi.games.rules.notation import Notation
 
 CHESS = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
@@ -36,6 +37,7 @@ def written(board: Board) -> Notation:
         start=functools.partial(from_fen, board),
         play=lambda state, action: _stepped(board)(state, jnp.int32(action)),
         human=functools.partial(san, board),
+        touch=lambda state, action: touch(board, action),
     )
 
 
@@ -234,6 +236,18 @@ def _queen(board: Board, men: Men, start: int, end: int) -> str:
     """``q`` where a pawn reaches the last row."""
     last = end // board.grid.columns in (0, board.grid.rows - 1)
     return "q" if last and men.ravel()[start] in ("p", "P") else ""
+
+
+def touch(board: Board, action: int) -> Touch:
+    """The squares of a legal action, White's first row at the bottom."""
+    start, end, _ = _ends(board, action)
+    return Touch(_shown(board, end), _shown(board, start))
+
+
+def _shown(board: Board, cell: int) -> tuple[int, int]:
+    """Row and column of a cell where White's first row is drawn at the bottom."""
+    row, column = divmod(cell, board.grid.columns)
+    return board.grid.rows - 1 - row, column
 
 
 def san(board: Board, state: ChessState, action: int) -> str:

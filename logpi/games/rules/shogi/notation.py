@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from logpi.errors import LogpiError
 from logpi.games.rules import boards
+from logpi.games.rules.looks import Touch
 from logpi.games.rules.notation import Notation
 from logpi.games.rules.shogi import moves, play
 from logpi.games.rules.shogi.board import Board, Position, ShogiState
@@ -36,6 +37,7 @@ def written(board: Board) -> Notation:
         play=lambda state, action: _stepped(board)(state, jnp.int32(action)),
         human=functools.partial(usi, board),
         hands=lambda state: _held(board, state),
+        touch=functools.partial(touch, board),
     )
 
 
@@ -191,9 +193,27 @@ def usi(board: Board, state: ShogiState, action: int) -> str:
     plane, cell = divmod(action, board.grid.cells)
     if plane >= 2 * board.ways:
         return name(board, action)
-    left = np.flatnonzero(np.asarray(_left(board)(state, jnp.int32(action))))[0]
-    start = int(left) if _is_first(state) else board.grid.cells - 1 - int(left)
-    return square(board, start) + square(board, cell) + ("+" if plane >= board.ways else "")
+    return square(board, _start(board, state, action)) + square(board, cell) + ("+" if plane >= board.ways else "")
+
+
+def _start(board: Board, state: ShogiState, action: int) -> int:
+    """The cell that a legal move of a man on the board leaves."""
+    left = int(np.flatnonzero(np.asarray(_left(board)(state, jnp.int32(action))))[0])
+    return left if _is_first(state) else board.grid.cells - 1 - left
+
+
+def touch(board: Board, state: ShogiState, action: int) -> Touch:
+    """Where a legal action is played, the first player's first row at the bottom."""
+    plane, cell = divmod(action, board.grid.cells)
+    if plane >= 2 * board.ways:
+        return Touch(_shown(board, cell), drop=board.kinds[plane - 2 * board.ways].letter)
+    return Touch(_shown(board, cell), _shown(board, _start(board, state, action)))
+
+
+def _shown(board: Board, cell: int) -> tuple[int, int]:
+    """Row and column of a cell where the first player's first row is drawn at the bottom."""
+    row, column = divmod(cell, board.grid.columns)
+    return board.grid.rows - 1 - row, column
 
 
 def read(board: Board, state: ShogiState, text: str) -> int:
