@@ -23,6 +23,7 @@ _WHERE = {
     "watch_episode": "logpi.api.episodes",
     "sheet": "logpi.api.agents",
     "look": "logpi.api.agents",
+    "glimpses": "logpi.api.agents",
     "export": "logpi.api.deploy",
     "bundle": "logpi.api.deploy",
     "push": "logpi.api.deploy",

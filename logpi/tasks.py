@@ -285,6 +285,13 @@ def no_look(agent: Agent, wanted: Pictures) -> Answer:
     raise LogpiError(f"an agent of {agent.facts['env']} does not classify pictures; agents of ram/… do (`logpi envs`)")
 
 
+def no_glimpses(
+    agent: Agent, wanted: Pictures, places: str, n_glimpses: int | None, seed: int, centre: bool
+) -> list[Any]:
+    """Refuses an agent that does not look at images in glimpses."""
+    raise LogpiError(f"an agent of {agent.facts['env']} takes no glimpses of pictures; agents of ram/… do")
+
+
 def no_variance(subject: Subject, asked: Ladder) -> Answer:
     """Refuses what has no whole trajectories of a policy in an environment."""
     name = subject.agent.facts["env"] if subject.experiment is None else subject.experiment.env
@@ -349,6 +356,8 @@ class Task(NamedTuple):
     film_random: Callable[[str, Wrappers, Film], Path] = no_random_film
     sheet: Callable[[Agent, Film], dict[str, Path]] = no_sheet  # glimpse paths, into the folder ``Film.path``
     look: Callable[[Agent, Pictures], Answer] = no_look  # at pictures of the user's own
+    # (agent, pictures, choice of places, number of glimpses, seed, whether to centre) -> each picture's glimpses
+    glimpses: Callable[[Agent, Pictures, str, int | None, int, bool], list[Any]] = no_glimpses
     variance: Callable[[Subject, Ladder], Answer] = no_variance  # of gradient estimates, rung by rung
     described: Callable[[str], Described] = lambda name: Described()  # by an environment itself
     episode: Callable[[Agent, int, bool], Episodes] = no_episode  # (agent, seed, whether actions are drawn)

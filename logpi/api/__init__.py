@@ -1,6 +1,6 @@
 """The Python API: all that the commands do. ``logpi.train`` and its neighbours are loaded from here when first used."""
 
-from logpi.api.agents import contents, evaluate, film, film_random, load, look, sheet
+from logpi.api.agents import contents, evaluate, film, film_random, glimpses, load, look, sheet
 from logpi.api.laboratory import variance
 from logpi.api.runs import resume, resuming, train, training
 from logpi.training.outcome import Outcome
@@ -11,6 +11,7 @@ __all__ = [
     "evaluate",
     "film",
     "film_random",
+    "glimpses",
     "load",
     "look",
     "resume",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -287,6 +287,43 @@ def look(
     agent = agent_of(agent)
     wanted = Pictures(images, None if folder is None else Path(folder), invert, autocontrast, passes)
     return record(agent.kind).look(agent, wanted)
+
+
+def glimpses(
+    agent: Agent | str | Path | Outcome | RunFolder,
+    images: object,
+    *,
+    places: str = "learned",
+    n_glimpses: int | None = None,
+    seed: int = 0,
+    invert: bool = False,
+    autocontrast: bool = False,
+    centre: bool = False,
+) -> list[Any]:
+    """Look at pictures of your own glimpse by glimpse: where, what has been seen, and the probabilities after each.
+
+    Args:
+        agent: an agent of ``ram`` (``load``), or the path of one or of its run.
+        images: as of ``look``.
+        places: choice of the places: "learned" by the agent's location network, "random", "grid" or "centre". The
+            network is the same one; only where it looks differs.
+        n_glimpses: number T of glimpses of each picture; by default as many as in training.
+        seed: seed of the first place, and of random ones.
+        invert: take black for white.
+        autocontrast: make the darkest pixel of each picture black and its brightest white.
+        centre: bring what is light on each picture to the size and the place of MNIST's digits.
+
+    Returns:
+        ``logpi.ram.glimpses.Glimpses`` of each picture: ``scene`` [H, W, C] uint8, ``squares`` of the patches, ``seen``
+        [T, H, W, C], ``probabilities`` [T, K]; ``said``, and ``sure(threshold)``, the number of glimpses that it took.
+
+    Raises:
+        LogpiError: the agent takes no glimpses, a picture cannot be read, or an argument is out of its range.
+    """
+    check_seed(seed)
+    agent = agent_of(agent)
+    wanted = Pictures(images, None, invert, autocontrast, 1)
+    return record(agent.kind).glimpses(agent, wanted, places, n_glimpses, seed, centre)
 
 
 def _at_least_1(name: str, value: int | None) -> None:

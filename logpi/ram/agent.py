@@ -62,8 +62,9 @@ class ImageAgent:
         self.config, self.net, self.task, self.classes, self.facts = config, net, task, classes, facts
         self.params = params
         self.light_on_dark = light_on_dark  # fraction of the training images; None where it was not saved
-        method = method_of(facts["algo"], own.method)(config, net, task)
-        self._look = jax.jit(method.look, static_argnums=4)
+        self._make = method_of(facts["algo"], own.method)
+        method = self._make(config, net, task)
+        self._looks = {"": jax.jit(method.look, static_argnums=4)}
         self.look_from = method.look_from
 
     def act(self, images: Any) -> Any:
@@ -75,7 +76,14 @@ class ImageAgent:
         said = self.look(images).probabilities[-1].argmax(-1)
         return int(said) if said.ndim == 0 else said
 
-    def look(self, scenes: Any, seed: int = 0, sampled: bool = False, n_glimpses: int | None = None) -> Looked:
+    def look(
+        self,
+        scenes: Any,
+        seed: int = 0,
+        sampled: bool = False,
+        n_glimpses: int | None = None,
+        places: str = "",
+    ) -> Looked:
         """Look at one scene, or at a batch of them; ``logpi.look`` takes pictures of any size and colour.
 
         Args:
@@ -84,6 +92,7 @@ class ImageAgent:
             seed: of the first place, and of the others where ``sampled``.
             sampled: draw the places around the location network's mean, instead of taking the mean.
             n_glimpses: T, if not what the agent was trained with.
+            places: choice of the places, if not the agent's own: "learned", "random", "grid" or "centre".
 
         Raises:
             LogpiError: no scenes, of another size or number of channels than the agent's, or with values that no pixel
@@ -95,9 +104,17 @@ class ImageAgent:
             raise LogpiError(f"{n_glimpses} glimpses were asked for; take a whole number, at least 1")
         std, steps = self.config.sampling_std if sampled else 0.0, n_glimpses and int(n_glimpses)
         key = jax.random.key(seed)
-        log_prob, corner = self._look(self.params, pixels.astype(np.float32), key, std, steps)
+        log_prob, corner = self._look(places)(self.params, pixels.astype(np.float32), key, std, steps)
         found = Looked(np.exp(log_prob), np.asarray(corner))
         return Looked(found.probabilities[:, 0], found.corner[:, 0]) if single else found
+
+    def _look(self, places: str) -> Any:
+        """The compiled function that looks at ``places``."""
+        if places not in self._looks:
+            change: Any = {"location_policy": places}
+            other = dataclasses.replace(self.config, **change)
+            self._looks[places] = jax.jit(self._make(other, self.net, self.task).look, static_argnums=4)
+        return self._looks[places]
 
 
 def task_of(config: ImageSettings, shape: tuple[int, ...], classes: int) -> ImageTask:

@@ -181,6 +181,12 @@ def _look(agent: Any, wanted: Pictures) -> Answer:
     return looks.look(agent, wanted)
 
 
+def _glimpses(agent: Any, wanted: Pictures, places: str, n_glimpses: int | None, seed: int, centre: bool) -> list[Any]:
+    from logpi.ram.glimpses import glimpses
+
+    return glimpses(agent, wanted, places, n_glimpses, seed, centre)
+
+
 def _sheet(agent: Any, wanted: Film) -> dict[str, Path]:
     from logpi.ram import figures
 
@@ -269,6 +275,7 @@ TASK = Task(
     pictures=_pictures,
     sheet=_sheet,
     look=_look,
+    glimpses=_glimpses,
     filmed=FILMED,
     hub_task="image-classification",
     report=_report,

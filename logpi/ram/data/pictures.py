@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from logpi.errors import LogpiError
 from logpi.ram.data.colour import grey, opaque
@@ -17,6 +18,7 @@ from logpi.ram.data.scaling import scaled
 
 WHITE = 255
 ONE_SIDED = 0.9  # fraction of the training images with the same ink, from which on another ink is unusual
+BOX, FAINTEST = 20 / 28, 0.1  # longer side of a digit of MNIST in parts of its image; level where a digit begins
 FAINT = 2.0  # levels: a picture whose inside and edge differ by less is neither light on dark nor dark on light
 
 
@@ -86,6 +88,7 @@ def pictures(
     light_on_dark: float | None,
     invert: bool = False,
     autocontrast: bool = False,
+    centre: bool = False,
 ) -> Iterator[Picture]:
     """Pictures as scenes that an agent takes.
 
@@ -96,6 +99,7 @@ def pictures(
         light_on_dark: fraction of the training images that are light on dark; None where it is not known.
         invert: take black for white.
         autocontrast: make the darkest pixel of each black and its brightest white.
+        centre: bring what is light on each to the size and the place of MNIST's digits (``centred``).
 
     Raises:
         LogpiError: no picture, one that cannot be read, or as ``from_array``.
@@ -103,7 +107,9 @@ def pictures(
     count = 0
     for name, pixels in _each(given):
         count += 1
-        yield _prepared(name, WHITE - pixels if invert else pixels, wanted, canvas, light_on_dark, autocontrast)
+        pixels = WHITE - pixels if invert else pixels
+        pixels = centred(pixels, *wanted[:2]) if centre else pixels
+        yield _prepared(name, pixels, wanted, canvas, light_on_dark, autocontrast)
     if not count:
         raise LogpiError("no picture to look at; name at least one file, such as digit.png")
 
@@ -183,6 +189,36 @@ def _prepared(
     if about := ink_warning(float(contrast(pixels[None])[0]), light_on_dark):
         warnings.append(about)
     return Picture(name, size, scene, warnings)
+
+
+def centred(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """What is light on ``pixels`` [H, W, C], scaled and placed as MNIST's digits are, on black: [height, width, C].
+
+    Its longer side becomes 20 of 28 parts of the shorter side, and its centre of mass the middle (LeCun et al. 1998,
+    §III.A). Pixels of less than a tenth of the brightest one's level are taken for the ground. Without any light the
+    ground alone is left.
+    """
+    found = np.zeros((height, width, pixels.shape[2]), np.uint8)
+    level = pixels.max(-1).astype(float)
+    rows, columns = np.nonzero(level > FAINTEST * max(level.max(), 1.0))
+    if not len(rows):
+        return found
+    ink = pixels[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    factor = BOX * min(height, width) / max(ink.shape[:2])
+    size = [max(round(side * factor), 1) for side in ink.shape[:2]]
+    small = np.stack([_resized(ink[..., channel], size) for channel in range(ink.shape[2])], -1)
+    mass = small.max(-1).astype(float)
+    corner = []
+    for axis, (side, room) in enumerate(zip(size, (height, width), strict=True)):
+        middle = float((mass.sum(1 - axis) * (np.arange(side) + 0.5)).sum() / mass.sum())
+        corner.append(min(max(round(room / 2 - middle), 0), room - side))
+    found[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]] = small
+    return found
+
+
+def _resized(plane: NDArray[np.uint8], size: list[int]) -> NDArray[np.uint8]:
+    picture = Image.fromarray(np.ascontiguousarray(plane))
+    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))
 
 
 def stretched(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
