@@ -29,6 +29,8 @@ _WHERE = {
     "push": "logpi.api.deploy",
     "pull": "logpi.api.deploy",
     "variance": "logpi.api.laboratory",
+    "GradientLab": "logpi.control.variance.cloud",
+    "decision_process": "logpi.control.variance.processes",
     "Outcome": "logpi.training.outcome",
     "make": "logpi.envs.make:make_named",
     "check_env": "logpi.api.environments",

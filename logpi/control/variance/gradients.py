@@ -47,6 +47,31 @@ def gradients(policy: Policy, learner: Learner, trajectory: Trajectory, weight: 
     return found
 
 
+def batch_means(policy: Policy, learner: Learner, trajectory: Trajectory, weight: Array, size: int) -> Array:
+    """[G, K, D]: the mean gradient of each of G batches of ``size`` columns; arguments as of ``batches``."""
+    grouped = _grouped(trajectory, weight, size)
+
+    def one(total: Array, x: tuple[Trajectory, Array]) -> tuple[Array, None]:
+        return total + jax.vmap(lambda tree: ravel_pytree(tree)[0])(gradients(policy, learner, *x)), None
+
+    def group(_: None, x: tuple[Trajectory, Array]) -> tuple[None, Array]:
+        nothing = jnp.zeros((len(weight), ravel_pytree(learner.params)[0].size))
+        return None, jax.lax.scan(one, nothing, x)[0] / size
+
+    return jax.lax.scan(group, None, grouped)[1]
+
+
+def _grouped(trajectory: Trajectory, weight: Array, size: int) -> tuple[Trajectory, Array]:
+    """Columns in groups [G, size, ...], of what a gradient needs."""
+
+    def columns(x: Array, axis: int) -> Array:
+        x = jnp.moveaxis(x, axis, 0)
+        return x.reshape(-1, size, *x.shape[1:])
+
+    rows = trajectory._replace(log_prob=None, memory=(), reward=trajectory.mask, discount=trajectory.mask)
+    return jax.tree.map(lambda x: columns(x, 1), rows), columns(weight, 2)
+
+
 def batches(
     policy: Policy,
     learner: Learner,
@@ -67,14 +92,7 @@ def batches(
         direction: r [D].
         exact: ∇J [D]; None: it is not known.
     """
-
-    def columns(x: Array, axis: int) -> Array:
-        """[G, m, ...]: the columns of ``x`` in groups."""
-        x = jnp.moveaxis(x, axis, 0)
-        return x.reshape(-1, size, *x.shape[1:])
-
-    rows = trajectory._replace(log_prob=None, memory=(), reward=trajectory.mask, discount=trajectory.mask)
-    grouped = (jax.tree.map(lambda x: columns(x, 1), rows), columns(weight, 2))
+    grouped = _grouped(trajectory, weight, size)
 
     def one(single: tuple[Array, Array], x: tuple[Trajectory, Array]) -> tuple[tuple[Array, Array], None]:
         total, squared = single
