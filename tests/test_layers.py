@@ -68,7 +68,8 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
         "view",
     }
     | {"view", "driver.devices", "envs.space_json", "envs.checker"},
-    "page": {"errors", "runs", "view", "config.experiments", "methods", "tasks", "api", "driver.devices"},
+    "page": {"errors", "runs", "view", "config.experiments", "methods", "tasks", "api", "driver.devices"}
+    | {"arena", "games", "control.variance", "envs.classic", "ram.evaluation"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
     | {"driver.devices", "games.task", "games.rules", "games.records", "training", "page.server"},
     "__main__": {"cli"},
