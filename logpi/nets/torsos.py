@@ -50,14 +50,14 @@ class Impala(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        def convolution(channels: int) -> Convolution:
-            return Convolution(channels, kernel_init=nn.initializers.orthogonal(GAIN))
+        def convolution(channels: int, gain: float = GAIN) -> Convolution:
+            return Convolution(channels, kernel_init=nn.initializers.orthogonal(gain))
 
         for channels in (16, 32, 32):
             x = _halved(convolution(channels)(x))
             for _ in range(2):
                 y = convolution(channels)(_active(x, self.layer_norm))
-                x = x + convolution(channels)(_active(y, self.layer_norm))
+                x = x + convolution(channels, 0.1)(_active(y, self.layer_norm))  # near the identity at first
         return _active(_dense(256)(_active(x, self.layer_norm).reshape(x.shape[0], -1)), self.layer_norm)
 
 
