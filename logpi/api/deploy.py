@@ -139,7 +139,7 @@ def push(folder: str | Path, repo: str, *, private: bool = False) -> str:
         The address of its page.
 
     Raises:
-        LogpiError: ``folder`` is no whole bundle, the extra ``hub`` is not installed, or the hub refuses or is not
+        LogpiError: ``folder`` is not a whole bundle, the extra ``hub`` is not installed, or the hub refuses or is not
             reached.
     """
     return hub.push(Path(folder), repo, private)

@@ -21,7 +21,7 @@ def push(argv: list[str]) -> int:
         `hf auth login`.
 
         Args:
-            private: A new repository that only its owner sees
+            private: New repositories are seen by their owner alone
         """
         return bundle, repo, private, json
 

@@ -29,12 +29,12 @@ def push(folder: Path, repo: str, private: bool) -> str:
     """Send the bundle in ``folder`` as one commit: all of it arrives, or nothing; returns the address of its page.
 
     Raises:
-        LogpiError: it is no whole bundle, the extra is missing, or the hub refuses or is not reached.
+        LogpiError: it is not a whole bundle, the extra is missing, or the hub refuses or is not reached.
     """
     check_repo(repo)
     if not (folder / sums.NAME).is_file():
         raise LogpiError(
-            f"{folder} is no bundle: it has no {sums.NAME}; make one with `logpi bundle RUN`, and push that"
+            f"{folder} is not a bundle: it has no {sums.NAME}; make one with `logpi bundle RUN`, and push that"
         )
     read_card(folder)
     names = [name for name in (*sums.read_sums(folder), sums.NAME) if name in KNOWN]
@@ -86,13 +86,13 @@ def _put(fetched: Path, names: list[str], out: Path) -> None:
 
 
 def check_repo(repo: str) -> None:
-    """Refuse what is no name of a repository.
+    """Refuse what is not the name of a repository.
 
     Raises:
         LogpiError: with the form that it must have.
     """
     if not REPO.fullmatch(repo) or ".." in repo:
-        raise LogpiError(f"{repo!r} is no repository of the hub; write OWNER/NAME")
+        raise LogpiError(f"{repo!r} is not a repository of the hub; write OWNER/NAME")
 
 
 @contextlib.contextmanager

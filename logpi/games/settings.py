@@ -83,9 +83,8 @@ class SampledSettings(GameSettings):
 class RecordSettings(SampledSettings):
     """What learning a board game from records of games needs."""
 
-    records: str = (
-        ""  # Records of games: a folder of files of games (SGF, PGN, KIF, CSA, SFEN, JSON lines), or one such file
-    )
+    # Records of games: a file (SGF, PGN, KIF, CSA, SFEN or JSON lines), or a folder of such files
+    records: str = ""
     # Fraction of the games that are not learned from; the policy's accuracy is measured on them
     held_out: float = fraction(0.1)
     held_out_sample: int = at_least(1, 512)  # Number of their positions that are measured at each iteration

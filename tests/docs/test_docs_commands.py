@@ -37,6 +37,7 @@ import logpi.games.rules.check
 import logpi.training.session
 import logpi.view.screen
 from logpi.cli.main import main
+from logpi.config.settings import idle_because
 from logpi.games.records.files import append
 from logpi.games.records.record import Record
 
@@ -123,7 +124,8 @@ def short(experiment):
 
     def part(section):
         fields = {field.name for field in dataclasses.fields(section)} & set(CAPS) - whole
-        return dataclasses.replace(section, **{name: least(getattr(section, name), CAPS[name]) for name in fields})
+        used = {name for name in fields if not idle_because(section, name)}
+        return dataclasses.replace(section, **{name: least(getattr(section, name), CAPS[name]) for name in used})
 
     sections = {name: part(getattr(experiment, name)) for name in ("run", "method", "network")}
     return dataclasses.replace(experiment, **sections)

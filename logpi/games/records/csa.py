@@ -153,7 +153,7 @@ class _Reading:
         if not usual:
             notation = self._game.notation
             assert notation is not None
-            notation.start(start)  # raises where it is no position
+            notation.start(start)  # raises where it is not a position
         self._start, self._men = "" if usual else start, Men("" if usual else start)
 
     def _moves(self, line: int, text: str) -> bool:
@@ -163,7 +163,7 @@ class _Reading:
         found = re.match(r"[+-]([0-9])([0-9])([1-9])([1-9])([A-Z]{2})", text, re.ASCII)
         try:
             if found is None or found[5] not in MEN or (text[0] == "+") != self._men.black:
-                raise LogpiError(f"{text[:20]!r} is no move of the player to move")
+                raise LogpiError(f"{text[:20]!r} is not a move of the player to move")
             self._actions.append(self._action(self._men, found))
         except LogpiError as error:
             self._tell(Fault(f"{self._path}, line {line}", BAD_MOVE, str(error)))

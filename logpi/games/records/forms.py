@@ -34,7 +34,7 @@ def form_of(path_suffix: str, data: bytes) -> Form:
 
 
 def usual(game: Game) -> Form:
-    """The format in which records of a game are written where nobody asks for another."""
+    """The format in which records of a game are written where no other is asked for."""
     return next(form for form in FORMS if form.knows(game))
 
 

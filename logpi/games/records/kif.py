@@ -159,7 +159,7 @@ def _move(text: str, men: Men, last: Square) -> Move:
     """The move that ``text`` names; raises LogpiError."""
     found = MOVE.fullmatch(text)
     if found is None or found[3] not in MEN or (not found[1] and last == (0, 0)):
-        raise LogpiError(f"{text!r} is no move of KIF")
+        raise LogpiError(f"{text!r} is not a move of KIF")
     file = found[1] and (FILES.index(found[1]) + 1 if found[1] in FILES else int(found[1]))
     end = (int(file), RANKS.index(found[2]) + 1) if file else last
     man = MEN[found[3]]

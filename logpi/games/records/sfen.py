@@ -70,7 +70,7 @@ def _actions(start: str, moves: list[str], where: str, tell: Tell) -> tuple[int,
 def _move(text: str, men: Men) -> Move:
     found = MOVE.fullmatch(text)
     if found is None:
-        raise LogpiError(f"{text[:20]!r} is no move of USI")
+        raise LogpiError(f"{text[:20]!r} is not a move of USI")
     end = _square(found[4], found[5])
     if found[3]:
         return Move(None, end, found[3], False)

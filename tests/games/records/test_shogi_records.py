@@ -161,10 +161,10 @@ def test_files_as_they_are_found(tmp_path, name, data):
         ("a.kif", KIF.replace("   3 ２", "   4 ２"), "line 11: move 4 where move 3 is next", 2),
         ("a.kif", KIF.replace("同　銀(31)", "同　銀"), "does not say where the man comes from", 3),
         ("a.kif", KIF.replace("手数----", "????----"), "line 6: .* is not KIF|line 6", 5),
-        ("a.csa", CSA.replace("-3334FU", "+3334FU"), "line 18: .* is no move of the player to move", 1),
+        ("a.csa", CSA.replace("-3334FU", "+3334FU"), "line 18: .* is not a move of the player to move", 1),
         ("a.csa", CSA.replace("+8822UM", "+8822KI"), "no KI comes from 88", 2),
         ("a.sfen", "startpos moves 7g7f 3c3d 7g7f\n", "line 1: move 3: '7g7f': no man", 2),
-        ("a.sfen", "startpos moves 7g7f $(rm)\n", "is no move of USI", 1),
+        ("a.sfen", "startpos moves 7g7f $(rm)\n", "is not a move of USI", 1),
     ],
 )
 def test_what_is_wrong_is_told_by_line_and_the_moves_before_are_used(tmp_path, name, text, where, used):
