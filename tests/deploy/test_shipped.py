@@ -61,6 +61,7 @@ def test_an_agent_reaches_its_cards_band(agent):
     found = task.evaluate(loaded, Question(few, seed, split="validation" if loaded.kind == "ram" else None)).measured
     low, high = agent.results["interval"]
     width = (high - low) / 2 * math.sqrt(agent.results["n_eval_episodes"] / few)
+    width = max(width, (found.high - found.low) / 2)  # one crash in a hundred landings is wide among twenty
     assert found.cases == few
     assert abs(found.mean - agent.results["mean_reward"]) <= 1.5 * width + 1e-6
 
