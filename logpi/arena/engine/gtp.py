@@ -47,6 +47,7 @@ class GtpEngine:
         self._positions: list[Position] = [begin(thinker.agent.game)]
         self._clocks: dict[int, Clock] = {}
         self._times = Clock()
+        self._warm = False
         self._commands: dict[str, Callable[[Sequence[str]], str]] = {
             "protocol_version": lambda words: "2",
             "name": lambda words: self._name,
@@ -78,9 +79,11 @@ class GtpEngine:
     def _known(self) -> list[str]:
         return [*self._commands, "quit"]
 
-    def warm_up(self) -> None:
-        """Compile what a move needs."""
-        self._thinker.warm_up(begin(self.game))
+    def _warm_up(self) -> None:
+        """Compile all that a move needs, once: at the beginning of a game, where no clock runs."""
+        if not self._warm:
+            self._thinker.warm_up(self._positions[0])
+            self._warm = True
 
     def handle(self, line: str) -> bool:
         """Answer one line; False where it ends the session."""
@@ -117,6 +120,7 @@ class GtpEngine:
     def _clear(self, words: Sequence[str]) -> str:
         self._positions = self._positions[:1]
         self._thinker.forget()
+        self._warm_up()
         return ""
 
     def _komi(self, words: Sequence[str]) -> str:

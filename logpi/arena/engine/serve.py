@@ -12,6 +12,7 @@ from logpi.arena.engine.dialects import DIALECTS
 from logpi.arena.engine.gtp import GtpEngine
 from logpi.arena.engine.thinker import Thinker
 from logpi.errors import LogpiError
+from logpi.games.search.playing import LEAVES
 
 
 def session(
@@ -21,6 +22,7 @@ def session(
     room: int,
     waiting: queue.Queue[str],
     write: Callable[[str], None],
+    leaves: int = LEAVES,
 ) -> Callable[[str], bool]:
     """What obeys one line of the other program, and says whether the session goes on.
 
@@ -31,6 +33,7 @@ def session(
         room: positions that a search remembers.
         waiting: the lines that follow.
         write: takes text for the other program.
+        leaves: that a search evaluates at a time, at most.
 
     Raises:
         LogpiError: the agent plays no board game, or one without that protocol.
@@ -45,7 +48,7 @@ def session(
             "chess, gardner-chess (UCI), shogi, animal-shogi (USI), go-NxN, othello, hex-NxN (GTP)"
         )
     name = f"logpi {game.title}"
-    thinker = Thinker(agent, room)
+    thinker = Thinker(agent, room, leaves)
     if spoken == "gtp":
         gtp = GtpEngine(thinker, name, _version(), write, simulations, waiting)
         return gtp.handle

@@ -14,8 +14,9 @@ import numpy as np
 from logpi.arena.engine.clock import Budget
 from logpi.arena.players.base import Position
 from logpi.games.agent import GameAgent
-from logpi.games.search.playing import Roots, programs
+from logpi.games.search.playing import LEAVES, Growth, Roots, programs
 from logpi.games.search.tree import Tree
+from logpi.types import Array
 
 ROOM = 16_384  # nodes of a tree by default
 PIECE = 0.02  # seconds between two looks at a stop
@@ -53,10 +54,19 @@ class Thought(NamedTuple):
 class Thinker:
     """A search that keeps its tree from one position to the next."""
 
-    def __init__(self, agent: GameAgent, room: int = ROOM) -> None:
-        """``room``: nodes that a tree has at most; a search that has filled it ends."""
+    def __init__(self, agent: GameAgent, room: int = ROOM, leaves: int = LEAVES) -> None:
+        """Begin with no tree.
+
+        Args:
+            agent: whose network and settings are used.
+            room: nodes that a tree has at most; a search that has filled it ends.
+            leaves: that are evaluated at a time, at most; 1 makes the visits of training's search.
+        """
         self.agent, self.room = agent, room
-        self._programs = programs(agent.game, agent.apply, agent.config, room)
+        self._programs = programs(agent.game, agent.apply, agent.config, room, leaves)
+        self._growths = list(self._programs.grow)
+        self._every = jnp.ones(agent.game.actions, bool)
+        self._allowed: Array = self._every
         self._tree: Tree | None = None
         self._at: Position | None = None
         self._count, self._piece = 0, 8
@@ -66,8 +76,12 @@ class Thinker:
         self._tree, self._at, self._count = None, None, 0
 
     def warm_up(self, position: Position) -> None:
-        """Compile all that a move needs."""
+        """Compile all that a move needs; a round of leaves that takes longer than a stop may is not made."""
         self.think(position, Limits(nodes=2 * self._piece), lambda thought: None, lambda: False)
+        for growth in self._growths[1:]:
+            seconds = [self._run(growth, self._count + 1) for _ in range(3)]
+            if min(seconds[1:]) > PIECE:
+                self._growths.remove(growth)
         slot = int(self._roots().visits.argmax())
         self._programs.follow(self._whole(), jnp.int32(slot))
         self.forget()
@@ -110,12 +124,9 @@ class Thinker:
         """Make ``position`` the root; returns the simulations that its tree has already."""
         reused = moves is None and self._walked(position)
         if not reused:
-            allowed = np.ones(self.agent.game.actions, bool)
-            if moves is not None:
-                allowed[:] = False
-                allowed[list(moves)] = True
-            self._tree = self._programs.plant(self.agent.params, position.state, jnp.asarray(allowed))
-            self._count = 1
+            known = self._every if moves is None else jnp.zeros_like(self._every).at[jnp.asarray([*moves])].set(True)
+            self._allowed, self._tree, self._count = known, self._programs.plant(position.state), 0
+            self._run(self._programs.grow[0], 1)
         self._at = position if moves is None else None  # a tree of some moves is of no use to the next search
         return self._count
 
@@ -139,13 +150,18 @@ class Thinker:
 
     def _grow(self, wanted: float) -> None:
         """Some simulations more, as many as take about ``PIECE``."""
-        began, first = time.perf_counter(), self._count
-        end = first + max(1, int(min(wanted, self.room - first)))
-        self._tree = self._programs.grow(self.agent.params, self._whole(), jnp.int32(first), jnp.int32(end))
+        number = max(1, int(min(wanted, self.room - self._count)))
+        growth = [growth for growth in self._growths if growth.least <= self._count][-1]
+        took = self._run(growth, self._count + number)
+        self._piece = int(np.clip(number * PIECE / took, 1, 4 * self._piece))
+
+    def _run(self, growth: Growth, end: int) -> float:
+        """Grow the tree up to ``end`` simulations; returns the seconds that it took."""
+        began, span = time.perf_counter(), (jnp.int32(self._count), jnp.int32(end))
+        self._tree = growth.run(self.agent.params, self._whole(), self._allowed, *span)
         jax.block_until_ready(self._tree.visits)
         self._count = end
-        took = max(time.perf_counter() - began, 1e-6)
-        self._piece = int(np.clip((end - first) * PIECE / took, 1, 4 * self._piece))
+        return max(time.perf_counter() - began, 1e-6)
 
     def _is_enough(self, thought: Thought, limits: Limits, budget: Budget, spent: float) -> bool:
         if self._count >= self.room or thought.new >= limits.nodes or spent >= budget.most:

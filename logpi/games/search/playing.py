@@ -1,6 +1,6 @@
 """The search of training, for play: it grows in pieces, keeps its tree between moves, and can be asked at any moment.
 
-It is PUCT of one position. Grown without a pause from a new root, it makes the visits that training's search makes.
+It is PUCT of one position. With one leaf at a time, it makes from a new root the visits that training's search makes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from logpi.games.rules.game import Game
 from logpi.games.search.guided import Apply, SearchProblem, evaluate_leaf
-from logpi.games.search.puct import PuctConstants
-from logpi.games.search.puct import rule as puct_rule
-from logpi.games.search.tree import AtRoot, Expansion, Tree, edges, empty, grown
+from logpi.games.search.leaves import SHARE, grown_by_leaves
+from logpi.games.search.puct import PuctConstants, terms
+from logpi.games.search.tree import Expansion, Tree, edges, empty
 from logpi.games.settings import SelfPlaySettings
-from logpi.ops.distributions import ILLEGAL
 from logpi.types import Array, PyTree
 
 LONGEST = 24  # moves of a line
+LEAVES = 64  # that are evaluated at a time, at most
+FEW = 8  # the same in a small tree
 
 
 class Roots(NamedTuple):
@@ -36,17 +37,26 @@ class Roots(NamedTuple):
     size: int  # simulations in the tree, the root's own included
 
 
+class Growth(NamedTuple):
+    """A compiled search of so many leaves at a time."""
+
+    width: int  # leaves
+    least: int  # simulations in the smallest tree that it is meant for
+    # (params, tree, allowed [A] bool, first, end) -> the tree, which is given away, with the simulations up to ``end``
+    run: Callable[[PyTree, Tree, Array, Array, Array], Tree]
+
+
 class Programs(NamedTuple):
     """The compiled parts of a search with room for a number of nodes."""
 
-    plant: Callable[[PyTree, PyTree, Array], Tree]  # (params, state, allowed [A] bool) -> a tree with its root
-    grow: Callable[[PyTree, Tree, Array, Array], Tree]  # (params, tree, first, end); the tree is given away
+    plant: Callable[[PyTree], Tree]  # (state) -> a tree without simulations
+    grow: tuple[Growth, ...]  # the one of fewest leaves first
     look: Callable[[Tree], tuple[Array, ...]]
     follow: Callable[[Tree, Array], tuple[Tree, Array]]  # (tree, slot) -> the tree below it, given away; its count
     line: Callable[[Tree, Array], Array]  # (tree, slot) -> [LONGEST] actions, -1 behind the last
 
 
-def programs(game: Game, apply: Apply, settings: SelfPlaySettings, room: int) -> Programs:
+def programs(game: Game, apply: Apply, settings: SelfPlaySettings, room: int, leaves: int = LEAVES) -> Programs:
     """The parts for trees of at most ``room`` nodes.
 
     Args:
@@ -54,29 +64,28 @@ def programs(game: Game, apply: Apply, settings: SelfPlaySettings, room: int) ->
         apply: the network.
         settings: of the search.
         room: nodes.
+        leaves: that are evaluated at a time, at most.
     """
     s = settings
-    score = puct_rule(PuctConstants(None, s.max_children, s.c_init, s.c_base, s.fpu_reduction))
+    of = terms(PuctConstants(None, s.max_children, s.c_init, s.c_base, s.fpu_reduction))
 
-    def expansion(params: PyTree) -> Expansion:
-        problem = SearchProblem(game, apply, params, settings)
-        return Expansion(jax.vmap(game.step), jax.jit(lambda state: evaluate_leaf(problem, state)))
+    def plant(state: PyTree) -> Tree:
+        one = jax.tree.map(lambda x: jnp.asarray(x)[None], state)
+        return empty(one, (1, game.actions), room - 1, s.max_children)
 
-    def plant(params: PyTree, state: PyTree, allowed: Array) -> Tree:
-        one, grows = jax.tree.map(lambda x: jnp.asarray(x)[None], state), expansion(params)
-        tree = empty(one, grows.shape(one), room - 1, settings.max_children)
-        order = jnp.where(allowed, 0.0, ILLEGAL)[None]
-        tree = grown(tree, grows, 0, 1, AtRoot(lambda e, _: score(e), order=order), score)
-        slots = jnp.arange(game.actions) if tree.move is None else tree.move[0, 0]
-        logits = jnp.where(allowed[slots], tree.logits[0, 0], ILLEGAL)
-        return tree._replace(logits=tree.logits.at[0, 0].set(logits))
+    def growing(width: int, least: int) -> Growth:
+        def grow(params: PyTree, tree: Tree, allowed: Array, first: Array, end: Array) -> Tree:
+            problem = SearchProblem(game, apply, params, settings)
+            grows = Expansion(jax.vmap(game.step), jax.jit(lambda state: evaluate_leaf(problem, state)))
+            return grown_by_leaves(tree, grows, of, allowed, first, end, width, game.longest)
 
-    def grow(params: PyTree, tree: Tree, first: Array, end: Array) -> Tree:
-        return grown(tree, expansion(params), first, end, AtRoot(lambda e, _: score(e)), score)
+        return Growth(width, least, jax.jit(grow, donate_argnums=1))
 
+    few = min(FEW, leaves)
+    wide = (growing(leaves, SHARE * (few + 1)),) if leaves > few else ()
     return Programs(
         jax.jit(plant),
-        jax.jit(grow, donate_argnums=1),
+        (growing(few, 0), *wide),
         jax.jit(_look),
         jax.jit(_follow, donate_argnums=0),
         jax.jit(_line),

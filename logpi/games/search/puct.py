@@ -10,6 +10,7 @@ worse than an even game.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -85,17 +86,35 @@ def puct(
     return Searched(action, policy, value, visits, legal, tree)
 
 
-def rule(constants: PuctConstants) -> Rule:
-    """Q(s, a) + C(s) P(s, a) √N(s) / (1 + N(s, a))."""
+class Terms(NamedTuple):
+    """What a move's score Q(s, a) + U(s, a) / (1 + N(s, a)) is made of."""
+
+    q: Array  # [B, K] Q(s, a)
+    u: Array  # [B, K] C(s) P(s, a) √N(s)
+
+
+def terms(constants: PuctConstants) -> Callable[[Edges], Terms]:
+    """The terms of the score, of each move."""
     c_init, c_base, reduction = constants.c_init, constants.c_base, constants.fpu_reduction
 
-    def score(e: Edges) -> Array:
+    def of(e: Edges) -> Terms:
         n = 1.0 + e.visits.sum(-1, keepdims=True)
         c = jnp.log((1.0 + n + c_base) / c_base) + c_init
         prior = jax.nn.softmax(e.logits)
         mean = (e.value[:, None] + (e.q * e.visits).sum(-1, keepdims=True)) / n
         q = jnp.where(e.visits > 0, e.q, jnp.where(jnp.asarray(reduction) >= 0, mean - reduction, 0.0))
-        return q + c * prior * jnp.sqrt(n) / (1.0 + e.visits)
+        return Terms(q, c * prior * jnp.sqrt(n))
+
+    return of
+
+
+def rule(constants: PuctConstants) -> Rule:
+    """Q(s, a) + C(s) P(s, a) √N(s) / (1 + N(s, a))."""
+    of = terms(constants)
+
+    def score(e: Edges) -> Array:
+        q, u = of(e)
+        return q + u / (1.0 + e.visits)
 
     return score
 

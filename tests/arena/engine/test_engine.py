@@ -51,6 +51,11 @@ def thinker(four):
     return Thinker(four, ROOM)
 
 
+@pytest.fixture(scope="module")
+def one_by_one(four):
+    return Thinker(four, ROOM, leaves=1)
+
+
 class Talk:
     """A session in this process, and what it has said."""
 
@@ -101,8 +106,9 @@ def after(game, moves):
     return position
 
 
-def test_it_makes_the_visits_of_trainings_search(four, thinker):
-    """Grown in one piece or in many, from the same root with the same settings."""
+def test_it_makes_the_visits_of_trainings_search(four, one_by_one):
+    """With one leaf at a time, grown in one piece or in many, from the same root with the same settings."""
+    thinker = one_by_one
     position = after(four.game, [4, 4, 3])
     states = jax.tree.map(lambda x: jnp.asarray(x)[None], position.state)
     wanted = np.asarray(four.search(states, 150).visits[0])
