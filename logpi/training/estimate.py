@@ -165,7 +165,7 @@ def pace(experiment: Experiment) -> Pace | None:
                     memory = max(mean(row.get(MEMORY, 0.0)) for row in rows)
                     return Pace(seconds, f"as {folder.path} took", memory)
     recipe = promised(experiment)
-    if recipe is None or jax.default_backend() != "cpu":
+    if recipe is None or math.isnan(recipe.seconds) or jax.default_backend() != "cpu":
         return None
     horizon = task_of(experiment.env).horizon
     usual = recipe.tables.get("method", {}).get(horizon, getattr(type(experiment.method)(), horizon))

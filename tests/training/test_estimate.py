@@ -56,6 +56,11 @@ def test_a_run_is_told_by_an_earlier_one_and_else_by_its_recipe(tmp_path, monkey
     assert found.seconds == pytest.approx(2 * recipe.seconds)  # half as long, on busy cores half as fast
     assert "recipe" in found.source
 
+    untold = recipe._replace(seconds=float("nan"))  # a recipe need not say how long it takes
+    with monkeypatch.context() as patch:
+        patch.setattr(estimate, "promised", lambda experiment: untold)
+        assert estimate.pace(chosen) is None
+
     own, watcher = experiment("CartPole-v1", "ppo", tmp_path), Watcher()
     assert estimate.pace(own) is None
     folder = session.start(own, ["test"], watcher).folder
