@@ -17,11 +17,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from logpi.envs.masks import MASK as MASK
 from logpi.errors import LogpiError
 from logpi.types import AnyArray, Array, EnvSpec, PyTree
 from logpi.types import Space as Space
 
-MASK = "action_mask"  # key of the legal-action mask (1 legal) in a Dict observation; no part of the encoding
 INDEX = np.iinfo(np.int32)  # of Discrete and MultiDiscrete observations: JAX has no integers of 64 bits
 
 

@@ -16,6 +16,7 @@ import gymnasium
 
 from logpi.envs import atari
 from logpi.envs.load import Registered
+from logpi.envs.masks import ActionMask
 from logpi.errors import LogpiError, near
 from logpi.own_code import load_named
 
@@ -47,6 +48,7 @@ GYMNASIUM = {  # short name -> class of gymnasium.wrappers
     "time-limit": "TimeLimit",
 }
 OURS: dict[str, type[gymnasium.Wrapper]] = {
+    "action-mask": ActionMask,
     "atari-frames": atari.AtariFrames,
     "episodic-life": atari.EpisodicLife,
     "fire-reset": atari.FireReset,
