@@ -185,9 +185,73 @@ def dict_obs() -> DeviceEnv:
     return DeviceEnv(EnvSpec("probe/dict-v0", observation, spaces.MultiDiscrete([2, 3, 4]), 8), reset, step)
 
 
+class DoorsState(NamedTuple):
+    """What ``doors`` keeps between moves."""
+
+    cue: Array  # [] int32, 0 or 1
+    flip: Array  # [] int32, 0 or 1
+    open: Array  # [] int32, the door that is open now
+    time: Array  # [] int32, moves made
+
+
+def doors(moves: int = 2, number: int = 3, joint: bool = False) -> DeviceEnv:
+    """A corridor of ``moves + 1`` doors, whose last one asks for a word: mask, memory and Dict together.
+
+    Obs is ``{"cue": [1] float32, "flip": [] int32 in 0..2, "action_mask": [n] int8}``. At each move one of ``number``
+    doors is open, which ``action_mask`` alone tells; to take another one ends the episode for reward 0. ``cue`` is -1
+    or +1 in the first observation and 0 afterwards; ``flip`` is 1 or 2 in the last one and 0 before. The last move
+    earns 1 if its word is cue XOR flip (bits, +1 and 2 being 1), and 0 otherwise. Action [] is word + 2 door, or with
+    ``joint`` [2], the door and the word.
+
+    With all three a policy earns 1. Without memory, or with one of the two parts alone, none earns more than 1/2 on
+    average, and without the mask none more than ``number ** -(moves + 1)``.
+
+    Raises:
+        LogpiError: if ``moves`` is below 1, where the cue is in sight at the end, or ``number`` below 2.
+    """
+    if moves < 1 or number < 2:
+        raise LogpiError(
+            f"probe/doors-v0: {moves} moves and {number} doors need no memory or no mask; give 1 move and 2 doors or "
+            "more"
+        )
+    words = np.ones(2, np.int8)
+
+    def show(state: DoorsState) -> PyTree:
+        is_open = jax.nn.one_hot(state.open, number, dtype=jnp.int8)
+        mask = jnp.concatenate([is_open, words]) if joint else jnp.repeat(is_open, 2)
+        cue = jnp.where(state.time == 0, 2.0 * state.cue - 1.0, 0.0)[None]
+        flip = jnp.where(state.time == moves, state.flip + 1, 0).astype(jnp.int32)
+        return {"cue": cue.astype(jnp.float32), "flip": flip, "action_mask": mask}
+
+    def reset(key: Key) -> tuple[DoorsState, PyTree]:
+        bit_keys, door = jax.random.split(key)
+        cue, flip = jax.random.bernoulli(bit_keys, shape=(2,)).astype(jnp.int32)
+        state = DoorsState(cue, flip, jax.random.randint(door, (), 0, number, jnp.int32), jnp.int32(0))
+        return state, show(state)
+
+    def step(state: DoorsState, action: Array, key: Key) -> tuple[DoorsState, PyTree, Array, Array]:
+        door, word = (action[0], action[1]) if joint else (action // 2, action % 2)
+        last, through = state.time == moves, door == state.open
+        reward = (last & through & (word == state.cue ^ state.flip)).astype(jnp.float32)
+        following = state._replace(open=jax.random.randint(key, (), 0, number, jnp.int32), time=state.time + 1)
+        return following, show(following), reward, last | ~through
+
+    n = number + 2 if joint else 2 * number
+    observation = spaces.Dict(
+        {
+            "cue": spaces.Box(-1.0, 1.0, (1,), np.float32),
+            "flip": spaces.Discrete(3),
+            "action_mask": spaces.MultiBinary(n),
+        }
+    )
+    action_space = spaces.MultiDiscrete([number, 2]) if joint else spaces.Discrete(n)
+    return DeviceEnv(EnvSpec("probe/doors-v0", observation, action_space), reset, step)
+
+
 PROBES: dict[str, Callable[[], DeviceEnv]] = {
     "probe/chain-v0": chain,
     "probe/bandit-v0": advantage,
     "probe/recall-v0": recall,
     "probe/dict-v0": dict_obs,
+    "probe/doors-v0": doors,
 }
