@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from logpi.control.host_rollout import LOOK
 from logpi.driver.process import SPREAD, Case, Now, Process, Program, Programs, Scores, Spread, Watch
@@ -16,6 +17,10 @@ from logpi.driver.stages import Evaluation, unwatched
 from logpi.ops.collectives import per_device_key, where
 from logpi.types import Act, Array, DeviceVector, HostVector, Key, Learner, Policy, PyTree
 
+if TYPE_CHECKING:
+    from logpi.control.agent import Agent
+
+Returns = tuple[NDArray[np.floating], NDArray[np.floating]]  # returns and lengths of episodes
 LONGEST = 1_000  # moves of an evaluation episode in an environment without a time limit
 Actor = Callable[..., Act]  # (learner, memory, obs, key, greedy)
 
@@ -171,3 +176,17 @@ def evaluate_host(
         void = ended & (not vector.resets_within_step)
     kept = np.array([pair for mine, share in zip(finished, shares, strict=True) for pair in mine[:share]])
     return Scores(kept[:, 0], kept[:, 1], steps * batch)
+
+
+def evaluate_agent(vector: HostVector, agent: Agent, episodes: int, seed: int, greedy: bool) -> Returns:
+    """Returns and lengths [episodes] of a trained agent in a stateful vector."""
+    key, calls = jax.random.key(seed), 0
+
+    def decide(memory: Any, obs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return agent.decide(agent.learner, memory, obs, key, np.int32(calls), greedy=greedy)
+
+    found = evaluate_host(vector, agent.policy, decide, episodes, seed)
+    assert found is not None  # nothing watches
+    return found.score, found.length

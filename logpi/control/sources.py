@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import gymnasium
 import jax
-import numpy as np
 from gymnasium.vector import VectorEnv
-from numpy.typing import NDArray
 
 from logpi.config.settings import Run
-from logpi.control.evaluation import evaluate_device, evaluate_host
+from logpi.control.evaluation import Returns, evaluate_agent, evaluate_device
 from logpi.control.fit import check_device_env
 from logpi.control.host_plan import host_plan, longest_episode, side_by_side
 from logpi.control.on_host import on_host
 from logpi.control.on_policy import Sizes, on_device
+from logpi.control.teams import OfTeams
 from logpi.control.variance.trajectories import OnDevices, OnVector, Sampler
 from logpi.driver import budget
 from logpi.driver.budget import Plan
 from logpi.driver.process import Process
+from logpi.envs.adapters.teams import Team
 from logpi.envs.gym_vector import GymVector, describe
 from logpi.envs.host import host_spec, make_host
 from logpi.envs.load import device
@@ -53,7 +53,6 @@ WANTED = (
     "lambda: gymnasium.make('CartPole-v1'), or a gymnasium.vector.VectorEnv; a board game is given by its name, such "
     "as 'path/file.py:NAME'"
 )
-Returns = tuple[NDArray[np.floating], NDArray[np.floating]]  # returns and lengths of episodes
 
 
 class Given(NamedTuple):
@@ -294,18 +293,9 @@ class OnHost:
         return on_host(vectors, evaluation, algorithm, obs, seed, sizes)
 
     def evaluate(self, agent: Agent, episodes: int, seed: int, greedy: bool) -> Returns:
-        key, calls = jax.random.key(seed), 0
-
-        def decide(memory: Any, obs: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            return agent.decide(agent.learner, memory, obs, key, np.int32(calls), greedy=greedy)
-
         made = make_host(self._whole, min(episodes, BESIDE), env_kwargs=self._kwargs)
         with contextlib.closing(made) as vector:
-            found = evaluate_host(vector, agent.policy, decide, episodes, seed)
-        assert found is not None  # nothing watches
-        return found.score, found.length
+            return evaluate_agent(vector, agent, episodes, seed, greedy)
 
     def sampler(self, algorithm: Algorithm, batch: int, lanes: int, seed: int) -> Sampler:
         return OnVector(make_host(self._factory, batch, env_kwargs=self._kwargs), algorithm, lanes, seed)
@@ -380,7 +370,8 @@ def source_of(
     """The source that ``env`` is.
 
     Args:
-        env: a ``DeviceEnv``, a ``gymnasium.vector.VectorEnv``, or a function that builds a ``gymnasium.Env``.
+        env: a ``DeviceEnv``, a ``gymnasium.vector.VectorEnv``, a ``Team``, or a function that builds a
+            ``gymnasium.Env``.
         env_kwargs: arguments of that function.
         eval_env: the vector to evaluate in, where ``env`` is one.
         wrappers: names and arguments of the wrappers around each environment, innermost first.
@@ -394,6 +385,11 @@ def source_of(
     if isinstance(env, VectorEnv):
         _no_wrappers(wrappers, "a vector of environments is given; wrap the environments that it is made of")
         return OfVector(env, eval_env)
+    if isinstance(env, Team):
+        _no_wrappers(
+            wrappers, f"{env.spec.id} has several agents; give the module that it names wrappers of PettingZoo"
+        )
+        return OfTeams(env)
     return OnHost(env, env_kwargs, layers(wrappers) if wrappers else ())
 
 

@@ -47,10 +47,13 @@ PENDULUM = 200 * (math.pi**2 + 0.1 * 8**2 + 0.001 * 2**2)  # cost of 200 steps u
 RETURNS: dict[str, tuple[float, float]] = {
     "CartPole-v0": (0, 200),
     "CartPole-v1": (0, 500),
+    "CartPoleNoVel-v1": (0, 500),
     "Acrobot-v1": (-500, 0),
     "MountainCar-v0": (-200, 0),
     "MountainCarContinuous-v0": (-99.9, 100),
+    "MountainCarContinuousNoVel-v0": (-99.9, 100),
     "Pendulum-v1": (-PENDULUM, 0),
+    "PendulumNoVel-v1": (-PENDULUM, 0),
     "FrozenLake-v1": (0, 1),
     "FrozenLake8x8-v1": (0, 1),
 }
@@ -80,8 +83,8 @@ def _runs_on(name: str) -> str:
 
 
 def _untuned(place: Place) -> Mapping[str, Table]:
-    """Settings that suit the spaces of a host environment; {} where it cannot be built: training says why."""
-    from logpi.envs.load import load_own, registered
+    """Settings that suit the spaces of an environment; {} where it cannot be built: training says why."""
+    from logpi.envs.make import make_gymnasium
     from logpi.envs.presets import stacked, suited
 
     name, env_kwargs, wrappers = place
@@ -89,13 +92,10 @@ def _untuned(place: Place) -> Mapping[str, Table]:
     if key not in _SUITED:
         _SUITED[key] = {}
         with contextlib.suppress(Exception):
-            made: Any = load_own(name) if ":" in name or name.endswith(".py") else registered(name)
-            if wrappers:
-                from logpi.envs.wrappers import Wrapped, layers
+            from logpi.control.sources import source_of
 
-                made = Wrapped(made, layers(wrappers))
-            with contextlib.closing(made(**env_kwargs)) as env:
-                _SUITED[key] = suited(env.observation_space, env.action_space)
+            spec = source_of(make_gymnasium(name, **env_kwargs), env_kwargs, wrappers=wrappers).spec()
+            _SUITED[key] = suited(spec.observation_space, spec.action_space)
     return stacked(_SUITED[key], wrappers)
 
 

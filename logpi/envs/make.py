@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Int32
 
+from logpi.envs.adapters import adapted, has_adapter
+from logpi.envs.adapters.teams import PARALLEL, Team, of_module
 from logpi.envs.classic import CLASSIC
 from logpi.envs.host import HostFactory
 from logpi.envs.load import load_own, made_by, registered
@@ -27,17 +29,26 @@ GROUP = "logpi.environments"  # group of entry points: a name, and the module:at
 DEVICE = {**CLASSIC, **PROBES}
 
 
-def make(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
+Made = DeviceEnv | Team | HostFactory
+
+
+def make(name: str, **env_kwargs: object) -> Made:
     """The environment called ``name``: a ``DeviceEnv`` of pure functions, or a factory of a ``gymnasium.Env``.
 
-    ``name`` is a Gymnasium id, a probe (``probe/chain-v0``), ``module:EnvId`` or ``path/file.py:Class``. The classic
-    ids are device environments, unless keyword arguments ask Gymnasium for a variant.
+    ``name`` is a Gymnasium id, a probe (``probe/chain-v0``), ``module:EnvId``, ``path/file.py:Class``, or one of
+    another package (``gymnax:CartPole-v1``; ``logpi.envs.adapters``), of which PettingZoo's are a ``Team``, as is
+    ``module:parallel_env``. The classic ids are device environments, unless keyword arguments ask Gymnasium for a
+    variant.
 
     Raises:
         LogpiError: no such environment (with the nearest names), or it cannot be loaded.
     """
     if name in DEVICE and not env_kwargs:
         return DEVICE[name]()
+    if has_adapter(name):
+        return adapted(name, env_kwargs)
+    if name.endswith(f":{PARALLEL}"):
+        return of_module(name, env_kwargs)
     if name.lower().startswith("pettingzoo"):
         raise LogpiError(f"environment {name!r}: {elsewhere(name)}")
     if ":" in name or name.endswith(".py"):
@@ -57,12 +68,12 @@ def make(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
     return registered(name)
 
 
-def make_gymnasium(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
+def make_gymnasium(name: str, **env_kwargs: object) -> Made:
     """``make``, with Gymnasium's own environment of a classic id."""
     return registered(name) if name in CLASSIC else make(name, **env_kwargs)
 
 
-def make_named(name: str, **env_kwargs: object) -> DeviceEnv | HostFactory:
+def make_named(name: str, **env_kwargs: object) -> Made:
     """``make`` for a caller who writes the name: the file or module in it is imported."""
     name_code(name)
     return make(name, **env_kwargs)

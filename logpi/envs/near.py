@@ -64,7 +64,10 @@ def elsewhere(name: str) -> str:
         if name.startswith(begin):
             return f"it comes with another package: pip install {package}, then name it {module}:{name}"
     if MULTI_AGENT.fullmatch(name.lower()):
-        return "it looks like an environment of PettingZoo, and multi-agent environments are not supported"
+        return (
+            "it looks like an environment of PettingZoo: write pettingzoo:FAMILY.NAME, such as "
+            "pettingzoo:butterfly.pistonball_v6 (docs/environments.md)"
+        )
     return ""
 
 

@@ -12,6 +12,10 @@ EXTRAS = {  # the modules that each brings
     "atari": ("ale_py", "cv2"),
     "mujoco": ("mujoco",),
     "fast": ("envpool",),
+    "gymnax": ("gymnax",),
+    "brax": ("brax",),
+    "playground": ("mujoco_playground",),
+    "pettingzoo": ("pettingzoo",),
     "onnx": ("jax2onnx",),
     "hub": ("huggingface_hub",),
 }

@@ -20,7 +20,7 @@ NAMES = {
     "go": "the game go-9x9",
     "hex5x5": "the game hex-5x5",
     "mnist": "the images ram/mnist",
-    "simple_spread_v3": "multi-agent environments are not supported",
+    "simple_spread_v3": "write pettingzoo:FAMILY.NAME",
 }
 
 
@@ -41,7 +41,7 @@ def test_other_names_pass(name):
         ("MiniGrid-Empty-5x5-v0", "pip install minigrid, then name it minigrid:MiniGrid-Empty-5x5-v0"),
         ("highway-v0", "pip install highway-env, then name it highway_env:highway-v0"),
         ("Pong-v1", "ALE/Pong-v5"),
-        ("pettingzoo.mpe:simple_spread_v3", "multi-agent environments are not supported"),
+        ("pettingzoo.mpe:simple_spread_v3", "write pettingzoo:FAMILY.NAME"),
         ("cartpole-v1", "did you mean .*CartPole-v1"),
         ("HalfCheetah", "did you mean HalfCheetah-v5"),
     ],

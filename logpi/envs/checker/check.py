@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from gymnasium.vector.utils import CloudpickleWrapper, concatenate, create_empty_array
 
+from logpi.envs.adapters.teams import Team
 from logpi.envs.checker.check_device import check_device
 from logpi.envs.checker.diagnostics import (
     NO_ACTION,
@@ -73,6 +74,8 @@ def check_env(
     try:
         named = make_gymnasium if wrappers else make
         loaded = named(env) if isinstance(env, str) else env
+        if isinstance(loaded, Team):
+            raise LogpiError(f"{name} has several agents, and environments of one are checked")
         if wrappers:
             around = layers(wrappers)
             if isinstance(loaded, DeviceEnv):
