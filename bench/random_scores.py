@@ -35,7 +35,8 @@ def main() -> None:
     arguments.add_argument("--episodes", type=int, default=2000)
     args = arguments.parse_args()
     rows = []
-    for name in sorted({recipe.env for recipe in recipes() if recipe.band and task_of(recipe.env).name == "control"}):
+    names = {recipe.env for recipe in recipes() if recipe.band and task_of(recipe.env).name == "control"}
+    for name in sorted(names & set(gymnasium.registry)):
         found = returns(name, args.episodes)
         rows.append([name, f"{np.mean(found):.2f}", f"{half_width(found):.2f}", f"{np.std(found):.2f}"])
         print(*rows[-1], flush=True)

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int32
 from logpi.envs.adapters import adapted, has_adapter
 from logpi.envs.adapters.teams import PARALLEL, Team, of_module
 from logpi.envs.classic import CLASSIC
+from logpi.envs.hidden import HIDDEN
 from logpi.envs.host import HostFactory
 from logpi.envs.load import load_own, made_by, registered
 from logpi.envs.near import close_to, elsewhere
@@ -26,7 +27,7 @@ from logpi.own_code import name_code
 from logpi.types import Array, DeviceEnv, DeviceVector, Key, PyTree, Step
 
 GROUP = "logpi.environments"  # group of entry points: a name, and the module:attribute
-DEVICE = {**CLASSIC, **PROBES}
+DEVICE = {**CLASSIC, **HIDDEN, **PROBES}
 
 
 Made = DeviceEnv | Team | HostFactory
