@@ -3,11 +3,13 @@
     python bench/adapters.py --work DIR [--only gymnax brax ...] [--seeds 3]
 
 Trains each by `logpi train`, one run of all seeds on the device and one run a seed on the host, and evaluates each
-seed's last agent in 100 greedy episodes. What DIR holds is not trained again. The extras are wanted: pip install -e
-'.[gymnax,brax,playground,pettingzoo]', and mpe2.
+seed's last agent in 100 greedy episodes. The clone learns from 20 recorded episodes of the agent of CartPole-v1 that
+comes with logpi. What DIR holds is not trained again. The extras are wanted: pip install -e
+'.[gymnax,brax,playground,pettingzoo,minari]', and mpe2.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,8 @@ from report import commit, parser, publish, table
 from logpi.api import evaluate
 from logpi.driver import devices
 from logpi.runs.scores import interval
+
+DATA = "cartpole/expert-v0"
 
 
 class Case(NamedTuple):
@@ -66,6 +70,7 @@ CASES = (
         ),
         together=False,
     ),
+    Case("minari", "CartPole-v1", "bc", 475, ("--dataset", DATA)),
 )
 
 
@@ -104,6 +109,13 @@ def row(case: Case, number: int, work: Path) -> list[object]:
     return [case.env, case.algo, number, *cells, f"{found[0]['timesteps']:,.0f}", f"{seconds:.0f}"]
 
 
+def recorded(work: Path) -> None:
+    """The expert's episodes, where they are not there yet."""
+    os.environ["MINARI_DATASETS_PATH"] = str((work / "sets").resolve())
+    if not (work / "sets" / DATA).exists():
+        evaluate("CartPole-v1", 20, record=DATA)
+
+
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--work", type=Path, required=True, metavar="DIR", help="outcomes so far, and run folders")
@@ -112,6 +124,8 @@ def main() -> None:
     args = arguments.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     devices.prepare()
+    if "minari" in args.only:
+        recorded(args.work)
     rows = [row(case, args.seeds, args.work) for case in CASES if case.package in args.only]
     header = ["environment", "algorithm", "seeds", "mean return, 95 % interval", "lowest seed", "wanted", "met"]
     about = (

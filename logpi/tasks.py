@@ -151,6 +151,7 @@ class Question(NamedTuple):
     sampled: bool = False  # actions are drawn instead of the most probable one
     passes: int | None = None  # over an image
     split: str | None = None  # of images
+    record: str | None = None  # id of a data set that the episodes are recorded into
 
 
 class Pictures(NamedTuple):

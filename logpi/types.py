@@ -215,6 +215,21 @@ class Experience(NamedTuple):
         return max(1, self.updates * self.batch_size // collected)
 
 
+class Decisions(NamedTuple):
+    """N decisions of another agent, such as an expert."""
+
+    obs: PyTree  # [N, ...] what it saw
+    action: PyTree  # [N, ...] as the policy would have drawn it
+
+
+class Records(NamedTuple):
+    """From which recorded decisions a method learns instead of collecting."""
+
+    dataset: str  # id of a Minari data set
+    batch_size: int  # decisions of one update
+    updates: int  # of an iteration
+
+
 class Begun(NamedTuple):
     """An update that is under way: what its steps share."""
 
@@ -239,7 +254,8 @@ class Algorithm(NamedTuple):
     """A method on trajectories: three pure functions, and what collecting for it must know.
 
     ``init`` leaves ``statistics`` empty. ``update`` takes a ``Trajectory`` whose rewards are already normalised (with
-    ``experience``: ``Transitions`` sampled from the replay, ``logpi.control.replay``). It returns the learner with new
+    ``experience``: ``Transitions`` sampled from the replay, ``logpi.control.replay``; with ``records``: ``Decisions``
+    sampled from a data set, ``logpi.control.records``). It returns the learner with new
     ``params``, ``opt_state`` and ``extra``: statistics and timesteps are counted for every method in one place
     (``logpi.control.on_policy``).
     """
@@ -256,3 +272,4 @@ class Algorithm(NamedTuple):
     # (parts into which the environments of a device may be cut) -> ``update`` cut into steps; None: it is not cut
     steps: Callable[[int], Steps] | None = None
     experience: Experience | None = None  # None: each trajectory is learnt from once, then forgotten
+    records: Records | None = None  # None: it collects in the environment

@@ -129,6 +129,7 @@ def evaluate(
     sampled: bool = False,
     passes: int | None = None,
     split: str | None = None,
+    record: str | None = None,
 ) -> Answer:
     """Evaluate an agent: returns of episodes, errors on images, or strength in a game.
 
@@ -141,6 +142,8 @@ def evaluate(
         sampled: sampled actions instead of the most probable ones.
         passes: number of passes over an image whose class probabilities are averaged (RAM).
         split: images to classify, "test" or "validation".
+        record: id of a new Minari data set, such as "cartpole/expert-v0", that the episodes of an environment are
+            recorded into (``logpi[minari]``).
 
     Returns:
         ``facts``, which JSON can hold, and ``lines``, the same for people; ``score``. Of several agents ``facts`` are
@@ -152,17 +155,17 @@ def evaluate(
     """
     _at_least_1("episodes", episodes)
     check_seed(seed)
-    asked = Question(episodes, seed, sampled, passes, split)
+    asked = Question(episodes, seed, sampled, passes, split, record)
     path = path_of(agent)
     folders = [] if path is None else agent_folders(path)
+    if record and len(folders) > 1:
+        raise LogpiError(f"record {record}: the run has {len(folders)} agents; give the folder of one, {folders[0]}")
     if len(folders) < 2:
-        one = agent_of(agent)
-        return record(one.kind).evaluate(one, asked)
-    return _together({folder: _evaluated(folder, asked) for folder in folders})
+        return _evaluated(agent_of(agent), asked)
+    return _together({folder: _evaluated(load(folder), asked) for folder in folders})
 
 
-def _evaluated(folder: Path, asked: Question) -> Answer:
-    agent = load(folder)
+def _evaluated(agent: Agent, asked: Question) -> Answer:
     return record(agent.kind).evaluate(agent, asked)
 
 

@@ -20,8 +20,9 @@ def eval(argv: list[str]) -> int:
         sampled: bool = False,
         passes: int | None = None,
         split: Literal["test", "validation"] | None = None,
+        record: str | None = None,
         json: bool = False,
-    ) -> tuple[str, int | None, int | None, bool, int | None, str | None, bool]:
+    ) -> tuple[str, int | None, int | None, bool, int | None, str | None, str | None, bool]:
         """Evaluate an agent: returns of full episodes with unnormalised rewards, test error on images, or strength in a
         board game (connect-four: labelled positions; all others: games against plain MCTS). Of a run of several seeds
         all are evaluated.
@@ -32,11 +33,14 @@ def eval(argv: list[str]) -> int:
             sampled: Sampled actions instead of the most probable ones
             passes: Number of passes over an image whose class probabilities are averaged, at least 1; 10 by default
             split: Split of the data set (images); test by default
+            record: New Minari data set that the episodes are recorded into, NAME-v0 or SPACE/NAME-v0 (logpi[minari])
             json: Output as a JSON object
         """
-        return agent, episodes, seed, sampled, passes, split, json
+        return agent, episodes, seed, sampled, passes, split, record, json
 
-    path, episodes, seed, sampled, passes, split, json = tyro.cli(options, args=argv, prog="logpi eval", config=NO_OFF)
+    path, episodes, seed, sampled, passes, split, record, json = tyro.cli(
+        options, args=argv, prog="logpi eval", config=NO_OFF
+    )
     path = path or newest_run()
     within("--episodes", 1 if episodes is None else episodes, 1, 10**9)
     within("--passes", 1 if passes is None else passes, 1, 10**6)
@@ -45,7 +49,7 @@ def eval(argv: list[str]) -> int:
     from logpi.runs.lookup import agent_folders
 
     folders = agent_folders(path)
-    answer = api.evaluate(path, episodes, seed=seed, sampled=sampled, passes=passes, split=split)
+    answer = api.evaluate(path, episodes, seed=seed, sampled=sampled, passes=passes, split=split, record=record)
     if json:
         of = {"folder": folders[0]} if len(folders) == 1 else {}
         say_json({"agent": path, **of, **answer.facts})

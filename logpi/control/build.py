@@ -15,6 +15,7 @@ from logpi.control.evaluation import LONGEST
 from logpi.control.fit import check_method, check_policy, made
 from logpi.control.off_policy import off_policy
 from logpi.control.on_policy import Sizes
+from logpi.control.records import Recorded, read, recorded
 from logpi.control.sources import Source, source_of
 from logpi.driver import devices
 from logpi.driver.budget import Plan
@@ -44,6 +45,7 @@ class Parts(NamedTuple):
     plan: Plan  # of the periodic evaluations
     notes: tuple[str, ...]  # told before the training begins
     limits: Limits
+    records: Recorded | None = None  # what it learns from, where it does not collect
 
 
 def parts(experiment: Experiment, own: Own) -> Parts:
@@ -78,7 +80,9 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     greedy = not experiment.run.eval_sampled
     limits = Limits(max_entropy(spec.action_space), spec.max_episode_steps, rows, greedy)
     notes = (*source.notes, *vectors, *notes)
-    return Parts(experiment, source, spec, algorithm, acts_by(algorithm, policy), num_devices, plan, notes, limits)
+    records = None if algorithm.records is None else read(algorithm.records.dataset, spec)
+    acts = acts_by(algorithm, policy)
+    return Parts(experiment, source, spec, algorithm, acts, num_devices, plan, notes, limits, records)
 
 
 def _check_settings(experiment: Experiment) -> None:
@@ -93,6 +97,8 @@ def _check_settings(experiment: Experiment) -> None:
 def _num_devices(experiment: Experiment, algorithm: Algorithm) -> int:
     """How many devices share one learner's environments (an algorithm of the user's own keeps to one)."""
     n_envs = experiment.method.n_envs
+    if algorithm.records:
+        return 1
     if algorithm.experience:
         return devices.sharing(n_envs, algorithm.experience.batch_size, algorithm.experience.batch_size)
     rows = algorithm.batch_size or algorithm.n_steps * n_envs
@@ -105,7 +111,7 @@ def process(experiment: Experiment, parts: Parts, seed: int | None = None) -> Pr
     run, method = experiment.run, experiment.method
     obs, plan = example(parts.spec.observation_space), parts.plan
     sizes = Sizes(
-        n_envs=method.n_envs,
+        n_envs=1 if parts.records else method.n_envs,
         num_devices=parts.num_devices,
         episodes=plan.episodes,
         normalize_obs=method.normalize_obs,
@@ -114,11 +120,13 @@ def process(experiment: Experiment, parts: Parts, seed: int | None = None) -> Pr
         effort="quick" if method.total_timesteps * parts.algorithm.passes * run.seeds < BRIEF else "full",
     )
     made = parts.source.process(experiment, parts.algorithm, obs, sizes, run.seed if seed is None else seed)
-    return _reusing(made._replace(plan=plan), parts.algorithm, method.n_envs)
+    return _learning(made._replace(plan=plan), parts.algorithm, method.n_envs, parts.records)
 
 
-def _reusing(collecting: Process, algorithm: Algorithm, n_envs: int) -> Process:
-    """The process of a method that learns from a replay, where ``algorithm`` is one."""
+def _learning(collecting: Process, algorithm: Algorithm, n_envs: int, records: Recorded | None) -> Process:
+    """The process of ``algorithm``, which may learn from a replay or from records, by one that collects."""
+    if records is not None:
+        return recorded(collecting, algorithm, records)
     return off_policy(collecting, algorithm, n_envs) if algorithm.experience else collecting
 
 

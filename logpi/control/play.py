@@ -10,6 +10,7 @@ import numpy as np
 from logpi.config.wrappers import wrappings
 from logpi.control.agent import Agent
 from logpi.control.evaluation import LONGEST
+from logpi.control.records import record
 from logpi.control.sources import Source, source_of
 from logpi.envs.checker.trial import Chooser
 from logpi.envs.make import make_gymnasium
@@ -26,12 +27,18 @@ SEED = 10_000  # of the first environment in an evaluation; training used others
 def evaluate_episodes(agent: Agent, asked: Question) -> Facts:
     """Play full episodes of Gymnasium's own version of the agent's environment (the device's where it has no other).
 
+    Episodes that are recorded are played one by one, each on a seed of its own.
+
     Raises:
         LogpiError: the environment cannot be made, or fails.
     """
     episodes, seed = asked.episodes or EPISODES, SEED if asked.seed is None else asked.seed
     source = source_in(agent)
-    returns, lengths = source.evaluate(agent, episodes, seed, not asked.sampled)
+    if asked.record:
+        found = record(agent, source.alone, episodes, seed, not asked.sampled, asked.record)
+    else:
+        found = source.evaluate(agent, episodes, seed, not asked.sampled)
+    returns, lengths = found
     return {
         "env": agent.spec.id,
         "on": source.place,

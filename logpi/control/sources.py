@@ -126,6 +126,10 @@ class Source(Protocol):
         """One environment that draws itself."""
         ...
 
+    def alone(self) -> gymnasium.Env:
+        """One environment; raises LogpiError where there is none of Gymnasium's form."""
+        ...
+
 
 class OnDevice:
     """A device environment: pure functions, compiled with the method."""
@@ -180,6 +184,12 @@ class OnDevice:
     def drawn(self, render_mode: str) -> gymnasium.Env:
         name = self._env.spec.id
         raise LogpiError(f"{name} is a device environment, which draws no pictures; there is nothing to film")
+
+    def alone(self) -> gymnasium.Env:
+        raise LogpiError(
+            f"{self._env.spec.id} is a device environment; episodes are recorded in one of Gymnasium's form, on the "
+            "host"
+        )
 
     @functools.cached_property
     def _vector(self) -> DeviceVector:
@@ -303,6 +313,9 @@ class OnHost:
     def drawn(self, render_mode: str) -> gymnasium.Env:
         return self._whole(render_mode=render_mode, **self._kwargs)
 
+    def alone(self) -> gymnasium.Env:
+        return self._whole(**self._kwargs)
+
 
 class OfVector:
     """A vector that a Python program brings, and perhaps another one to evaluate in."""
@@ -358,6 +371,9 @@ class OfVector:
         raise LogpiError(ONE_WANTED)
 
     def drawn(self, render_mode: str) -> gymnasium.Env:
+        raise LogpiError(ONE_WANTED)
+
+    def alone(self) -> gymnasium.Env:
         raise LogpiError(ONE_WANTED)
 
 

@@ -145,7 +145,9 @@ def _build(experiment: Experiment, own: Own) -> Work:
         in_turn=made.source.in_turn,
         experiment=experiment,
         packages=made.source.packages(experiment.run),
-        notes=made.notes,
+        notes=made.notes if made.records is None else (*made.notes, made.records.note),
+        data="" if made.records is None else made.records.fingerprint,
+        source="the recorded decisions",
         limits=made.limits,
         idle=NO_WALK | idle_settings(experiment, made.source, made.spec, made.algorithm, own),
     )

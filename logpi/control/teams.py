@@ -82,6 +82,9 @@ class OfTeams:
     def drawn(self, render_mode: str) -> gymnasium.Env:
         return self._team.build(render_mode=render_mode)
 
+    def alone(self) -> gymnasium.Env:
+        raise LogpiError(f"{self._team.spec.id} has several agents; episodes are recorded with one")
+
     def _vector(self, columns: int, seconds: float = float("inf")) -> GymVector:
         """At least ``columns`` of them, in whole teams."""
         size = len(self._team.agents)

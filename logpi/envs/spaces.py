@@ -92,6 +92,26 @@ def to_env(space: Space, action: AnyArray) -> PyTree:
     raise LogpiError(f"action space {space} is not supported; allowed: Discrete, Box, MultiDiscrete, MultiBinary")
 
 
+def from_env(space: Space, action: AnyArray) -> NDArray[np.generic]:
+    """What a policy draws for the environment's ``action`` [..., *shape]: the inverse of ``to_env``.
+
+    Bounded dimensions of a Box are mapped onto [-1, 1].
+    """
+    action = np.asarray(action)
+    if isinstance(space, spaces.Discrete):
+        return (action - space.start).astype(np.int32)
+    flat = (*action.shape[: action.ndim - len(space.shape)], -1)
+    if isinstance(space, spaces.MultiDiscrete):
+        return (action - space.start).reshape(flat).astype(np.int32)
+    if isinstance(space, spaces.MultiBinary):
+        return action.reshape(flat).astype(np.int8)
+    bounded = space.bounded_below & space.bounded_above
+    low, high = (np.where(bounded, end.astype(np.float64), side) for end, side in ((space.low, -1), (space.high, 1)))
+    half = np.maximum(high / 2 - low / 2, np.finfo(np.float64).tiny)  # a dimension of one value alone
+    scaled = (action.astype(np.float64) - (high / 2 + low / 2)) / half
+    return np.where(bounded, np.clip(scaled, -1, 1), scaled).reshape(flat).astype(np.float32)
+
+
 def max_entropy(space: Space) -> float | None:
     """Entropy of uniformly drawn actions of a discrete ``space``, in nats; None of a continuous one."""
     if isinstance(space, spaces.Discrete):

@@ -127,7 +127,7 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
     from logpi.games.evaluation.judges import evaluate_agent, said
     from logpi.games.evaluation.walk import walking
 
-    for name in ("sampled", "passes", "split"):
+    for name in ("sampled", "passes", "split", "record"):
         if getattr(asked, name):
             raise LogpiError(f"--{name} is not for agents of board games; leave it out")
     seed = SEED if asked.seed is None else asked.seed

@@ -134,6 +134,8 @@ def _evaluate(agent: Any, asked: Question) -> Answer:
 
     if asked.seed is not None:
         raise LogpiError("--seed is not for images: all agents are evaluated on the same ones; leave it out")
+    if asked.record:
+        raise LogpiError("--record is not for images: it records episodes in environments; leave it out")
     split, passes = asked.split or "test", PASSES if asked.passes is None else asked.passes
     found = judge(agent, EVERY if asked.episodes is None else asked.episodes, passes, asked.sampled, split)
 

@@ -16,6 +16,7 @@ EXTRAS = {  # the modules that each brings
     "brax": ("brax",),
     "playground": ("mujoco_playground",),
     "pettingzoo": ("pettingzoo",),
+    "minari": ("minari", "h5py"),
     "onnx": ("jax2onnx",),
     "hub": ("huggingface_hub",),
 }

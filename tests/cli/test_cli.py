@@ -234,7 +234,7 @@ def test_algos(answer):
     said = json.loads(answer("algos", "--json"))
     values, gradients = ["q_learning", "dqn", "pqn"], ["reinforce", "actor_critic", "a2c", "ppo"]
     critics = ["qac", "ddpg", "td3", "sac", "sac_discrete"]
-    assert list(said) == [*values, *gradients, *critics, "ram", "classifier", *GAMES]
+    assert list(said) == ["bc", *values, *gradients, *critics, "ram", "classifier", *GAMES]
     names = list(said)
     for name, row in said.items():
         assert row["parent"] is None or names.index(row["parent"]) < names.index(name), "each after its parent"

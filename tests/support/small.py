@@ -33,6 +33,7 @@ METHODS = {
     "actor_critic": {},
     "a2c": {"n_steps": 16},
     "ppo": {"n_steps": 16, "batch_size": 32, "n_epochs": 2},
+    "bc": {"n_envs": 8, "batch_size": 16, "gradient_steps": 4},
     "q_learning": {"n_steps": 8},
     "pqn": {"n_steps": 16, "batch_size": 32, "n_epochs": 2},
     "dqn": {

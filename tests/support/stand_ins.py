@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -204,3 +205,54 @@ def pettingzoo(monkeypatch):
     module(monkeypatch, "pettingzoo.classic.turns_v0")
     module(monkeypatch, "pettingzoo")
     return family
+
+
+class Episode(NamedTuple):
+    """An episode as Minari has it."""
+
+    observations: object
+    actions: object
+
+
+class DataSet(NamedTuple):
+    observation_space: object
+    action_space: object
+    episodes: list
+
+    def iterate_episodes(self):
+        return iter(self.episodes)
+
+
+def minari(monkeypatch):
+    """A store in memory of recorded episodes."""
+    store = {}
+
+    class DataCollector(gymnasium.Wrapper):
+        def __init__(self, env, jpeg_encoding=True):
+            assert not jpeg_encoding, "images would lose detail"
+            super().__init__(env)
+            self.all = []
+
+        def reset(self, **options):
+            obs, info = self.env.reset(**options)
+            self.all.append(([obs], []))
+            return obs, info
+
+        def step(self, action):
+            obs, *rest = self.env.step(action)
+            self.all[-1][0].append(obs)
+            self.all[-1][1].append(action)
+            return obs, *rest
+
+        def create_dataset(self, dataset_id, algorithm_name, description):
+            episodes = [Episode(np.stack(obs), np.stack(actions)) for obs, actions in self.all]
+            store[dataset_id] = DataSet(self.env.observation_space, self.env.action_space, episodes)
+
+    def load_dataset(name):
+        if name not in store:
+            raise FileNotFoundError(f"{name} not found locally")
+        return store[name]
+
+    module(monkeypatch, "h5py")
+    functions = {"DataCollector": DataCollector, "load_dataset": load_dataset, "list_local_datasets": lambda: store}
+    return module(monkeypatch, "minari", **functions)
