@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import notebooks
 import numpy as np
@@ -58,6 +59,7 @@ SKIPPED = {  # what a command contains -> (why it is not run here, whether that 
     "pip install": ("it installs packages: .ci/run does it in a new virtual environment", True),
     "logpi push": ("it needs the hub: tests/deploy/test_hub.py has a stand-in", True),
     "logpi pull": ("it needs the hub", True),
+    "cartpole/expert-v0": ("it needs Minari: tests/algorithms/test_bc.py has a stand-in", not find_spec("minari")),
     "gnugo": ("it needs the program gnugo", not shutil.which("gnugo")),
     "stockfish": ("it needs the program stockfish; tests/arena/players/test_uci.py plays engines", True),
     "python bench/": ("it takes hours: tests/bench runs the script", True),
