@@ -17,7 +17,6 @@ from logpi.algorithms.common.learning import descend, init_optimizer, traced
 from logpi.driver.process import (
     COLLECT,
     GATE,
-    REPLICATED,
     SPREAD,
     SPREAD_ROWS,
     UPDATE,
@@ -36,7 +35,7 @@ from logpi.games.network import PolicyValue
 from logpi.games.pool import Pool
 from logpi.games.process import evaluation
 from logpi.games.rules.game import Game
-from logpi.games.search.guided import Apply, SearchProblem, best_move
+from logpi.games.search.guided import Apply, Evaluate, SearchProblem, best_move, evaluate_leaf
 from logpi.games.search.tree import Searched, Simulations
 from logpi.games.settings import BoardNetwork, PolicyGameSettings
 from logpi.ops.collectives import DATA, per_device_key, psum, ravel, where
@@ -56,7 +55,7 @@ class Loss(Protocol):
 
 
 class Sums(NamedTuple):
-    """Sums over the policy's moves of an iteration, on all devices."""
+    """Sums over the policy's moves of an iteration."""
 
     gradient: Array  # [D] of the loss
     loss: Array
@@ -69,11 +68,11 @@ class Batch(NamedTuple):
     """What the stages of one iteration hand on."""
 
     duels: Duels
-    sums: Sums
+    sums: Sums  # [1, ...] this device's, so that the order in which rounds are added does not depend on the pieces
 
 
 _MOVES: PyTree = PartitionSpec(None, None, DATA)  # [U, 2, N, ...]
-_PLACES = Places(batch=Batch(Duels(SPREAD, SPREAD_ROWS, SPREAD_ROWS, _MOVES), REPLICATED))
+_PLACES = Places(batch=Batch(Duels(SPREAD, SPREAD_ROWS, SPREAD_ROWS, _MOVES), SPREAD))
 
 
 class PolicyGames(NamedTuple):
@@ -86,6 +85,7 @@ class PolicyGames(NamedTuple):
     loss: Loss
     baseline: Baseline
     num_devices: int
+    leaf: Evaluate = evaluate_leaf
 
     def init(self, key: Key) -> Learner:
         """A new learner."""
@@ -132,8 +132,8 @@ def make_policy_games(
 
 def _start(method: PolicyGames, learner: Learner, key: Key) -> tuple[Pool, Batch]:
     """The pool, and room for the games of an iteration."""
-    zero = jnp.zeros(())
-    sums = Sums(jnp.zeros_like(ravel(learner.params)[0]), zero, zero, zero, zero)
+    zero = jnp.zeros(1)
+    sums = Sums(jnp.zeros_like(ravel(learner.params)[0])[None], zero, zero, zero, zero)
     return pools.new_pool(learner.params, method.config.pool_size), Batch(_new_games(method), sums)
 
 
@@ -171,15 +171,15 @@ def _update(method: PolicyGames) -> Stage:
         share = partial(_round_sums, method, learner.params, pools.first(state.carry), batch.duels)
         # no further than the last round of the longest game here
         last = jnp.where(batch.duels.moves.mask.any((1, 2)), 1 + jnp.arange(units), 0).max()
-        none = jax.tree.map(jnp.zeros_like, batch.sums)
+        before = jax.tree.map(lambda x: jnp.where(now.begin == 0, 0.0, x[0]), batch.sums)
+        before = before._replace(points=jnp.sum(1.0 + batch.duels.z) / 2.0)
         found = jax.lax.fori_loop(
-            now.begin, jnp.minimum(now.end, last), lambda u, sums: jax.tree.map(jnp.add, sums, share(u)), none
+            now.begin, jnp.minimum(now.end, last), lambda u, sums: jax.tree.map(jnp.add, sums, share(u)), before
         )
-        points = jnp.where(now.begin == 0, jnp.sum(1.0 + batch.duels.z) / 2.0, 0.0)
-        before = where(now.begin == 0, none, batch.sums)
-        sums = jax.tree.map(jnp.add, before, psum(found._replace(points=points)))
+        sums = psum(found)
         learner = where(now.end == units, step(learner, sums), learner)
-        return state._replace(learner=learner, batch=batch._replace(sums=sums)), _metrics(method, state, sums)
+        kept = batch._replace(sums=jax.tree.map(lambda x: x[None], found))
+        return state._replace(learner=learner, batch=kept), _metrics(method, state, sums)
 
     return Stage("update", run, ("learner", "batch"), UPDATE, units=units)
 

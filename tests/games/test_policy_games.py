@@ -1,6 +1,7 @@
 """AlphaGo's second stage: its gradient is REINFORCE's, its games, its pool of opponents and its baselines."""
 
 from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -99,11 +100,11 @@ def gradient(work, params, duels, first):
     """What the update stage adds up, of the method of ``work``."""
     learner = work.init(jax.random.key(0))._replace(params=params)
     carry = pools.new_pool(first, 3)
-    zero = jnp.zeros(())
-    sums = policy_games.Sums(jnp.zeros_like(ravel(params)[0]), *[zero] * 4)
+    zero = jnp.zeros(1)
+    sums = policy_games.Sums(jnp.zeros_like(ravel(params)[0])[None], *[zero] * 4)
     state = State(learner, carry, policy_games.Batch(duels, sums), {}, np.uint32(0))
     now = Now(jax.random.key(0), jnp.int32(0), jnp.int32(rounds(TOE)), jnp.int32(7), ())
-    return jax.jit(policy_games._update(work).run)(state, now)[0].batch.sums.gradient
+    return jax.jit(policy_games._update(work).run)(state, now)[0].batch.sums.gradient[0]
 
 
 @pytest.mark.parametrize("baseline", ["zero", "value"])
@@ -197,6 +198,25 @@ def test_the_schedule_of_the_pool_and_an_exact_resume(driver, tmp_path):
     (one, _, _), (other, _, _) = driver.iterate(state, now), driver.iterate(again, now)
     jax.tree.map(np.testing.assert_array_equal, *jax.device_get((one, other)))
     assert any((a != b).any() for a, b in zip(*map(jax.tree.leaves, (params[0], params[3])), strict=True))
+
+
+def test_the_step_does_not_depend_on_how_the_rounds_are_cut(method):
+    """Not even its last bit: a run that is killed is cut elsewhere when it goes on."""
+    process = task_of("tic-tac-toe").build(method(total_timesteps=1000, learning_rate=0.05), NOTHING).process(3)
+    state, (play_stage, update, _) = Driver(process, [3]).init(), process.stages
+    state = jax.tree.map(jnp.asarray, state._replace(metrics={}))
+
+    def now(begin, end):
+        return Now(jax.random.key(1), jnp.int32(begin), jnp.int32(end), jnp.int32(0), ())
+
+    units, made = update.units, jax.jit(update.run)
+    state, _ = jax.jit(play_stage.run)(state, now(0, units))
+    whole, told = made(state, now(0, units))
+    for pieces in (range(units + 1), (0, 2, units)):
+        cut = state
+        for first, end in pairwise(pieces):
+            cut, last = made(cut, now(first, end))
+        jax.tree.map(np.testing.assert_array_equal, *jax.device_get(((whole.learner, told), (cut.learner, last))))
 
 
 def test_a_run_begins_with_a_policy_which_is_its_first_opponent(tmp_path):
