@@ -67,11 +67,7 @@ def main() -> int:
 
 def policy(agent: Any) -> Logits:
     """The agent's network."""
-    from logpi.games.network import PolicyValue
-
-    ownership = getattr(agent.config, "ownership_coef", 0.0) > 0 and agent.game.ownership is not None
-    network = PolicyValue(agent.net, agent.game.actions, ownership)
-    return lambda obs: network.apply(agent.params, obs)[0]
+    return lambda obs: agent.apply(agent.params, obs)[0]
 
 
 def played(game: Game, first: Logits, then: Logits, key: jax.Array, latest: int) -> tuple[jax.Array, ...]:

@@ -42,6 +42,8 @@ _WHERE = {
     "BoardGame": "logpi.arena.board_game",
     "search": "logpi.arena.search_tree",
     "SearchTree": "logpi.arena.search_tree",
+    "analyze": "logpi.arena.analysis.api",
+    "combine": "logpi.games.combine",
     "make_policy": "logpi.nets.policy",
     "sweep": "logpi.api.sweep",
     "Sweep": "logpi.api.sweep",

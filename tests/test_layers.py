@@ -71,7 +71,7 @@ IMPORTS = {  # folder, or module at the top: the folders and modules of logpi th
     "page": {"errors", "runs", "view", "config.experiments", "methods", "tasks", "api", "driver.devices"}
     | {"arena", "games", "control.variance", "envs.classic", "ram.evaluation"},
     "cli": {"api", "arena", "config", "methods", "tasks", "runs", "view", "own_code", "errors", "findings"}
-    | {"driver.devices", "games.task", "games.rules", "games.records", "training", "page.server"},
+    | {"driver.devices", "games.task", "games.combine", "games.rules", "games.records", "training", "page.server"},
     "__main__": {"cli"},
 }
 PURE = {  # folders without file, clock or logger: the modules in them that have one all the same
@@ -86,7 +86,7 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
     ),
     "ram": ("agent", "data", "figures", "looks", "task"),
     "games": (
-        *("agent", "evaluation.connect_four_labels", "rules.check", "task"),
+        *("agent", "combine", "evaluation.connect_four_labels", "rules.check", "task"),
         *("records.examples", "records.files", "records.folder"),
     ),
 }

@@ -20,7 +20,7 @@ LESS = (
 )
 
 TRAINING = ("train", "resume", "compare", "sweep")
-LONG = ("train", "resume", "compare", "sweep", "play", "arena")  # what they do is more than what they print
+LONG = ("train", "resume", "compare", "sweep", "play", "arena", "analyze")  # what they do is more than what they print
 VERBS = {  # name -> what it does; each is a function of that name in this folder's module of that name
     "train": "train an agent; display, save and film it",
     "resume": "continue an interrupted run from its last checkpoint, or a finished one for longer",
@@ -34,8 +34,10 @@ VERBS = {  # name -> what it does; each is a function of that name in this folde
     "bundle": "write an agent with its card, score and video into a folder that any machine loads",
     "push": "send a bundle to the Hugging Face hub",
     "pull": "fetch a bundle from the Hugging Face hub",
+    "combine": "put a policy, a value network and a fast policy together into AlphaGo's player",
     "play": "play a board game against an agent in the terminal",
     "engine": "serve an agent to other programs by UCI, USI or GTP",
+    "analyze": "evaluate recorded games and positions, and mark mistakes in the record",
     "arena": "play matches between agents, engines and solvers; Elo with intervals",
     "compare": "compare methods over environments and seeds, with intervals; a page, tables, figures",
     "sweep": "search for settings, many configurations in one program; a recipe for train --config",

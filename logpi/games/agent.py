@@ -40,7 +40,7 @@ class GameAgent:
         self.game, self.config, self.net, self.params, self.facts = game, config, net, params, facts
         system = method_of(facts["algo"], own.method)(config, net, game)
         self.think = jax.jit(system.search, static_argnums=3)
-        self.apply = system.network.apply
+        self.apply, self.leaf = system.network.apply, system.leaf
 
     def search(self, states: PyTree, simulations: int = 0, seed: int = 0) -> Searched:
         """Search B positions [B, ...] that have not ended; 0 ``simulations``: as many as in the run's evaluations."""
@@ -49,7 +49,7 @@ class GameAgent:
         return found
 
     def evaluate(self, states: PyTree) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(policy [B, A], value [B]) of the network alone; the policy is of ``max_children`` moves if set."""
+        """(policy [B, A], value [B]) of a leaf, without a search; the policy is of ``max_children`` moves if set."""
         found = self.search(states, 1)
         assert found.tree is not None
         policy = spread(jax.nn.softmax(found.tree.logits[0]), found.tree)

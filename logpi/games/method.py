@@ -7,8 +7,7 @@ from typing import NamedTuple, Protocol
 
 from logpi.driver.process import Process
 from logpi.games.evaluation.evaluators import Evaluators
-from logpi.games.network import PolicyValue
-from logpi.games.search.guided import SearchFn
+from logpi.games.search.guided import Apply, Evaluate, SearchFn
 from logpi.types import Key, Learner, PyTree
 
 
@@ -20,6 +19,13 @@ class Material(NamedTuple):
     source: str = ""  # what the data is called, such as "the records in FOLDER"
     notes: Sequence[str] = ()  # told before the training begins
     files: Mapping[str, str] = {}  # written into the run folder: name -> text
+
+
+class Network(Protocol):
+    """A network for boards."""
+
+    @property
+    def apply(self) -> Apply: ...
 
 
 class GameMethod(Protocol):
@@ -34,7 +40,12 @@ class GameMethod(Protocol):
         ...
 
     @property
-    def network(self) -> PolicyValue: ...
+    def network(self) -> Network: ...
+
+    @property
+    def leaf(self) -> Evaluate:
+        """What evaluates the leaves of that search."""
+        ...
 
     def material(self) -> Material:
         """Read what is learnt from; raises LogpiError where it cannot be used."""

@@ -23,7 +23,7 @@ from logpi.games.method import Material
 from logpi.games.network import PolicyValue
 from logpi.games.replay import MoveReplay, Samples, empty_replay, push, sample, symmetric
 from logpi.games.rules.game import Game
-from logpi.games.search.guided import SearchFn, SearchProblem, search
+from logpi.games.search.guided import Evaluate, SearchFn, SearchProblem, evaluate_leaf, search
 from logpi.games.search.tree import Searched, Simulations
 from logpi.games.self_play import Games, Played, empty_rows, finish_rows, play_moves, reset_games
 from logpi.games.settings import BoardNetwork, SelfPlaySettings
@@ -74,6 +74,7 @@ class SelfPlay(NamedTuple):
     n_moves: int
     n_updates: int
     n_plies: int  # 0 where there is no gate
+    leaf: Evaluate = evaluate_leaf
 
     def material(self) -> Material:
         """Nothing but its own games."""

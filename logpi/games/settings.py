@@ -194,7 +194,12 @@ class SelfPlaySettings(SampledSettings):
 class BoardNetwork:
     """The network for boards: residual blocks, a policy head and a value head."""
 
-    torso: Literal["mlp", "tower"] = "mlp"  # Kind of residual blocks: fully connected (mlp) or 3x3 convolutions (tower)
+    # Kind of network: residual blocks, fully connected (mlp) or of 3x3 convolutions (tower), or a linear one (patterns)
+    torso: Literal["mlp", "tower", "patterns"] = "mlp"
     units: int = at_least(1, 256)  # Width: units per layer of an mlp, channels per convolution of a residual tower
     blocks: int = not_negative(3)  # Number of residual blocks
     value_units: int = at_least(1, 64)  # Number of hidden units of the value head
+
+    uses: ClassVar[tuple[Use, ...]] = (
+        Use(("units", "blocks", "value_units"), lambda c: c.torso != "patterns", "torso is mlp or tower"),
+    )

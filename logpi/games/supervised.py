@@ -29,7 +29,7 @@ from logpi.games.records.positions import positions
 from logpi.games.records.recorded import Recorded, position_count
 from logpi.games.replay import Samples, symmetric
 from logpi.games.rules.game import Game
-from logpi.games.search.guided import Apply, SearchProblem, best_move
+from logpi.games.search.guided import Apply, Evaluate, SearchProblem, best_move, evaluate_leaf
 from logpi.games.search.tree import Searched, Simulations
 from logpi.games.settings import BoardNetwork, RecordSettings
 from logpi.ops.collectives import per_device_key
@@ -75,6 +75,7 @@ class Supervised(NamedTuple):
     config: RecordSettings
     hyper: RecordSettings  # its float fields are arrays
     lesson: Lesson
+    leaf: Evaluate = evaluate_leaf
 
     def init(self, key: Key) -> Learner:
         """A new learner."""

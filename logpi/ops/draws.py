@@ -55,3 +55,9 @@ def one_of(drawn: UInt32[Array, "*S"], allowed: Bool[Array, "*S A"]) -> Int32[Ar
     count = rank[..., -1]
     chosen = below(drawn, jnp.maximum(count, 1))
     return jnp.minimum((rank <= chosen[..., None]).sum(-1, dtype=jnp.int32), allowed.shape[-1] - 1)
+
+
+def by_weight(drawn: UInt32[Array, "*S"], weights: Float[Array, "*S A"]) -> Int32[Array, "*S"]:
+    """The number of an entry, each with a probability proportional to its weight, 0 or more; one of them is above 0."""
+    reached = jnp.cumsum(weights, -1)
+    return jnp.argmax(reached > (uniform(drawn) * reached[..., -1])[..., None], -1).astype(jnp.int32)

@@ -63,7 +63,7 @@ class Thinker:
             leaves: that are evaluated at a time, at most; 1 makes the visits of training's search.
         """
         self.agent, self.room = agent, room
-        self._programs = programs(agent.game, agent.apply, agent.config, room, leaves)
+        self._programs = programs(agent.game, agent.apply, agent.config, room, leaves, agent.leaf)
         self._growths = list(self._programs.grow)
         self._every = jnp.ones(agent.game.actions, bool)
         self._allowed: Array = self._every

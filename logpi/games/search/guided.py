@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,16 +22,9 @@ SearchFn = Callable[[PyTree, PyTree, Key, int], Searched]  # (params, states [B,
 Apply = Callable[[PyTree, Array], tuple[Array, Array, Array | None]]
 
 
+Evaluate = Callable[["SearchProblem[Any]", PyTree], Leaf]  # (problem, B states [B, ...]) -> what they are worth
+
 H_co = TypeVar("H_co", bound=GameSettings, covariant=True)
-
-
-class SearchProblem(NamedTuple, Generic[H_co]):
-    """Rules, network and settings of a search."""
-
-    game: Game
-    apply: Apply
-    params: PyTree
-    settings: H_co
 
 
 class Exploration(NamedTuple):
@@ -75,6 +68,16 @@ def evaluate_leaf(problem: SearchProblem[GameSettings], state: PyTree) -> Leaf:
     return Leaf(logits, jnp.where(ended, result, value), ended)
 
 
+class SearchProblem(NamedTuple, Generic[H_co]):
+    """Rules, network and settings of a search, and what evaluates its leaves."""
+
+    game: Game
+    apply: Apply
+    params: PyTree
+    settings: H_co
+    leaf: Evaluate = evaluate_leaf
+
+
 def best_move(problem: SearchProblem[GameSettings], state: PyTree, key: Key, simulations: Simulations) -> Searched:
     """Search B positions that have not ended, to play the best move of each."""
     h, expansion = problem.settings, _expansion(problem)
@@ -104,7 +107,7 @@ def search(
 
 
 def _expansion(problem: SearchProblem[GameSettings]) -> Expansion:
-    return Expansion(jax.vmap(problem.game.step), jax.jit(lambda state: evaluate_leaf(problem, state)))
+    return Expansion(jax.vmap(problem.game.step), jax.jit(lambda state: problem.leaf(problem, state)))
 
 
 def _gumbel_constants(h: GameSettings, scale: float | None) -> GumbelConstants:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logpi.games.rules.game import Game
-from logpi.games.search.guided import Apply, SearchProblem, evaluate_leaf
+from logpi.games.search.guided import Apply, Evaluate, SearchProblem, evaluate_leaf
 from logpi.games.search.leaves import SHARE, grown_by_leaves
 from logpi.games.search.puct import PuctConstants, terms
 from logpi.games.search.tree import Expansion, Tree, edges, empty
@@ -56,7 +56,14 @@ class Programs(NamedTuple):
     line: Callable[[Tree, Array], Array]  # (tree, slot) -> [LONGEST] actions, -1 behind the last
 
 
-def programs(game: Game, apply: Apply, settings: SelfPlaySettings, room: int, leaves: int = LEAVES) -> Programs:
+def programs(
+    game: Game,
+    apply: Apply,
+    settings: SelfPlaySettings,
+    room: int,
+    leaves: int = LEAVES,
+    leaf: Evaluate = evaluate_leaf,
+) -> Programs:
     """The parts for trees of at most ``room`` nodes.
 
     Args:
@@ -65,6 +72,7 @@ def programs(game: Game, apply: Apply, settings: SelfPlaySettings, room: int, le
         settings: of the search.
         room: nodes.
         leaves: that are evaluated at a time, at most.
+        leaf: what evaluates them.
     """
     s = settings
     of = terms(PuctConstants(None, s.max_children, s.c_init, s.c_base, s.fpu_reduction))
@@ -75,8 +83,8 @@ def programs(game: Game, apply: Apply, settings: SelfPlaySettings, room: int, le
 
     def growing(width: int, least: int) -> Growth:
         def grow(params: PyTree, tree: Tree, allowed: Array, first: Array, end: Array) -> Tree:
-            problem = SearchProblem(game, apply, params, settings)
-            grows = Expansion(jax.vmap(game.step), jax.jit(lambda state: evaluate_leaf(problem, state)))
+            problem = SearchProblem(game, apply, params, settings, leaf)
+            grows = Expansion(jax.vmap(game.step), jax.jit(lambda state: problem.leaf(problem, state)))
             return grown_by_leaves(tree, grows, of, allowed, first, end, width, game.longest)
 
         return Growth(width, least, jax.jit(grow, donate_argnums=1))

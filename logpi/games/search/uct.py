@@ -5,6 +5,8 @@ a = argmax_a Q(s, a) + c √(ln N(s) / N(s, a)),    a move without a visit first
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -17,6 +19,13 @@ from logpi.types import Array, Key, PyTree
 
 FIRST = 1e6  # the score of a move without a visit
 SPREAD = 0x9E3779B1  # odd, and far from a power of two: lines of play of equal length seldom share a number
+
+Choose = Callable[[PyTree, Array, Array], Array]  # (B states, legal [B, A], random words [B]) -> actions [B]
+
+
+def evenly(state: PyTree, legal: Array, drawn: Array) -> Array:
+    """Every legal move with the same probability."""
+    return one_of(drawn, legal)
 
 
 def uct(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1.4) -> tuple[Array, Array]:
@@ -65,8 +74,8 @@ def uct_tree(game: Game, state: PyTree, key: Key, simulations: int, c: float = 1
     return grow(root, expansion, Simulations(simulations), 0, AtRoot(lambda e, _: score(e)), score)
 
 
-def playout(game: Game, state: PyTree, keys: Key) -> tuple[Array, Array, Array]:
-    """One game of uniformly random moves from each of B positions.
+def playout(game: Game, state: PyTree, keys: Key, choose: Choose = evenly) -> tuple[Array, Array, Array]:
+    """One game from each of B positions.
 
     The rules stand once in the program, in the loop of the moves: it also tells what they say of the first positions,
     and goes on until all games were seen to have ended.
@@ -74,7 +83,8 @@ def playout(game: Game, state: PyTree, keys: Key) -> tuple[Array, Array, Array]:
     Args:
         game: the rules.
         state: B positions.
-        keys: [B] of the moves of each.
+        keys: [B], a key of each game's own.
+        choose: the policy of both sides; by default every legal move has the same probability.
 
     Returns:
         (the outcome for the player to move there [B], its legal moves [B, A], whether it has ended [B]).
@@ -88,7 +98,7 @@ def playout(game: Game, state: PyTree, keys: Key) -> tuple[Array, Array, Array]:
         ended, legal = jax.vmap(game.ended)(state), jax.vmap(game.legal)(state)
         first = jax.tree.map(lambda old, new: jnp.where(t == 0, new, old), first, (legal, ended))
         drawn = jax.random.key_data(jax.vmap(jax.random.fold_in, (0, None))(keys, t))[:, 0]
-        action = one_of(drawn, legal)
+        action = choose(state, legal, drawn)
         after = jax.vmap(game.step)(state, action)
         return where(ended, state, after), ended, jnp.where(ended, sign, -sign), t + 1, first
 
