@@ -80,7 +80,7 @@ def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
     Raises:
         LogpiError: there is no such game or file, or the file holds another game.
     """
-    from logpi.arena.players.base import begin
+    from logpi.arena.players.base import opened
     from logpi.arena.replay import replay
     from logpi.games.records.files import game_of, read
     from logpi.games.records.record import Fault
@@ -88,7 +88,7 @@ def begin_from(record: str, name: str) -> tuple[Game, tuple[Position, ...]]:
 
     game = make_named(name)
     if not record:
-        return game, (begin(game),)
+        return game, opened(game)
     faults: list[Fault] = []
     games = read(Path(record), game, faults.append)
     if not games:

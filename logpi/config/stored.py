@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -62,8 +63,9 @@ def recipes() -> list[Recipe]:
 
 
 def recipe_for(env: str, algo: str | None) -> Recipe | None:
-    """The recipe of an environment: of ``algo``, or the one marked as its default."""
-    return next((r for r in recipes() if r.env == env and (r.default if algo is None else r.algo == algo)), None)
+    """The recipe of an environment: of ``algo``, or the one marked as its default; a game's rules may have settings."""
+    board = re.sub(r":[a-z]+=.*", "", env)
+    return next((r for r in recipes() if r.env == board and (r.default if algo is None else r.algo == algo)), None)
 
 
 class SettingsFile(NamedTuple):

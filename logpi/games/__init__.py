@@ -1,8 +1,8 @@
 """Board games: the one table of their names. It imports neither the rules nor JAX.
 
-Names: ``tic-tac-toe`` (one board), ``hex-11x11`` (a board of one of several sizes), ``pgx:chess`` (of the package pgx),
-an entry point of the group ``logpi.games``, and ``path/file.py:name`` (a ``Game`` of a Python file, or a function that
-returns one).
+Names: ``tic-tac-toe`` (one board), ``hex-11x11`` (a board of one of several sizes), ``go-9x9:komi=5.5`` (the same with
+settings of its rules), ``pgx:chess`` (of the package pgx), an entry point of the group ``logpi.games``, and
+``path/file.py:name`` (a ``Game`` of a Python file, or a function that returns one).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Sized(NamedTuple):
     rules: str  # module:function; the function takes the size
     sizes: range
     examples: tuple[int, ...]  # sizes that lists of games show
+    settings: tuple[str, ...] = ()  # of its rules, as in "go-9x9:komi=5.5,handicap=2": arguments of the function
 
 
 GAMES = {  # name: module:function of the rules
@@ -54,7 +55,7 @@ ALSO = {
 }
 SIZED = {
     "hex": Sized("logpi.games.rules.hex:hex_game", range(3, 20), (11,)),
-    "go": Sized("logpi.games.rules.go:go", range(5, 20), (9, 19)),
+    "go": Sized("logpi.games.rules.go:go", range(5, 20), (9, 19), ("komi", "handicap", "superko")),
 }
 
 
@@ -83,6 +84,11 @@ def meant(name: str) -> str:
     if found := own.get(plain) or ALSO.get(plain):
         return f"did you mean the game {found}?"
     return ""
+
+
+def board_of(name: str) -> str:
+    """The name of a game without the settings of its rules: ``go-9x9`` of ``go-9x9:komi=5.5,handicap=2``."""
+    return re.sub(r":[a-z]+=.*", "", name)
 
 
 def game_names() -> list[str]:

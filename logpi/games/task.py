@@ -55,7 +55,10 @@ def _build(experiment: Experiment, own: Own) -> Work:
     if own._replace(method=None) != NOTHING or experiment.policy:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
-        raise LogpiError(f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is a game and takes none")
+        raise LogpiError(
+            f"env_kwargs {', '.join(experiment.env_kwargs)}: {experiment.env} is a game and takes none; settings "
+            "of its rules stand in its name, as in go-9x9:komi=5.5"
+        )
     if experiment.wrappers:
         no_wrapping(experiment.env, experiment.wrappers, None)
     if experiment.run.eval_sampled:

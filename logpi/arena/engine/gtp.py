@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from logpi.arena.engine.clock import Budget, Clock, budget
 from logpi.arena.engine.thinker import Limits, Thinker, Thought
-from logpi.arena.players.base import Position, Referee, begin
+from logpi.arena.players.base import Position, Referee, begin, opened
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 
@@ -44,7 +44,7 @@ class GtpEngine:
         self._thinker, self._name, self._version, self._out = thinker, name, version, out
         self._simulations, self._waiting = simulations, waiting
         self._referee = Referee(thinker.agent.game)
-        self._positions: list[Position] = [begin(thinker.agent.game)]
+        self._positions: list[Position] = [*opened(thinker.agent.game)]
         self._clocks: dict[int, Clock] = {}
         self._times = Clock()
         self._warm = False
@@ -118,7 +118,7 @@ class GtpEngine:
         return self._clear(())
 
     def _clear(self, words: Sequence[str]) -> str:
-        self._positions = self._positions[:1]
+        self._positions = self._positions[: 1 + self.game.protocols.setup]
         self._thinker.forget()
         self._warm_up()
         return ""
@@ -177,7 +177,7 @@ class GtpEngine:
             raise LogpiError("the game is over")
 
     def _undo(self, words: Sequence[str]) -> str:
-        if len(self._positions) < 2:
+        if len(self._positions) < 2 + self.game.protocols.setup:
             raise LogpiError("cannot undo")
         self._positions.pop()
         return ""

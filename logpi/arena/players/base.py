@@ -94,6 +94,14 @@ class Referee:
         return float(outcome) if len(position.actions) % 2 == 0 else -float(outcome)
 
 
+def opened(game: Game) -> tuple[Position, ...]:
+    """The empty board, and the positions after the moves that only set a position up, such as handicap stones."""
+    referee, positions = Referee(game), [begin(game)]
+    for _ in range(game.protocols.setup):
+        positions.append(referee.play(positions[-1], referee.legal(positions[-1])[0]))
+    return tuple(positions)
+
+
 class RandomPlayer:
     """Every legal move with the same probability."""
 

@@ -130,7 +130,8 @@ def _gnugo(asked: Asked) -> Player:
     """GNU Go as our rules have it: it takes dead stones off before it passes, for at the end all count as alive."""
     _engine_plays(asked.game, "gnugo", "go", "go-NxN")
     level = _count(asked, "gnugo:LEVEL", range(11))
-    rules = "--chinese-rules --positional-superko --capture-all-dead"
+    assert asked.game.protocols.gtp is not None
+    rules = f"--chinese-rules --{asked.game.protocols.gtp.superko}-superko --capture-all-dead"
     return _gtp(asked._replace(argument=f"gnugo --mode gtp --level {level} --seed {asked.seed + 1} {rules}"))
 
 

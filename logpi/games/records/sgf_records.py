@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from logpi.errors import LogpiError
-from logpi.games import game_names
+from logpi.games import board_of, game_names
 from logpi.games.records import sgf
 from logpi.games.records.record import (
     BAD_HEADER,
@@ -30,6 +30,7 @@ MOST_POINTS = 1000  # of a komi or a result
 def to_sgf(record: Record, game: Game) -> str:
     """The record of a game that SGF knows, as text."""
     notation = _notation(game)
+    record = record._replace(setup=max(record.setup, min(game.protocols.setup, len(record.actions))))
     root: dict[str, str | Sequence[str]] = {"FF": "4", "GM": str(notation.number), "CA": "UTF-8", "AP": "logpi"}
     root |= {"SZ": str(game.shape[0])}
     if komi := game.protocols.komi:
@@ -116,7 +117,8 @@ class _Header:
             if size and not re.fullmatch(r"[0-9 ]+(:[0-9 ]+)?", size) and mine:
                 self._bad(f"SZ[{size}] is not a size")
                 return wanted
-            return make_game(listed.name.format(_size(size, listed)))
+            name = listed.name.format(_size(size, listed))
+            return wanted if wanted is not None and board_of(wanted.id) == name else make_game(name)
         except LogpiError as error:
             self._tell(Fault(self._where, OTHER_GAME, str(error)))
             return None

@@ -1,8 +1,12 @@
 """Go by the Tromp-Taylor rules, without suicide.
 
 Area scoring, two passes in a row end the game, and *positional superko*: a stone may not recreate any earlier position
-of the game, whichever player is to move; such moves are illegal, they do not lose. Suicide is forbidden, as in
-Chinese rules (Tromp-Taylor allows it for two stones or more). After 2 * size ** 2 moves the game is scored as it is.
+of the game, whichever player is to move; such moves are illegal, they do not lose. By *situational superko* (AGA, New
+Zealand) it may not recreate one that had the same player to move. Suicide is forbidden, as in Chinese rules
+(Tromp-Taylor allows it for two stones or more). After 2 * size ** 2 moves the game is scored as it is.
+
+Players strictly alternate also where there is a handicap: Black's stones and White's passes between them are the first
+moves of the game, and no others are legal there.
 
 A position is the additive Zobrist sum of its stones, 64 bits as two words, each modulo 2 ** 32: what a capture removes
 is then a sum over the chain. Two different positions of one game share a sum with probability 2 ** -64 each.
@@ -24,6 +28,7 @@ from logpi.errors import LogpiError
 from logpi.games.rules import boards
 from logpi.games.rules.game import Game
 from logpi.games.rules.go_notation import LOOKS, action_of, name_of, sgf
+from logpi.games.rules.go_settings import KOMI, check_settings, handicap_moves, name_with
 from logpi.games.rules.protocols import Gtp, Komi, Protocols
 from logpi.types import Array
 
@@ -71,22 +76,26 @@ def score(state: State) -> Array:
     return area - jnp.where(_first_to_move(state), state.komi, -state.komi)
 
 
-def go(size: int, komi: float = 7.5) -> Game:
+def go(size: int, komi: float = KOMI, handicap: int = 0, superko: str = "positional") -> Game:
     """Go on size x size points; action size ** 2 is the pass.
 
+    ``komi`` are points for White, a whole or half number; ``handicap`` stones of Black stand on the places of GTP's
+    ``fixed_handicap`` (0, or 2 to 9; 4 on 7x7 and boards of even size, none on smaller ones); ``superko`` is
+    "positional" or "situational".
     Nine planes are observed: the mover's stones, the other's, the last move, the one before it, the point where a
     single stone was just taken (simple ko forbids it, if it is ko), the stones of chains with one, two and three
     liberties (as Silver et al. 2016 and Wu 2019; Silver et al. 2017 have none), and everywhere the komi the mover gets
     (negative: gives), divided by the size.
     ``outcome`` and ``margin`` flood only boards of games that have ended; of the others they are 0. LogpiError for a
-    size that is not 5 to 19, or a komi that is not a whole or half number of points.
+    size that is not 5 to 19, or a setting that is not allowed.
     """
     if size not in SIZES:
         raise LogpiError(f"go: size {size!r} is not a board size; choose 5 to 19, such as 9, 13 or 19")
-    if not math.isfinite(komi) or komi * 2 != round(komi * 2):
-        raise LogpiError(f"go: komi {komi!r} is not a whole or half number of points; choose one, such as 7.5")
+    check_settings(komi, superko)
     n = size**2
     length = -(-(2 * n + 1) // BLOCK) * BLOCK
+    fixed, situational = handicap_moves(size, handicap), superko == "situational"
+    name = name_with(size, komi, handicap, superko)
 
     def init() -> State:
         return State(
@@ -101,15 +110,22 @@ def go(size: int, komi: float = 7.5) -> Game:
         over = _ended(state)
         return jnp.where(over, score(state._replace(chain=jnp.where(over, state.chain, 0))), 0.0)
 
+    def legal(state: State) -> Array:
+        allowed = _legal(state, situational)
+        if not fixed:
+            return allowed
+        stone = jnp.arange(n + 1) == jnp.asarray(fixed)[jnp.minimum(state.moves, len(fixed) - 1)]
+        return jnp.where(state.moves < len(fixed), stone, allowed)
+
     symmetries = boards.square(size)
     return Game(
-        id=f"go-{size}x{size}",
+        id=name,
         shape=(size, size),
         actions=n + 1,
         longest=2 * n,
         init=init,
         step=_step,
-        legal=_legal,
+        legal=legal,
         ended=_ended,
         outcome=lambda state: jnp.sign(margin(state)),
         observe=_observe,
@@ -123,9 +139,13 @@ def go(size: int, komi: float = 7.5) -> Game:
         margin=margin,
         looks=LOOKS,
         protocols=Protocols(
-            sgf=sgf(size),
-            gtp=Gtp("go"),
-            komi=Komi(lambda state: float(state.komi), lambda points: go(size, points)),
+            sgf=sgf(size, superko),
+            gtp=Gtp("go", superko=superko),
+            # a komi that a record has does not make it another game: what is learnt sees the komi
+            komi=Komi(
+                lambda state: float(state.komi), lambda points: go(size, points, handicap, superko)._replace(id=name)
+            ),
+            setup=len(fixed),
         ),
     )
 
@@ -205,7 +225,7 @@ def _step(state: State, action: Array) -> State:
     )
 
 
-def _legal(state: State) -> Array:
+def _legal(state: State, situational: bool) -> Array:
     size, chain = _size(state), state.chain
     mine, theirs = _zobrist(state)
     room = _room(chain, size)
@@ -228,18 +248,22 @@ def _legal(state: State) -> Array:
         change_high -= jnp.where(dies, high[k], 0)
     candidates = (chain == 0) & (fits | takes)
     now = state.hashes[state.moves]
-    allowed = candidates & ~_seen(state, now[0] + change_low, now[1] + change_high)
+    allowed = candidates & ~_seen(state, now[0] + change_low, now[1] + change_high, situational)
     return jnp.append(allowed, True)
 
 
-def _seen(state: State, low: Array, high: Array) -> Array:
-    """Which of N positions, given as their words, the game has had before the present one: [N] bool."""
+def _seen(state: State, low: Array, high: Array, situational: bool) -> Array:
+    """Which of N positions, given as their words, the game has had before the present one: [N] bool.
+
+    ``situational``: those alone count that had the same player to move, who is then the one to move after a stone.
+    """
     blocks = state.hashes.reshape(-1, BLOCK, 2)
 
     def compare(carry: tuple[Array, Array]) -> tuple[Array, Array]:
         block, found = carry
-        for earlier in blocks[block]:
-            found |= (low == earlier[0]) & (high == earlier[1])
+        for k, earlier in enumerate(blocks[block]):
+            same = (low == earlier[0]) & (high == earlier[1])
+            found |= same & ((state.moves + 1 - k) % 2 == 0) if situational else same  # BLOCK is even
         return block + 1, found
 
     started = (jnp.int32(0), jnp.zeros_like(low, bool))

@@ -12,7 +12,10 @@ from logpi.games.rules.looks import DARK, WHITE, Cells, Looks, cell_refusal
 from logpi.games.rules.protocols import Sgf
 
 COLUMNS = "ABCDEFGHJKLMNOPQRST"  # there is no I
-RULES = "Tromp-Taylor without suicide"
+RULES = {  # by superko, as the property RU says it
+    "positional": "Tromp-Taylor without suicide",
+    "situational": "Tromp-Taylor without suicide, situational superko",
+}
 
 
 def name_of(action: int, size: int) -> str:
@@ -34,7 +37,7 @@ def action_of(text: str, size: int) -> int:
     return action
 
 
-def sgf(size: int) -> Sgf:
+def sgf(size: int, superko: str = "positional") -> Sgf:
     """SGF's coding of moves: two letters, column and row from the top left, and nothing for a pass."""
 
     def write(action: int) -> str:
@@ -50,7 +53,7 @@ def sgf(size: int) -> Sgf:
             raise LogpiError(f"{point!r} is not a point of go-{size}x{size}; wanted: {wanted}")
         return letters.index(point[1]) * size + letters.index(point[0])
 
-    return Sgf(1, "go-{0}x{0}", 19, write, read, RULES, size * size)
+    return Sgf(1, "go-{0}x{0}", 19, write, read, RULES[superko], size * size)
 
 
 def _captives(cells: Cells, actions: tuple[int, ...]) -> tuple[str, str]:

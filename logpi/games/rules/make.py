@@ -30,7 +30,7 @@ def make_game(name: str) -> Game:
         from logpi.games.rules.own import load_file
 
         return load_file(absolute(name))
-    sized = re.fullmatch(r"([a-z]+)-([1-9][0-9]{0,8})x([1-9][0-9]{0,8})", name, re.ASCII)
+    sized = re.fullmatch(r"([a-z]+)-([1-9][0-9]{0,8})x([1-9][0-9]{0,8})(?::(.*))?", name, re.ASCII)
     if sized is not None and sized[1] in SIZED:
         return _sized(*sized.groups())
     if name in (declared := entries()):
@@ -52,12 +52,34 @@ def _builder(place: str) -> Callable[..., Game]:
     return found
 
 
-def _sized(game: str, rows: str, columns: str) -> Game:
+def _sized(game: str, rows: str, columns: str, settings: str | None) -> Game:
     family = SIZED[game]
     if rows != columns or int(rows) not in family.sizes:
         first, last = (f"{game}-{size}x{size}" for size in (family.sizes[0], family.sizes[-1]))
         raise LogpiError(f"no board for '{game}-{rows}x{columns}'; allowed: squares from {first} to {last}")
-    return _builder(family.rules)(int(rows))
+    return _builder(family.rules)(int(rows), **_settings(f"{game}-{rows}x{columns}", settings, family.settings))
+
+
+def _settings(board: str, text: str | None, allowed: tuple[str, ...]) -> dict[str, object]:
+    """Settings of the rules, from what stands behind the board: ``komi=5.5,handicap=2``."""
+    found: dict[str, object] = {}
+    for pair in [] if text is None else text.split(","):
+        name, sign, value = (part.strip() for part in pair.partition("="))
+        if name not in allowed or not sign or name in found:
+            forms = f"such as {board}:{allowed[0]}=5.5; settings: {', '.join(allowed)}" if allowed else board
+            raise LogpiError(f"{board}:{text}: {pair!r} is not a setting of it, or a second time; allowed: {forms}")
+        found[name] = _number(value)
+    return found
+
+
+def _number(text: str) -> object:
+    """A whole number, another number, or the text itself."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _unknown(name: str) -> LogpiError:

@@ -29,6 +29,7 @@ class Gtp(NamedTuple):
     game: str  # the rules that the engine must know: "go", "othello", "hex"
     setup: str = ""  # command that chooses the game, for engines that know ``set_game``
     passes_itself: bool = False  # where a pass is forced, engines may refuse to be told of it
+    superko: str = ""  # of Go: "positional" or "situational"
 
 
 class Komi(NamedTuple):
@@ -49,3 +50,4 @@ class Protocols(NamedTuple):
     open_spiel: str = ""  # OpenSpiel's name with parameters; its actions must have the same numbers
     bitbully: bool = False  # the state is that of Connect Four, which BitBully solves
     komi: Komi | None = None
+    setup: int = 0  # first moves of every game, which only set a position up, such as handicap stones

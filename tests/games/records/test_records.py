@@ -45,6 +45,20 @@ def test_what_is_written_is_read_back(name, tmp_path):
     assert found[0] == read(path)[0], "reading changes nothing"
 
 
+def test_a_game_with_settings_of_its_rules_is_written_and_read_back(tmp_path):
+    game, path = make_game("go-9x9:komi=0.5,handicap=3,superko=situational"), tmp_path / "games.sgf"
+    actions, outcome = random_actions(game, 0)
+    record = Record(game.id, ("x", "y"), actions, outcome)
+    append(path, record)
+    text = path.read_text()
+    assert "KM[0.5]RU[Tromp-Taylor without suicide, situational superko]" in text
+    assert "HA[3]AB[cc][gc][cg]PL[W]\n;W[" in text
+    assert read(path, game) == [record._replace(komi=0.5, setup=5)]
+    (plain,) = read(path)
+    assert (plain.game, plain.actions) == ("go-9x9", actions), "without its name it is a game that sets stones up"
+    assert len(replay(read(path, game)[0])) == len(actions) + 1
+
+
 def test_sgf_as_others_expect_it():
     go = make_game("go-9x9")
     actions = tuple(go.parse(move) for move in ("C3", "G7", "pass", "J1", "A9"))

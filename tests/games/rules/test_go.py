@@ -12,13 +12,15 @@ import pytest
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 from logpi.games.rules.go import State, go, liberties, ownership, score
+from logpi.games.rules.go_settings import handicap_moves
+from logpi.games.rules.make import make_game
 
 KOMI = 0.5
 
 
 @cache
-def rules(size: int) -> Game:
-    game = go(size, KOMI)
+def rules(size: int, superko: str = "positional") -> Game:
+    game = go(size, KOMI, superko=superko)
     names = ("step", "legal", "ended", "outcome", "observe", "cells")
     return game._replace(**{name: jax.jit(getattr(game, name)) for name in names})
 
@@ -42,10 +44,10 @@ def diagram(rows: str) -> np.ndarray[Any, Any]:
     return np.array([[".XO".index(point) for point in row] for row in rows.split()])
 
 
-def lay(rows: str, to_move: str) -> tuple[Game, State]:
+def lay(rows: str, to_move: str, superko: str = "positional") -> tuple[Game, State]:
     """The drawn position, reached by putting the stones there; the side that has fewer passes in between."""
     board = diagram(rows)
-    game = rules(len(board))
+    game = rules(len(board), superko)
     names = [[game.name(int(point)) for point in np.flatnonzero(board == colour)] for colour in (1, 2)]
     state, turn = game.init(), 0
     while any(names):
@@ -316,3 +318,111 @@ def test_sizes_and_komi_that_are_none() -> None:
     for komi in (float("nan"), float("inf"), 7.25):
         with pytest.raises(LogpiError, match="half number"):
             go(9, komi)
+
+
+# White sends two stones, Black takes them, and White takes one back: the board of the beginning, with Black to move
+SENT_TWO = """
+    . O . O .
+    X X O . .
+    . . . . .
+    . . . . .
+    X . . . X
+"""
+
+
+@pytest.mark.parametrize(("superko", "back"), [("positional", False), ("situational", True)])
+def test_superko_counts_boards_or_boards_with_the_player_to_move(superko: str, back: bool) -> None:
+    game, state = lay(SENT_TWO.replace(" ", "").strip().replace("\n", " "), "O", superko)
+    begun = game.cells(state)
+    state = play(game, state, "A5 C5")
+    assert allowed(game, state, "B5") == back
+    if back:
+        state = play(game, state, "B5")
+        assert np.array_equal(game.cells(state), begun)
+        assert allowed(game, state, "C2")
+        state = play(game, state, "pass")
+        assert not allowed(game, state, "A5"), "this board was there with Black to move"
+
+
+def test_situational_superko_forbids_a_simple_ko_too() -> None:
+    game, state = lay(".XO.. XO.O. .XO.. ..... .....", "X", "situational")
+    state = play(game, state, "C4")
+    assert not allowed(game, state, "B4")
+    state = play(game, state, "A1 E1")
+    assert allowed(game, state, "B4")
+
+
+def test_a_handicap_stands_before_white_moves() -> None:
+    game = go(9, 0.5, handicap=4)
+    state = game.init()
+    for action in handicap_moves(9, 4):
+        legal = np.flatnonzero(game.legal(state))
+        assert legal.tolist() == [action]
+        state = game.step(state, jnp.int32(action))
+    stones = {game.name(int(point)) for point in np.flatnonzero(np.asarray(game.cells(state)) == 1)}
+    assert stones == {"C3", "C7", "G3", "G7"}
+    assert not game.first_to_move(state)
+    assert not game.ended(state)
+    assert int(game.legal(state).sum()) == 81 - 4 + 1
+
+
+@pytest.mark.parametrize(
+    ("stones", "places"),
+    [
+        (2, "D4 Q16"),
+        (3, "D4 Q16 D16"),
+        (5, "D4 Q16 D16 Q4 K10"),
+        (6, "D4 Q16 D16 Q4 D10 Q10"),
+        (8, "D4 Q16 D16 Q4 D10 Q10 K4 K16"),
+        (9, "D4 Q16 D16 Q4 D10 Q10 K4 K16 K10"),
+    ],
+)
+def test_handicap_stones_stand_where_gtp_has_them(stones: int, places: str) -> None:
+    game, moves = go(19), handicap_moves(19, stones)
+    assert {game.name(action) for action in moves[::2]} == set(places.split())
+    assert {game.name(action) for action in moves[1::2]} == {"pass"}
+    assert len(moves) == 2 * stones - 1
+
+
+def test_komi_decides_a_game_by_area() -> None:
+    board = "..XO. ..XOO ..XO. ..XO. ..XO."  # Black has 15 points, White 10
+    for komi, wanted in ((4.5, 1.0), (5.0, 0.0), (5.5, -1.0)):
+        _, state = lay(board, "X")
+        game = go(5, komi)
+        state = state._replace(komi=jnp.float32(komi))
+        state = play(game, state, "pass pass")
+        assert game.ended(state)
+        assert float(game.outcome(state)) == wanted
+
+
+def test_settings_stand_in_the_name_of_the_game() -> None:
+    game = make_game("go-9x9:superko=situational, handicap=2,komi=0.5")
+    assert game.id == "go-9x9:komi=0.5,handicap=2,superko=situational"
+    assert make_game(game.id).id == game.id
+    assert make_game("go-9x9:komi=7.5,handicap=0").id == "go-9x9"
+    komi = game.protocols.komi
+    assert komi is not None
+    assert komi.of(game.init()) == 0.5
+    assert komi.game(6.5).id == game.id
+    assert float(komi.game(6.5).init().komi) == 6.5
+    assert komi.game(6.5).protocols.setup == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("go-9x9:komi=7.3", "not a whole or half number"),
+        ("go-9x9:komi=much", "'much' is not a whole or half number"),
+        ("go-9x9:handicap=1", "allowed: 0, or 2 to 9 stones"),
+        ("go-7x7:handicap=5", "allowed: 0, or 2 to 4 stones"),
+        ("go-5x5:handicap=2", "allowed: 0 stones"),
+        ("go-9x9:superko=none", "allowed: positional, situational"),
+        ("go-9x9:kom=1", "settings: komi, handicap, superko"),
+        ("go-9x9:komi=1,komi=2", "a second time"),
+        ("go-9x9:", "is not a setting"),
+        ("hex-5x5:komi=1", "allowed: hex-5x5"),
+    ],
+)
+def test_settings_that_are_not_allowed(name: str, message: str) -> None:
+    with pytest.raises(LogpiError, match=message):
+        make_game(name)
