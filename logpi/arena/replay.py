@@ -6,15 +6,16 @@ from logpi.arena.players.base import Position, Referee, begin
 from logpi.errors import LogpiError
 from logpi.games.records.files import game_of
 from logpi.games.records.record import Record
+from logpi.games.rules.game import Game
 
 
-def replay(record: Record) -> list[Position]:
-    """The position before each move, and the last.
+def replay(record: Record, wanted: Game | None = None) -> list[Position]:
+    """The position before each move, and the last; ``wanted`` are the rules, where they are there already.
 
     Raises:
         LogpiError: a move is illegal; says which.
     """
-    referee = Referee(game_of(record))
+    referee = Referee(game_of(record, wanted))
     positions = [begin(referee.game)]
     for number, action in enumerate(record.actions, 1):
         over = referee.result(positions[-1]) is not None

@@ -24,9 +24,9 @@ def suffix(game: Game) -> str:
     return forms.usual(game).suffixes[0]
 
 
-def game_of(record: Record) -> Game:
-    """Its rules, from the position that it began with."""
-    game = make_game(record.game)
+def game_of(record: Record, wanted: Game | None = None) -> Game:
+    """Its rules, from the position that it began with; ``wanted`` are those of its game, where they are there already."""
+    game = wanted if wanted is not None and wanted.id == record.game else make_game(record.game)
     komi, notation = game.protocols.komi, game.notation
     if record.komi is not None and komi is not None:
         return komi.game(record.komi)
@@ -85,6 +85,16 @@ def located(path: Path, wanted: Game | None = None, tell: Tell = refuse) -> list
     Raises:
         LogpiError: no such file, or one of over 256 MiB; and as ``tell``.
     """
+    data = content(path)
+    return list(forms.form_of(path.suffix, data).read(data, str(path), wanted, tell))
+
+
+def content(path: Path) -> bytes:
+    """What is in a file of games.
+
+    Raises:
+        LogpiError: no such file, or one of over 256 MiB.
+    """
     allowed = f"give a file of games, {', '.join(forms.suffixes())}"
     try:
         with open(path, "rb", opener=without_waiting) as file:
@@ -93,10 +103,9 @@ def located(path: Path, wanted: Game | None = None, tell: Tell = refuse) -> list
                 raise LogpiError(f"cannot read {path}: not a regular file; {allowed}")
             if found.st_size > MOST:
                 raise LogpiError(f"cannot read {path}: it has {found.st_size:,} bytes, more than {MOST:,}; split it")
-            data = file.read()
+            return file.read()
     except OSError as error:
         raise LogpiError(f"cannot read {path}: {error.strerror}; {allowed}") from error
-    return list(forms.form_of(path.suffix, data).read(data, str(path), wanted, tell))
 
 
 def parsed(text: str, wanted: Game | None = None, tell: Tell = refuse) -> list[Record]:

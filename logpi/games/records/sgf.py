@@ -10,6 +10,7 @@ from typing import NamedTuple
 from logpi.games.records.record import DAMAGED, Fault, Tell
 
 PROPERTIES_A_LINE = 12
+TEXTS = ("C", "GC")  # properties whose line breaks count
 TOKEN = re.compile(r"[();]|[A-Za-z][A-Za-z0-9_]*|\[[^\]\\]*(?:\\.[^\]\\]*)*\]", re.DOTALL)
 SPACE = re.compile(r"\s*")
 START = re.compile(r"\(\s*(?:;|[A-Za-z]+\s*\[)")  # of a game, or of what is written like one
@@ -30,18 +31,20 @@ class Node(NamedTuple):
 
 def write(nodes: Sequence[Mapping[str, str | Sequence[str]]]) -> str:
     """One game tree without variations; the values of a property, one or several, are escaped here."""
-    texts = [";" + "".join(name + _values(value) for name, value in node.items()) for node in nodes]
+    texts = [";" + "".join(name + _values(name, value) for name, value in node.items()) for node in nodes]
     rows = [texts[:1], *(texts[k : k + PROPERTIES_A_LINE] for k in range(1, len(texts), PROPERTIES_A_LINE))]
     return "(" + "\n".join("".join(row) for row in rows) + ")\n"
 
 
-def _values(value: str | Sequence[str]) -> str:
-    return "".join(f"[{escape(text)}]" for text in ([value] if isinstance(value, str) else value))
+def _values(name: str, value: str | Sequence[str]) -> str:
+    kept = "\n" if name in TEXTS else ""
+    return "".join(f"[{escape(text, kept)}]" for text in ([value] if isinstance(value, str) else value))
 
 
-def escape(text: str) -> str:
-    """SimpleText: line breaks and other controls become spaces; ``\\`` and ``]`` are escaped."""
-    return re.sub(r"([\\\]])", r"\\\1", re.sub(r"\s|[\x00-\x1f\x7f]", " ", text))
+def escape(text: str, kept: str = "") -> str:
+    """Line breaks and other controls, but those that are ``kept``, become spaces; ``\\`` and ``]`` are escaped."""
+    plain = re.sub(r"\s|[\x00-\x1f\x7f]", lambda found: found[0] if found[0] in kept else " ", text)
+    return re.sub(r"([\\\]])", r"\\\1", plain)
 
 
 def unescape(text: str) -> str:

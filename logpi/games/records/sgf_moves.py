@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from logpi.errors import LogpiError
 from logpi.games.records import set_up, sgf
@@ -30,6 +31,17 @@ def moves_of(nodes: list[sgf.Node], game: Game, path: str, tell: Tell) -> tuple[
     except _UnusableError as error:
         tell(Fault(f"{path}, line {line}", error.cause, str(error)))
     return reading.setup, tuple(reading.actions)
+
+
+def move_nodes(nodes: Sequence[sgf.Node], game: Game) -> list[int]:
+    """The number of the node of each move after the position that is set up, up to the first fault."""
+    reading, places = _Reading(game), list[int]()
+    with contextlib.suppress(_UnusableError):
+        for number, node in enumerate(nodes):
+            reading.take(node)
+            made = len(reading.actions) - reading.setup - len(places)
+            places += [number] * made
+    return places
 
 
 class _UnusableError(Exception):
