@@ -177,6 +177,7 @@ def outcome(folder):
     return result | {str(p.relative_to(folder.path)): p.read_bytes() for p in (newest, *agents)}
 
 
+# kill -9, for each of several run folders as often as asked; it prints the iterations that were saved by then
 KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
@@ -186,27 +187,31 @@ from logpi.runs.folder import RunFolder
 sys.path.insert(0, sys.argv[2])
 import small
 
-folder, chance = RunFolder(Path(sys.argv[1])), random.Random(0)
-saved = lambda: max(int(p.stem[10:]) for p in folder.checkpoints.glob("iteration_*.safetensors"))
+chance = random.Random(0)
+saved = lambda folder: max(int(p.stem[10:]) for p in folder.checkpoints.glob("iteration_*.safetensors"))
 
-def resume():
+def resume(folder):
     devices.prepare()
     small.resume(folder)
     os._exit(0)
 
-progress = [saved()]
-while len(progress) <= int(sys.argv[3]):
-    child = os.fork() or resume()
-    if len(progress) % 5:  # most kills hit the training, the others anything from the start on
-        while saved() == progress[-1] and os.waitpid(child, os.WNOHANG) == (0, 0):
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0, 0.02))
-    else:
-        time.sleep(chance.uniform(0, 1))
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    if not os.WIFSIGNALED(status):
-        sys.exit(f"the run had ended before kill {len(progress)}: status {status}")
-    progress.append(saved())
-print(*progress)
+def kill(folder):
+    progress = [saved(folder)]
+    while len(progress) <= int(sys.argv[3]):
+        child = os.fork() or resume(folder)
+        if len(progress) % 5:  # most kills hit the training, the others anything from the start on
+            while saved(folder) == progress[-1] and os.waitpid(child, os.WNOHANG) == (0, 0):
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0, 0.02))
+        else:
+            time.sleep(chance.uniform(0, 1))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            sys.exit(f"the run had ended before kill {len(progress)}: status {status}")
+        progress.append(saved(folder))
+    print(*progress)
+
+for path in sys.argv[1].split(os.pathsep):
+    kill(RunFolder(Path(path)))
 """

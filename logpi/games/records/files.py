@@ -25,7 +25,7 @@ def suffix(game: Game) -> str:
 
 
 def game_of(record: Record, wanted: Game | None = None) -> Game:
-    """Its rules, from the position that it began with; ``wanted`` are those of its game, where they are there already."""
+    """Its rules, from the position that it began with; ``wanted`` are its game's, where they are there already."""
     game = wanted if wanted is not None and wanted.id == record.game else make_game(record.game)
     komi, notation = game.protocols.komi, game.notation
     if record.komi is not None and komi is not None:
