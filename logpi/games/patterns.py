@@ -36,7 +36,7 @@ class Patterns(nn.Module):
         planes = features(obs)
         table = self.param("patterns", zeros, (4 ** len(AROUND),))
         place = self.param("points", zeros, (points,))
-        around = Convolution(1, REACH, zeros)(planes)[..., 0] + table[pattern(obs)]
+        around = Convolution(1, REACH, kernel_init=zeros)(planes)[..., 0] + table[pattern(obs)]
         logits = around.reshape(batch, points) + jnp.broadcast_to(place, (batch, points))
         if self.actions == points:
             return logits

@@ -96,15 +96,17 @@ def method():
     return made
 
 
-def gradient(work, params, duels, first):
-    """What the update stage adds up, of the method of ``work``."""
+def gradient(work, params, duels, first, pieces=()):
+    """What the update stage adds up, of the method of ``work``; ``pieces``: the rounds between which it is cut."""
     learner = work.init(jax.random.key(0))._replace(params=params)
     carry = pools.new_pool(first, 3)
     zero = jnp.zeros(1)
     sums = policy_games.Sums(jnp.zeros_like(ravel(params)[0])[None], *[zero] * 4)
     state = State(learner, carry, policy_games.Batch(duels, sums), {}, np.uint32(0))
-    now = Now(jax.random.key(0), jnp.int32(0), jnp.int32(rounds(TOE)), jnp.int32(7), ())
-    return jax.jit(policy_games._update(work).run)(state, now)[0].batch.sums.gradient[0]
+    run = jax.jit(policy_games._update(work).run)
+    for k, end in pairwise((0, *pieces, rounds(TOE))):
+        state, _ = run(state, Now(jax.random.key(0), jnp.int32(k), jnp.int32(end), jnp.int32(7), ()))
+    return state.batch.sums.gradient[0]
 
 
 @pytest.mark.parametrize("baseline", ["zero", "value"])
@@ -114,6 +116,8 @@ def test_the_gradient_is_reinforces(network, duels, method, baseline):
     config = method(baseline=baseline, n_games=32)
     work = find_method("alphago_rl")(config.method, config.network, TOE)
     found = gradient(work, mine, duels, other)
+    cut = gradient(work, mine, duels, other, (1, 2, 4))
+    assert np.array_equal(found, cut), "not a bit depends on where a stop cuts the rounds"
 
     # the same games as trajectories [T, B]: one row for each move of the policy
     moves = jax.tree.map(lambda x: x.reshape(rounds(TOE), 32, *x.shape[3:]), duels.moves)
@@ -198,25 +202,6 @@ def test_the_schedule_of_the_pool_and_an_exact_resume(driver, tmp_path):
     (one, _, _), (other, _, _) = driver.iterate(state, now), driver.iterate(again, now)
     jax.tree.map(np.testing.assert_array_equal, *jax.device_get((one, other)))
     assert any((a != b).any() for a, b in zip(*map(jax.tree.leaves, (params[0], params[3])), strict=True))
-
-
-def test_the_step_does_not_depend_on_how_the_rounds_are_cut(method):
-    """Not even its last bit: a run that is killed is cut elsewhere when it goes on."""
-    process = task_of("tic-tac-toe").build(method(total_timesteps=1000, learning_rate=0.05), NOTHING).process(3)
-    state, (play_stage, update, _) = Driver(process, [3]).init(), process.stages
-    state = jax.tree.map(jnp.asarray, state._replace(metrics={}))
-
-    def now(begin, end):
-        return Now(jax.random.key(1), jnp.int32(begin), jnp.int32(end), jnp.int32(0), ())
-
-    units, made = update.units, jax.jit(update.run)
-    state, _ = jax.jit(play_stage.run)(state, now(0, units))
-    whole, told = made(state, now(0, units))
-    for pieces in (range(units + 1), (0, 2, units)):
-        cut = state
-        for first, end in pairwise(pieces):
-            cut, last = made(cut, now(first, end))
-        jax.tree.map(np.testing.assert_array_equal, *jax.device_get(((whole.learner, told), (cut.learner, last))))
 
 
 def test_a_run_begins_with_a_policy_which_is_its_first_opponent(tmp_path):
