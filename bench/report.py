@@ -39,7 +39,7 @@ def answer(python: str, script: Path, *arguments: object, env: Mapping[str, str]
         RuntimeError: it printed none; the message ends with what it wrote to standard error.
     """
     command = [python, str(script), *map(str, arguments)]
-    print("$", "python", f"{script.relative_to(BENCH.parent)}", *_shown(command[2:]), file=sys.stderr, flush=True)
+    print("$", "python", f"{script.relative_to(BENCH.parent)}", *shown(command[2:]), file=sys.stderr, flush=True)
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **(env or {})})
     try:
         result: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
@@ -113,7 +113,7 @@ def publish(folder: Path, name: str, title: str, software: Mapping[str, str], pa
         "",
         f"- machine: {machine()}",
         f"- date: {date.today().isoformat()}",
-        f"- command: `python bench/{name}.py{''.join(f' {a}' for a in _shown(sys.argv[1:]))}`",
+        f"- command: `python bench/{name}.py{''.join(f' {a}' for a in shown(sys.argv[1:]))}`",
         f"- logpi: commit {commit()}; {versions(sys.executable, OURS)}",
         *(f"- {who}: {what}" for who, what in software.items()),
     ]
@@ -121,10 +121,10 @@ def publish(folder: Path, name: str, title: str, software: Mapping[str, str], pa
     (folder / f"{name}.md").write_text("\n".join(head) + "\n\n" + body + "\n", encoding="utf-8")
 
 
-def _shown(arguments: Sequence[str]) -> list[str]:
+def shown(arguments: Sequence[str]) -> list[str]:
     """``arguments`` without the paths of one machine."""
-    shown = []
+    found = []
     for argument in arguments:
         flag, sign, value = argument.rpartition("=")
-        shown.append(f"{flag}{sign}PATH" if Path(value).expanduser().is_absolute() else argument)
-    return shown
+        found.append(f"{flag}{sign}PATH" if Path(value).expanduser().is_absolute() else argument)
+    return found

@@ -87,7 +87,7 @@ PURE = {  # folders without file, clock or logger: the modules in them that have
     "ram": ("agent", "data", "figures", "looks", "task"),
     "games": (
         *("agent", "combine", "evaluation.connect_four_labels", "rules.check", "task"),
-        *("records.examples", "records.files", "records.folder"),
+        *("records.examples", "records.files", "records.folder", "records.notes"),
     ),
 }
 OUTSIDE = {"io", "logging", "os", "pathlib", "shutil", "subprocess", "sys", "tempfile", "threading", "time"}

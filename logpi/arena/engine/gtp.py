@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from logpi.arena.engine.clock import Budget, Clock, budget
 from logpi.arena.engine.thinker import Limits, Thinker, Thought
-from logpi.arena.players.base import Position, Referee, begin, opened
+from logpi.arena.players.base import Position, Referee, opened
 from logpi.errors import LogpiError
 from logpi.games.rules.game import Game
 

@@ -38,7 +38,7 @@ class Roots(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """A compiled search of so many leaves at a time."""
+    """A compiled search of that number of leaves at a time."""
 
     width: int  # leaves
     least: int  # simulations in the smallest tree that it is meant for
