@@ -183,7 +183,7 @@ def _of_network(experiment: Experiment, spec: EnvSpec, own: Own) -> dict[str, st
     idle: dict[str, str] = {}
     box = isinstance(spec.action_space, spaces.Box)
     if hasattr(network, "idle_behind_cnn") and sees_images(spec.observation_space, network):
-        convolutions = "the torso is one of images, behind which it is not used"
+        convolutions = "the torso is one of images (convolutions or patches), behind which it is not used"
         idle |= {f"network.{name}": convolutions for name in network.idle_behind_cnn(box)}
     if not box:
         gaussian = f"it is for a Gaussian policy, and the actions are {spec.action_space}"
