@@ -63,7 +63,7 @@ def test_a_run_begins_with_the_network_of_an_agent(saved):
             "tic-tac-toe",
             "ppo",
             {},
-            "a board game, which ppo does not learn; its algorithms: alphago, alphago_rl, alphago_value",
+            "a board game, which ppo does not learn; its algorithms: alphago, alphago_rl, alphago_search",
         ),
         ("tic-tac-to", "alphazero", {}, "did you mean tic-tac-toe"),
         ("tic-tac-toe", None, {"env_kwargs": {"size": 3}}, "env_kwargs size: tic-tac-toe is a game"),
