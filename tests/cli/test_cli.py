@@ -227,7 +227,7 @@ def test_envs(answer):
     assert set(said) <= {line.split()[0] for line in text.splitlines()}, "no line is folded in a pipe"
 
 
-GAMES = ["alphago", "alphago_rl", "alphago_value", "alphago_zero", "alphazero"]
+GAMES = ["alphago", "alphago_rl", "alphago_search", "alphago_value", "alphago_zero", "alphazero"]
 
 
 def test_algos(answer):

@@ -239,17 +239,17 @@ def test_by_keyboard_alone(tmp_path, served, window):
     window.go_back()
     window.get_by_label("Draw the curve of ppo/CartPole-v1_1").focus()
     window.keyboard.press("Space")
-    window.get_by_text("Mark runs in the list").wait_for()
+    window.get_by_text("Mark runs in the list").wait_for(timeout=PATIENCE)
     window.get_by_role("button", name="Train an agent").focus()
     window.keyboard.press("Enter")
-    window.get_by_role("dialog").wait_for()
+    window.get_by_role("dialog").wait_for(timeout=PATIENCE)
     window.keyboard.press("Escape")
-    assert window.get_by_role("dialog").count() == 0
+    window.get_by_role("dialog").wait_for(state="hidden", timeout=PATIENCE)
     window.get_by_role("button", name="Switch to dark colours").focus()
     window.keyboard.press("Enter")
-    assert window.evaluate("document.documentElement.dataset.theme") == "dark"
+    until(window, "document.documentElement.dataset.theme === 'dark'")
     window.reload()
-    assert window.evaluate("document.documentElement.dataset.theme") == "dark", "it is remembered"
+    until(window, "document.documentElement.dataset.theme === 'dark'")  # it is remembered
 
 
 def test_a_page_that_only_shows_offers_no_change(tmp_path, browser):
