@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import jax
@@ -62,6 +62,21 @@ class Player(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+def one_by_one(think: Callable[[Position], int], positions: Sequence[Position]) -> list[SearchResult]:
+    """The moves of a player that thinks about one position at a time.
+
+    Raises:
+        ForfeitError: ``think`` does; it has the moves before.
+    """
+    answers: list[SearchResult] = []
+    for position in positions:
+        try:
+            answers.append(SearchResult(think(position)))
+        except ForfeitError as fault:
+            raise ForfeitError(fault.reason, fault.note, answers) from fault
+    return answers
 
 
 def begin(game: Game) -> Position:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logpi.arena.players.base import ForfeitError, Position, Referee, SearchResult
+from logpi.arena.players.base import ForfeitError, Position, Referee, SearchResult, one_by_one
 from logpi.arena.players.gtp_process import Engine, Reply
 from logpi.arena.players.process import FIRST_WORDS, RESTARTS, Restarted
 from logpi.errors import LogpiError
@@ -48,13 +48,7 @@ class GtpPlayer:
 
     def choose(self, positions: Sequence[Position]) -> list[SearchResult]:
         """Its move in each; ForfeitError where the engine dies, hangs, resigns, or makes or refuses the wrong move."""
-        answers: list[SearchResult] = []
-        for position in positions:
-            try:
-                answers.append(SearchResult(self._think(position)))
-            except ForfeitError as fault:
-                raise ForfeitError(fault.reason, fault.note, answers) from fault
-        return answers
+        return one_by_one(self._think, positions)
 
     def close(self) -> None:
         self._kept.close()

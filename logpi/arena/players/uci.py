@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from logpi.arena.engine.dialects import DIALECTS
-from logpi.arena.players.base import ForfeitError, Position, Referee, SearchResult, begin
+from logpi.arena.players.base import ForfeitError, Position, Referee, SearchResult, begin, one_by_one
 from logpi.arena.players.limits import Clock, Limits, parse, spent
 from logpi.arena.players.process import RESTARTS, Restarted
 from logpi.arena.players.uci_process import Engine
@@ -62,13 +62,7 @@ class UciPlayer:
 
     def choose(self, positions: Sequence[Position]) -> list[SearchResult]:
         """Its move in each; ForfeitError where the engine dies, hangs, resigns, is late or makes an illegal move."""
-        answers: list[SearchResult] = []
-        for position in positions:
-            try:
-                answers.append(SearchResult(self._think(position)))
-            except ForfeitError as fault:
-                raise ForfeitError(fault.reason, fault.note, answers) from fault
-        return answers
+        return one_by_one(self._think, positions)
 
     def close(self) -> None:
         self._kept.close()
