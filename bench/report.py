@@ -87,10 +87,15 @@ def versions(python: str, packages: Sequence[str]) -> str:
 
 
 def commit(checkout: Path = BENCH) -> str:
-    """The commit of a checkout; "unknown" outside one."""
-    ask = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--exclude=*"]
+    """The commit of a checkout, "-dirty" where files differ but for results; "unknown" outside one."""
+
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(checkout), *words], capture_output=True, text=True, check=True).stdout
+
     try:
-        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+        # results written a moment ago by another script do not change what is measured
+        changed = ask("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)bench/results")
+        return ask("rev-parse", "--short", "HEAD").strip() + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 

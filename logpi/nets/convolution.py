@@ -4,8 +4,9 @@ XLA's CPU backend makes convolutions of images at 25 to 50 % of the rate of its 
 quick kernel for most gradients inside of a loop: 3 % there (JAX 0.10). So on a CPU a convolution is one product here,
 of each pixel with the filters at all their k·l places, and a sum of the k·l results, each shifted to where it belongs.
 A stride is taken out first: s·s neighbours become one pixel of s·s times as many channels. Both gradients are the
-transposes of that, products as wide. A few images at a time keep the results within the cache. Other devices have
-convolutions of their own.
+transposes of that, products as wide. A few images at a time keep the results within the cache. What keeps height and
+width has XLA's convolution in the forward pass, which has its quick kernel there: searches of Go with two devices are
+twice as fast by it, and compile sooner. Other devices have convolutions of their own.
 """
 
 from __future__ import annotations
@@ -107,6 +108,8 @@ def _size(images: Array, filters: Array, margin: tuple[int, int]) -> _Size:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(images: Array, filters: Array, margin: tuple[int, int]) -> Array:
     """Convolution of stride 1 with ``margin`` zeros on each side."""
+    if margin != (0, 0):
+        return _plain(images, filters, margin)
     size = _size(images, filters, margin)
     flat = _flat(filters)
 
@@ -127,12 +130,11 @@ def _flat(filters: Array) -> Array:
 
 
 def _shifted(images: Array, flat: Array, size: _Size) -> Array:
-    """One product, and its parts shifted and added."""
-    (h, w), (a, b) = size.out, size.margin
+    """One product, and its parts shifted and added; without a margin."""
+    h, w = size.out
     made = (images.reshape(-1, images.shape[-1]) @ flat).reshape(
         *images.shape[:3], size.rows, size.columns, size.outputs
     )
-    made = jnp.pad(made, ((0, 0), (a, a), (b, b), (0, 0), (0, 0), (0, 0)))
     parts = [made[:, u : u + h, v : v + w, u, v] for u in range(size.rows) for v in range(size.columns)]
     return functools.reduce(jnp.add, parts)
 
@@ -185,8 +187,11 @@ def _backward(margin: tuple[int, int], kept: PyTree, gradient: Array) -> tuple[A
 _convolve.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
-def _cut(x: Array, group: int) -> tuple[Array, Array]:
-    """``x`` [B, ...] as whole groups [G, group, ...], and the rest."""
+def _cut(x: Array, most: int) -> tuple[Array, Array]:
+    """``x`` [B, ...] as whole groups [G, g, ...] of at most ``most``, and the rest."""
+    # a rest is compiled once more, so none is best where the groups stay large
+    divisor = next(d for d in range(most, 0, -1) if len(x) % d == 0)
+    group = divisor if 2 * divisor >= most else most
     groups = len(x) // group
     return x[: groups * group].reshape(groups, group, *x.shape[1:]), x[groups * group :]
 
