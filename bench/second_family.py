@@ -14,6 +14,7 @@ SECOND_FAMILY = Subject(
     {
         "CartPole-v1:dqn": (),
         "CartPole-v1:pqn": (),
+        "Acrobot-v1:dqn": (),
         "Acrobot-v1:pqn": (),
         "CartPole-v1:qac": (),
         "CartPole-v1:qac:replay": ("--replay",),
