@@ -92,13 +92,15 @@ def off_policy(collecting: Process, algorithm: Algorithm, n_envs: int) -> Proces
 
     wait = -(-experience.warmup // (algorithm.n_steps * n_envs))  # iterations
     update = _updates(algorithm, one, experience.updates, batch_size, max(wait, 1) - 1)
+    # a sampler without a state leaves the carry as it is, which of several seeds would be copied
+    replaced = ("learner", "carry", "batch") if experience.priority else ("learner", "batch")
     places = collecting.places
     return collecting._replace(
         start=start,
         stages=(
             collect.within(_enter, _leave),
-            Stage("store", store, ("carry",), STORE),
-            Stage("update", update, ("learner", "carry", "batch"), UPDATE, units=experience.updates),
+            Stage("store", store, ("carry",), STORE, batched=True),
+            Stage("update", update, replaced, UPDATE, units=experience.updates),
         ),
         acting=acting,
         window=WINDOW,

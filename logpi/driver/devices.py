@@ -137,6 +137,7 @@ class Spread(NamedTuple):
         takes: PyTree,
         gives: PyTree,
         donate: tuple[int, ...] = (),
+        batched: bool = False,
     ) -> Jitted:
         """``f`` to be compiled.
 
@@ -146,6 +147,7 @@ class Spread(NamedTuple):
             takes: ``PartitionSpec`` trees of the arguments on devices that share a learner.
             gives: the same of the result.
             donate: numbers of the arguments whose arrays the result may take.
+            batched: several seeds as one batch on a CPU too: of one after the other all that ``f`` gives is copied.
         """
         import jax
         from jax.sharding import PartitionSpec
@@ -153,7 +155,7 @@ class Spread(NamedTuple):
         if self.seeds > 1:
             mesh = jax.sharding.Mesh(jax.local_devices()[: self.used], ("seed",))
             takes = tuple(PartitionSpec("seed") if flag else PartitionSpec() for flag in mapped)
-            gives, f = PartitionSpec("seed"), _beside(f, mapped)
+            gives, f = PartitionSpec("seed"), _beside(f, mapped, batched)
         elif self.num_devices > 1:
             mesh = jax.sharding.Mesh(jax.local_devices()[: self.num_devices], (DATA,))
         else:
@@ -174,14 +176,14 @@ class Spread(NamedTuple):
         return jax.jit(f, out_shardings=_places(mesh, gives))
 
 
-def _beside(f: Function, mapped: Sequence[bool]) -> Function:
-    """``f`` for several seeds: on a CPU one after the other, elsewhere all together.
+def _beside(f: Function, mapped: Sequence[bool], batched: bool) -> Function:
+    """``f`` for several seeds: on a CPU one after the other where it is not ``batched``, elsewhere all together.
 
     XLA's batched matrix products are slower on a CPU than as many single ones.
     """
     import jax
 
-    if jax.default_backend() != "cpu":
+    if batched or jax.default_backend() != "cpu":
         return jax.vmap(f, in_axes=tuple(0 if flag else None for flag in mapped))
 
     def together(*args: PyTree) -> PyTree:

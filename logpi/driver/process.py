@@ -125,6 +125,7 @@ class Spread(Protocol):
         takes: PyTree,
         gives: PyTree,
         donate: tuple[int, ...] = (),
+        batched: bool = False,
     ) -> Jitted: ...
 
 

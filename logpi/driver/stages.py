@@ -69,6 +69,7 @@ class Stage(NamedTuple):
     every: int = 1
     units: int = 1
     effort: Effort = "full"
+    batched: bool = False  # several seeds as one batch: for what moves memory alone, and large arrays of it
 
     @property
     def shares(self) -> tuple[str, ...]:
@@ -130,7 +131,7 @@ class Stage(NamedTuple):
         mapped = (*(True,) * 4, *(False,) * 4)
         leaves = jax.tree.leaves(self._split(shapes)[0])
         large = sum(math.prod(x.shape) * x.dtype.itemsize for x in leaves) >= LARGE
-        return spread.jit(program, mapped, takes, (new, REPLICATED), donate=(0,) if large else ())
+        return spread.jit(program, mapped, takes, (new, REPLICATED), (0,) if large else (), self.batched)
 
 
 class HostStage(NamedTuple):
