@@ -122,8 +122,9 @@ def publish(folder: Path, name: str, title: str, software: Mapping[str, str], pa
         f"- logpi: commit {commit()}; {versions(sys.executable, OURS)}",
         *(f"- {who}: {what}" for who, what in software.items()),
     ]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.md").write_text("\n".join(head) + "\n\n" + body + "\n", encoding="utf-8")
+    path = folder / f"{name}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(head) + "\n\n" + body + "\n", encoding="utf-8")
 
 
 def shown(arguments: Sequence[str]) -> list[str]:
