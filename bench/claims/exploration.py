@@ -1,6 +1,6 @@
 """Is exploration Q-learning's difficulty, and not that of policy gradients?
 
-    python bench/claims/exploration.py [--seeds 10] [--steps 50000] [--lengths 4 6 8 10 14]
+    python bench/claims/exploration.py [--seeds 10] [--steps 50000] [--lengths 4 7 10 14]
 
 A deep sea (Osband et al. 2019): a square of N rows and columns, a row a move. Action 1 goes right and costs 0.01 / N,
 action 0 goes left. Who has gone right N times gets 1 in the end; nothing else is paid. Random actions get there once
@@ -20,7 +20,7 @@ from logpi.types import Array, DeviceEnv, EnvSpec, Key
 
 COST = 0.01  # of N moves to the right
 FOUND = 0.9  # return
-LENGTHS = (4, 6, 8, 10, 14)
+LENGTHS = (4, 7, 10, 14)
 FIXED = {"n_envs": 8, "gamma": 1.0, "eval_points": 25, "eval_episodes": 4, "final_episodes": 4}
 TABLE = {"network": {"hidden": []}}
 Q = {**FIXED, "learning_rate": 0.5, "n_steps": 8}
