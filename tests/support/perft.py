@@ -17,32 +17,39 @@ class Perft:
 
     def __call__(self, state, depth):
         """[depth] numbers of lines of one move, two moves, …"""
-        states, counts = jax.tree.map(lambda x: np.asarray(x)[None], state), []
-        for _ in range(depth - 1):
-            children = [self._children(part) for part in _parts(states)]
-            states = jax.tree.map(lambda *x: np.concatenate(x), *children)
-            counts.append(len(jax.tree.leaves(states)[0]))
-        last = sum(int(np.asarray(self._count(_padded(part)))[: _size(part)].sum()) for part in _parts(states))
-        return [*counts, last]
+        return self.each(jax.tree.map(lambda x: np.asarray(x)[None], state), depth)[0].tolist()
 
-    def _children(self, part):
-        which, action = np.nonzero(np.asarray(self._legal(_padded(part)))[: _size(part)])
-        found = []
-        for first in range(0, len(which), BATCH):
-            chosen, moves = which[first : first + BATCH], action[first : first + BATCH]
-            parents = _padded(jax.tree.map(lambda x, chosen=chosen: x[chosen], part))
-            moves = np.pad(moves, (0, BATCH - len(moves)), mode="edge").astype(np.int32)
-            after = self._step(parents, jnp.asarray(moves))
-            found.append(jax.tree.map(lambda x, which=chosen: np.asarray(x)[: len(which)], after))
-        return jax.tree.map(lambda *x: np.concatenate(x), *found)
+    def each(self, states, depth):
+        """[n, depth] the same of n positions at once."""
+        counts = np.zeros((_size(states), depth), np.int64)
+        self._descend(states, np.arange(_size(states)), counts, 0)
+        return counts
+
+    def _descend(self, states, roots, counts, level):
+        """Add the lines below ``states`` to the counts of their ``roots``; a batch at a time: memory is flat."""
+        for first in range(0, len(roots), BATCH):
+            part, owners = _cut(states, first), roots[first : first + BATCH]
+            if level == counts.shape[1] - 1:
+                np.add.at(counts[:, level], owners, np.asarray(self._count(_padded(part)))[: len(owners)])
+                continue
+            which, action = np.nonzero(np.asarray(self._legal(_padded(part)))[: len(owners)])
+            np.add.at(counts[:, level], owners[which], 1)
+            for k in range(0, len(which), BATCH):
+                chosen = which[k : k + BATCH]
+                self._descend(self._after(part, chosen, action[k : k + BATCH]), owners[chosen], counts, level + 1)
+
+    def _after(self, states, chosen, action):
+        parents = _padded(jax.tree.map(lambda x: x[chosen], states))
+        moves = np.pad(action, (0, BATCH - len(action)), mode="edge").astype(np.int32)
+        return jax.tree.map(lambda x: np.asarray(x)[: len(chosen)], self._step(parents, jnp.asarray(moves)))
 
 
 def _size(states):
     return len(jax.tree.leaves(states)[0])
 
 
-def _parts(states):
-    return [jax.tree.map(lambda x, k=k: x[k : k + BATCH], states) for k in range(0, _size(states), BATCH)]
+def _cut(states, first):
+    return jax.tree.map(lambda x: x[first : first + BATCH], states)
 
 
 def _padded(states):

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import side_by_side
+from chess_oracle import BOARD, ChessOracle
 from perft import Perft
 
 from logpi.errors import LogpiError
@@ -14,7 +16,6 @@ from logpi.games.rules.chess import notation, play
 from logpi.games.rules.chess.board import LONGEST, Board
 from logpi.games.rules.make import make_game
 
-BOARD = Board(8, double_step=True, castling=True, longest=LONGEST)
 SMALL = Board(5, double_step=False, castling=False, longest=256)
 GAMES = 300
 KIWIPETE = "r3k2r/p1ppqpb1/bn2pnp1/3PN3/1p2P3/2N2Q1p/PPPBBPPP/R3K2R w KQkq -"
@@ -48,73 +49,11 @@ def test_a_position_and_its_mirror_have_the_same_moves(perft):
     assert perft(notation.from_fen(BOARD, mirror), 3) == PERFT[fen][:3]
 
 
-def action_of(move):
-    """Our action of python-chess's move."""
-    becomes = "" if move.promotion in (None, oracle.QUEEN) else oracle.piece_symbol(move.promotion)
-    return ACTIONS[move.from_square, move.to_square, becomes]
-
-
-ACTIONS = {ends: action for action in range(BOARD.actions) if (ends := notation.ends(BOARD, action))}
-
-
-def outcome_of(board):
-    """(whether the game has ended; the result for the player to move) by the laws that need no claim."""
-    if board.is_checkmate():
-        return True, -1.0
-    drawn = board.is_stalemate() or board.is_insufficient_material() or board.halfmove_clock >= 100
-    return drawn or board.is_repetition(3), 0.0
-
-
 def test_random_games_agree_with_python_chess_move_by_move():
     """Moves, ends and results of whole games, side by side; some end by each of the laws."""
-    rng, boards = np.random.default_rng(0), [oracle.Board() for _ in range(GAMES)]
-    states = jax.vmap(lambda _: make_game("chess").init())(jnp.arange(GAMES))
-    facts = jax.jit(jax.vmap(lambda s: tuple(getattr(play, name)(BOARD, s) for name in FACTS)))
-    step = jax.jit(jax.vmap(functools.partial(play.step, BOARD)))
-    going, seen = np.ones(GAMES, bool), set()
-    for t in range(LONGEST):
-        over, result, mask = map(np.asarray, facts(states))
-        actions = np.zeros(GAMES, np.int32)
-        for n in np.flatnonzero(going):
-            wanted, score = outcome_of(boards[n])
-            assert bool(over[n]) == wanted, boards[n].fen()
-            if wanted:
-                assert result[n] == score, boards[n].fen()
-                seen.add(why(boards[n]))
-                going[n] = False
-                continue
-            moves = list(boards[n].legal_moves)
-            assert mask[n].sum() == len(moves), boards[n].fen()
-            if (t + n) % 3 == 0:  # which moves they are, where it is not the moment of another game
-                assert set(np.flatnonzero(mask[n]).tolist()) == set(map(action_of, moves)), boards[n].fen()
-            chosen = moves[rng.integers(len(moves))]
-            actions[n] = action_of(chosen)
-            assert mask[n, actions[n]], boards[n].fen()
-            boards[n].push(chosen)
-        if not going.any():
-            break
-        after = step(states, jnp.asarray(actions))
-        kept = jnp.asarray(going)
-        states = jax.tree.map(lambda old, new, kept=kept: jnp.where(_like(kept, new), new, old), states, after)
-    assert seen >= {"mate", "stalemate", "material", "50 moves", "repetition"}
-
-
-FACTS = ("ended", "outcome", "legal")
-
-
-def _like(flags, x):
-    return flags.reshape(-1, *(1,) * (x.ndim - 1))
-
-
-def why(board):
-    kinds = {
-        "mate": board.is_checkmate(),
-        "stalemate": board.is_stalemate(),
-        "material": board.is_insufficient_material(),
-        "50 moves": board.halfmove_clock >= 100,
-        "repetition": board.is_repetition(3),
-    }
-    return next(name for name, holds in kinds.items() if holds)
+    told = side_by_side.compare(make_game("chess"), ChessOracle, GAMES, rows=100, every=6, short=True)
+    assert sum(told.ends.values()) == GAMES
+    assert {*told.ends} >= {"mate", "stalemate", "material", "50 moves", "repetition"}
 
 
 def moves_in(fen):

@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import side_by_side
 from perft import Perft
+from shogi_oracle import BOARD, KINDS, ShogiOracle
 from small import quick_compilation
 
 from logpi.errors import LogpiError
@@ -16,9 +18,7 @@ from logpi.games.rules.shogi import board as men
 from logpi.games.rules.shogi import notation, play
 from logpi.games.rules.shogi.board import Board
 
-KINDS = (men.PAWN, men.LANCE, men.KNIGHT, men.SILVERS, men.GOLDS, men.BISHOP, men.ROOK, men.KING)
 SHORT = Board(9, 9, KINDS, zone=3, longest=24)  # a short past, where games are short
-BOARD = Board(9, 9, KINDS, zone=3, longest=512)
 FIVE = Board(5, 5, (men.PAWN, men.SILVERS, men.GOLDS, men.BISHOP, men.ROOK, men.KING), zone=1, longest=24)
 ANIMALS = (men.CHICK, men.ELEPHANT, men.GIRAFFE, men.LION)
 ANIMAL = Board(4, 3, ANIMALS, zone=1, longest=256, repeated=3, shogi=False)
@@ -73,67 +73,9 @@ def test_perft_of_animal_shogi():
 
 def test_random_games_agree_with_cshogi_move_by_move():
     """Moves, checks, declarations and mates of whole games, side by side."""
-    rng, boards = np.random.default_rng(0), [cshogi.Board() for _ in range(GAMES)]
-    states = jax.vmap(lambda _: make_game("shogi").init())(jnp.arange(GAMES))
-    facts = jax.jit(jax.vmap(lambda s: tuple(getattr(play, name)(BOARD, s) for name in FACTS)))
-    step = jax.jit(jax.vmap(functools.partial(play.step, BOARD)))
-    going, mates, keys = np.ones(GAMES, bool), 0, [[board.zobrist_hash()] for board in boards]
-    for t in range(BOARD.longest):
-        over, result, mask = map(np.asarray, facts(states))
-        actions = np.zeros(GAMES, np.int32)
-        for n in np.flatnonzero(going):
-            board = boards[n]
-            again = keys[n].count(board.zobrist_hash()) >= 4
-            wanted = board.is_game_over() or board.is_nyugyoku() or again
-            assert bool(over[n]) == wanted, board.sfen()
-            if wanted:
-                going[n] = False
-                mates += board.is_game_over()
-                assert again or result[n] == (-1 if board.is_game_over() else 1), board.sfen()
-                continue
-            moves = list(board.legal_moves)
-            assert mask[n].sum() == len(moves), board.sfen()
-            if (t + n) % 3 == 0:  # which moves they are, where it is not the moment of another game
-                assert set(np.flatnonzero(mask[n]).tolist()) == {action_of(board, m) for m in moves}, board.sfen()
-            chosen = moves[rng.integers(len(moves))]
-            actions[n] = action_of(board, chosen)
-            assert mask[n, actions[n]], board.sfen()
-            board.push(chosen)
-            keys[n].append(board.zobrist_hash())
-        if not going.any():
-            break
-        after = step(states, jnp.asarray(actions))
-        kept = jnp.asarray(going)
-        states = jax.tree.map(lambda old, new, kept=kept: jnp.where(_like(kept, new), new, old), states, after)
-    assert mates > GAMES // 4
-
-
-FACTS = ("ended", "outcome", "legal")
-LETTERS = "PLNSGBR"  # cshogi's order of men in hand
-
-
-def _like(flags, x):
-    return flags.reshape(-1, *(1,) * (x.ndim - 1))
-
-
-def action_of(board, move):
-    """Our action of cshogi's move."""
-    end = cshogi.move_to(move)
-    row, column = 8 - end % 9, 8 - end // 9
-    cell = row * 9 + column
-    if cshogi.move_is_drop(move):
-        letter = LETTERS[cshogi.move_drop_hand_piece(move)]
-        return (2 * BOARD.ways + [kind.letter for kind in KINDS].index(letter)) * 81 + cell
-    start = cshogi.move_from(move)
-    up, right = row - (8 - start % 9), column - (8 - start // 9)
-    if board.turn == cshogi.WHITE:
-        up, right = -up, -right
-    jump = abs(up) == 2 and abs(right) == 1
-    way = (8 if right > 0 else 9) if jump else COMPASS[np.sign(up), np.sign(right)]
-    return (way + BOARD.ways * bool(cshogi.move_is_promotion(move))) * 81 + cell
-
-
-COMPASS = {(1, 0): 0, (1, 1): 1, (0, 1): 2, (-1, 1): 3, (-1, 0): 4, (-1, -1): 5, (0, -1): 6, (1, -1): 7}
+    told = side_by_side.compare(make_game("shogi"), ShogiOracle, GAMES, rows=100, every=4)
+    assert sum(told.ends.values()) == GAMES
+    assert told.ends["mate"] > GAMES // 4
 
 
 def moves_in(sfen):
