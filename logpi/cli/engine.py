@@ -65,8 +65,8 @@ def engine(argv: list[str]) -> int:
 
 def _read(lines: queue.Queue[str]) -> None:
     """Put every line of standard input into ``lines``, and "quit" behind the last."""
-    for line in sys.stdin:
-        lines.put(line)
+    for line in sys.stdin.buffer:  # some programs send names of files in encodings of their own
+        lines.put(line.decode("utf-8", "replace"))
     lines.put("quit")
 
 

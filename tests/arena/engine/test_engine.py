@@ -1,5 +1,6 @@
 """Engines: the search that goes on, clocks, and the protocols UCI, USI and GTP."""
 
+import io
 import queue
 import random
 import re
@@ -16,6 +17,7 @@ from logpi.arena.engine.clock import Budget, Clock, budget, fixed
 from logpi.arena.engine.serve import session
 from logpi.arena.engine.thinker import Limits, Thinker
 from logpi.arena.players.base import Position, Referee, begin
+from logpi.cli import engine
 from logpi.config.experiments import resolve
 from logpi.errors import LogpiError
 from logpi.games.agent import GameAgent
@@ -365,3 +367,13 @@ def test_a_position_of_another_game_is_not_taken_for_the_tree(four, thinker):
     thought(thinker, begin(four.game), 30)
     other = Position(four.game, (), after(four.game, [1]).state)  # the same moves, from another start
     assert thinker.think(other, Limits(nodes=0), quiet, quiet).nodes == 1
+
+
+def test_lines_are_read_in_whatever_encoding(monkeypatch):
+    """Programs of shogi send names of folders in Shift-JIS."""
+    sent = "setoption name EvalDir value 評価\nisready\n".encode("cp932")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sent), encoding="utf-8"))
+    lines = queue.Queue()
+    engine._read(lines)
+    assert lines.get().startswith("setoption name EvalDir value")
+    assert [lines.get() for _ in range(2)] == ["isready\n", "quit"]
