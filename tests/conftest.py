@@ -1,4 +1,6 @@
-"""Tests run on the CPU. An array of the wrong rank is an error: [B] against [B, 1] would otherwise broadcast.
+"""Tests run on the CPU. Their programs are hardly optimized: compilation is most of their time, and so a third of it.
+
+An array of the wrong rank is an error: [B] against [B, 1] would otherwise broadcast.
 
 The shapes and dtypes in the signatures of the mathematics are checked at each call (``CHECKED``).
 """
@@ -8,6 +10,7 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("NPROC", "1")  # as logpi.driver.devices.prepare, which comes too late in a process that uses JAX
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 
 import jax
 import jaxtyping

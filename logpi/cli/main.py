@@ -88,13 +88,19 @@ def _trust_in(argv: list[str]) -> tuple[list[str], list[str], bool]:
 def run() -> NoReturn:
     """The command ``logpi``: ``main`` in a process of its own.
 
-    An interrupted process skips what a regular exit waits for: XLA cannot be stopped while it compiles, and libraries
-    that were interrupted in their import may never end.
+    An interrupted process, and one that failed while a program was being compiled beside it, skips what a regular exit
+    waits for: XLA cannot be stopped while it compiles, and libraries that were interrupted in their import may never
+    end.
     """
     code = main()
-    if code == INTERRUPTED:
+    if code == INTERRUPTED or (code and _compiles()):
         os._exit(code)
     sys.exit(code)
+
+
+def _compiles() -> bool:
+    compiling = sys.modules.get("logpi.driver.compiling")  # not imported for this: it would bring JAX
+    return compiling is not None and compiling.under_way()
 
 
 def main(argv: list[str] | None = None) -> int:

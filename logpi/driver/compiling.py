@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import json
@@ -23,6 +24,7 @@ T = TypeVar("T")
 THREAD = "logpi-compile"  # name of the threads that trace and compile
 STARTS = 200  # settings whose time to compile is remembered
 POLL = 0.05  # seconds between two looks at a signal while something compiles
+_leaving = threading.Event()  # the process ends
 
 
 class Aside(Generic[T]):
@@ -122,6 +124,8 @@ class Compiling(Mapping[str, Compiled]):
             if name not in self._urgent:
                 while under_way:
                     under_way.pop().join()
+            if _leaving.is_set():
+                return
             try:
                 lowered = program.function.lower(*program.arguments)
             except BaseException as error:
@@ -135,10 +139,26 @@ class Compiling(Mapping[str, Compiled]):
 
     def _compile(self, name: str, lowered: PyTree, effort: Effort) -> None:
         with self._cores:
+            if _leaving.is_set():
+                return
             try:
                 self._results.put((name, compiled(lowered, effort), None))
             except BaseException as error:
                 self._results.put((name, None, error))
+
+
+def under_way() -> bool:
+    """Whether anything is traced or compiled."""
+    return any(thread.name == THREAD for thread in threading.enumerate())
+
+
+@atexit.register
+def _settle() -> None:
+    """Wait for what is traced or compiled, and begin nothing more: Python would abort in a thread that is in XLA."""
+    _leaving.set()
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join()
 
 
 def last_start(settings: str) -> float | None:

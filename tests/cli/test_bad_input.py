@@ -1,14 +1,13 @@
 """Every mistake that can be foreseen: one message that helps, an exit code, and a run that is intact."""
 
-import contextlib
 import errno
 import json
 import os
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from disks import fill, small_disk
 from small import Killed, Watcher, experiment, flags, only_run, outcome, quick_compilation, resume
 
 from logpi.cli.main import main
@@ -330,24 +329,9 @@ def test_a_disk_that_refuses(tmp_path, monkeypatch):
 
 
 def test_a_full_disk(tmp_path):
-    small = tmp_path / "small"
-    small.mkdir()
-    try:
-        mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], capture_output=True)
-    except OSError as error:
-        pytest.skip(f"no mount here: {error}")
-    if mount.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mount.stderr.decode().strip()}")
-
-    def fill():
-        with open(small / "ballast", "wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(512))
-
-    try:
-        assert_survives_a_full_disk(small / "runs", tmp_path, fill, (small / "ballast").unlink)
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+    with small_disk(tmp_path / "small", 2**20) as small:
+        ballast = small / "ballast"
+        assert_survives_a_full_disk(small / "runs", tmp_path, lambda: fill(ballast), ballast.unlink)
 
 
 def test_a_place_where_nothing_can_be_written(fails, tmp_path):

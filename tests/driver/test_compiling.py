@@ -1,9 +1,12 @@
 """Programs compiled in the background: waited for when they are needed, and their errors told."""
 
+import subprocess
+import sys
 import threading
 
 import jax
 import pytest
+from small import ROOT
 
 from logpi.driver.compiling import Compiling
 from logpi.driver.process import Program
@@ -52,3 +55,29 @@ def test_what_is_not_urgent_is_not_even_traced_before_what_is():
 
 def fails(x):
     raise RuntimeError("cannot be traced")
+
+
+LEAVE = """
+import time
+import jax, jax.numpy as jnp
+from logpi.driver.compiling import Compiling, under_way
+from logpi.driver.process import Program
+
+def long(x):
+    for k in range(1000):
+        x = jnp.sort(jnp.sin(x) * k + x)
+    return x
+
+names = ["one", "two", "three"]
+made = Compiling({name: Program(jax.jit(long), (jnp.ones(64 + k),)) for k, name in enumerate(names)})
+give_up = time.monotonic() + 20
+while not under_way():
+    assert time.monotonic() < give_up
+time.sleep(1)
+raise SystemExit(3)
+"""
+
+
+def test_a_script_that_ends_while_something_compiles_ends_with_its_own_code():
+    done = subprocess.run([sys.executable, "-c", LEAVE], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert (done.returncode, done.stderr) == (3, "")

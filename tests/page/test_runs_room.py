@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from disks import fill, small_disk
 from pages import add_row, make_run, serving
 from small import ROOT, SETTINGS
 
@@ -119,19 +120,44 @@ def test_stopping_what_does_not_run_says_so(home, served):
     assert "not inside" in served.post("/api/runs/stop", {"run": "../x"}, 400)["error"]
 
 
-def test_a_command_that_fails_is_shown_as_what_it_is(served, monkeypatch):
-    for name, value in {**SETTINGS, "PYTHONPATH": str(ROOT)}.items():
-        monkeypatch.setenv(name, value)
-    job = served.post("/api/runs/start", {"env": "Nonsense-v9"})
-    assert job["command"].startswith("logpi train Nonsense-v9 --log-dir=")
-    listener, ended = Listener(served), None
-    while ended is None:
+def ended(served, job):
+    """The command ``job`` of the page once it has ended, as a listener hears of it."""
+    listener, found = Listener(served), None
+    while found is None:
         value = listener.next()[1]
         known = [value["job"]] if "job" in value else value.get("jobs", [])
-        ended = next((each for each in known if each["code"] is not None), None)
+        found = next((each for each in known if each["number"] == job["number"] and each["code"] is not None), None)
     listener.close()
-    assert ended["code"] == 1
-    assert "unknown environment 'Nonsense-v9'" in ended["lines"][-1]
+    return found
+
+
+@pytest.fixture
+def quick_commands(monkeypatch):
+    for name, value in {**SETTINGS, "PYTHONPATH": str(ROOT)}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_command_that_fails_is_shown_as_what_it_is(served, quick_commands):
+    job = served.post("/api/runs/start", {"env": "Nonsense-v9"})
+    assert job["command"].startswith("logpi train Nonsense-v9 --log-dir=")
+    found = ended(served, job)
+    assert found["code"] == 1
+    assert "unknown environment 'Nonsense-v9'" in found["lines"][-1]
+
+
+def test_a_full_disk_is_shown_as_what_it_is(tmp_path, quick_commands):
+    with small_disk(tmp_path / "small", 2**20) as small, serving(small / "runs") as page:
+        job = page.post("/api/runs/start", {"env": "CartPole-v1", "total_timesteps": 2_000_000})
+        give_up = time.monotonic() + 60
+        while not any(run["done"] for run in page.get("/api/runs/list")["runs"]):
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        fill(small / "ballast")
+        found = ended(page, job)
+        assert found["code"] == 1
+        assert "No space left" in "\n".join(found["lines"])
+        (state,) = page.get("/api/runs/list")["runs"]
+        assert state["status"] in ("interrupted", "failed")
 
 
 def test_names_that_can_be_started(served):
