@@ -58,6 +58,7 @@ def deep_sea(n: int) -> DeviceEnv:
 def found_at(way: str, n: int, seeds: int, steps: int, folder: Any) -> tuple[Floats, float]:
     """([S] steps at which the way was found, the budget)."""
     algo, settings = WAYS[way]
+    settings = settings | ({"n_steps": n} if algo == "reinforce" else {})  # moves of an episode
     curves = trained(deep_sea(n), algo, seeds, folder, f"{way}, N = {n}", total_timesteps=steps, **settings)
     return reached(curves, FOUND), float(curves.steps[-1])
 

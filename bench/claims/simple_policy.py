@@ -30,7 +30,7 @@ WAVES = (0, 1, 3, 8)
 LAYERS = ((), (16,), (64, 64))
 FIXED = {"eval_points": 1, "eval_episodes": 20_000, "final_episodes": 100}
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
-    "REINFORCE": ("reinforce", {"rung": "leave-one-out", "n_envs": 64, "learning_rate": 1e-2}),
+    "REINFORCE": ("reinforce", {"rung": "leave-one-out", "n_envs": 64, "n_steps": 1, "learning_rate": 1e-2}),
     "DQN": (
         "dqn",
         {
