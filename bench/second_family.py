@@ -15,6 +15,7 @@ SECOND_FAMILY = Subject(
         "CartPole-v1:dqn": (),
         "CartPole-v1:pqn": (),
         "Acrobot-v1:dqn": (),
+        "MountainCar-v0:dqn": (),
         "Acrobot-v1:pqn": (),
         "CartPole-v1:qac": (),
         "CartPole-v1:qac:replay": ("--replay",),
@@ -28,6 +29,7 @@ SECOND_FAMILY = Subject(
     {
         "CartPole-v1": 475,
         "Acrobot-v1": -90,
+        "MountainCar-v0": -120,
         "Pendulum-v1": -160,
         "MountainCarContinuous-v0": 90,
         "LunarLanderContinuous-v3": 240,
