@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import shared
-from local_maxima import ascended
+from local_maxima import climbed
 from shared import Floats, parser, trained, work
 
 from logpi.control.variance.processes import DecisionProcess, decision_process, environment_of, objective
@@ -85,23 +85,35 @@ def halves(process: DecisionProcess, theta: Array) -> Array:
     return theta[np.minimum(np.arange(states) // (WIDTH // 2), len(theta) - 1)]
 
 
+def climb(processes: list[DecisionProcess], first: Floats, whole: bool, steps: int) -> Floats:
+    """J [U, N] after ``steps`` steps along the exact gradient from the tables ``first`` [U, N, R, A], in float64."""
+
+    def of_process(parts: tuple[Array, ...], first: Array) -> Array:
+        process = processes[0]._replace(**dict(zip(("start", "move", "reward"), parts, strict=True)))
+
+        def j(theta: Array) -> Array:
+            return objective(process, theta if whole else halves(process, theta))
+
+        return jax.vmap(lambda theta: climbed(j, theta, RATE, steps)[1])(first)
+
+    with jax.enable_x64(True):
+        parts = tuple(
+            jnp.asarray(np.stack([getattr(p, name) for p in processes])) for name in ("start", "move", "reward")
+        )
+        return np.asarray(jax.jit(jax.vmap(of_process))(parts, jnp.asarray(first)), np.float64)
+
+
 def exact_groups(processes: list[DecisionProcess], starts: int, steps: int) -> list[Group]:
     """Exact ascent of tables, and of tables that states share, for each spread of the starts."""
-    groups = []
+    groups, states = [], len(processes[0].start)
     for shared_by in (1, WIDTH // 2):
-        name = f"random processes, {POLICIES[shared_by > 1]}"
         for spread in SPREADS:
-            found = []
-            for number, process in enumerate(processes):
-                rows = (len(process.start) - 1) // shared_by + 1
-                count = starts if spread else 1
-                first = spread * np.random.default_rng(number).normal(size=(count, rows, ACTIONS))
-
-                def j(theta: Array, process: DecisionProcess = process, whole: bool = shared_by == 1) -> Array:
-                    return objective(process, theta if whole else halves(process, theta))
-
-                found.append(share(process, ascended(j, first, RATE, steps)[1]))
-            groups.append(Group(f"{name}, exact gradient", f"N(0, {spread:g}²)", np.stack(found)))
+            size = (len(processes), starts if spread else 1, (states - 1) // shared_by + 1, ACTIONS)
+            first = spread * np.random.default_rng(0).normal(size=size)
+            values = climb(processes, first, shared_by == 1, steps)
+            shares = np.stack([share(process, j) for process, j in zip(processes, values, strict=True)])
+            name = f"random processes, {POLICIES[shared_by > 1]}, exact gradient"
+            groups.append(Group(name, f"N(0, {spread:g}²)", shares))
     return groups
 
 

@@ -61,16 +61,17 @@ def blind(process: DecisionProcess, theta: Array) -> Array:
     return jnp.broadcast_to(jnp.stack([jnp.zeros_like(theta), theta]), process.shape)
 
 
-def ascended(j: Callable[[Array], Array], starts: Floats, rate: float, steps: int) -> tuple[Floats, Floats, Floats]:
-    """(θ, J, ‖∇J‖) of each of ``starts`` [N, ...] after ``steps`` steps θ ← θ + rate ∇J, in float64."""
+def climbed(j: Callable[[Array], Array], theta: Array, rate: float, steps: int) -> tuple[Array, Array, Array]:
+    """(θ, J, ‖∇J‖) after ``steps`` steps θ ← θ + rate ∇J."""
     slope = jax.grad(j)
+    last = jax.lax.fori_loop(0, steps, lambda _, theta: theta + rate * slope(theta), theta)
+    return last, j(last), jnp.linalg.norm(jnp.ravel(slope(last)))
 
-    def one(theta: Array) -> tuple[Array, Array, Array]:
-        last = jax.lax.fori_loop(0, steps, lambda _, theta: theta + rate * slope(theta), theta)
-        return last, j(last), jnp.linalg.norm(jnp.ravel(slope(last)))
 
+def ascended(j: Callable[[Array], Array], starts: Floats, rate: float, steps: int) -> tuple[Floats, Floats, Floats]:
+    """(θ, J, ‖∇J‖) of each of ``starts`` [N, ...] after ``steps`` steps along the exact gradient, in float64."""
     with jax.enable_x64(True):
-        found = jax.jit(jax.vmap(one))(jnp.asarray(starts, jnp.float64))
+        found = jax.jit(jax.vmap(lambda theta: climbed(j, theta, rate, steps)))(jnp.asarray(starts, jnp.float64))
         return tuple(np.asarray(x, np.float64) for x in found)  # type: ignore[return-value]
 
 
