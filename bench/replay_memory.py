@@ -1,45 +1,50 @@
-"""Peak memory of a replay, checkpoints included, against the size of its arrays.
+"""Peak memory of a full replay, checkpoints included, against the size of its arrays.
 
-    python bench/replay_memory.py [--rows 1000000]
+    python bench/replay_memory.py [--rows 1000000] [--frames 100000]
 
-The off-policy probe of the tests (tabular Q-learning, ``tests/support/q_chain.py``) trains with a replay of many rows
-of 100 numbers and with a tiny one, each in a process of its own that saves three checkpoints. The difference of their
-peaks is what the replay costs. Wanted: at most 1.2 times its arrays, so that it is in memory once.
+DQN trains (``logpi_replay.py``) with a replay of many rows of 100 numbers, or of stacks of 4 Atari frames, and with a
+tiny one, each in a process of its own. It fills the replay, learns, and saves it at the end. The difference of the
+peaks is what the replay costs. Wanted: at most 1.2 times its arrays, where each frame is counted once.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from report import BENCH, parser, publish, table
+from report import BENCH, answer, parser, publish, table
 
-ROOT = BENCH.parent
-NUMBERS = 100  # of an observation
-BYTES = 4 * (NUMBERS + 4)  # of a row: observation, action, reward, discount and mask
+BYTES = {"numbers": 4 * 100, "frames": 84 * 84}  # of a row's observation; of a stack the newest frame
+REST = 4 * 4  # action, reward, discount and mask
+NAMES = {"numbers": "rows of 100 numbers", "frames": "stacks of 4 frames of 84x84"}
+TINY = {"numbers": 4_000, "frames": 400}
+WANTED = 1.2
 
 
-def peaks(rows: int) -> tuple[int, int]:
-    """Peak bytes of the process with ``rows`` rows and of the one with a tiny replay."""
-    sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "control")]
-    from test_off_policy import peak_memory
-
+def peak(kind: str, capacity: int, steps: int) -> int:
+    """Peak bytes of a process whose replay holds ``capacity`` decisions."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("first", "second"):  # the first fills the caches: compiling takes memory too
-            large = peak_memory(Path(folder) / name / "large", rows)
-            tiny = peak_memory(Path(folder) / name / "tiny", 1_000)
-    return large, tiny
+        script = BENCH / "logpi_replay.py"
+        return int(answer(sys.executable, script, kind, capacity, steps, Path(folder))["bytes"])
+
+
+def row(kind: str, capacity: int) -> list[object]:
+    """The table's row; each process runs twice, as the first one compiles, which takes memory too."""
+    for _ in ("compiles", "counts"):
+        large, tiny = peak(kind, capacity, capacity), peak(kind, TINY[kind], capacity)
+    arrays = capacity * (BYTES[kind] + (REST if kind == "numbers" else 0))
+    sizes = [f"{x / 2**20:,.0f}" for x in (arrays, tiny, large, large - tiny)]
+    return [f"{capacity:,} {NAMES[kind]}", *sizes, f"{(large - tiny) / arrays:.2f}", f"{WANTED:g}"]
 
 
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--frames", type=int, default=100_000)
     args = arguments.parse_args()
-    large, tiny = peaks(args.rows)
-    arrays = args.rows * BYTES
-    row = [f"{args.rows:,}", *(f"{x / 2**20:,.0f}" for x in (arrays, tiny, large, large - tiny))]
-    header = ["rows", "arrays, MiB", "peak with a tiny replay, MiB", "peak, MiB", "increase, MiB", "increase / arrays"]
-    ratio = (large - tiny) / arrays
-    publish(args.results, "replay_memory", "Memory of the replay", {}, [table(header, [[*row, f"{ratio:.2f}"]])])
+    rows = [row("numbers", args.rows), row("frames", args.frames)]
+    header = ["replay", "arrays, MiB", "peak with a tiny replay, MiB", "peak, MiB", "increase, MiB", "ratio", "wanted"]
+    about = "The arrays of frames are the frames alone, each once; the ratio is the increase by them."
+    publish(args.results, "replay_memory", "Memory of the replay", {}, [table(header, rows), about])
 
 
 if __name__ == "__main__":
