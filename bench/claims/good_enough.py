@@ -133,7 +133,7 @@ def sampled_groups(starts: int, steps: int, folder: Any) -> list[Group]:
     groups = []
     for name in NAMED:
         process = decision_process(name)
-        for spread in SPREADS[1:]:
+        for spread in (SPREADS[1], SPREADS[-1]):
             policy = table_from(process.shape, spread)
             settings = {**SAMPLED, "total_timesteps": steps, "eval_points": 0, "eval_episodes": 4, "final_episodes": 4}
             run = trained(

@@ -1,6 +1,6 @@
 """Can a Q-function be complicated where the policy is simple?
 
-    python bench/claims/simple_policy.py [--seeds 10] [--steps 20000] [--waves 0 1 3 8]
+    python bench/claims/simple_policy.py [--seeds 10] [--steps 20000] [--waves 0 1 8]
 
 A hand sees where an object lies, x from -1 to 1, once. It closes from the left or from the right, and the episode
 ends:
@@ -26,7 +26,7 @@ from shared import Curves, parser, trained, work
 from logpi.types import Array, DeviceEnv, EnvSpec, Key
 
 SIDE = 0.1  # reward of the right side
-WAVES = (0, 1, 3, 8)
+WAVES = (0, 1, 8)
 LAYERS = ((), (16,), (64, 64))
 FIXED = {"eval_points": 1, "eval_episodes": 20_000, "final_episodes": 100}
 METHODS: dict[str, tuple[str, dict[str, Any]]] = {
