@@ -209,9 +209,11 @@ def main() -> None:
         took = time.perf_counter() - began
     shown = ", ".join(f"{count:,} of {status}" for status, count in statuses.items())
     rows.append([f"{asked.requests:,} random requests", f"{shown} in {took:.0f} s; no fault, no file changed"])
-    over = ", ".join(f"{value:.0f}" for value in memory)
     about = f"{RUNS} run folders with {ROWS:,} rows of 18 columns each."
-    told = f"Resident memory during live updates, every ten seconds, in MiB: {over}."
+    told = (
+        f"Resident memory during live updates, {len(memory)} readings ten seconds apart: "
+        f"{min(memory):.0f} to {max(memory):.0f} MiB."
+    )
     publish(asked.results, "page", "The page", {}, [about, table(["what", "measured"], rows), told])
 
 

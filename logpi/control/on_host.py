@@ -36,24 +36,16 @@ class HostRollout:
         shown = jax.tree.map(lambda x: jnp.zeros((self._batch, *x.shape), x.dtype), self._obs)
         return carry, blank_trajectory(self._algorithm, learner, carry._replace(obs=shown), key)
 
-    def act(self, learner: Learner, memory: PyTree, shown: PyTree, words: Array, t: Array) -> tuple[Act, Array]:
-        """The ``t``-th decision, by its words, and the next one's number, which stays on the device.
-
-        ``words`` [D, 2] are those of all D decisions of a rollout: T of each vector.
-        """
-        return self._algorithm.act(learner, memory, shown, key_of(words[t])), t + 1
+    def act(self, learner: Learner, memory: PyTree, shown: PyTree, words: Array) -> Act:
+        """One decision, by its random ``words`` [2]."""
+        return self._algorithm.act(learner, memory, shown, key_of(words))
 
     def arguments(self, state: State) -> tuple[PyTree, ...]:
         """Shapes of the arguments of ``act``."""
         size = self._batch // len(self._vectors)
         shown = jax.tree.map(lambda x: jax.ShapeDtypeStruct((size, *x.shape[2:]), x.dtype), state.batch.obs)
         memory = jax.tree.map(lambda x: jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype), state.carry.memory)
-        words = jax.ShapeDtypeStruct((self._decisions, 2), jnp.uint32)
-        return acting(state.learner), memory, shown, words, jax.ShapeDtypeStruct((), jnp.int32)
-
-    @property
-    def _decisions(self) -> int:
-        return self._algorithm.n_steps * len(self._vectors)
+        return acting(state.learner), memory, shown, jax.ShapeDtypeStruct((2,), jnp.uint32)
 
     def metrics(self, state: State) -> Metrics:
         """Shapes of what ``collect`` measures."""
@@ -78,14 +70,14 @@ class HostRollout:
                 first += vector.num_envs
             state = _with_new_episodes(state, first_carry(self._algorithm, self._batch))
             self._started = True
-        learner, row = acting(state.learner), jnp.int32(0)
-        # drawn on the host: on a CPU, JAX's generator would take longer at each move than a small network
+        learner, decisions = acting(state.learner), self._algorithm.n_steps * len(self._vectors)
+        # drawn on the host: on a CPU, JAX's generator would take longer at each move than a small network, and so
+        # would a row of an array on the device
         drawn = np.random.SeedSequence(np.asarray(jax.random.key_data(key)).tolist())
-        words = jnp.asarray(drawn.generate_state(2 * self._decisions).reshape(-1, 2))
+        words = iter(drawn.generate_state(2 * decisions).reshape(-1, 2))
 
         def choose(memory: PyTree, shown: PyTree) -> Act:
-            nonlocal row
-            chosen, row = act(learner, memory, shown, words, row)
+            chosen: Act = act(learner, memory, shown, next(words))
             return chosen
 
         found = rollout_host(self._vectors, self._algorithm, choose, state.carry, seconds, watch)

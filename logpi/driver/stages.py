@@ -255,14 +255,16 @@ class Evaluation(NamedTuple):
 def programs_of(
     process: Process, spread: Spread, state: State, hyper: PyTree, first: tuple[Jitted, Jitted]
 ) -> dict[str, Program]:
-    """All programs of a process: first what training needs, and of that first what takes longest to compile.
+    """All programs of a process: first what training needs, and of that first what likely takes longest to compile.
 
     ``first`` is what ``initial`` made.
     """
     stages = {stage.name: stage.program(process, spread, state) for stage in reversed(process.stages)}
+    order = ("full", "quick", "least")
+    longest = sorted(stages, key=lambda name: order.index(stages[name].effort))
     init, start = first
     return {
-        **stages,
+        **{name: stages[name] for name in longest},
         "init": Program(init, (stream(state.seed, LEARNER), hyper), "least"),
         "start": Program(start, (state.learner, stream(state.seed, START)), "least"),
         **evaluation_programs(process.evaluation, process, spread, state),

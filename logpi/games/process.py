@@ -55,7 +55,7 @@ def self_play_process(
         match = method.gate.start(key) if method.gate else ()
         return carry, Batch(method.empty_rows(learner, carry.games), method.empty_losses(learner, carry.replay), match)
 
-    stages = [_play(method, effort), _store(method), _update(method, effort)]
+    stages = [_play(method, effort), _store(method), _update(method)]
     if method.gate is not None:
         stages.append(_gate(method, effort))
     return Process(
@@ -103,8 +103,11 @@ def _store(method: SelfPlay) -> Stage:
     return Stage("store", run, ("carry",), STORE, effort="least")
 
 
-def _update(method: SelfPlay, effort: Effort) -> Stage:
-    """Updates, in pieces of any number; the metrics of the last piece count."""
+def _update(method: SelfPlay) -> Stage:
+    """Updates, in pieces of any number; the metrics of the last piece count.
+
+    Nearly all of an update are products, which are the library's at any effort.
+    """
 
     def run(state: State, now: Now) -> tuple[State, Metrics]:
         replay, batch = state.carry.replay, state.batch
@@ -115,7 +118,7 @@ def _update(method: SelfPlay, effort: Effort) -> Stage:
             learner=learner._replace(timesteps=timesteps), batch=batch._replace(losses=losses)
         ), metrics
 
-    return Stage("update", run, ("learner", "batch"), UPDATE, units=method.n_updates, effort=effort)
+    return Stage("update", run, ("learner", "batch"), UPDATE, units=method.n_updates, effort="quick")
 
 
 def _gate(method: SelfPlay, effort: Effort) -> Stage:
