@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import queue
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from logpi.arena.engine.clock import Budget, Clock, budget
 from logpi.arena.engine.thinker import Limits, Thinker, Thought
@@ -59,7 +60,7 @@ class GtpEngine:
             "komi": self._komi,
             "play": self._play,
             "genmove": self._genmove,
-            "reg_genmove": lambda words: self._name_of(self._best(self._colour(words))),
+            "reg_genmove": self._regression,
             "undo": self._undo,
             "showboard": lambda words: self._board(),
             "final_score": lambda words: self._score(),
@@ -106,7 +107,7 @@ class GtpEngine:
         except LogpiError as error:
             self._out(f"?{number} {' '.join(str(error).split())}\n\n")
             return True
-        self._out("\n\n" if answer == STREAMED else f"={number} {answer}".rstrip() + "\n\n")
+        self._out("\n" if answer == STREAMED else f"={number} {answer}".rstrip() + "\n\n")
         return True
 
     # -- the board -----------------------------------------------------------------------------------------------------
@@ -238,15 +239,28 @@ class GtpEngine:
         self._add(action)
         return self._name_of(action)
 
+    def _regression(self, words: Sequence[str]) -> str:
+        with self._kept():
+            return self._name_of(self._best(self._colour(words)))
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Leave the game as it is, whoever was let to move."""
+        before = list(self._positions)
+        try:
+            yield
+        finally:
+            self._positions = before
+
     # -- analysis ------------------------------------------------------------------------------------------------------
 
     def _analyze(self, words: Sequence[str]) -> str:
         """Lines of ``info`` until the other program says something."""
-        self._ordered(words)
-        self._going_on()
-        self._out(f"={self._number}\n")
         unlimited = Limits(Budget(math.inf, math.inf))
-        self._thinker.think(self._positions[-1], unlimited, self._info, lambda: not self._waiting.empty(), SHOWN)
+        with self._kept():
+            self._ordered(words)
+            self._out(f"={self._number}\n")
+            self._thinker.think(self._positions[-1], unlimited, self._info, lambda: not self._waiting.empty(), SHOWN)
         return STREAMED
 
     def _genmove_analyze(self, words: Sequence[str]) -> str:
@@ -262,7 +276,9 @@ class GtpEngine:
         """The colour of an analysis, which is the mover's unless it is said."""
         named = [word for word in words[:1] if word.lower() in COLOURS]
         colour = self._colour(named) if named else self._turn()
+        self._going_on()
         self._to_move(colour)
+        self._going_on()
         return colour
 
     def _info(self, thought: Thought) -> None:
@@ -277,7 +293,7 @@ class GtpEngine:
         self._out(" ".join(parts) + "\n")
 
 
-STREAMED = "\x00"  # an answer that was written already
+STREAMED = "\x00"  # an answer that was written already, its last line's end included
 
 
 def _numbers(words: Sequence[str], count: int) -> list[float]:

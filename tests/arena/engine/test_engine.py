@@ -62,10 +62,11 @@ class Talk:
     """A session in this process, and what it has said."""
 
     def __init__(self, agent, room=ROOM, simulations=32):
-        self.lines, self.waiting = [], queue.Queue()
+        self.lines, self.heard, self.waiting = [], [], queue.Queue()
         self._handle = session(agent, "auto", simulations, room, self.waiting, self._hear)
 
     def _hear(self, text):
+        self.heard.append(text)
         self.lines += text.splitlines() if text.strip() else [text]
 
     def __call__(self, *lines):
@@ -349,8 +350,21 @@ def test_gtp_analyses_until_something_is_said(gtp):
     said = gtp("kata-analyze b 10")
     assert said[0] == "="
     assert re.match(r"info move [A-E][1-5] visits \d+ winrate \d+ prior \d+ order 0 pv", said[1])
-    said = gtp("lz-genmove_analyze b 10")
-    assert said[-2].startswith("play ") or said[-1].startswith("play ")
+    assert "".join(gtp.heard).endswith("\n\n")
+    assert not "".join(gtp.heard).endswith("\n\n\n"), "an answer ends with two line breaks"
+    gtp("lz-genmove_analyze b 10")
+    assert re.search(r"\nplay ([A-E][1-5]|pass)\n\n$", "".join(gtp.heard))
+
+
+def test_gtp_analysis_leaves_the_game_as_it_is(gtp):
+    """Also where it is of the player who is not to move, who could move after a pass alone."""
+    gtp("clear_board")
+    gtp.waiting.put("name") if gtp.waiting.empty() else None
+    assert gtp("kata-analyze w 10")[0] == gtp("lz-analyze w 10")[0] == "="
+    assert re.fullmatch(r"= ([A-E][1-5]|pass)", gtp("reg_genmove w")[0])
+    assert gtp("undo")[0] == "? cannot undo"
+    assert gtp("play b pass")[0] == gtp("play w pass")[0] == "="
+    assert gtp("lz-genmove_analyze b 10") == ["? the game is over", ""]
 
 
 def test_other_agents_are_refused(four):
