@@ -1,6 +1,6 @@
 """Do reward-to-go and baselines cut the variance of the gradient estimate, and with it the samples that are needed?
 
-    python bench/claims/less_variance.py [--seeds 10] [--trajectories 1000] [--steps 50000]
+    python bench/claims/less_variance.py [--seeds 10] [--trajectories 1000] [--steps 50000] [--exact]
 
 Three parts. Variance: of the gradient estimates of ``--seeds`` untrained policies of CartPole-v1 (16 units), rung by
 rung of the ladder on the same trajectories, by ``logpi.GradientLab``. Samples: REINFORCE with each rung trains the
@@ -86,6 +86,13 @@ def exact_row(case: Case) -> list[object]:
     return [case.about, *(f"{x:.4g}" for x in found)]
 
 
+def exact_parts() -> list[str]:
+    """The table of exact variances, and what it shows."""
+    header = ["process", "total reward", "reward-to-go", "reward-to-go - V"]
+    said = "Exact variance of one trajectory's estimate with γ = 1; V is that of the policy:"
+    return [said, shared.report.table(header, [exact_row(case) for case in cases()])]
+
+
 def ratios(seeds: int, trajectories: int) -> dict[str, Floats]:
     """rung -> [S] log of its variance over that of the total reward, one number for each untrained policy."""
     lab = logpi.GradientLab(ENV, hidden=(HIDDEN,))
@@ -120,7 +127,12 @@ def main() -> None:
         "--trajectories", type=int, default=1_000, help="of each policy whose estimates are compared"
     )
     arguments.add_argument("--steps", type=int, default=50_000, help="environment steps of a training")
+    arguments.add_argument("--exact", action="store_true", help="the exact part alone")
     args = arguments.parse_args()
+    title = "Reward-to-go and baselines: variance and samples"
+    if args.exact:
+        shared.publish(args.results, "less_variance", title, exact_parts())
+        return
     with work() as folder:
         log = ratios(args.seeds, args.trajectories)
         found = {rung: best_rate(args.seeds, rung, args.steps, folder) for rung in RUNGS}
@@ -155,12 +167,9 @@ def main() -> None:
         "with Student's 95 % interval.",
         shared.report.table(header, rows),
         shared.draw(args.results, "less_variance", 2, fill),
-        "Exact variance of one trajectory's estimate with γ = 1; V is that of the policy:",
-        shared.report.table(
-            ["process", "total reward", "reward-to-go", "reward-to-go - V"], [exact_row(case) for case in cases()]
-        ),
+        *exact_parts(),
     ]
-    shared.publish(args.results, "less_variance", "Reward-to-go and baselines: variance and samples", parts)
+    shared.publish(args.results, "less_variance", title, parts)
 
 
 if __name__ == "__main__":
