@@ -143,7 +143,7 @@ def side_by_side(name: str, oracle: Any, games: int) -> list[object]:
     from logpi.games.rules.make import make_game
 
     began = time.process_time()
-    told = side_by_side.compare(make_game(name), oracle, games, min(ROWS, games), short=name == "chess")
+    told = side_by_side.compare(make_game(name), oracle, games, min(ROWS, games))
     ends = ", ".join(f"{end} {count:,}" for end, count in told.ends.most_common())
     return [name, f"{games:,}", f"{told.moves:,}", ends, f"{time.process_time() - began:.0f}"]
 

@@ -15,6 +15,7 @@ MOVES = {
     for action, (start, end, becomes) in ENDS.items()
 }
 LAST = chess.BB_RANK_1 | chess.BB_RANK_8
+PATIENT = 6  # every so many games do not look for captures: they see the ends that take long
 
 
 def action_of(move):
@@ -26,8 +27,10 @@ def action_of(move):
 class ChessOracle:
     """A game from the start."""
 
-    def __init__(self):
+    def __init__(self, number):
+        """Begin game ``number``."""
         self._board, self._seen = chess.Board(), collections.Counter()
+        self._patient = number % PATIENT == 0
 
     def actions(self):
         """Our actions of all legal moves."""
@@ -50,18 +53,21 @@ class ChessOracle:
         }
         return next((name for name, holds in drawn.items() if holds), ""), 0.0
 
-    def takes(self, action):
-        """Whether a man stands where the move ends."""
-        return bool(self._board.occupied >> ENDS[action][1] & 1)
-
-    def push(self, action):
-        """Make a move; AssertionError where it is not legal."""
+    def play(self, legal, draws):
+        """Make one of the ``legal`` actions, any or the first of some that captures; it has to be legal."""
+        picked = [int(legal[int(draw * len(legal))]) for draw in (draws[:1] if self._patient else draws)]
+        action = next(filter(self._takes, picked), picked[-1])
         move = MOVES[action]
         if chess.BB_SQUARES[move.to_square] & LAST and chess.BB_SQUARES[move.from_square] & self._board.pawns:
             move = chess.Move(move.from_square, move.to_square, move.promotion or chess.QUEEN)
         assert self._board.is_legal(move), f"{move}: {self}"
         self._seen[self._taken()] += 1
         self._board.push(move)
+        return action
+
+    def _takes(self, action):
+        """Whether a man stands where the move ends."""
+        return bool(self._board.occupied >> ENDS[action][1] & 1)
 
     def _taken(self):
         return self._board.occupied_co[chess.WHITE], self._board.occupied_co[chess.BLACK], self._board.turn

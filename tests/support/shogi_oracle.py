@@ -35,20 +35,18 @@ def action_of(move, white):
 class ShogiOracle:
     """A game from the start."""
 
-    def __init__(self):
+    def __init__(self, number):
+        """Begin game ``number``; all are alike."""
         self._board, self._checks = cshogi.Board(), []
         self._keys = [self._board.zobrist_hash()]
         self._times = collections.Counter(self._keys)
-        self._moves = self._legal()
 
     def actions(self):
         """Our actions of all legal moves."""
-        return [*self._moves]
+        return [self._action(move) for move in self._board.legal_moves]
 
-    def _legal(self):
-        """cshogi's legal moves by our actions."""
-        white = self._board.turn == cshogi.WHITE
-        return {action_of(move & 0xFFFF, white): move for move in self._board.legal_moves}
+    def _action(self, move):
+        return action_of(move & 0xFFFF, self._board.turn == cshogi.WHITE)
 
     def end(self, stuck):
         """(name of the end or "", result for the player to move). ``stuck``: who is to move has no legal move."""
@@ -68,19 +66,18 @@ class ShogiOracle:
             return "perpetual check", 1.0 if all(theirs) else -1.0
         return "repetition", 0.0
 
-    def takes(self, action):
-        """Whether a man stands where the move ends."""
-        row, column = divmod(action % 81, 9)
-        return self._board.piece((8 - column) * 9 + 8 - row) != 0
-
-    def push(self, action):
-        """Make a move; AssertionError where it is not legal."""
-        assert action in self._moves, f"{action}: {self}"
-        self._board.push(self._moves[action])
-        self._moves = self._legal()
+    def play(self, legal, draws):
+        """Make one of cshogi's legal moves, of which there have to be as many as ``legal``, and among these."""
+        moves = [*self._board.legal_moves]
+        assert len(moves) == len(legal), str(self)
+        move = moves[int(draws[0] * len(moves))]
+        action = self._action(move)
+        assert (legal == action).any(), f"{cshogi.move_to_usi(move)}: {self}"
+        self._board.push(move)
         self._checks.append(self._board.is_check())
         self._keys.append(self._board.zobrist_hash())
         self._times[self._keys[-1]] += 1
+        return action
 
     def __str__(self):
         return self._board.sfen()

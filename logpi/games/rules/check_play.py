@@ -19,12 +19,18 @@ ENOUGH = 8  # decided games, from which on their signs tell something
 
 def judge(game: Game, games: Games) -> Iterator[Finding]:
     """Legal moves, turns, ends, results and the board of random games."""
-    checks = (_legal, _turns, _ends, _results, _board, _observed)
+    checks = (_judged, _legal, _turns, _ends, _results, _board, _observed)
     for check in checks:
         found = list(check(game, games))
         yield from found
         if any(finding.level == "error" for finding in found):
             return  # what follows would only be its consequences
+
+
+def _judged(game: Game, games: Games) -> Iterator[Finding]:
+    if games.seen.judged is not None and not np.asarray(games.seen.judged).all():
+        what = "judge says otherwise than legal, ended and outcome"
+        yield Finding("error", what, "return (legal(state), ended(state), outcome(state)), or leave judge out")
 
 
 def _turns(game: Game, games: Games) -> Iterator[Finding]:

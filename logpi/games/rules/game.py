@@ -52,9 +52,15 @@ class Game(NamedTuple):
     # twice it gives the actions back, and the symmetries commute with it. None: where it is on the board itself. Whose
     # the cells are is not turned: not together with ``ownership``
     observed_action: Callable[[PyTree], Array] | None = None
+    # ``legal``, ``ended`` and ``outcome`` at once, where one computation serves all three
+    judge: Callable[[PyTree], tuple[Array, Array, Array]] | None = None
     looks: Looks = Looks()  # how people are shown it
     protocols: Protocols = Protocols()  # what other programs call it
     notation: Notation | None = None  # how moves and positions are written; None: moves by ``name`` and ``parse``
+
+    def judged(self, state: PyTree) -> tuple[Array, Array, Array]:
+        """(``legal``, ``ended``, ``outcome``) of a position."""
+        return self.judge(state) if self.judge else (self.legal(state), self.ended(state), self.outcome(state))
 
     def written(self, state: PyTree, action: int) -> str:
         """A legal action as people write it in that position."""

@@ -28,6 +28,9 @@ class Seen(NamedTuple):
     ownership: AnyArray | None  # [..., rows * columns] int8
     margin: AnyArray | None  # [...] float32
     observed_action: AnyArray | None  # [..., A] int32
+    judged: AnyArray | None = (
+        None  # [...] bool: whether ``judge`` says the same as ``legal``, ``ended`` and ``outcome``
+    )
 
 
 class Games(NamedTuple):
@@ -61,7 +64,15 @@ def seen_at(game: Game, state: PyTree) -> Seen:
         None if game.ownership is None else game.ownership(state),
         None if game.margin is None else game.margin(state),
         None if game.observed_action is None else game.observed_action(state),
+        None if game.judge is None else _judged(game, state),
     )
+
+
+def _judged(game: Game, state: PyTree) -> Array:
+    legal, ended, outcome = game.judged(state)
+    over = game.ended(state)
+    same = jnp.where(over, outcome == game.outcome(state), (legal == game.legal(state)).all())
+    return same & (ended == over)
 
 
 def random_games(game: Game, games: int) -> Callable[[Key], Games]:

@@ -35,12 +35,16 @@ class Exploration(NamedTuple):
 
 
 def terminal_value(game: Game, state: PyTree, score_utility_weight: float | Array) -> Array:
+    """Value of an ended game for the player to move, in [-1, 1], as ``with_margin`` has it."""
+    return with_margin(game, state, game.outcome(state), score_utility_weight)
+
+
+def with_margin(game: Game, state: PyTree, outcome: Array, score_utility_weight: float | Array) -> Array:
     """Value of an ended game for the player to move, in [-1, 1].
 
     It is the outcome, mixed with the score utility 2/π atan(points / 2√cells) in games with points (Wu 2019), which
     tells better moves from worse ones in decided games.
     """
-    outcome = game.outcome(state)
     if game.margin is None:
         return outcome
     points = game.margin(state)
@@ -62,9 +66,9 @@ def evaluate_leaf(problem: SearchProblem[GameSettings], state: PyTree) -> Leaf:
     """B positions as the rules and the network evaluate them."""
     game, weight = problem.game, problem.settings.score_utility_weight
     logits, value, _ = problem.apply(problem.params, jax.vmap(game.observe)(state))
-    ended = jax.vmap(game.ended)(state)
-    logits = jnp.where(jax.vmap(game.legal)(state), permute_actions(game, state, logits), ILLEGAL)
-    result = jax.vmap(lambda state: terminal_value(game, state, weight))(state)
+    legal, ended, outcome = jax.vmap(game.judged)(state)
+    logits = jnp.where(legal, permute_actions(game, state, logits), ILLEGAL)
+    result = jax.vmap(lambda state, outcome: with_margin(game, state, outcome, weight))(state, outcome)
     return Leaf(logits, jnp.where(ended, result, value), ended)
 
 

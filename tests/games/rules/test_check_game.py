@@ -96,6 +96,10 @@ BROKEN = {  # what is wrong: (fields made from the good game, a part of the find
         },
         "ownership and observed_action",
     ),
+    "a judge that says otherwise": (
+        lambda own: {"judge": lambda s: (own.legal(s), own.ended(s) | own.legal(s).any(), own.outcome(s))},
+        "judge says otherwise",
+    ),
     "no permutation": (lambda own: {"symmetries": np.zeros((2, 16), np.int32)}, "symmetries is not an integer array"),
     "fewer action symmetries": (lambda own: {"action_symmetries": own.action_symmetries[:1]}, "action_symmetries"),
     "plane symmetries of another size": (

@@ -51,7 +51,7 @@ def test_a_position_and_its_mirror_have_the_same_moves(perft):
 
 def test_random_games_agree_with_python_chess_move_by_move():
     """Moves, ends and results of whole games, side by side; some end by each of the laws."""
-    told = side_by_side.compare(make_game("chess"), ChessOracle, GAMES, rows=100, every=6, short=True)
+    told = side_by_side.compare(make_game("chess"), ChessOracle, GAMES, rows=100, every=6)
     assert sum(told.ends.values()) == GAMES
     assert {*told.ends} >= {"mate", "stalemate", "material", "50 moves", "repetition"}
 

@@ -56,6 +56,7 @@ def _game(name: str, variant: str, board: Board, start: str) -> Game:
         legal=functools.partial(play.legal, board),
         ended=functools.partial(play.ended, board),
         outcome=functools.partial(play.outcome, board),
+        judge=functools.partial(play.judge, board),
         observe=functools.partial(play.observe, board),
         cells=functools.partial(play.cells, board),
         first_to_move=functools.partial(play.first, board),

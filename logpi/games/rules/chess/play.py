@@ -28,10 +28,18 @@ from logpi.types import Array
 
 def legal(board: Board, state: ChessState) -> Array:
     """[A] bool."""
+    return judge(board, state)[0]
+
+
+def judge(board: Board, state: ChessState) -> tuple[Array, Array, Array]:
+    """(``legal``, ``ended``, ``outcome``): the moves are found once."""
     position = board.unpacked(state)
-    sets, _ = moves.origins(board, position)
+    sets, view = moves.origins(board, position)
     turned = tuple(word[board.turned_plane] for word in board.turned(sets))
-    return board.grid.cells_of(bitboards.where(first(board, state), sets, turned)).reshape(board.actions)
+    mask = board.grid.cells_of(bitboards.where(first(board, state), sets, turned)).reshape(board.actions)
+    stuck = ~some(bitboards.union(sets))
+    over = (position.quiet >= QUIET) | (position.ply >= board.longest) | (times(board, state) >= REPEATED)
+    return mask, stuck | over | barren(board, position), -(view.check & stuck).astype(jnp.float32)
 
 
 def step(board: Board, state: ChessState, action: Array) -> ChessState:
@@ -116,10 +124,7 @@ def times(board: Board, state: ChessState) -> Array:
 
 def ended(board: Board, state: ChessState) -> Array:
     """[] bool."""
-    position = board.unpacked(state)
-    stuck = ~some(bitboards.union(moves.origins(board, position)[0]))
-    over = (position.quiet >= QUIET) | (position.ply >= board.longest) | (times(board, state) >= REPEATED)
-    return stuck | over | barren(board, position)
+    return judge(board, state)[1]
 
 
 def barren(board: Board, position: Position) -> Array:
@@ -133,9 +138,7 @@ def barren(board: Board, position: Position) -> Array:
 
 def outcome(board: Board, state: ChessState) -> Array:
     """[] float32 of an ended game: -1 where the player to move is mated, else 0."""
-    position = board.unpacked(state)
-    sets, view = moves.origins(board, position)
-    return -(view.check & ~some(bitboards.union(sets))).astype(jnp.float32)
+    return judge(board, state)[2]
 
 
 def first(board: Board, state: ChessState) -> Array:

@@ -15,9 +15,23 @@ from logpi.types import Array
 
 def legal(board: Board, state: ShogiState) -> Array:
     """[A] bool."""
-    sets, _ = moves.destinations(board, board.unpacked(state))
-    sets = bitboards.where(board.first(state), sets, board.turned(sets))
-    return board.grid.cells_of(sets).reshape(board.actions)
+    return judge(board, state)[0]
+
+
+def judge(board: Board, state: ShogiState) -> tuple[Array, Array, Array]:
+    """(``legal``, ``ended``, ``outcome``): the moves are found once."""
+    position = board.unpacked(state)
+    sets, sight = moves.destinations(board, position)
+    shown = bitboards.where(board.first(state), sets, board.turned(sets))
+    loses = ~some(bitboards.union(sets)) | ~some(king(position)) | arrived(board, position)
+    wins = enthroned(board, position, sight, state.numbers[1])
+    number, since = times(board, state)
+    again = number >= board.repeated
+    by_mover, by_other = (again & (2 * state.numbers[k] >= since) for k in (2, 3))
+    perpetual = jnp.where(by_other, 1.0, jnp.where(by_mover, -1.0, 0.0)) if board.shogi else jnp.float32(0)
+    result = jnp.where(loses, -1.0, jnp.where(wins, 1.0, perpetual)).astype(jnp.float32)
+    over = loses | wins | again | (state.numbers[0] >= board.longest)
+    return board.grid.cells_of(shown).reshape(board.actions), over, result
 
 
 def step(board: Board, state: ShogiState, action: Array) -> ShogiState:
@@ -78,24 +92,12 @@ def times(board: Board, state: ShogiState) -> tuple[Array, Array]:
 
 def ended(board: Board, state: ShogiState) -> Array:
     """[] bool."""
-    position = board.unpacked(state)
-    sets, sight = moves.destinations(board, position)
-    stuck = ~some(bitboards.union(sets)) | ~some(king(position))
-    over = stuck | (times(board, state)[0] >= board.repeated) | (state.numbers[0] >= board.longest)
-    return over | arrived(board, position) | enthroned(board, position, sight, state.numbers[1])
+    return judge(board, state)[1]
 
 
 def outcome(board: Board, state: ShogiState) -> Array:
     """[] float32 of an ended game, for the player to move."""
-    position = board.unpacked(state)
-    sets, sight = moves.destinations(board, position)
-    loses = ~some(bitboards.union(sets)) | ~some(king(position)) | arrived(board, position)
-    wins = enthroned(board, position, sight, state.numbers[1])
-    number, since = times(board, state)
-    again = number >= board.repeated
-    by_mover, by_other = (again & (2 * state.numbers[k] >= since) for k in (2, 3))
-    perpetual = jnp.where(by_other, 1.0, jnp.where(by_mover, -1.0, 0.0)) if board.shogi else jnp.float32(0)
-    return jnp.where(loses, -1.0, jnp.where(wins, 1.0, perpetual)).astype(jnp.float32)
+    return judge(board, state)[2]
 
 
 def king(position: Position) -> Bits:
