@@ -1,6 +1,6 @@
 """Is the local maximum that policy gradient reaches often good enough?
 
-    python bench/claims/good_enough.py [--seeds 10] [--starts 50] [--ascent 5000] [--steps 50000]
+    python bench/claims/good_enough.py [--seeds 10] [--starts 10] [--ascent 1000] [--steps 50000]
 
 The return that is reached from many starts, in parts of what there is to gain: 0 is the policy whose actions are all
 equally probable, 1 is the best one, by dynamic programming. Tables of random decision processes (five moves, four
@@ -169,9 +169,9 @@ def row(group: Group) -> list[object]:
 
 
 def main() -> None:
-    arguments = parser(__doc__, seeds=20)
-    arguments.add_argument("--starts", type=int, default=50, help="of each process")
-    arguments.add_argument("--ascent", type=int, default=5_000, help="steps along the exact gradient")
+    arguments = parser(__doc__)
+    arguments.add_argument("--starts", type=int, default=10, help="of each process")
+    arguments.add_argument("--ascent", type=int, default=1_000, help="steps along the exact gradient")
     arguments.add_argument("--steps", type=int, default=50_000, help="environment steps of a seed of REINFORCE")
     args = arguments.parse_args()
     processes = [random_process(seed) for seed in range(args.seeds)]
