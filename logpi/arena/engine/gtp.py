@@ -245,7 +245,7 @@ class GtpEngine:
 
     @contextlib.contextmanager
     def _kept(self) -> Iterator[None]:
-        """Leave the game as it is, whoever was let to move."""
+        """Put the positions of the game back afterwards."""
         before = list(self._positions)
         try:
             yield
