@@ -593,7 +593,7 @@ def test_a_checkpoint_with_other_facts(run, refused, meta):
 def test_stages_of_other_names(run, refused):
     (run.path / "stages" / "../stages/x").mkdir(parents=True)
     (run.path / "stages" / "x" / "agent.json").write_text("{}")
-    assert "0 agents" in refused("arena", "tic-tac-toe", "random", "--ladder", run.path)
+    assert "0 agents" in refused("arena", "tic-tac-toe", "random", "--snapshots-of", run.path)
 
 
 OTHER_KINDS = {  # kind of task: (environment, entries of a good card, altered ones)

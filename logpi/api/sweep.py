@@ -25,9 +25,9 @@ from logpi.runs.lock import locked
 from logpi.runs.scores import significant
 from logpi.sweeps.folder import RECIPE, RUNS, TABLE, Plan, Reached, read_plan, write_plan
 from logpi.sweeps.group import Group
-from logpi.sweeps.halving import rungs as rungs_of
+from logpi.sweeps.halving import rounds as rounds_of
 from logpi.sweeps.result import Row, band, markdown, recipe_table, rows_of
-from logpi.sweeps.rung import Rungs
+from logpi.sweeps.rounds import Rounds
 from logpi.sweeps.samplers import sampler_of
 from logpi.sweeps.search import Search, Tell
 from logpi.sweeps.space import space_of
@@ -35,10 +35,10 @@ from logpi.tasks import Band, check_name, task_of
 from logpi.training.signals import stop_on_signal
 
 OUT = "sweep"  # folder
-EPISODES = 20  # of the evaluation at the end of a rung, where the settings do not say
+EPISODES = 20  # of the evaluation at the end of a round, where the settings do not say
 SPACE = "space"  # section of a settings file
 RESERVED = ("seed", "seeds", "log_dir")  # settings that the sweep itself decides
-# of every configuration: it is evaluated at the end of a rung, and nothing else ends it
+# of every configuration: it is evaluated at the end of a round, and nothing else ends it
 BASE: Mapping[str, object] = {
     **{"video": False, "tensorboard": False, "tracker": "none"},
     **{"eval_points": 0, "stop_at": math.inf, "stop_unbeatable": False, "minutes": math.inf},
@@ -82,7 +82,7 @@ def sweep(
     sampler: str = "random",
     batch: int = 16,
     halving: int = 0,
-    rungs: int = 3,
+    rounds: int = 3,
     retrain: int = 5,
     out: str | Path = OUT,
     on: str = HERE,
@@ -106,9 +106,9 @@ def sweep(
         seed: first seed; the configurations are drawn by it too.
         sampler: "random", or "optuna" for its tree-structured Parzen estimator (``pip install optuna``).
         batch: number of configurations at a time, side by side, before Optuna learns from them.
-        halving: factor η of successive halving: the best 1/η of the configurations go on from each rung, for η times as
-            long; 0: all train to the end.
-        rungs: number of rungs, at most, where ``halving`` is not 0.
+        halving: factor η of successive halving: the best 1/η of the configurations go on from each round, for η times
+            as long; 0: all train to the end.
+        rounds: number of rounds, at most, where ``halving`` is not 0.
         retrain: number of seeds that train the best settings again, from which the recipe's band follows; 0: none.
         out: folder of the sweep.
         on: where configurations are trained: "here" in this process, "ray" or "ray:ADDRESS", "slurm" or
@@ -127,7 +127,7 @@ def sweep(
     """
     folder, plan = Path(out), _plan(env, algo, space, config, settings)
     plan = plan._replace(configurations=configurations, seeds=seeds, seed=seed, sampler=sampler, batch=batch)
-    plan = plan._replace(halving=halving, rungs=rungs, retrain=retrain)
+    plan = plan._replace(halving=halving, rounds=rounds, retrain=retrain)
     if not (plan.env or plan.space):
         plan = _old(folder)
     _check(plan)
@@ -254,7 +254,7 @@ def train_group(
     with own_code.command(named), stop_on_signal(lambda what, done, total: None, tell) as stop:
         devices.prepare()
         group = Group({number: _experiment(Path(folder), plan, own) for number, own in settings.items()}, names)
-        return Rungs(group, Path(folder), stop.watch).to(going, share)
+        return Rounds(group, Path(folder), stop.watch).to(going, share)
 
 
 def _searched(folder: Path, plan: Plan, search: Search) -> list[Row]:
@@ -265,10 +265,10 @@ def _searched(folder: Path, plan: Plan, search: Search) -> list[Row]:
     for numbers in (every[first : first + at_once] for first in range(0, len(every), at_once)):
         settings = sampler.ask(numbers)
         experiments = {number: _experiment(folder, plan, own) for number, own in settings.items()}
-        rungs = rungs_of(len(numbers), plan.halving, plan.rungs)
+        rounds = rounds_of(len(numbers), plan.halving, plan.rounds)
         write_plan(folder, plan)  # whose settings are allowed
         devices.prepare()
-        search.through(experiments, settings, rungs)
+        search.through(experiments, settings, rounds)
         sampler.tell(search.merits(numbers))
     rows = rows_of(search.ledger, search.settings)
     if rows[0].reached[-1].merit is None:

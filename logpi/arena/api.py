@@ -21,7 +21,7 @@ from logpi.games.rules.game import Game
 from logpi.games.rules.make import make_game
 from logpi.own_code import name_code
 
-MAX_GAP = 2  # places on a ladder between players that meet
+MAX_GAP = 2  # places between snapshots that meet
 SEEDS = 2**31  # seeds of players are smaller
 
 
@@ -58,7 +58,7 @@ class Tournament(NamedTuple):
     settings: Settings
     duels: list[Duel]  # every game
     report: Report  # scores and Elo of the players and matches
-    folder: Path | None  # where games, result.json and ladder.png are
+    folder: Path | None  # where games, result.json and elo.png are
 
     def to_json(self) -> Json:
         """All but the games themselves, as ``result.json`` has it."""
@@ -80,7 +80,7 @@ def play_tournament(
     seed: int = 0,
     test: SequentialTest | None = None,
     anchor: str = "",
-    ladder: str = "",
+    snapshots_of: str = "",
     snapshots: int = 8,
     seconds: float = SECONDS,
     parallel_games: int = 128,
@@ -97,11 +97,11 @@ def play_tournament(
         seed: seed of the openings and of the players' random choices.
         test: sequential test that ends a match as soon as it is decided.
         anchor: name of the player whose Elo is 0; by default the mean is 0.
-        ladder: run whose agents at its periodic evaluations play too, before the other players.
+        snapshots_of: run whose agents at its periodic evaluations play too, before the other players.
         snapshots: number of these agents; each meets the two before it and the two after it.
         seconds: time limit of an external engine's answer, in seconds.
         parallel_games: number of games of a match that are played in parallel.
-        out: folder for games, ``result.json`` and ``ladder.png``; "" for a new one in ``arena/``, None for no files.
+        out: folder for games, ``result.json`` and ``elo.png``; "" for a new one in ``arena/``, None for no files.
         watcher: receives the progress.
 
     Raises:
@@ -110,7 +110,7 @@ def play_tournament(
     if isinstance(game, str):
         name_code(game)
     rules = make_game(game) if isinstance(game, str) else game
-    chosen = [*(folders.snapshots(ladder, snapshots) if ladder else ()), *players]
+    chosen = [*(folders.snapshots(snapshots_of, snapshots) if snapshots_of else ()), *players]
     settings = Settings(games, openings, seed, parallel_games, test)
     with contextlib.ExitStack() as closing:
         playing = [_player(one, rules, (seed + k) % SEEDS, seconds, closing) for k, one in enumerate(chosen)]
@@ -120,11 +120,11 @@ def play_tournament(
         folder = None if out is None else folders.new_folder(rules.title, out)
         if folder is not None:
             closing.callback(folders.remove_if_empty, folder)
-        duels = _play(rules, playing, settings, folder, watcher or Silent(), MAX_GAP if ladder else 0)
+        duels = _play(rules, playing, settings, folder, watcher or Silent(), MAX_GAP if snapshots_of else 0)
     found = report(names, duels, names.index(anchor) if anchor else None, test)
     tournament = Tournament(rules.id, settings, duels, found, folder)
     if folder is not None:
-        folders.save(folder, rules.title, tournament.to_json(), found, names if ladder else None)
+        folders.save(folder, rules.title, tournament.to_json(), found, names if snapshots_of else None)
     return tournament
 
 

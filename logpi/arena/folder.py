@@ -1,4 +1,4 @@
-"""The folder of a tournament: its games, ``result.json`` and ``ladder.png``."""
+"""The folder of a tournament: its games, ``result.json`` and ``elo.png``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def remove_if_empty(folder: Path) -> None:
 
 
 def save(folder: Path, title: str, found: Json, report: Report, order: Sequence[str] | None = None) -> None:
-    """Write ``result.json`` and ``ladder.png``.
+    """Write ``result.json`` and ``elo.png``.
 
     Args:
         folder: to write into.
@@ -56,15 +56,15 @@ def save(folder: Path, title: str, found: Json, report: Report, order: Sequence[
     Raises:
         LogpiError: the disk refuses.
     """
-    from logpi.view.ladder import ladder
+    from logpi.view.elo import elo_chart
 
     players = report.players if order is None else sorted(report.players, key=lambda player: order.index(player.name))
     zero = f"{report.anchor} is 0" if report.anchor else "the mean is 0"
-    ladder(
+    elo_chart(
         [player.name for player in players],
         [player.elo for player in players],
         [player.interval for player in players],
-        folder / "ladder.png",
+        folder / "elo.png",
         f"{title}: {sum(match.games for match in report.matches):,} games",
         f"Elo, {zero}" + ("; a drawn game added for every two" if report.drawn_games_added else ""),
         connected=order is not None,
@@ -86,7 +86,7 @@ def snapshots(run: str, count: int) -> list[str]:
     found = [(stage.name, agents[0]) for stage in stages if (agents := agents_in(stage))]
     if len(found) < 2 or count < 2:
         raise LogpiError(
-            f"ladder {run}, {count} snapshots: it has {len(found)} agents; give at least 2 snapshots, of a run of "
+            f"{count} snapshots of {run}: it has {len(found)} agents; give at least 2 snapshots, of a run of "
             "self-play that has been evaluated twice"
         )
     some = min(count, len(found))

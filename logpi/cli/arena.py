@@ -25,7 +25,7 @@ Players = Annotated[
     ),
 ]
 Sprt = Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="ELO0 ELO1")]
-Ladder = Annotated[str, tyro.conf.arg(metavar="RUN")]
+Run = Annotated[str, tyro.conf.arg(metavar="RUN")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Options:
     alpha: float = 0.05  # False-positive rate of the SPRT (accepts ELO1 wrongly), 0 to 0.5
     beta: float = 0.05  # False-negative rate of the SPRT (accepts ELO0 wrongly), 0 to 0.5
     anchor: str = ""  # Name of the player whose Elo is 0; by default the mean is 0
-    ladder: Ladder = ""  # Run whose snapshots at its periodic evaluations play too, before the other players
-    snapshots: int = 8  # Number of snapshots of the ladder, at least 2; each meets its two neighbours on either side
+    snapshots_of: Run = ""  # Run whose snapshots at its periodic evaluations play too, before the other players
+    snapshots: int = 8  # Number of these snapshots, at least 2; each meets its two neighbours on either side
     seconds: float = 60.0  # Time limit of an external engine's answer, in seconds, 0.001 to 86,400
     parallel_games: int = 128  # Number of games of a match that are played in parallel, at least 1
     out: str = ""  # Output folder; by default a new one in arena/
@@ -74,7 +74,7 @@ def arena(argv: list[str]) -> int:
             seed=asked.seed,
             test=SequentialTest(*asked.sprt, asked.alpha, asked.beta) if asked.sprt else None,
             anchor=asked.anchor,
-            ladder=asked.ladder,
+            snapshots_of=asked.snapshots_of,
             snapshots=asked.snapshots,
             seconds=asked.seconds,
             parallel_games=asked.parallel_games,
@@ -85,7 +85,7 @@ def arena(argv: list[str]) -> int:
         say_json(found.to_json())
         return 0
     show(found.to_json())
-    say(f"games, result and ladder: {found.folder}")
+    say(f"games, result and chart: {found.folder}")
     return 0
 
 

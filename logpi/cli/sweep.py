@@ -29,7 +29,7 @@ def sweep(argv: list[str]) -> int:
         sampler: str = "random",
         batch: int = 16,
         halving: int = 0,
-        rungs: int = 3,
+        rounds: int = 3,
         retrain: int = 5,
         out: str = "sweep",
         on: str = "here",
@@ -51,9 +51,9 @@ def sweep(argv: list[str]) -> int:
             sampler: Where configurations come from: random, or optuna, which learns from the scores of earlier ones
                 (pip install optuna)
             batch: Number of configurations at a time, at least 1, side by side, before Optuna learns from them
-            halving: Factor η of successive halving: the best 1/η of the configurations go on from each rung, η times
+            halving: Factor η of successive halving: the best 1/η of the configurations go on from each round, η times
                 as long; at least 2, or 0: all train to the end
-            rungs: Greatest number of rungs (stages of growing length) with --halving, at least 1
+            rounds: Greatest number of rounds (stages of growing length) with --halving, at least 1
             retrain: Number of further seeds that train the best settings again, at least 2, for the recipe's band;
                 0: none
             out: Folder of the sweep; without ENV, --config and --space the one that is there goes on
@@ -70,7 +70,7 @@ def sweep(argv: list[str]) -> int:
             "batch": batch,
             "seed": seed,
             "halving": halving,
-            "rungs": rungs,
+            "rounds": rounds,
             "retrain": retrain,
             "on": on,
             "cores": cores,

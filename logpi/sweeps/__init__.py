@@ -1,1 +1,1 @@
-"""Searches for settings: space, samplers, rungs, folder, and programs of many configurations side by side."""
+"""Searches for settings: space, samplers, rounds, folder, and programs of many configurations side by side."""

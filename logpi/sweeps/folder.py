@@ -1,7 +1,7 @@
 """The folder of a sweep: its plan, its ledger, and its recipe.
 
     sweep.toml       the plan: what is searched, and how
-    ledger.jsonl     a line for each configuration at the end of each rung: settings, timesteps, scores
+    ledger.jsonl     a line for each configuration at the end of each round: settings, timesteps, scores
     groups/          checkpoints of configurations that train side by side; they go when the search is over
     runs/            the run that trains the best settings again
     recipe.toml      the best settings, with the band of scores that a further run is expected in
@@ -40,13 +40,13 @@ class Plan(NamedTuple):
     seed: int = 0  # the first one; also of the sampler
     sampler: str = "random"
     batch: int = 16  # configurations at a time, for a sampler that learns
-    halving: int = 0  # factor η of successive halving; 0: one rung
-    rungs: int = 3
+    halving: int = 0  # factor η of successive halving; 0: one round
+    rounds: int = 3
     retrain: int = 5  # seeds that train the best settings again; 0: none
 
 
 class Reached(NamedTuple):
-    """Where a configuration stands at the end of a rung."""
+    """Where a configuration stands at the end of a round."""
 
     timesteps: int  # learnt from, by the one of its group that has had fewest
     scores: Sequence[float]  # mean score of each of its seeds; nan where a number of the seed became NaN or infinite
@@ -67,7 +67,7 @@ class Reached(NamedTuple):
         return self.score, -math.inf if math.isnan(learnt) else learnt
 
 
-Ledger = dict[tuple[int, int], Reached]  # (number of the configuration, number of the rung) -> what it reached
+Ledger = dict[tuple[int, int], Reached]  # (number of the configuration, number of the round) -> what it reached
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -119,7 +119,7 @@ def read_ledger(folder: Path) -> Ledger:
         for line in read_text(path).splitlines() if path.exists() else ():
             entry = json.loads(line)
             scores, returns = ([float(x) for x in entry[name]] for name in ("scores", "returns"))  # "nan" too
-            found[int(entry["configuration"]), int(entry["rung"])] = Reached(int(entry["timesteps"]), scores, returns)
+            found[int(entry["configuration"]), int(entry["round"])] = Reached(int(entry["timesteps"]), scores, returns)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LogpiError(f"cannot read {path}: {error!r}; restore it, or choose another --out") from error
     return found
@@ -132,8 +132,8 @@ def write_ledger(folder: Path, ledger: Ledger, settings: Mapping[int, Json]) -> 
         LogpiError: the disk refuses; the ledger that was there is intact.
     """
     lines = [
-        json_text({"configuration": number, "rung": rung, **reached._asdict(), "settings": settings[number]})
-        for (number, rung), reached in sorted(ledger.items())
+        json_text({"configuration": number, "round": level, **reached._asdict(), "settings": settings[number]})
+        for (number, level), reached in sorted(ledger.items())
         if number in settings
     ]
     atomic_write(folder / LEDGER, "".join(f"{line}\n" for line in lines).encode())

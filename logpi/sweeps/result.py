@@ -25,11 +25,11 @@ class Row(NamedTuple):
 
     number: int
     settings: Json
-    reached: list[Reached]  # at the end of each rung that it trained in
+    reached: list[Reached]  # at the end of each round that it trained in
 
     @property
     def score(self) -> float:
-        """At the end of its last rung; nan where a number of it became NaN or infinite."""
+        """At the end of its last round; nan where a number of it became NaN or infinite."""
         return self.reached[-1].score
 
 

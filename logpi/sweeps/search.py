@@ -1,4 +1,4 @@
-"""A search from rung to rung: what is not in the ledger yet is trained, and the best go on."""
+"""A search from round to round: what is not in the ledger yet is trained, and the best go on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from logpi.runs.files import Json
 from logpi.runs.scores import significant
 from logpi.sweeps.folder import GROUPS, Reached, read_ledger, write_ledger
 from logpi.sweeps.group import Group, groups_of
-from logpi.sweeps.halving import Merit, Rung, best
+from logpi.sweeps.halving import Merit, Round, best
 
 Tell = Callable[[str], None]
 # (own settings of a group's configurations, names of its arrays, those that go on, to which share of their length)
@@ -28,9 +28,9 @@ class Search:
         self.settings: dict[int, Json] = {}  # in which configurations differ, by number
 
     def through(
-        self, experiments: Mapping[int, Experiment], settings: Mapping[int, Json], rungs: Sequence[Rung]
+        self, experiments: Mapping[int, Experiment], settings: Mapping[int, Json], rounds: Sequence[Round]
     ) -> None:
-        """Train ``experiments``, which differ in ``settings``, through all ``rungs``; the ledger then has them.
+        """Train ``experiments``, which differ in ``settings``, through all ``rounds``; the ledger then has them.
 
         Raises:
             KeyboardInterrupt: ``watch`` asked for a stop; the same call goes on.
@@ -38,27 +38,29 @@ class Search:
         """
         self.settings |= settings
         going, groups = list(experiments), list[Group]()
-        for level, rung in enumerate(rungs):
+        for level, part in enumerate(rounds):
             if level:
-                going = best({number: self.ledger[number, level - 1].merit for number in going}, rung.size)
+                going = best({number: self.ledger[number, level - 1].merit for number in going}, part.size)
             if any((number, level) not in self.ledger for number in going):
                 groups = groups or _spread(groups_of(experiments), self._place.at_once)
-                self._train(groups, going, level, rung, f"rung {level + 1} of {len(rungs)}, " if len(rungs) > 1 else "")
+                self._train(
+                    groups, going, level, part, f"round {level + 1} of {len(rounds)}, " if len(rounds) > 1 else ""
+                )
         shutil.rmtree(self._folder / GROUPS, ignore_errors=True)
 
     def merits(self, numbers: Iterable[int]) -> dict[int, Merit]:
-        """How good configurations are, at the end of the last rung of each."""
+        """How good configurations are, at the end of the last round of each."""
         newest = {number: reached for (number, _), reached in sorted(self.ledger.items())}
         return {number: newest[number].merit for number in numbers}
 
     def _own(self, group: Group) -> dict[int, Json]:
         return {number: self.settings[number] for number in group.numbers}
 
-    def _train(self, groups: Sequence[Group], going: Sequence[int], level: int, rung: Rung, name: str) -> None:
-        """Train the configurations ``going`` through one rung, a job for each program."""
+    def _train(self, groups: Sequence[Group], going: Sequence[int], level: int, part: Round, name: str) -> None:
+        """Train the configurations ``going`` through one round, a job for each program."""
         parts = [(group, [number for number in group.numbers if number in going]) for group in groups]
         missing = [(group, own) for group, own in parts if any((number, level) not in self.ledger for number in own)]
-        jobs = [self._work(self._own(group), group.names, numbers, rung.share) for group, numbers in missing]
+        jobs = [self._work(self._own(group), group.names, numbers, part.share) for group, numbers in missing]
         for done, ended in enumerate(self._place.each(jobs, self._tell, self._watch), 1):
             if ended.error:
                 raise ended.error

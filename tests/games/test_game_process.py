@@ -154,16 +154,18 @@ def test_kill_9_costs_the_unfinished_iteration_and_nothing_else(tmp_path):
     assert outcome(folder) == outcome(only_run(tmp_path / "whole"))
 
 
-def test_the_agents_of_a_run_s_evaluations_climb_a_ladder(tmp_path, monkeypatch, capsys):
+def test_the_agents_of_a_run_s_evaluations_play_each_other(tmp_path, monkeypatch, capsys):
     folder = session.start(experiment(tmp_path, "tic-tac-toe"), ["test"], Watcher()).folder
     monkeypatch.chdir(tmp_path)
-    assert arena(["tic-tac-toe", "random", "--ladder", str(folder.path), "--games", "4", "--json", "--quiet"]) == 0
+    assert (
+        arena(["tic-tac-toe", "random", "--snapshots-of", str(folder.path), "--games", "4", "--json", "--quiet"]) == 0
+    )
     found = json.loads(capsys.readouterr().out)
     names = [player["name"] for player in found["players"]]
     assert {f"{int(stage.name) / 1000:g}k" for stage in folder.stages.iterdir()} == set(names) - {"random"}
     assert len(names) == 3
-    assert (tmp_path / found["folder"] / "ladder.png").stat().st_size > 10_000
-    with pytest.raises(LogpiError, match="1 snapshots: it has 2 agents"):
+    assert (tmp_path / found["folder"] / "elo.png").stat().st_size > 10_000
+    with pytest.raises(LogpiError, match="it has 2 agents; give at least 2 snapshots"):
         snapshots(str(folder.path), 1)
 
 

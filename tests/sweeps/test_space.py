@@ -1,4 +1,4 @@
-"""Ranges of settings, random search, and the rungs of successive halving."""
+"""Ranges of settings, random search, and the rounds of successive halving."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 
 from logpi.errors import LogpiError
 from logpi.sweeps.folder import Reached
-from logpi.sweeps.halving import Rung, best, ranked, rungs
+from logpi.sweeps.halving import Round, best, ranked, rounds
 from logpi.sweeps.space import drawn, space_of
 
 GIVEN = {
@@ -67,15 +67,15 @@ def test_other_ranges_are_refused(given, said):
     assert said in str(error.value)
 
 
-def test_rungs_share_one_whole_length_and_keep_one_in_eta():
-    assert rungs(64) == [Rung(64, 1.0)]
-    assert rungs(64, 4) == [Rung(64, 1 / 16), Rung(16, 1 / 4), Rung(4, 1.0)]
-    assert rungs(64, 4, 9) == [Rung(64, 1 / 64), Rung(16, 1 / 16), Rung(4, 1 / 4), Rung(1, 1.0)]
-    assert rungs(3, 4) == [Rung(3, 1.0)]
-    assert rungs(27, 3, 2) == [Rung(27, 1 / 3), Rung(9, 1.0)]
+def test_rounds_share_one_whole_length_and_keep_one_in_eta():
+    assert rounds(64) == [Round(64, 1.0)]
+    assert rounds(64, 4) == [Round(64, 1 / 16), Round(16, 1 / 4), Round(4, 1.0)]
+    assert rounds(64, 4, 9) == [Round(64, 1 / 64), Round(16, 1 / 16), Round(4, 1 / 4), Round(1, 1.0)]
+    assert rounds(3, 4) == [Round(3, 1.0)]
+    assert rounds(27, 3, 2) == [Round(27, 1 / 3), Round(9, 1.0)]
     for wrong in ({"eta": 1}, {"eta": -2}, {"eta": 2, "levels": 0}):
-        with pytest.raises(LogpiError, match=r"(halving|rungs) is"):
-            rungs(64, **wrong)
+        with pytest.raises(LogpiError, match=r"(halving|rounds) is"):
+            rounds(64, **wrong)
 
 
 def test_the_best_go_on_and_what_diverged_never_does():

@@ -43,7 +43,7 @@ def swept(out, **options):
         "space": SPACE,
         "configurations": 4,
         "halving": 2,
-        "rungs": 2,
+        "rounds": 2,
         "retrain": 2,
         "checkpoint_points": 5,
         "final_episodes": 4,
@@ -63,11 +63,11 @@ def experiments(*settings, algo="ppo", env="CartPole-v1", seeds=1):
     return {number: resolve(env, algo, tables, {"method": own})[0] for number, own in enumerate(settings)}
 
 
-def test_the_best_go_on_and_the_last_rung_decides(whole):
+def test_the_best_go_on_and_the_last_round_decides(whole):
     ledger = read_ledger(whole.folder)
     assert sorted(ledger) == sorted([*((number, 0) for number in range(4)), *(key for key in ledger if key[1] == 1)])
     first = {number: ledger[number, 0].score for number in range(4)}
-    last = {number: reached.score for (number, rung), reached in ledger.items() if rung == 1}
+    last = {number: reached.score for (number, level), reached in ledger.items() if level == 1}
     assert len(last) == 2
     assert min(first[number] for number in last) >= max(score for k, score in first.items() if k not in last)
     assert [row.score for row in whole.rows[:2]] == sorted(last.values(), reverse=True)
@@ -248,7 +248,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["nothing", "{}", '{"configuration": 0, "rung": 0, "timesteps": 1, "scores": ["high"]}', "[1]"]
+    "text", ["nothing", "{}", '{"configuration": 0, "round": 0, "timesteps": 1, "scores": ["high"]}', "[1]"]
 )
 def test_a_ledger_that_was_altered_is_refused(whole, tmp_path, text):
     (tmp_path / "sweep.toml").write_bytes((whole.folder / "sweep.toml").read_bytes())

@@ -22,7 +22,7 @@ from logpi.cli.main import main
 from logpi.errors import LogpiError
 from logpi.games.records.files import read
 from logpi.games.rules.make import make_game
-from logpi.view import ladder as pictures
+from logpi.view import elo as pictures
 from logpi.view import matches as view
 
 FAKE = f"{sys.executable} {Path(__file__).parents[2] / 'support' / 'fake_gtp_engine.py'}"
@@ -179,11 +179,11 @@ def test_progress_is_seen_but_not_too_often(monkeypatch, terminal):
     assert "games" in file.getvalue()
 
 
-def test_a_ladder_is_drawn(tmp_path, monkeypatch):
+def test_an_elo_chart_is_drawn(tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(pictures, "atomic_write", lambda path, data: (kept.append(path), path.write_bytes(data)))
     names = ["strong", "x" * 80, "anchor"]
-    path = pictures.ladder(
+    path = pictures.elo_chart(
         names, [300.0, 100, 0], [(200, 400), (50, 150), (0, 0)], tmp_path / "l.png", "$1", connected=True
     )
     assert kept == [path]
@@ -268,7 +268,7 @@ def test_the_verb(arena, tmp_path):
     assert sum(record.players[0] == "b" for record in records) == 10
     result = json.loads((folder / "result.json").read_text())
     assert result["folder"] == "arena/tic-tac-toe_1"
-    assert np.asarray(Image.open(folder / "ladder.png").convert("L")).std() > 5
+    assert np.asarray(Image.open(folder / "elo.png").convert("L")).std() > 5
 
 
 def test_the_verb_for_programs(arena, tmp_path):

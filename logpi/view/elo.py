@@ -1,4 +1,4 @@
-"""A ladder: players in order, each with its Elo and the 95 % interval, as PNG."""
+"""An Elo chart: players in order, each with its Elo and the 95 % interval, as PNG."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_NAME = 44  # characters
 
 
 @without_latex
-def ladder(
+def elo_chart(
     names: Sequence[str],
     elo: Sequence[float],
     intervals: Sequence[tuple[float, float]],
@@ -32,7 +32,7 @@ def ladder(
     """Draw the players from top to bottom in the order given.
 
     Args:
-        names: [K] as they stand on the rungs.
+        names: [K] as they stand in the rows.
         elo: [K] finite.
         intervals: [K] lowest and highest; equal to the Elo for the anchor, which is drawn hollow.
         path: the PNG to write.
@@ -51,14 +51,14 @@ def ladder(
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.set_title(title, loc="left", fontsize=13, fontweight="bold", color=INK, pad=12, parse_math=False)
-    rungs = range(len(names))
+    rows = range(len(names))
     if connected:
-        axes.plot(elo, rungs, color=LINE, lw=1.2, zorder=1)
-    for rung, value, bounds in zip(rungs, elo, intervals, strict=True):
-        _draw_rung(axes, rung, value, bounds)
+        axes.plot(elo, rows, color=LINE, lw=1.2, zorder=1)
+    for row, value, bounds in zip(rows, elo, intervals, strict=True):
+        _draw_row(axes, row, value, bounds)
     axes.axvline(0, color="#999999", lw=0.8, zorder=0)
     shown = list(distinct(names, LONGEST_NAME))
-    axes.set_yticks(list(rungs), shown, fontsize=9, color=INK, parse_math=False)
+    axes.set_yticks(list(rows), shown, fontsize=9, color=INK, parse_math=False)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel(f"{axis}; bars are 95 % intervals", color=INK, parse_math=False)
@@ -73,10 +73,10 @@ def ladder(
     return Path(path)
 
 
-def _draw_rung(axes: Axes, rung: int, value: float, interval: tuple[float, float]) -> None:
+def _draw_row(axes: Axes, row: int, value: float, interval: tuple[float, float]) -> None:
     low, high = interval
     fixed = low == high
-    axes.plot([low, high], [rung, rung], color=LINE, lw=5, solid_capstyle="butt", zorder=2)
-    axes.plot([value], [rung], "o", ms=6, color=DOT, mfc="white" if fixed else DOT, mew=1.5, zorder=3)
+    axes.plot([low, high], [row, row], color=LINE, lw=5, solid_capstyle="butt", zorder=2)
+    axes.plot([value], [row], "o", ms=6, color=DOT, mfc="white" if fixed else DOT, mew=1.5, zorder=3)
     note = f"{value:.0f}, fixed" if fixed else f"{value:+.0f} ({low:+.0f} to {high:+.0f})"
-    axes.annotate(note, (1.01, rung), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK)
+    axes.annotate(note, (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=9, color=INK)

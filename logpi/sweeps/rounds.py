@@ -1,6 +1,6 @@
-"""A group of configurations on its way through the rungs of a sweep: trained, kept, evaluated.
+"""A group of configurations on its way through the rounds of a sweep: trained, kept, evaluated.
 
-What a checkpoint holds decides all that follows, and a rung begins with the newest one: a sweep that was killed comes
+What a checkpoint holds decides all that follows, and a round begins with the newest one: a sweep that was killed comes
 to the same numbers, bit for bit.
 """
 
@@ -67,7 +67,7 @@ class Record(NamedTuple):
         return cls(*(np.asarray(kept[name]) for name in cls._fields))
 
 
-class Rungs:
+class Rounds:
     """The training of a group; its checkpoints lie in a folder within that of the sweep."""
 
     def __init__(self, group: Group, sweep: Path, watch: Watch) -> None:
