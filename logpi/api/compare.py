@@ -111,20 +111,21 @@ def compare(
             the disk refuses.
         KeyboardInterrupt: training was stopped; the same call goes on.
     """
-    folder = Path(out)
-    texts = [f"{label}={text}" for label, text in algos.items()] if isinstance(algos, Mapping) else list(algos)
-    common = {name: plain(value) for name, value in settings.items()}
+    folder, common = Path(out), {name: plain(value) for name, value in settings.items()}
     scales = {env: list(pair) for env, pair in (references or {}).items()}
-    plan = Plan(list(envs), texts, seeds, seed, common, [str(path) for path in runs], scales, resamples)
+    plan = Plan(list(envs), _texts(algos), seeds, seed, common, [str(path) for path in runs], scales, resamples)
     named = [*plan.envs, *(method.algo for method in methods(plan) if method.algo)]  # not what the folder names
     plan = _checked(plan, folder)
     with locked(folder, "comparison"), own_code.command(named):
-        own_code.require_code(*plan.envs, *(method.algo for method in methods(plan) if method.algo))
         _check_budgets(plan)
         place = place_of(on, folder, cores)
         write_plan(folder, plan)
-        failures = list(_train(folder, plan, place, named, tell))
-        return _written(folder, plan, failures, root)
+        return _written(folder, plan, list(_train(folder, plan, place, named, tell)), root)
+
+
+def _texts(algos: Sequence[str] | Mapping[str, str]) -> list[str]:
+    """Methods as texts "LABEL=ALGO …"."""
+    return [f"{label}={text}" for label, text in algos.items()] if isinstance(algos, Mapping) else list(algos)
 
 
 def _checked(plan: Plan, folder: Path) -> Plan:
@@ -159,6 +160,7 @@ def _check_budgets(plan: Plan) -> None:
         LogpiError: a name or a setting is wrong, a method does not serve an environment, or two methods have unequal
             budgets in one.
     """
+    own_code.require_code(*plan.envs, *(method.algo for method in methods(plan) if method.algo))
     for env in plan.envs:
         check_name(env)
         found = {}

@@ -48,9 +48,8 @@ def variance(
 ) -> Answer:
     """Variance, signal-to-noise ratio, bias and cosine of the gradient estimate of every rung of the ladder.
 
-    All rungs estimate the gradient of one fixed policy from the same trajectories. V and Q are fitted to 1,000 others,
-    and ∇J, the gradient of the undiscounted return, is a mean over further ones unless it is given.
-    ``docs/variance.md`` defines each figure.
+    All rungs estimate the gradient of one fixed policy from the same trajectories (``docs/variance.md``). V and Q are
+    fitted to 1,000 others, and ∇J, the gradient of the undiscounted return, is a mean over further ones unless given.
 
     Args:
         target: a name of an environment, a function that builds one, or a ``logpi.DeviceEnv``, for its untrained
@@ -78,23 +77,14 @@ def variance(
 
     Raises:
         LogpiError: an argument is out of its range, the agent cannot be loaded, it is not one of an environment, its
-            log π has no gradient, or no trajectory has any reward.
+            log π has no gradient, or there is no reward.
     """
     _check(trajectories, batch, reference, gamma, gae_lambda, moments)
     check_seed(seed)
-    check_types(policy, None)
-    devices.prepare()
-    drawn = None if picture is None else Path(picture)
-    asked = Ladder(trajectories, batch, reference, gamma, gae_lambda, moments, seed, drawn, exact, tell)
+    asked = Ladder(trajectories, batch, reference, gamma, gae_lambda, moments, seed, _path(picture), exact, tell)
     with own_code.command([*([target] if isinstance(target, str) else []), *code]):
-        if (run := _run_of(target, root)) is not None:
-            found = _Found(Subject(agent=load(run.path, code=code, trust=trust), folder=run), _gamma_of(run))
-        elif _is_agent(target):
-            agent: Any = load(target, code=code, trust=trust) if isinstance(target, str | Path) else target
-            found = _Found(Subject(agent=agent), None)
-        else:
-            found = _untrained(target, policy, network or {}, env_kwargs or {})
-        asked = asked._replace(gamma=found.gamma if gamma is None else gamma)
+        found = _trained(target, root, code, trust) or _untrained(target, policy, network or {}, env_kwargs or {})
+        asked = asked._replace(gamma=gamma if gamma is not None else found.gamma)
         return record(found.kind).variance(found.subject, asked)
 
 
@@ -111,8 +101,24 @@ class _Found(NamedTuple):
         return str(agent.kind) if experiment is None else task_of(experiment.env).name
 
 
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _trained(target: object, root: str | Path, code: Sequence[str], trust: bool) -> _Found | None:
+    """The agents of a run, or one agent; None where ``target`` is an environment."""
+    devices.prepare()
+    if (run := _run_of(target, root)) is not None:
+        return _Found(Subject(agent=load(run.path, code=code, trust=trust), folder=run), _gamma_of(run))
+    if not _is_agent(target):
+        return None
+    agent: Any = load(target, code=code, trust=trust) if isinstance(target, str | Path) else target
+    return _Found(Subject(agent=agent), None)
+
+
 def _untrained(target: object, policy: Policy | None, network: Table, env_kwargs: Table) -> _Found:
     """The policy that REINFORCE begins with."""
+    check_types(policy, None)
     name, implied, own = named(target)
     own = own._replace(policy=policy)
     tables = in_sections(name, "reinforce", dict(implied), own, run={}, network=network)

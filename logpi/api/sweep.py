@@ -128,16 +128,8 @@ def sweep(
     folder, plan = Path(out), _plan(env, algo, space, config, settings)
     plan = plan._replace(configurations=configurations, seeds=seeds, seed=seed, sampler=sampler, batch=batch)
     plan = plan._replace(halving=halving, rounds=rounds, retrain=retrain)
-    if not (plan.env or plan.space):
-        plan = _old(folder)
-    _check(plan)
     named = [x for x in (env, algo) if x]  # not what files name
-    with locked(folder, "sweep"), own_code.command(named):
-        own_code.require_code(plan.env, plan.algo, plan.policy)
-        try:
-            return _made(folder, plan, place_of(on, folder, cores), named, tell)
-        except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"`logpi sweep --out {folder}` goes on") from stop
+    return _gone_on(folder, plan if plan.env or plan.space else _old(folder), named, on, cores, tell)
 
 
 def _plan(
@@ -200,6 +192,17 @@ def _check(plan: Plan) -> None:
             raise LogpiError(f"space.{name}: only settings of the method and its network are searched; leave it out")
         if name in plan.settings:
             raise LogpiError(f"{name} is given twice, in the space and by itself; leave one out")
+
+
+def _gone_on(folder: Path, plan: Plan, named: Sequence[str], on: str, cores: int, tell: Tell) -> Sweep:
+    """Search from where the sweep in ``folder`` stands; raises as ``sweep``."""
+    _check(plan)
+    with locked(folder, "sweep"), own_code.command(named):
+        own_code.require_code(plan.env, plan.algo, plan.policy)
+        try:
+            return _made(folder, plan, place_of(on, folder, cores), named, tell)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"`logpi sweep --out {folder}` goes on") from stop
 
 
 def _made(folder: Path, plan: Plan, place: Place, named: Sequence[str], tell: Tell) -> Sweep:

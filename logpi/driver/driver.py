@@ -259,9 +259,8 @@ def training(
         if not last and not stopped:
             state = driver.fresh(state)
             progress = progress._replace(iteration=progress.iteration + 1, stage=0)
-            stopped = watch("", 0, 1)
-        if not last and not stopped:
-            continue
+            if not watch("", 0, 1):
+                continue
         timesteps, flags = driver.timesteps(state), jax.device_get(health)
         newest = progress.iteration + (progress.seed + progress.stage + progress.unit > 0)  # counted from 1
         for number, checks in enumerate(flags, newest + 1 - len(flags)):

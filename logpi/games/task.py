@@ -43,15 +43,8 @@ if TYPE_CHECKING:
 SEED = 10_000  # of an evaluation's games, unless another is asked for
 
 
-def _build(experiment: Experiment, own: Own) -> Work:
-    from logpi.driver import devices
-    from logpi.games.agent import adopt, save_game_agent
-    from logpi.games.evaluation.judges import evaluations, evaluators_of, measured, scale
-    from logpi.games.evaluation.walk import SHORT, walking
-    from logpi.games.rules.make import make_game
-    from logpi.methods import method_of
-
-    method = experiment.method
+def _refuse_others(experiment: Experiment, own: Own) -> None:
+    """Raise what is wrong with settings that are not of games."""
     if own._replace(method=None) != NOTHING or experiment.policy:
         raise LogpiError(f"{experiment.algo} has its own network: policy= and algorithm= are of environments")
     if experiment.env_kwargs:
@@ -63,6 +56,18 @@ def _build(experiment: Experiment, own: Own) -> Work:
         no_wrapping(experiment.env, experiment.wrappers, None)
     if experiment.run.eval_sampled:
         raise LogpiError("eval_sampled is of environments; in a game the search decides on the move: leave it out")
+
+
+def _build(experiment: Experiment, own: Own) -> Work:
+    from logpi.driver import devices
+    from logpi.games.agent import adopt, save_game_agent
+    from logpi.games.evaluation.judges import evaluations, evaluators_of, measured, scale
+    from logpi.games.evaluation.walk import SHORT, walking
+    from logpi.games.rules.make import make_game
+    from logpi.methods import method_of
+
+    method = experiment.method
+    _refuse_others(experiment, own)
     game = make_game(experiment.env)
     num_devices = devices.shared_by(*method.shared)
     system: GameMethod = method_of(experiment.algo, own.method)(method, experiment.network, game, num_devices)

@@ -8,6 +8,7 @@ parameters and added up.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -87,26 +88,60 @@ def in_columns(policy: Policy, plan: Planned, count: int, parts: int) -> Steps:
         count: of its descents.
         parts: number that divides B.
     """
+    columns = _InColumns(policy, plan, count, parts)
+    return Steps(2 * count * parts, columns.begin, columns.step)
 
-    def outputs(params: PyTree, learner: Learner, trajectory: Trajectory) -> PyTree:
-        return forward(policy, params, learner.statistics, trajectory)
 
-    def begin(learner: Learner, trajectory: Trajectory, key: Key) -> Begun:
-        blank = _blank(jax.eval_shape(outputs, learner.params, learner, trajectory))
-        made = plan(learner, trajectory, blank[1])
+@dataclasses.dataclass(frozen=True, eq=False)
+class _InColumns:
+    """The functions of ``in_columns``."""
+
+    policy: Policy
+    plan: Planned
+    count: int
+    parts: int
+
+    def outputs(self, params: PyTree, learner: Learner, trajectory: Trajectory) -> PyTree:
+        return forward(self.policy, params, learner.statistics, trajectory)
+
+    def begin(self, learner: Learner, trajectory: Trajectory, key: Key) -> Begun:
+        blank = _blank(jax.eval_shape(self.outputs, learner.params, learner, trajectory))
+        made = self.plan(learner, trajectory, blank[1])
         logged = [jax.eval_shape(each.loss, *blank)[1] for each in made.descents]
         metrics: Metrics = functools.reduce(lambda a, b: a | b, [*map(_blank, logged), _blank(made.metrics)])
         rows = _Rows(blank[1], blank, _real(blank)[0])
         return Begun(rows, jnp.zeros_like(ravel(learner.params)[0]), metrics)
 
-    def ahead(learner: Learner, trajectory: Trajectory, begun: Begun, number: Array, part: Array) -> _Step:
+    def step(self, learner: Learner, trajectory: Trajectory, begun: Begun, k: Array) -> tuple[Learner, Begun, Metrics]:
+        """The ``k``-th step: the outputs of every part, then the slope of every part, descent by descent."""
+        number, place = k // (2 * self.parts), k % (2 * self.parts)
+        part = place % self.parts
+        learner, begun = jax.lax.cond(
+            place < self.parts,
+            lambda: self.ahead(learner, trajectory, begun, number, part),
+            lambda: self.back(learner, trajectory, begun, number, part),
+        )
+        return learner, begun, {}
+
+    def ahead(self, learner: Learner, trajectory: Trajectory, begun: Begun, number: Array, part: Array) -> _Step:
         """The outputs of some environments."""
-        made = outputs(learner.params, learner, _columns(trajectory, part, parts))
-        rows = begun.rows._replace(outputs=_written(begun.rows.outputs, made, part, parts))
+        made = self.outputs(learner.params, learner, _columns(trajectory, part, self.parts))
+        rows = begun.rows._replace(outputs=_written(begun.rows.outputs, made, part, self.parts))
         rows = rows._replace(value=jnp.where(number == 0, rows.outputs[1], rows.value))
         return learner, begun._replace(rows=rows)
 
-    def sloped(learner: Learner, trajectory: Trajectory, begun: Begun, number: Array) -> Begun:
+    def back(self, learner: Learner, trajectory: Trajectory, begun: Begun, number: Array, part: Array) -> _Step:
+        """The slope of some environments pulled back to the parameters; the last of them end the descent."""
+        ready = functools.partial(self.sloped, learner, trajectory, begun, number)
+        begun = jax.lax.cond(part == 0, ready, lambda: begun)
+        some = _columns(trajectory, part, self.parts)
+        _, pull = jax.vjp(lambda params: _real(self.outputs(params, learner, some))[0], learner.params)
+        (gradient,) = pull(_cut(begun.rows.slope, part, self.parts))
+        begun = begun._replace(rest=begun.rest + psum(ravel(gradient)[0]))
+        done = functools.partial(self.descended, learner, trajectory, begun, number)
+        return jax.lax.cond(part == self.parts - 1, done, lambda: (learner, begun))
+
+    def sloped(self, learner: Learner, trajectory: Trajectory, begun: Begun, number: Array) -> Begun:
         """The loss's slope in the outputs, which are complete."""
         real, rebuilt = _real(begun.rows.outputs)
 
@@ -114,24 +149,14 @@ def in_columns(policy: Policy, plan: Planned, count: int, parts: int) -> Steps:
             slope, metrics = jax.grad(lambda real: descent.loss(*rebuilt(real)), has_aux=True)(real)
             return slope, begun.metrics | psum(metrics)
 
-        made = plan(learner, trajectory, begun.rows.value)
+        made = self.plan(learner, trajectory, begun.rows.value)
         slope, metrics = jax.lax.switch(number, [functools.partial(one, each) for each in made.descents])
         return begun._replace(rows=begun.rows._replace(slope=slope), metrics=metrics)
 
-    def back(learner: Learner, trajectory: Trajectory, begun: Begun, number: Array, part: Array) -> _Step:
-        """The slope of some environments pulled back to the parameters; the last of them end the descent."""
-        ready = functools.partial(sloped, learner, trajectory, begun, number)
-        begun = jax.lax.cond(part == 0, ready, lambda: begun)
-        some = _columns(trajectory, part, parts)
-        _, pull = jax.vjp(lambda params: _real(outputs(params, learner, some))[0], learner.params)
-        (gradient,) = pull(_cut(begun.rows.slope, part, parts))
-        begun = begun._replace(rest=begun.rest + psum(ravel(gradient)[0]))
-        done = functools.partial(descended, learner, trajectory, begun, number)
-        return jax.lax.cond(part == parts - 1, done, lambda: (learner, begun))
-
-    def descended(learner: Learner, trajectory: Trajectory, begun: Begun, number: Array) -> _Step:
+    def descended(self, learner: Learner, trajectory: Trajectory, begun: Begun, number: Array) -> _Step:
+        """The learner after a descent, whose gradient is complete."""
         gradient = ravel(learner.params)[1](begun.rest)
-        made = plan(learner, trajectory, begun.rows.value)
+        made = self.plan(learner, trajectory, begun.rows.value)
 
         def one(descent: Descent) -> Learner:
             own = _own(learner.opt_state, descent.optimizer)
@@ -139,23 +164,10 @@ def in_columns(policy: Policy, plan: Planned, count: int, parts: int) -> Steps:
             return learner._replace(params=params, opt_state=_put(learner.opt_state, descent.optimizer, own))
 
         after = jax.lax.switch(number, [functools.partial(one, each) for each in made.descents])
-        last = number == count - 1
+        last = number == self.count - 1
         extra = jax.tree.map(lambda new, old: jnp.where(last, new, old), made.extra, learner.extra)
-        return after._replace(extra=extra), begun._replace(
-            rest=jnp.zeros_like(begun.rest), metrics=begun.metrics | made.metrics
-        )
-
-    def step(learner: Learner, trajectory: Trajectory, begun: Begun, k: Array) -> tuple[Learner, Begun, Metrics]:
-        number, place = k // (2 * parts), k % (2 * parts)
-        part = place % parts
-        learner, begun = jax.lax.cond(
-            place < parts,
-            lambda: ahead(learner, trajectory, begun, number, part),
-            lambda: back(learner, trajectory, begun, number, part),
-        )
-        return learner, begun, {}
-
-    return Steps(2 * count * parts, begin, step)
+        rest, metrics = jnp.zeros_like(begun.rest), begun.metrics | made.metrics
+        return after._replace(extra=extra), begun._replace(rest=rest, metrics=metrics)
 
 
 _Step: TypeAlias = tuple[Learner, Begun]

@@ -18,6 +18,7 @@ an adjacent empty point) are as many as its stones next to p. So one segment sum
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -93,29 +94,12 @@ def go(size: int, komi: float = KOMI, handicap: int = 0, superko: str = "positio
         raise LogpiError(f"go: size {size!r} is not a board size; choose 5 to 19, such as 9, 13 or 19")
     check_settings(komi, superko)
     n = size**2
-    length = -(-(2 * n + 1) // BLOCK) * BLOCK
     fixed, situational = handicap_moves(size, handicap), superko == "situational"
     name = name_with(size, komi, handicap, superko)
-
-    def init() -> State:
-        return State(
-            jnp.zeros(n, jnp.int16),
-            jnp.zeros((length, 2), jnp.uint32),
-            jnp.int32(0),
-            jnp.full(2, -1, jnp.int16),
-            jnp.float32(komi),
-        )
 
     def margin(state: State) -> Array:
         over = _ended(state)
         return jnp.where(over, score(state._replace(chain=jnp.where(over, state.chain, 0))), 0.0)
-
-    def legal(state: State) -> Array:
-        allowed = _legal(state, situational)
-        if not fixed:
-            return allowed
-        stone = jnp.arange(n + 1) == jnp.asarray(fixed)[jnp.minimum(state.moves, len(fixed) - 1)]
-        return jnp.where(state.moves < len(fixed), stone, allowed)
 
     symmetries = boards.square(size)
     return Game(
@@ -123,9 +107,9 @@ def go(size: int, komi: float = KOMI, handicap: int = 0, superko: str = "positio
         shape=(size, size),
         actions=n + 1,
         longest=2 * n,
-        init=init,
+        init=lambda: _init(size, komi),
         step=_step,
-        legal=legal,
+        legal=lambda state: _with_handicap(state, _legal(state, situational), fixed),
         ended=_ended,
         outcome=lambda state: jnp.sign(margin(state)),
         observe=_observe,
@@ -199,6 +183,17 @@ def liberties(state: State) -> Array:
     return jnp.where(chain == 0, 0, count[jnp.abs(chain).astype(jnp.int32)])
 
 
+def _init(size: int, komi: float) -> State:
+    n = size**2
+    return State(
+        jnp.zeros(n, jnp.int16),
+        jnp.zeros((-(-(2 * n + 1) // BLOCK) * BLOCK, 2), jnp.uint32),
+        jnp.int32(0),
+        jnp.full(2, -1, jnp.int16),
+        jnp.float32(komi),
+    )
+
+
 def _step(state: State, action: Array) -> State:
     size, chain = _size(state), state.chain
     n = size**2
@@ -250,6 +245,14 @@ def _legal(state: State, situational: bool) -> Array:
     now = state.hashes[state.moves]
     allowed = candidates & ~_seen(state, now[0] + change_low, now[1] + change_high, situational)
     return jnp.append(allowed, True)
+
+
+def _with_handicap(state: State, allowed: Array, fixed: Sequence[int]) -> Array:
+    """The next of the moves that place the handicap, then what is ``allowed``."""
+    if not fixed:
+        return allowed
+    stone = jnp.arange(len(allowed)) == jnp.asarray(fixed)[jnp.minimum(state.moves, len(fixed) - 1)]
+    return jnp.where(state.moves < len(fixed), stone, allowed)
 
 
 def _seen(state: State, low: Array, high: Array, situational: bool) -> Array:

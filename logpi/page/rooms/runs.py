@@ -224,6 +224,11 @@ def _compare_command(runs: Sequence[RunFolder], home: Path) -> tuple[list[str], 
 
 def routes(page: Page) -> list[BaseRoute]:
     room = Room(page)
+    return [*_reading(page, room), *_writing(page, room)]
+
+
+def _reading(page: Page, room: Room) -> list[BaseRoute]:
+    """What shows and changes nothing."""
 
     async def listed(request: Request) -> Response:
         await room.look()
@@ -247,6 +252,25 @@ def routes(page: Page) -> list[BaseRoute]:
 
     async def names(request: Request) -> Response:
         return json_answer(await page.work(_names))
+
+    async def comparison(request: Request) -> Response:
+        name = request.path_params["number"]
+        path = page.home / COMPARISONS / str(name) / "comparison.html"
+        text = await page.read(_page_of, path)
+        return HTMLResponse(text, headers={"Content-Security-Policy": PAGE_POLICY})
+
+    return [
+        Route("/api/runs/list", listed),
+        Route("/api/runs/events", events),
+        Route("/api/runs/curves", curves),
+        Route("/api/runs/detail", detail),
+        Route("/api/runs/names", names),
+        Route("/api/runs/comparison/{number:int}", comparison),
+    ]
+
+
+def _writing(page: Page, room: Room) -> list[BaseRoute]:
+    """What starts, ends or changes something."""
 
     async def start(request: Request) -> Response:
         job = room.jobs.start(*train_command(await body_of(request), page.home))
@@ -275,22 +299,10 @@ def routes(page: Page) -> list[BaseRoute]:
         arguments, name = _compare_command([room.run(each) for each in asked], page.home)
         return json_answer(room.jobs.start(*arguments).to_json() | {"comparison": name})
 
-    async def comparison(request: Request) -> Response:
-        name = request.path_params["number"]
-        path = page.home / COMPARISONS / str(name) / "comparison.html"
-        text = await page.read(_page_of, path)
-        return HTMLResponse(text, headers={"Content-Security-Policy": PAGE_POLICY})
-
     def writes(path: str, endpoint: Any) -> Route:
         return Route(f"/api/runs/{path}", writing(page, endpoint), methods=["POST"])
 
     return [
-        Route("/api/runs/list", listed),
-        Route("/api/runs/events", events),
-        Route("/api/runs/curves", curves),
-        Route("/api/runs/detail", detail),
-        Route("/api/runs/names", names),
-        Route("/api/runs/comparison/{number:int}", comparison),
         writes("start", start),
         writes("resume", resume),
         writes("stop", end),
