@@ -1,4 +1,4 @@
-"""Tests run on the CPU. Their programs are hardly optimized: compilation is most of their time, and so a third of it.
+"""Tests run on the CPU, with little optimization of their programs: they would spend most of their time compiling.
 
 An array of the wrong rank is an error: [B] against [B, 1] would otherwise broadcast.
 
