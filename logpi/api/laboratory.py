@@ -79,8 +79,8 @@ def variance(
         LogpiError: an argument is out of its range, the agent cannot be loaded, it is not one of an environment, its
             log π has no gradient, or there is no reward.
     """
-    _check(trajectories, batch, reference, gamma, gae_lambda, moments)
-    check_seed(seed)
+    _check(trajectories, batch, reference, gamma, gae_lambda, moments, seed)
+    check_types(policy, None)
     asked = Ladder(trajectories, batch, reference, gamma, gae_lambda, moments, seed, _path(picture), exact, tell)
     with own_code.command([*([target] if isinstance(target, str) else []), *code]):
         found = _trained(target, root, code, trust) or _untrained(target, policy, network or {}, env_kwargs or {})
@@ -118,7 +118,6 @@ def _trained(target: object, root: str | Path, code: Sequence[str], trust: bool)
 
 def _untrained(target: object, policy: Policy | None, network: Table, env_kwargs: Table) -> _Found:
     """The policy that REINFORCE begins with."""
-    check_types(policy, None)
     name, implied, own = named(target)
     own = own._replace(policy=policy)
     tables = in_sections(name, "reinforce", dict(implied), own, run={}, network=network)
@@ -127,9 +126,16 @@ def _untrained(target: object, policy: Policy | None, network: Table, env_kwargs
 
 
 def _check(
-    trajectories: int, batch: int, reference: int | None, gamma: float | None, gae_lambda: float, moments: int
+    trajectories: int,
+    batch: int,
+    reference: int | None,
+    gamma: float | None,
+    gae_lambda: float,
+    moments: int,
+    seed: int,
 ) -> None:
     """Refuse what is out of its range."""
+    check_seed(seed)
     counts = {"trajectories": trajectories, "reference": reference, "moments": moments}
     for name, value in counts.items():
         if value is not None and not 1 <= value <= MOST:
