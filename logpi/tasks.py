@@ -345,7 +345,8 @@ class Task(NamedTuple):
     pictures: Callable[[Agent, RunFolder], dict[str, Path]]  # what is drawn at the end of a run: what -> file
     report: Callable[[Any, Experiment], list[str]]  # (final scores [S, cases]) -> first lines of the outcome
     next_step: Callable[[Experiment, Path], str]  # a command for the trained agent
-    presets: Callable[[str], Table] = lambda name: {}  # settings of the method that the name stands for
+    # settings of the method that the name stands for, or what is around it
+    presets: Callable[[Place], Table] = lambda place: {}
     # settings by section that suit a name without a recipe
     untuned: Callable[[Place], Mapping[str, Table]] = lambda place: {}
     wrappers: Callable[[str], Wrappers] = lambda name: ()  # around a name where none are asked for

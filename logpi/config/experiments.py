@@ -139,14 +139,18 @@ def _suited_to(
     ``kinds`` are the classes of "method" and "network".
     """
     suited = recipe.tables if recipe else _untuned(task, place, kinds, own)
-    return {**suited, "method": {**task.presets(place.name), **suited.get("method", {})}}
+    presets = _known({"method": task.presets(place)}, kinds)["method"]
+    return {**suited, "method": {**presets, **suited.get("method", {})}}
 
 
 def _untuned(task: Task, place: Place, kinds: Mapping[str, type[Section]], own: Own) -> Mapping[str, Table]:
     """What suits a task without a recipe, of the settings that ``kinds`` have."""
-    known = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in kinds.items()}
-    found = task.untuned(place) if own.env is None else own.suited
-    return {name: {k: v for k, v in table.items() if k in known[name]} for name, table in found.items()}
+    return _known(task.untuned(place) if own.env is None else own.suited, kinds)
+
+
+def _known(found: Mapping[str, Table], kinds: Mapping[str, type[Section]]) -> Mapping[str, Table]:
+    names = {name: {field.name for field in dataclasses.fields(kind)} for name, kind in kinds.items()}
+    return {name: {k: v for k, v in table.items() if k in names[name]} for name, table in found.items()}
 
 
 def _kinds(experiment: Experiment) -> dict[str, type[Section]]:

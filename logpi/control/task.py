@@ -85,7 +85,7 @@ def _runs_on(name: str) -> str:
 def _untuned(place: Place) -> Mapping[str, Table]:
     """Settings that suit the spaces of an environment; {} where it cannot be built: training says why."""
     from logpi.envs.make import make_gymnasium
-    from logpi.envs.presets import stacked, suited
+    from logpi.envs.presets import suited
 
     name, env_kwargs, wrappers = place
     key = (name, repr(sorted(env_kwargs.items())), repr(wrappers))
@@ -96,7 +96,13 @@ def _untuned(place: Place) -> Mapping[str, Table]:
 
             spec = source_of(make_gymnasium(name, **env_kwargs), env_kwargs, wrappers=wrappers).spec()
             _SUITED[key] = suited(spec.observation_space, spec.action_space)
-    return stacked(_SUITED[key], wrappers)
+    return _SUITED[key]
+
+
+def _presets(place: Place) -> Table:
+    from logpi.envs.presets import stacked
+
+    return stacked(place.wrappers)
 
 
 _SUITED: dict[tuple[str, str, str], Mapping[str, Table]] = {}  # an environment is built once to see its spaces
@@ -284,6 +290,7 @@ TASK = Task(
     pictures=_pictures,
     report=_report,
     next_step=lambda experiment, path: f"logpi watch {path}",
+    presets=_presets,
     untuned=_untuned,
     wrappers=_wrappers,
     wrapping=_wrapping,

@@ -26,12 +26,9 @@ def suited(seen: spaces.Space[Any], acts: spaces.Space[Any]) -> dict[str, dict[s
     return {"method": {"normalize_obs": True}, "network": {"log_std_init": FIRST}}
 
 
-def stacked(
-    found: Mapping[str, Mapping[str, Any]], wrappers: Sequence[tuple[str, Mapping[str, object]]]
-) -> dict[str, Any]:
-    """``found`` with what suits a stack of frames around the environment: a replay stores each frame once."""
+def stacked(wrappers: Sequence[tuple[str, Mapping[str, object]]]) -> dict[str, Any]:
+    """Settings of a method that suit a stack of frames around the environment: a replay stores each frame once."""
     from logpi.envs.wrappers import stacked_frames
 
     frames = stacked_frames(wrappers) if wrappers else 1
-    more = {"stacked_frames": frames} if frames > 1 else {}
-    return {**found, "method": {**more, **found.get("method", {})}} if more else dict(found)
+    return {"stacked_frames": frames} if frames > 1 else {}
