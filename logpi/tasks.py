@@ -370,6 +370,7 @@ class Task(NamedTuple):
     remark: Callable[[str], str] = lambda name: ""  # known issues of a task, told before it is used; "": none
     films: bool = True  # whether ``pictures`` are drawn by default
     filmed: int = 1  # episodes or images of a film, where nothing else is asked for
+    preview: tuple[int | None, int | None] = (None, None)  # (episodes or images, steps at most) of the gallery's film
     hub_task: str = "reinforcement-learning"  # type of task in the words of the Hugging Face hub
     horizon: str = "total_timesteps"  # the setting of a method that says how long it learns
     settle: Callable[[Any], Any] = lambda settings: settings  # settings of a method as a run keeps them

@@ -21,10 +21,9 @@ from logpi.runs.folder import RunFolder
 from logpi.runs.following import Following, RunState
 from logpi.runs.lookup import agent_folder
 from logpi.runs.shipped import ShippedAgent, shipped_agents
-from logpi.tasks import task_of
+from logpi.tasks import record, task_of
 
 FILMED = 400  # steps of an episode that are filmed at most
-PICTURES = 4  # images of a film of an agent that looks at images
 RANDOM, LOCAL, SHIPPED = "random", "local", "shipped"
 
 
@@ -176,9 +175,8 @@ def film_of(entry: Entry, agent: Shown, folder: Path) -> Path:
             return path
     if agent.path is None:
         return film_random(entry.env, name, steps=FILMED)
-    loaded = load(agent.path)
-    control = entry.kind == "control"
-    return film(loaded, name, None if control else PICTURES, steps=FILMED if control else None)
+    episodes, steps = record(entry.kind).preview
+    return film(load(agent.path), name, episodes, steps=steps)
 
 
 def film_name(entry: Entry, agent: Shown) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ from logpi.control.fit import made
 from logpi.envs.space_json import space_from_json, space_to_json
 from logpi.envs.spaces import plain, to_env
 from logpi.errors import LogpiError
-from logpi.methods import method_of
+from logpi.methods import AnyMethod, method_of
 from logpi.nets.policy import example, make_policy
 from logpi.ops.normalization import Statistics, init_statistics
 from logpi.own_code import load_attribute
@@ -137,9 +137,10 @@ def save_agent(folder: Path, learner: Learner, spec: EnvSpec, network: Network |
     cards.save(folder, KIND, arrays, card)
 
 
-def standard_policy(method: Any, spec: EnvSpec, network: Any) -> Policy:
-    """The network of ``method`` by its settings: its own, or the standard policy, as for a plain function."""
-    return (getattr(method, "policy", None) or make_policy)(spec, network)
+def standard_policy(method: AnyMethod | None, spec: EnvSpec, network: Any) -> Policy:
+    """The network of ``method`` by its settings: its own, or the standard policy, as for a plain function (None)."""
+    make = (method and method.policy) or make_policy
+    return cast(Policy, make(spec, network))
 
 
 def own_policy(name: str, spec: EnvSpec) -> Policy | None:

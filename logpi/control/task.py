@@ -291,6 +291,7 @@ TASK = Task(
     report=_report,
     next_step=lambda experiment, path: f"logpi watch {path}",
     presets=_presets,
+    preview=(None, 400),
     untuned=_untuned,
     wrappers=_wrappers,
     wrapping=_wrapping,

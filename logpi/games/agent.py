@@ -97,3 +97,14 @@ def load_game_agent(folder: Path, own: Own = NOTHING) -> GameAgent:
         like = {"params": jax.eval_shape(method(config, net, game).init, jax.random.key(0)).params}
     arrays, _ = load_tree(folder / cards.WEIGHTS, like)
     return GameAgent(game, config, net, jax.tree.map(jnp.asarray, arrays["params"]), card, own)
+
+
+def game_agent(agent: object, need: str) -> GameAgent:
+    """``agent``, if it plays a board game; ``need``: who wants one, for the message.
+
+    Raises:
+        LogpiError: it plays none.
+    """
+    if not isinstance(agent, GameAgent):
+        raise LogpiError(f"the agent plays no board game; {need}")
+    return agent

@@ -81,7 +81,7 @@ def normalize_obs(statistics: Statistics, obs: PyTree) -> PyTree:
         return obs
     leaves, structure = jax.tree.flatten(obs)
     scaled = [
-        jnp.clip((x - _wide(m.mean, x)) / _wide(m.std, x), -CLIP, CLIP) if isinstance(m, Moments) else x
+        jnp.clip((x - _wide(m.mean, x)) / _wide(m.std, x), -CLIP, CLIP) if m else x
         for m, x in zip(statistics.obs, leaves, strict=True)
     ]
     return jax.tree.unflatten(structure, scaled)
@@ -89,7 +89,7 @@ def normalize_obs(statistics: Statistics, obs: PyTree) -> PyTree:
 
 def normalize_reward(statistics: Statistics, reward: Float[Array, "*B"]) -> Float[Array, "*B"]:
     """Rewards divided by the deviation of the discounted return, clipped to ±10; never shifted."""
-    if not isinstance(statistics.reward, Moments):
+    if not statistics.reward:
         return reward
     return jnp.clip(reward / statistics.reward.std, -CLIP, CLIP)
 
@@ -102,10 +102,8 @@ def observe(statistics: Statistics, trajectory: Trajectory, gamma: Number, fresh
     obs, reward, running = statistics
     leaves = jax.tree.leaves(trajectory.obs)
     if obs:
-        obs = tuple(
-            merge(m, x[:-1], trajectory.mask) if isinstance(m, Moments) else m for m, x in zip(obs, leaves, strict=True)
-        )
-    if isinstance(reward, Moments):
+        obs = tuple(merge(m, x[:-1], trajectory.mask) if m else m for m, x in zip(obs, leaves, strict=True))
+    if reward:
         running = jnp.zeros_like(jnp.asarray(running)) if fresh else running
         running, returns = _discounted_returns(jnp.asarray(running), trajectory, gamma)
         reward = merge(reward, returns, trajectory.mask)

@@ -279,6 +279,7 @@ TASK = Task(
     look=_look,
     glimpses=_glimpses,
     filmed=FILMED,
+    preview=(4, None),
     hub_task="image-classification",
     report=_report,
     expected=_expected,

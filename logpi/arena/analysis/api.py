@@ -13,7 +13,7 @@ from logpi.arena.analysis.judgement import Judgement, judge
 from logpi.arena.players.base import Referee
 from logpi.arena.replay import replay
 from logpi.errors import LogpiError
-from logpi.games.agent import GameAgent, load_game_agent
+from logpi.games.agent import GameAgent, game_agent, load_game_agent
 from logpi.games.records.files import content, game_of, located
 from logpi.games.records.notes import Note, annotated, writer_of
 from logpi.games.records.record import Fault, Record, Tell, refuse
@@ -92,9 +92,7 @@ def analyst_of(agent: GameAgent | str | Path, simulations: int) -> Analyst:
         LogpiError: there is none, or it plays no board game.
     """
     player = load_game_agent(agent_folder(agent)) if isinstance(agent, str | Path) else agent
-    if getattr(player, "kind", "") != "games":
-        raise LogpiError("the agent plays no board game; analyze needs one that does")
-    return Analyst(player, simulations)
+    return Analyst(game_agent(player, "analyze needs one that does"), simulations)
 
 
 def _records(game: Game, games: Record | Sequence[Record] | Sequence[str]) -> list[Record]:

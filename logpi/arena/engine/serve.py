@@ -12,6 +12,7 @@ from logpi.arena.engine.dialects import DIALECTS
 from logpi.arena.engine.gtp import GtpEngine
 from logpi.arena.engine.thinker import Thinker
 from logpi.errors import LogpiError
+from logpi.games.agent import game_agent
 from logpi.games.search.playing import LEAVES
 
 
@@ -38,9 +39,8 @@ def session(
     Raises:
         LogpiError: the agent plays no board game, or one without that protocol.
     """
-    if getattr(agent, "kind", "") != "games":
-        raise LogpiError("the agent plays no board game; an engine needs one")
-    game = agent.game
+    player = game_agent(agent, "an engine needs one")
+    game = player.game
     spoken = game.protocols.engine or ("gtp" if game.protocols.gtp else "")
     if not spoken or protocol not in ("auto", spoken):
         raise LogpiError(
@@ -48,7 +48,7 @@ def session(
             "chess, gardner-chess (UCI), shogi, animal-shogi (USI), go-NxN, othello, hex-NxN (GTP)"
         )
     name = f"logpi {game.title}"
-    thinker = Thinker(agent, room, leaves)
+    thinker = Thinker(player, room, leaves)
     if spoken == "gtp":
         gtp = GtpEngine(thinker, name, _version(), write, simulations, waiting)
         return gtp.handle

@@ -76,15 +76,15 @@ def check_env(
         loaded = named(env) if isinstance(env, str) else env
         if isinstance(loaded, Team):
             raise LogpiError(f"{name} has several agents, and environments of one are checked")
-        if wrappers:
-            around = layers(wrappers)
-            if isinstance(loaded, DeviceEnv):
+        around = layers(wrappers)
+        if isinstance(loaded, DeviceEnv):
+            if around:
                 raise LogpiError(f"{name} is a device environment, and wrappers go around those of Gymnasium")
-            loaded = Wrapped(loaded, around)
+            return Report(name, *check_device(loaded, steps, num_envs))
     except LogpiError as error:
         return Report(name, [Finding("error", str(error), "correct the name or the file")], 0.0)
-    if isinstance(loaded, DeviceEnv):
-        return Report(name, *check_device(loaded, steps, num_envs))
+    if around:
+        loaded = Wrapped(loaded, around)
     with warned_once():
         findings = list(_check_host(loaded, steps))
         speed = 0.0
