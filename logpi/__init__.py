@@ -6,7 +6,10 @@ Names are loaded when first used, so that importing logpi is quick and imports n
 from __future__ import annotations
 
 import importlib
-from typing import Any
+
+TYPE_CHECKING = False  # as typing has it, whose import would be a tenth of `logpi --help`
+if TYPE_CHECKING:
+    from typing import Any
 
 _WHERE = {
     "train": "logpi.api.runs",

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable
 
 # control characters but for line break and tabulator, C1 controls, other line ends, overrides of the writing direction
-UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+UNSAFE = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 
 
 def inert(text: str) -> str:
     """``text`` with control characters as escape sequences, so that a terminal shows them and does not obey."""
-    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return re.sub(UNSAFE, lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(text: str) -> str:

@@ -9,10 +9,13 @@ import contextlib
 import importlib
 import os
 import sys
-from typing import NoReturn
 
 from logpi.cli.output import flush_output, replace_what_cannot_be_shown, say, warn
 from logpi.errors import INTERRUPTED
+
+TYPE_CHECKING = False  # as typing has it, whose import would be a tenth of `logpi --help`
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 LESS = (
     "n_envs, n_steps or seeds (environments); n_games, replay_size or keep_checkpoints (board games); batch_size, "

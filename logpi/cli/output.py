@@ -9,9 +9,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TextIO
 
 from logpi.errors import inert
+
+TYPE_CHECKING = False  # as typing has it, whose import would be a tenth of `logpi --help`
+if TYPE_CHECKING:
+    from typing import Any, TextIO
 
 DESCRIPTOR = 1  # of standard output: what other processes write to, whatever sys.stdout is
 
