@@ -73,7 +73,7 @@ class Thinker:
 
     def forget(self) -> None:
         """Begin the next search anew."""
-        self._tree, self._at, self._count = None, None, 0
+        self._at = None
 
     def warm_up(self, position: Position) -> None:
         """Compile all that a move needs; a round of leaves that takes longer than a stop may is not made."""
@@ -83,7 +83,9 @@ class Thinker:
             if min(seconds[1:]) > PIECE:
                 self._growths.remove(growth)
         slot = int(self._roots().visits.argmax())
-        self._programs.follow(self._whole(), jnp.int32(slot))
+        self._tree, count = self._programs.follow(self._whole(), jnp.int32(slot), jnp.int32(self._count))
+        self._count = int(count)
+        self._plant(position)
         self.forget()
 
     def think(
@@ -125,10 +127,19 @@ class Thinker:
         reused = moves is None and self._walked(position)
         if not reused:
             known = self._every if moves is None else jnp.zeros_like(self._every).at[jnp.asarray([*moves])].set(True)
-            self._allowed, self._tree, self._count = known, self._programs.plant(position.state), 0
+            self._allowed = known
+            self._plant(position)
             self._run(self._programs.grow[0], 1)
         self._at = position if moves is None else None  # a tree of some moves is of no use to the next search
         return self._count
+
+    def _plant(self, position: Position) -> None:
+        """A tree without simulations, in the memory of the one before."""
+        if self._tree is None:
+            self._tree = self._programs.plant(position.state)
+        else:
+            self._tree = self._programs.replant(self._tree, jnp.int32(self._count), position.state)
+        self._count = 0
 
     def _walked(self, position: Position) -> bool:
         """Whether the tree reaches ``position``; its root is there then."""
@@ -142,7 +153,7 @@ class Thinker:
             slots = np.flatnonzero(found.move == action)
             if not len(slots):
                 return False
-            tree, count = self._programs.follow(self._whole(), jnp.int32(slots[0]))
+            tree, count = self._programs.follow(self._whole(), jnp.int32(slots[0]), jnp.int32(self._count))
             self._tree, self._count = tree, int(count)
             if self._count == 0:
                 return False

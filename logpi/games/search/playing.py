@@ -6,7 +6,7 @@ It is PUCT of one position. With one leaf at a time, it makes from a new root th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,9 @@ from logpi.types import Array, PyTree
 LONGEST = 24  # moves of a line
 LEAVES = 64  # that are evaluated at a time, at most
 FEW = 8  # the same in a small tree
+BLOCK = 256  # nodes that are moved at a time
+
+X = TypeVar("X")
 
 
 class Roots(NamedTuple):
@@ -50,9 +53,11 @@ class Programs(NamedTuple):
     """The compiled parts of a search with room for a number of nodes."""
 
     plant: Callable[[PyTree], Tree]  # (state) -> a tree without simulations
+    replant: Callable[[Tree, Array, PyTree], Tree]  # (tree, given away; its count; state) -> a tree without simulations
     grow: tuple[Growth, ...]  # the one of fewest leaves first
     look: Callable[[Tree], tuple[Array, ...]]
-    follow: Callable[[Tree, Array], tuple[Tree, Array]]  # (tree, slot) -> the tree below it, given away; its count
+    # (tree, given away; slot; its count) -> the tree below the slot, and that one's count
+    follow: Callable[[Tree, Array, Array], tuple[Tree, Array]]
     line: Callable[[Tree, Array], Array]  # (tree, slot) -> [LONGEST] actions, -1 behind the last
 
 
@@ -81,6 +86,10 @@ def programs(
         one = jax.tree.map(lambda x: jnp.asarray(x)[None], state)
         return empty(one, (1, game.actions), room - 1, s.max_children)
 
+    def replant(tree: Tree, count: Array, state: PyTree) -> Tree:
+        bare = _emptied(tree, jnp.int32(0), count)
+        return bare._replace(state=jax.tree.map(lambda to, x: to.at[0, 0].set(x), bare.state, state))
+
     def growing(width: int, least: int) -> Growth:
         def grow(params: PyTree, tree: Tree, allowed: Array, first: Array, end: Array) -> Tree:
             problem = SearchProblem(game, apply, params, settings, leaf)
@@ -93,6 +102,7 @@ def programs(
     wide = (growing(leaves, SHARE * (few + 1)),) if leaves > few else ()
     return Programs(
         jax.jit(plant),
+        jax.jit(replant, donate_argnums=0),
         (growing(few, 0), *wide),
         jax.jit(_look),
         jax.jit(_follow, donate_argnums=0),
@@ -126,28 +136,55 @@ def _line(tree: Tree, slot: Array) -> Array:
     return actions
 
 
-def _follow(tree: Tree, slot: Array) -> tuple[Tree, Array]:
-    """What is below a slot of the root, with that node as its root; count 0 where nothing is."""
+def _follow(tree: Tree, slot: Array, count: Array) -> tuple[Tree, Array]:
+    """What is below a slot of the root, with that node as its root; count 0 where nothing is.
+
+    Kept nodes move to the front in their order, a block at a time and in place: the time that it takes grows with the
+    ``count`` of nodes, not with the room of the tree.
+    """
     rows, top = tree.visits.shape[0], tree.child[0, 0, slot]
     numbers = jnp.arange(rows, dtype=jnp.int32)
-    child = tree.child[:, 0]
-    parent = jnp.zeros(rows, jnp.int32).at[child].set(jnp.broadcast_to(numbers[:, None], child.shape))
+
+    def linked(parent: Array, block: Array) -> Array:
+        child = tree.child[block, 0]
+        child = jnp.where(block[:, None] < count, child, rows)
+        return parent.at[child].set(jnp.broadcast_to(block[:, None], child.shape), mode="drop")
+
+    parent = _blocks(rows, count, linked, jnp.zeros(rows, jnp.int32))
     parent = parent.at[0].set(0).at[top].set(top)  # the two ends of every way up
     for _ in range(max(1, int(np.ceil(np.log2(rows))))):
         parent = parent[parent]
     made = (numbers > 0) & (tree.visits[:, 0] > 0)
     kept = made & (parent == top) & (top > 0)
     place = jnp.cumsum(kept.astype(jnp.int32)) - 1
-    order = jnp.argsort(~kept, stable=True)
+    number = kept.sum(dtype=jnp.int32)
+    order = jnp.zeros(rows, jnp.int32).at[jnp.where(kept, place, rows)].set(numbers, mode="drop")
 
-    def moved(x: Array) -> Array:
-        there = kept[order].reshape(-1, *(1,) * (x.ndim - 1))
-        return jnp.where(there, x[order], jnp.zeros((), x.dtype))
+    def moved(tree: Tree, block: Array) -> Tree:
+        source, to = order[block], jnp.where(block < number, block, rows)
+        below = tree.child[source]
+        below = jnp.where((below > 0) & kept[below], place[below], 0)
+        after = jax.tree.map(lambda x: x.at[to].set(x[source], mode="drop"), tree._replace(child=None, prior=None))
+        return after._replace(child=tree.child.at[to].set(below, mode="drop"), prior=tree.prior)
 
-    below = moved(tree.child)
-    below = jnp.where((below > 0) & kept[below], place[below], 0)
-    after = jax.tree.map(moved, tree._replace(prior=None))
+    after = _emptied(_blocks(rows, number, moved, tree), number, count)
     # a part of a tree has no order of simulations of its own
-    reached = jnp.zeros_like(after.reached)
-    after = after._replace(child=below, value=-after.value, total=-after.total, reached=reached)
-    return after._replace(prior=tree.prior), kept.sum()
+    return after._replace(value=-after.value, total=-after.total, reached=jnp.zeros_like(after.reached)), number
+
+
+def _emptied(tree: Tree, first: Array, end: Array) -> Tree:
+    """``tree`` without the nodes from ``first`` up to ``end``, behind which nothing is."""
+
+    def cleared(tree: Tree, block: Array) -> Tree:
+        gone = jnp.where(block >= first, block, len(tree.visits))
+        child, visits, total = (x.at[gone].set(0, mode="drop") for x in (tree.child, tree.visits, tree.total))
+        return tree._replace(child=child, visits=visits, total=total)
+
+    return _blocks(len(tree.visits), end, cleared, tree)
+
+
+def _blocks(rows: int, end: Array, change: Callable[[X, Array], X], x: X) -> X:
+    """``x`` after ``change`` with the numbers of each block of rows up to ``end``; those beyond ``rows`` too."""
+    block = jnp.arange(min(BLOCK, rows), dtype=jnp.int32)
+    number = -(-end // len(block))
+    return jax.lax.fori_loop(0, number, lambda i, x: change(x, i * len(block) + block), x)
