@@ -13,6 +13,7 @@ import pytest
 from small import quick_compilation
 
 import logpi.arena.engine.thinker
+import logpi.games.search.playing
 from logpi.arena.engine.clock import Budget, Clock, budget, fixed
 from logpi.arena.engine.serve import session
 from logpi.arena.engine.thinker import Limits, Thinker
@@ -135,6 +136,35 @@ def test_the_tree_is_kept_from_move_to_move(four, thinker):
     grown = thought(thinker, after(four.game, [best.actions[0] + 1]), 50)
     assert grown.nodes == known.nodes + 50
     assert sum(line.visits for line in grown.lines) == grown.nodes - 1
+
+
+def test_a_tree_is_moved_in_place(four, monkeypatch):
+    """In blocks that do not divide its room: what is below the move, in its order, and nothing behind it."""
+    monkeypatch.setattr(logpi.games.search.playing, "BLOCK", 7)
+    thinker = Thinker(four, 100)
+    thought(thinker, begin(four.game), 90)
+    before = jax.device_get(thinker._tree)
+    children = before.child[0, 0]
+    first = int(np.where(children > 0, before.visits[children, 0], 0).argmax())
+    below = [int(before.child[0, 0, first])]
+    for node in below:
+        below += [int(child) for child in before.child[node, 0] if child]
+    below.sort()
+    assert 7 < len(below) < 80
+    number = {node: place for place, node in enumerate(below)}
+    thinker.think(after(four.game, [first + 1]), Limits(nodes=0), quiet, quiet)
+    now = jax.device_get(thinker._tree)
+    count = len(below)
+    np.testing.assert_array_equal(now.visits[:count], before.visits[below])
+    np.testing.assert_array_equal(now.total[:count], -before.total[below])
+    np.testing.assert_array_equal(now.logits[:count], before.logits[below])
+    jax.tree.map(lambda x, y: np.testing.assert_array_equal(x[:count], y[below]), now.state, before.state)
+    children = np.vectorize(lambda node: number.get(node, 0))(before.child[below])
+    np.testing.assert_array_equal(now.child[:count], children)
+    assert not any(x[count:].any() for x in (now.visits, now.total, now.child))
+
+    again, fresh = (thought(one, after(four.game, [7]), 60) for one in (thinker, Thinker(four, 100)))
+    assert again.lines == fresh.lines
 
 
 def test_a_mate_in_one_is_seen(four, thinker):
