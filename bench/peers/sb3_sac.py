@@ -2,8 +2,8 @@
 
     python bench/peers/sb3_sac.py --steps 1000 --hidden 256 256 --threads 1 [--library sbx]
 
-Needs `pip install stable-baselines3`, or `sbx-rl`. One environment, one update a step, minibatches of 256; the first fifth
-left out.
+Needs `pip install stable-baselines3`, or `sbx-rl`. One environment, one update a step, minibatches of 256; the first
+fifth left out.
 """
 
 import argparse
