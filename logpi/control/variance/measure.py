@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from logpi.control.variance.gradients import Batches, batches
 from logpi.control.variance.rungs import OVER_A_BATCH, Baselines, Discounts, Nets, weights
-from logpi.control.variance.trajectories import Function, Sampler, on_lanes
+from logpi.control.variance.trajectories import OnLanes, Sampler
 from logpi.ops import estimates
 from logpi.ops.estimates import Each, Interval, Numbers, Sums
 from logpi.types import Array, Learner, Policy, Trajectory
@@ -71,13 +71,21 @@ class Laboratory:
     ) -> None:
         self._policy, self._nets, self._sampler = policy, nets, sampler
         self._discounts, self._lanes, self._batch = discounts, lanes, batch
-        self._programs = dict[tuple[tuple[str, ...], int, bool], Function]()
+        self._programs = dict[tuple[tuple[str, ...], int, bool], OnLanes]()
 
     def collect(self, learner: Learner, use: int, first: int) -> tuple[Trajectory, int]:
         """``lanes`` chunks, and the rows of a program that are enough for them."""
         found = self._sampler(learner, use, first)
         mask = np.asarray(found.mask)
+        self._shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), found)
         return found, rows_for(int(np.flatnonzero(mask.any((0, 2))).max(initial=0)) + 1, mask.shape[1])
+
+    def prepare(
+        self, rungs: tuple[str, ...], learner: Learner, baselines: Baselines, rows: int, exact: Array | None
+    ) -> None:
+        """Begin to compile what ``sums`` needs for trajectories of at most ``rows``, once some have been collected."""
+        program = self._program(rungs, rows, exact is not None)
+        program.prepare(learner, baselines, jnp.zeros(parameters_of(learner)), exact, self._shapes)
 
     def sums(
         self,
@@ -102,11 +110,11 @@ class Laboratory:
         each = [np.stack(x).reshape(how.blocks, -1, len(rungs) + 1) for x in zip(*kept, strict=True)]
         return Raw(total, *each)
 
-    def _program(self, rungs: tuple[str, ...], rows: int, exact: bool) -> Function:
+    def _program(self, rungs: tuple[str, ...], rows: int, exact: bool) -> OnLanes:
         key = (rungs, rows, exact)
         if key not in self._programs:
             f = functools.partial(self._chunk, rungs, rows)
-            self._programs[key] = on_lanes(f, (False, False, False, False, True), self._lanes)
+            self._programs[key] = OnLanes(f, (False, False, False, False, True), self._lanes)
         return self._programs[key]
 
     def _chunk(

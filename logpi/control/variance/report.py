@@ -20,6 +20,7 @@ from logpi.control.variance.moments import Moment, policy_learner
 from logpi.control.variance.rungs import RUNGS, Baselines, Discounts, Nets, rungs_of
 from logpi.control.variance.table import table
 from logpi.control.variance.trajectories import keys, once
+from logpi.driver.compiling import Aside
 from logpi.driver.devices import shared_by
 from logpi.errors import LogpiError
 from logpi.nets.policy import example
@@ -80,6 +81,8 @@ class _Bench:
         self._nets: Nets = fit.nets_of(agent.spec)
         discounts = Discounts(self.gamma, asked.gae_lambda)
         self._lab = Laboratory(agent.policy, self._nets, self._sampler, discounts, self._lanes, asked.batch)
+        first, self._key = keys(asked.seed, FIT, 0, 2)
+        self._first = Aside(lambda: once(self._nets.init, first, effort="least"))  # parameters of V and Q
 
     def close(self) -> None:
         """Free the environments."""
@@ -90,6 +93,7 @@ class _Bench:
         learner, tell = policy_learner(moment.agent), self._asked.tell
         tell(f"{moment.name}: V and Q")
         pilot, returns, lengths = self._pilot(learner)
+        self._prepare(learner, pilot.mask.shape[0])
         fitted = self._fitted(pilot)
         baselines = fitted.baselines
         tell(f"{moment.name}: ∇J")
@@ -124,11 +128,18 @@ class _Bench:
         returns, lengths = (np.asarray(x, np.float64).sum(0) for x in (pilot.reward, pilot.mask))
         return pilot, returns, lengths
 
+    def _prepare(self, learner: Learner, rows: int) -> None:
+        """Compile what measures beside the fit of V and Q, whose parameters have the shapes of their first ones."""
+        like = Baselines(self._first.wait("V and Q"), jnp.zeros(()))
+        exact = None if self._asked.exact is None else jnp.zeros(self._parameters)
+        if exact is None:
+            self._lab.prepare(RUNGS[:1], learner, like, rows, None)
+        self._lab.prepare(self._rungs, learner, like, rows, exact)
+
     def _fitted(self, pilot: Trajectory) -> Fitted:
         """V and Q of the policy that acted in ``pilot``."""
-        first, second = keys(self._asked.seed, FIT, 0, 2)
-        params = once(self._nets.init, first, effort="least")
-        found: Fitted = once(functools.partial(fit.fit, self._nets), params, pilot, jnp.float32(self.gamma), second)
+        params, gamma = self._first.wait("V and Q"), jnp.float32(self.gamma)
+        found: Fitted = once(functools.partial(fit.fit, self._nets), params, pilot, gamma, self._key)
         return found
 
     def _reference(self, moment: Moment, learner: Learner, baselines: Baselines, returns: Numbers) -> Reference:

@@ -13,7 +13,7 @@ import numpy as np
 from logpi.control.host_rollout import rollout_host
 from logpi.control.on_policy import blank_trajectory
 from logpi.control.rollout import Carry, first_carry, rollout_block, start
-from logpi.driver.compiling import compiled
+from logpi.driver.compiling import Aside, compiled
 from logpi.driver.devices import Spread
 from logpi.driver.process import Effort
 from logpi.driver.stages import unwatched
@@ -41,25 +41,30 @@ def once(f: Function, *args: PyTree, effort: Effort = "quick") -> PyTree:
     return compiled(jax.jit(f).lower(*args), effort)(*args)
 
 
-def on_lanes(f: Function, mapped: tuple[bool, ...], lanes: int, effort: Effort = "full") -> Function:
-    """``f`` of arguments with a leading axis [lanes] where ``mapped``, each lane on a device of its own.
+class OnLanes:
+    """A function of arguments with a leading axis [lanes] where ``mapped``, each lane on a device of its own.
 
-    It is compiled for the shapes of its first call.
+    It is compiled for the shapes of its first call, or before that by ``prepare``.
     """
 
-    def alone(*args: PyTree) -> PyTree:
-        one = [jax.tree.map(lambda x: x[0], x) if flag else x for x, flag in zip(args, mapped, strict=True)]
-        return jax.tree.map(lambda x: x[None], f(*one))
+    def __init__(self, f: Function, mapped: tuple[bool, ...], lanes: int) -> None:
+        def alone(*args: PyTree) -> PyTree:
+            one = [jax.tree.map(lambda x: x[0], x) if flag else x for x, flag in zip(args, mapped, strict=True)]
+            return jax.tree.map(lambda x: x[None], f(*one))
 
-    program = Spread(lanes, 1).jit(f, mapped, (), ()) if lanes > 1 else jax.jit(alone)
-    made: list[Function] = []
+        self._program = Spread(lanes, 1).jit(f, mapped, (), ()) if lanes > 1 else jax.jit(alone)
+        self._made: Aside[Function] | None = None
 
-    def call(*args: PyTree) -> PyTree:
-        if not made:
-            made.append(compiled(program.lower(*args), effort))
-        return made[0](*args)
+    def prepare(self, *args: PyTree) -> None:
+        """Begin to compile for arguments of these shapes, in a thread."""
+        self._made = self._made or Aside(lambda: compiled(self._program.lower(*args), "full"))
 
-    return call
+    def __call__(self, *args: PyTree) -> PyTree:
+        """What the function returns."""
+        if self._made is None:
+            self.prepare(*args)
+        assert self._made is not None
+        return self._made.wait("compiling")(*args)
 
 
 def keys(seed: int, use: int, first: int, count: int) -> Key:
@@ -101,7 +106,7 @@ class OnDevices:
             return episodes(vector, algorithm, learner, key, batch)
 
         # a learner is the same for all lanes, a key is not
-        self._collect = on_lanes(collect, (False, True), lanes)
+        self._collect = OnLanes(collect, (False, True), lanes)
 
     def __call__(self, learner: Learner, use: int, first: int) -> Trajectory:
         found: Trajectory = self._collect(learner, keys(self.seed, use, first, self._lanes))
