@@ -1,5 +1,6 @@
 """The parts of ``engine_clients.py`` in which other programs drive the engine: python-chess, cshogi, GNU Go."""
 
+import functools
 import random
 import re
 import shlex
@@ -20,78 +21,93 @@ def program(*names: str) -> str:
     return next((found for name in names if (found := shutil.which(name, path=f"{GAMES_FOLDER}:/usr/bin"))), "")
 
 
+class PythonChess:
+    """Questions of python-chess to an engine; each is answered wrongly where it returns True."""
+
+    def __init__(self, engine: Any) -> None:
+        self.engine, self.rng = engine, random.Random(0)
+
+    def anywhere(self) -> Any:
+        """The board after random moves, with the game still going."""
+        import chess
+
+        board = chess.Board()
+        for _ in range(self.rng.randrange(40)):
+            if not board.is_game_over():
+                board.push(self.rng.choice([*board.legal_moves]))
+        return board if not board.is_game_over() else self.anywhere()
+
+    def whole_game(self) -> bool:
+        """Against random moves, with clocks and pondering; True where the engine oversteps its time."""
+        import chess
+        import chess.engine as client
+
+        board, clock, late, key = chess.Board(), 3.0, False, object()
+        while not board.is_game_over(claim_draw=True):
+            limit = client.Limit(white_clock=clock, black_clock=clock, white_inc=0.05, black_inc=0.05)
+            began = time.perf_counter()
+            played = self.engine.play(board, limit, game=key, ponder=True, info=client.INFO_ALL)
+            clock += 0.05 - (time.perf_counter() - began)
+            late |= clock < 0.05
+            board.push(played.move)
+            if not board.is_game_over(claim_draw=True):
+                guessed = played.ponder in board.legal_moves and self.rng.random() < 0.5
+                board.push(played.ponder if guessed else self.rng.choice([*board.legal_moves]))
+        return late
+
+    def lines(self) -> bool:
+        """Four lines, of different moves, the best first."""
+        import chess.engine as client
+
+        board = self.anywhere()
+        shown = self.engine.analyse(board, client.Limit(nodes=300), multipv=4)
+        first = [info["pv"][0] for info in shown]
+        return len({*first}) != min(4, board.legal_moves.count()) or not {*first} <= {*board.legal_moves}
+
+    def among(self) -> bool:
+        """A move among three."""
+        import chess.engine as client
+
+        board = self.anywhere()
+        chosen = self.rng.sample([*board.legal_moves], min(3, board.legal_moves.count()))
+        return self.engine.play(board, client.Limit(nodes=100), root_moves=chosen).move not in chosen
+
+    def stopped(self) -> bool:
+        """An analysis without an end, stopped after 100 nodes."""
+        board = self.anywhere()
+        with self.engine.analysis(board) as analysis:
+            for info in analysis:
+                if info.get("nodes", 0) > 100:
+                    break
+            analysis.stop()
+            return analysis.wait().move not in board.legal_moves
+
+    def limited(self, **limit: float) -> bool:
+        """A move with a limit."""
+        import chess.engine as client
+
+        board = self.anywhere()
+        return self.engine.play(board, client.Limit(**limit)).move not in board.legal_moves
+
+
 def python_chess(agent: Path, games: int) -> list[list[object]]:
     """Rows: what python-chess asked for, how often, and how often the answer was wrong."""
-    import chess
     import chess.engine as client
-
-    rng, rows = random.Random(0), list[list[object]]()
-
-    def anywhere() -> chess.Board:
-        board = chess.Board()
-        for _ in range(rng.randrange(40)):
-            if not board.is_game_over():
-                board.push(rng.choice([*board.legal_moves]))
-        return board if not board.is_game_over() else anywhere()
-
-    def row(what: str, number: int, wrong: Callable[[], bool]) -> None:
-        rows.append([what, number, sum(wrong() for _ in range(number))])
 
     with client.SimpleEngine.popen_uci(command(agent), timeout=START) as engine:
         engine.configure({"Move Overhead": 50, "Hash": 16, "Threads": 1})
         engine.ping()
-
-        def whole_game() -> bool:
-            """Against random moves, with clocks and pondering; True where the engine oversteps its time."""
-            board, clock, late, key = chess.Board(), 3.0, False, object()
-            while not board.is_game_over(claim_draw=True):
-                limit = client.Limit(white_clock=clock, black_clock=clock, white_inc=0.05, black_inc=0.05)
-                began = time.perf_counter()
-                played = engine.play(board, limit, game=key, ponder=True, info=client.INFO_ALL)
-                clock += 0.05 - (time.perf_counter() - began)
-                late |= clock < 0.05
-                board.push(played.move)
-                if not board.is_game_over(claim_draw=True):
-                    guessed = played.ponder in board.legal_moves and rng.random() < 0.5
-                    board.push(played.ponder if guessed else rng.choice([*board.legal_moves]))
-            return late
-
-        def lines() -> bool:
-            """Four lines, of different moves, the best first."""
-            board = anywhere()
-            shown = engine.analyse(board, client.Limit(nodes=300), multipv=4)
-            first = [info["pv"][0] for info in shown]
-            return len({*first}) != min(4, board.legal_moves.count()) or not {*first} <= {*board.legal_moves}
-
-        def among() -> bool:
-            board = anywhere()
-            chosen = rng.sample([*board.legal_moves], min(3, board.legal_moves.count()))
-            return engine.play(board, client.Limit(nodes=100), root_moves=chosen).move not in chosen
-
-        def stopped() -> bool:
-            board = anywhere()
-            with engine.analysis(board) as analysis:
-                for info in analysis:
-                    if info.get("nodes", 0) > 100:
-                        break
-                analysis.stop()
-                return analysis.wait().move not in board.legal_moves
-
-        def limited(limit: client.Limit) -> Callable[[], bool]:
-            def wrong() -> bool:
-                board = anywhere()
-                return engine.play(board, limit).move not in board.legal_moves
-
-            return wrong
-
-        row("whole games, 3 s + 0.05 s, pondering (wrong: time)", games, whole_game)
-        row("MultiPV 4 of 300 nodes", 50, lines)
-        row("searchmoves: 3 moves", 50, among)
-        row("infinite analysis, stopped", 50, stopped)
-        row("go nodes 50", 50, limited(client.Limit(nodes=50)))
-        row("go depth 2", 50, limited(client.Limit(depth=2)))
-        row("go movetime 50", 50, limited(client.Limit(time=0.05)))
-    return rows
+        asks = PythonChess(engine)
+        questions: list[tuple[str, int, Callable[[], bool]]] = [
+            ("whole games, 3 s + 0.05 s, pondering (wrong: time)", games, asks.whole_game),
+            ("MultiPV 4 of 300 nodes", 50, asks.lines),
+            ("searchmoves: 3 moves", 50, asks.among),
+            ("infinite analysis, stopped", 50, asks.stopped),
+            ("go nodes 50", 50, functools.partial(asks.limited, nodes=50)),
+            ("go depth 2", 50, functools.partial(asks.limited, depth=2)),
+            ("go movetime 50", 50, functools.partial(asks.limited, time=0.05)),
+        ]
+        return [[what, number, sum(wrong() for _ in range(number))] for what, number, wrong in questions]
 
 
 def blitz(agent: Path, games: int, opponent: str, base: float = 1.0, increment: float = 0.1) -> list[object]:
