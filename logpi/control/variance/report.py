@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import time
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ CHUNK_BYTES = 2**28  # of observations, at most
 def report(moments: Sequence[Moment], asked: Ladder) -> Answer:
     """Measure ``moments`` of one agent; raises as ``logpi.variance``."""
     began = time.perf_counter()
+    if asked.picture is not None:
+        Aside(functools.partial(importlib.import_module, "matplotlib.backends.backend_agg"))  # a second
     bench = _Bench(moments[0], asked)
     try:
         found = [bench.moment(moment) for moment in moments]
