@@ -74,7 +74,7 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     if own.env is not None or ":" in experiment.env:
         source.check_own(experiment, algorithm)
     source.check(experiment)
-    num_devices = 1 if own.algorithm else _num_devices(experiment, algorithm)
+    num_devices = 1 if own.algorithm else _num_devices(experiment, algorithm, source)
     plan, notes = evaluations(experiment, source, spec, algorithm)
     rows = algorithm.n_steps if algorithm.whole_episodes else None
     greedy = not experiment.run.eval_sampled
@@ -94,10 +94,13 @@ def _check_settings(experiment: Experiment) -> None:
         )
 
 
-def _num_devices(experiment: Experiment, algorithm: Algorithm) -> int:
-    """How many devices share one learner's environments (an algorithm of the user's own keeps to one)."""
+def _num_devices(experiment: Experiment, algorithm: Algorithm, source: Source) -> int:
+    """How many devices share one learner's environments (an algorithm of the user's own keeps to one).
+
+    Seeds side by side are dealt out to the devices instead, each with all of its environments.
+    """
     n_envs = experiment.method.n_envs
-    if algorithm.records:
+    if algorithm.records or (experiment.run.seeds > 1 and not source.in_turn):
         return 1
     if algorithm.experience:
         return devices.sharing(n_envs, algorithm.experience.batch_size, algorithm.experience.batch_size)

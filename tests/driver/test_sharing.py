@@ -8,7 +8,7 @@ import pytest
 from logpi.config.experiments import resolve
 from logpi.control.build import parts, process
 from logpi.driver.driver import Driver
-from logpi.driver.process import Span
+from logpi.driver.process import Now, Span
 from logpi.driver.progress import Progress
 from logpi.driver.stages import unwatched
 from logpi.tasks import NOTHING, Own
@@ -87,6 +87,18 @@ def test_a_minibatch_that_cannot_be_halved_stays_on_one_device(method, network):
     made, num_devices = driven("ppo", method, network)
     assert num_devices == 1
     made.iterate(made.init(), Progress())
+
+
+def test_each_of_several_seeds_has_all_of_its_environments():
+    run = {"eval_episodes": 2, "final_episodes": 2, "seeds": 2}
+    experiment, _ = resolve("CartPole-v1", "actor_critic", {"method": {"n_envs": 4}, "network": SMALL, "run": run})
+    made = process(experiment, parts(experiment, NOTHING))
+    assert made.num_devices == 1
+    key = jax.random.key(0)
+    _, trajectory = jax.eval_shape(made.start, jax.eval_shape(made.init, key), key)
+    assert trajectory.mask.shape[1] == 4
+    play = jax.eval_shape(made.evaluation.begin, jax.eval_shape(made.init, key), (), Now(key, *[jnp.int32(0)] * 3, ()))
+    assert play.ret.shape == (2,), "all episodes of an evaluation too"
 
 
 def test_an_own_algorithm_keeps_to_one_device():
