@@ -20,6 +20,7 @@ from logpi.comparison.statistics import RESAMPLES
 from logpi.config.call import experiment_of
 from logpi.config.stored import SettingsFile, read_file
 from logpi.config.values import plain
+from logpi.driver import devices
 from logpi.errors import LogpiError, NotFiniteError, TooLargeError
 from logpi.runs.lock import locked
 from logpi.tasks import NOTHING, check_name, task_of
@@ -118,6 +119,8 @@ def compare(
     plan = _checked(plan, folder)
     with locked(folder, "comparison"), own_code.command(named):
         _check_budgets(plan)
+        for text in plan.runs:
+            existing(text, root)  # raises where there is none, before anything is kept
         place = place_of(on, folder, cores)
         write_plan(folder, plan)
         return _written(folder, plan, list(_train(folder, plan, place, named, tell)), root)
@@ -150,6 +153,8 @@ def _checked(plan: Plan, folder: Path) -> Plan:
         raise LogpiError(f"an environment is named twice: {', '.join(plan.envs)}")
     for env, pair in plan.references.items():
         reference(env, pair)
+        if env not in plan.envs and not plan.runs:
+            raise LogpiError(f"a reference names {env}, which is not compared; allowed: {', '.join(plan.envs)}")
     return plan
 
 
@@ -160,6 +165,8 @@ def _check_budgets(plan: Plan) -> None:
         LogpiError: a name or a setting is wrong, a method does not serve an environment, or two methods have unequal
             budgets in one.
     """
+    if plan.trains:
+        devices.prepare()  # before what is built here starts JAX: it would have one device for all cores
     own_code.require_code(*plan.envs, *(method.algo for method in methods(plan) if method.algo))
     for env in plan.envs:
         check_name(env)

@@ -8,7 +8,7 @@ import tyro
 
 from logpi.cli.options import NO_OFF, Json, LogDir
 from logpi.cli.output import say, say_json, warn
-from logpi.config.literals import assignment
+from logpi.config.literals import assignments
 from logpi.errors import LogpiError
 
 RUNS = "Run folders, folders of runs or of comparisons, or names within --log-dir; LABEL=PATH names the method"
@@ -50,9 +50,9 @@ def compare(argv: list[str]) -> int:
             cores: Number of CPUs that each run asks a cluster for, at least 1
             quiet: No line for each run that is trained
         """
-        settings = dict(map(assignment, set))
+        settings = assignments(set)
         given = {"envs": envs, "algos": algos, "seeds": seeds, "seed": seed, "out": out, "root": log_dir}
-        given |= {"references": dict(map(_reference, reference)), "resamples": resamples, "on": on, "cores": cores}
+        given |= {"references": _references(reference), "resamples": resamples, "on": on, "cores": cores}
         if taken := sorted(settings.keys() & given.keys()):
             raise LogpiError(f"--set {taken[0]}: it is not a setting of a run here; --{taken[0]} decides it")
         return runs, {**settings, **given}, quiet, json
@@ -70,6 +70,15 @@ def compare(argv: list[str]) -> int:
     for failure in found.failures:
         warn(f"logpi compare: {failure}")
     return 1 if found.failures else 0
+
+
+def _references(texts: tuple[str, ...]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for env, pair in map(_reference, texts):
+        if env in found:
+            raise LogpiError(f"--reference names {env} twice; leave one out")
+        found[env] = pair
+    return found
 
 
 def _reference(text: str) -> tuple[str, list[float]]:

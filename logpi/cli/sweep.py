@@ -8,7 +8,7 @@ import tyro
 
 from logpi.cli.options import NO_OFF, Json
 from logpi.cli.output import say, say_json
-from logpi.config.literals import assignment
+from logpi.config.literals import assignments
 from logpi.errors import LogpiError
 
 ENV = "Environment, image task or game; by default that of --config"
@@ -72,9 +72,9 @@ def _options(
         cores: Number of CPUs that each program asks a cluster for, at least 1
         quiet: No line for each program that is trained
     """
-    settings = dict(map(assignment, set))
+    settings = assignments(set)
     given: dict[str, Any] = {"env": env or None, "algo": algo or None, "config": config or None, "out": out}
-    given |= {"space": dict(map(assignment, space)), "configurations": configurations, "seeds": seeds}
+    given |= {"space": assignments(space), "configurations": configurations, "seeds": seeds}
     given |= {"sampler": sampler, "batch": batch, "seed": seed, "halving": halving, "rounds": rounds}
     given |= {"retrain": retrain, "on": on, "cores": cores}
     if taken := sorted(settings.keys() & given.keys()):

@@ -13,7 +13,7 @@ from logpi.cli.options import STACK_HELP, Wrapper
 from logpi.cli.output import json_lines, warn
 from logpi.config.experiments import promised, resolve
 from logpi.config.help import with_help
-from logpi.config.literals import assignment
+from logpi.config.literals import assignments
 from logpi.config.settings import Experiment, Run
 from logpi.config.stored import Recipe, SettingsFile, check_objects, read_file, settled
 from logpi.config.values import ALIASES
@@ -92,7 +92,7 @@ def parse_train(argv: list[str]) -> tuple[Experiment, Recipe | None, bool, bool]
     chosen = {name: dataclasses.replace(section, **vars(getattr(given, name))) for name, section in sections.items()}
     if "--video" in argv and not task_of(experiment.env).films:
         raise LogpiError(f"--video: {experiment.env} is {task_of(experiment.env).what} and is not filmed; leave it out")
-    kwargs = {**experiment.env_kwargs, **dict(map(assignment, given.env_kwargs))}
+    kwargs = {**experiment.env_kwargs, **assignments(given.env_kwargs)}
     if any(argument.partition("=")[0] == "--policy" for argument in argv):
         name_code(given.policy)
     found = dataclasses.replace(experiment, env=given.env, env_kwargs=kwargs, policy=given.policy, **chosen)

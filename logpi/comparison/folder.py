@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from logpi.comparison.statistics import RESAMPLES
-from logpi.config.literals import assignment
+from logpi.config.literals import assignments
 from logpi.errors import LogpiError
 from logpi.runs.create import folder_of, toml_text
 from logpi.runs.files import atomic_write, parse_toml, read_text
@@ -79,7 +79,7 @@ def _method(text: str) -> Method:
         raise LogpiError(f"method {text!r} names no algorithm; write [LABEL=]ALGO [SETTING=VALUE …]")
     is_file = algo.endswith(".toml")
     name = label if sign else " ".join([Path(algo).stem if is_file else algo, *rest])
-    return Method(name, None if is_file else algo, algo if is_file else None, dict(map(assignment, rest)))
+    return Method(name, None if is_file else algo, algo if is_file else None, assignments(rest))
 
 
 def read_plan(folder: Path) -> Plan | None:

@@ -41,6 +41,8 @@ def write(
         LogpiError: a run cannot be read, or the disk refuses.
     """
     table, said = tabulated(runs)
+    idle = [env for env in references if env not in table]
+    said += [f"{env}: the reference that was given changes nothing: there is no run" for env in idle]
     facts = numbers_of(table, [Remark(text, True) for text in failures] + [Remark(text) for text in said],
                        references, resamples)  # fmt: skip
     facts["curves"], against = learning_curves(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
+from collections.abc import Iterable
 
 from logpi.errors import LogpiError
 
@@ -26,6 +27,21 @@ def assignment(text: str) -> tuple[str, object]:
         return name, literal(value)
     except LogpiError as error:
         raise LogpiError(f"{name}: {error}") from error
+
+
+def assignments(texts: Iterable[str]) -> dict[str, object]:
+    """The values of several ``NAME=VALUE`` by their names.
+
+    Raises:
+        LogpiError: as ``assignment``, or a name is given twice: neither of its values is dropped in silence.
+    """
+    found: dict[str, object] = {}
+    for text in texts:
+        name, value = assignment(text)
+        if name in found:
+            raise LogpiError(f"{name} is given twice, as {found[name]!r:.80} and as {value!r:.80}; leave one out")
+        found[name] = value
+    return found
 
 
 def literal(text: str) -> object:

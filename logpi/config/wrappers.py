@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from logpi.config.literals import assignment
+from logpi.config.literals import assignments
 from logpi.config.settings import Wrapping
 from logpi.config.values import plain, plain_argument
 from logpi.errors import LogpiError
@@ -51,7 +51,7 @@ def _of_words(name: str, arguments: Sequence[str]) -> Wrapping:
     if not name:
         raise LogpiError("--wrapper needs a name: --wrapper NAME KEY=VALUE …")
     try:
-        return Wrapping(name, dict(map(assignment, arguments)))
+        return Wrapping(name, assignments(arguments))
     except LogpiError as error:
         raise LogpiError(f"--wrapper {name}: {error}") from error
 

@@ -20,10 +20,13 @@ def locked(folder: Path, what: str) -> Iterator[None]:
         what: it holds, as a message says it: "comparison".
 
     Raises:
-        LogpiError: another process works on it, or the disk refuses.
+        LogpiError: another process works on it, something else is in its place, or the disk refuses.
     """
-    existed = folder.exists()
+    if folder.exists() and not folder.is_dir():
+        raise LogpiError(f"{folder} is a file, and the {what} is written into a folder: choose another one with --out")
+    before: list[str] | None = None  # what was there; None: no folder
     try:
+        before = [path.name for path in folder.iterdir()] if folder.exists() else None
         folder.mkdir(parents=True, exist_ok=True)
         file = io.FileIO(folder / "lock", "a", opener=not_through_links)
     except OSError as error:
@@ -34,8 +37,10 @@ def locked(folder: Path, what: str) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            if not existed and [path.name for path in folder.iterdir()] == ["lock"]:  # nothing came of it
+            after = sorted(path.name for path in folder.iterdir())
+            if after == sorted([*(before or []), "lock"]):  # nothing came of it
                 with contextlib.suppress(OSError):
                     (folder / "lock").unlink()
-                    folder.rmdir()
+                    if before is None:
+                        folder.rmdir()
             raise

@@ -164,6 +164,9 @@ def test_a_cell_that_cannot_be_trained_is_named_and_the_others_are_trained(tmp_p
         ({"seeds": 0}, "seeds is 0; it must be at least 1"),
         ({"log_dir": "x"}, "log_dir is not a setting of a single run here"),
         ({"references": {"CartPole-v1": [1, 1]}}, "reference of CartPole-v1"),
+        ({"references": {"Acrobot-v1": [1, 2]}}, "a reference names Acrobot-v1, which is not compared"),
+        ({"algos": ["a2c gamma=0.9 gamma=0.8"]}, r"gamma is given twice, as 0\.9 and as 0\.8"),
+        ({"envs": [], "algos": [], "runs": ["nowhere"]}, "nowhere is not a run folder"),
     ],
     ids=str,
 )
@@ -173,12 +176,32 @@ def test_bad_input_is_refused_before_anything_is_trained(tmp_path, options, mess
     assert not (tmp_path / "out").exists()
 
 
+def test_jax_is_prepared_before_anything_is_built(tmp_path, monkeypatch):
+    """What a check builds starts JAX, and a device for each core has to be asked for before that."""
+
+    def prepared():
+        raise LogpiError("prepared")
+
+    monkeypatch.setattr("logpi.api.compare.devices.prepare", prepared)
+    monkeypatch.setattr("logpi.api.compare.check_name", lambda env: pytest.fail("something is built already"))
+    with pytest.raises(LogpiError, match="prepared"):
+        compared(tmp_path / "out")
+
+
+def test_a_file_in_the_folders_place_is_left_alone(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(LogpiError, match=r"out is a file, and the comparison is written into a folder: choose another"):
+        compared(tmp_path / "out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
 def test_a_folder_keeps_to_its_plan(whole, tmp_path):
     with pytest.raises(LogpiError, match=r"holds a comparison with seeds 3, not 4: choose another folder with --out"):
         compared(whole.folder, seeds=4)
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(LogpiError, match="holds other things than a comparison"):
         compared(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"], "no lock is left there"
     (whole.folder.parent / "bad").mkdir()
     (whole.folder.parent / "bad" / "comparison.toml").write_text("seeds = 'many'")
     with pytest.raises(LogpiError, match="cannot read"):
@@ -199,6 +222,10 @@ def test_the_command(whole, capsys, tmp_path, monkeypatch):
     assert (tmp_path / "comparison" / "comparison.html").exists()
     assert main(["compare", "--reference", "CartPole-v1=20"]) == 1
     assert "write ENV=RANDOM,GOOD" in capsys.readouterr().err
+    assert main(["compare", "--reference", "CartPole-v1=20,400", "CartPole-v1=20,500"]) == 1
+    assert "--reference names CartPole-v1 twice" in capsys.readouterr().err
+    assert main(["compare", str(whole.folder), "--reference", "Acrobot-v1=20,400", "--resamples", "200"]) == 0
+    assert "Acrobot-v1: the reference that was given changes nothing" in capsys.readouterr().out
     assert main(["compare", "--set", "seed=3"]) == 1
     assert "--seed decides it" in capsys.readouterr().err
 

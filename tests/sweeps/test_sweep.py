@@ -212,6 +212,8 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert set(said["settings"]) == {"learning_rate", "gamma"}
     assert main(["sweep", "--quiet"]) == 0
     assert "next    logpi train --config sweep/recipe.toml" in capsys.readouterr().out
+    assert main([*argv, "--space", "gamma=[0.9]", "gamma=[0.8]"]) == 1
+    assert "gamma is given twice, as [0.9] and as [0.8]; leave one out" in capsys.readouterr().err
     assert main([*argv, "--space", "gamma=[0.9, 0.98]"]) == 1
     assert "choose another folder with --out" in capsys.readouterr().err
 
