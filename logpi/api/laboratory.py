@@ -102,7 +102,14 @@ class _Found(NamedTuple):
 
 
 def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
+    """The picture's path, refused before anything is measured where no picture can be."""
+    if given is None:
+        return None
+    path = Path(given)
+    above = next((parent for parent in path.parents if parent.exists()), path)
+    if path.suffix.lower() != ".png" or path.is_dir() or (above != path and not above.is_dir()):
+        raise LogpiError(f"the picture cannot be {path}: give a file name that ends in .png, in a folder")
+    return path
 
 
 def _trained(target: object, root: str | Path, code: Sequence[str], trust: bool) -> _Found | None:

@@ -86,6 +86,15 @@ def test_a_run_is_measured_at_its_checkpoints_and_drawn(run, tmp_path):
     assert alone.facts["moments"][0]["rungs"] == answer.facts["moments"][1]["rungs"]
 
 
+@pytest.mark.parametrize("name", ["v.jpg", "v", "folder.png", "file/v.png", "file/deeper/v.png"])
+def test_a_picture_that_cannot_be_is_refused_before_anything_is_measured(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("logpi.api.laboratory._trained", lambda *given: pytest.fail("it is measured already"))
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(LogpiError, match=r"the picture cannot be .*: give a file name that ends in \.png, in a folder"):
+        logpi.variance("CartPole-v1", picture=tmp_path / name)
+
+
 def test_checkpoints_are_spread_and_the_last_is_among_them():
     paths = list(range(11))
     assert spread(paths, 3) == [0, 5, 10]
