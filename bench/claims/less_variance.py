@@ -28,7 +28,7 @@ import mdp
 ENV, ENOUGH, HIDDEN = "CartPole-v1", 400.0, 16
 RUNGS = ("total-reward", "reward-to-go", "discounted", "leave-one-out", "value")
 RATES = (1e-2, 3e-2)
-FIXED = {"n_envs": 8, "gamma": 0.99, "max_grad_norm": 0.5, "eval_points": 25, "eval_episodes": 20}
+FIXED = {"n_envs": 4, "gamma": 0.99, "max_grad_norm": 0.5, "eval_points": 25, "eval_episodes": 20}
 SURE = 3.0  # logit of the action that a nearly settled policy prefers
 
 

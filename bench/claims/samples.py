@@ -99,7 +99,7 @@ TASKS = (
         -13.0,
         {"gamma": 1.0},
         {
-            "REINFORCE": ("reinforce", rates(0.03, 0.1, rung="value", vf_learning_rate=0.3, n_envs=8, **TABLE)),
+            "REINFORCE": ("reinforce", rates(0.03, 0.1, rung="value", vf_learning_rate=0.3, n_envs=4, **TABLE)),
             "A2C": ("a2c", rates(0.03, 0.1, n_envs=8, n_steps=16, **ADAM, **TABLE)),
             "PPO": ("ppo", rates(0.01, 0.03, n_envs=8, n_steps=64, batch_size=128, n_epochs=4, **TABLE)),
             "Q-learning": (
@@ -115,7 +115,7 @@ TASKS = (
         -13.0,
         {"gamma": 1.0, "eval_sampled": True},
         {
-            "REINFORCE": ("reinforce", rates(0.03, 0.1, rung="value", vf_learning_rate=0.3, n_envs=8, **TABLE)),
+            "REINFORCE": ("reinforce", rates(0.03, 0.1, rung="value", vf_learning_rate=0.3, n_envs=4, **TABLE)),
             "A2C": ("a2c", rates(0.01, 0.03, n_envs=8, n_steps=16, **ADAM, **TABLE)),
             "PPO": ("ppo", rates(0.003, 0.01, n_envs=8, n_steps=64, batch_size=128, n_epochs=4, **TABLE)),
             "Q-learning, ε = 0.1": (

@@ -64,8 +64,9 @@ def parts(experiment: Experiment, own: Own) -> Parts:
     policy = own.policy or own_policy(experiment.policy, spec)
     if policy is not None:
         check_policy(policy, spec, f"network {experiment.policy}" if experiment.policy else "policy")
-    name, known = experiment.algo, None if own.algorithm else method_of(experiment.algo, own.method)
-    policy, method = policy or standard_policy(known, spec, experiment.network), own.algorithm or known
+    name, method = experiment.algo, own.algorithm or method_of(experiment.algo, own.method)
+    known = None if own.algorithm else method_of(experiment.algo, own.method)
+    policy = policy or standard_policy(known, spec, experiment.network)
     if own.algorithm or own.method or ":" in name:
         algorithm = made(method, experiment.method, policy, spec, name)
         check_method(algorithm, spec, name)

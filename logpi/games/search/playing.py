@@ -164,7 +164,8 @@ def _follow(tree: Tree, slot: Array, count: Array) -> tuple[Tree, Array]:
         source, to = order[block], jnp.where(block < number, block, rows)
         below = tree.child[source]
         below = jnp.where((below > 0) & kept[below], place[below], 0)
-        after = jax.tree.map(lambda x: x.at[to].set(x[source], mode="drop"), tree._replace(child=None, prior=None))
+        rest = tree._replace(child=jnp.zeros(rows, jnp.int32), prior=None)
+        after = jax.tree.map(lambda x: x.at[to].set(x[source], mode="drop"), rest)
         return after._replace(child=tree.child.at[to].set(below, mode="drop"), prior=tree.prior)
 
     after = _emptied(_blocks(rows, number, moved, tree), number, count)
