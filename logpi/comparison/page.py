@@ -143,7 +143,9 @@ def _table(title: str, header: Sequence[str], rows: Rows) -> str:
     top = "".join(f"<th>{_text(name)}</th>" for name in header)
     body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     inside = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<h2>{_text(title)}</h2><div class='scroll'>{inside}</div>"
+    # wide tables scroll inside the page; by the keyboard too
+    scrolled = f"<div class='scroll' role='region' tabindex='0' aria-label='{_text(title)}'>{inside}</div>"
+    return f"<h2>{_text(title)}</h2>{scrolled}"
 
 
 def _figure(figure: Figure, svg: str) -> str:

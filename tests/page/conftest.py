@@ -1,20 +1,14 @@
 """The page's server and a browser, shared by the tests of its rooms."""
 
 import pytest
-from pages import CHROMIUM, looking, serving
+from pages import chromium, looking, serving
 from small import quick_compilation
 
 
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="it needs the package playwright")
-    if CHROMIUM is None:
-        pytest.skip("it needs Chromium: no chromium, chromium-browser or google-chrome on the path")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    yield from chromium()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -8,6 +8,8 @@ import shutil
 import threading
 import time
 
+import pytest
+
 from logpi.page.server import HOST, listen, make_app, make_server
 from logpi.runs.files import json_text
 
@@ -65,6 +67,17 @@ def serving(home, readonly=False):
             server.should_exit = True
             thread.join(10)
             assert not thread.is_alive(), "the server ends"
+
+
+def chromium():
+    """Headless Chromium, for as long as a test wants it; a test that has none is skipped."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="it needs the package playwright")
+    if CHROMIUM is None:
+        pytest.skip("it needs Chromium: no chromium, chromium-browser or google-chrome on the path")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
 
 
 @contextlib.contextmanager
