@@ -100,6 +100,8 @@ def _untuned(place: Place) -> Mapping[str, Table]:
 
 
 def _presets(place: Place) -> Table:
+    if not place.wrappers:
+        return {}
     from logpi.envs.presets import stacked
 
     return stacked(place.wrappers)

@@ -30,5 +30,5 @@ def stacked(wrappers: Sequence[tuple[str, Mapping[str, object]]]) -> dict[str, A
     """Settings of a method that suit a stack of frames around the environment: a replay stores each frame once."""
     from logpi.envs.wrappers import stacked_frames
 
-    frames = stacked_frames(wrappers) if wrappers else 1
+    frames = stacked_frames(wrappers)
     return {"stacked_frames": frames} if frames > 1 else {}
